@@ -1,0 +1,55 @@
+"""What can go wrong by a user's hand, and what may stand in for what a user asked for."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """A mistake that a user can mend. The command line prints it, without a traceback, and exits with code 2.
+
+    Parameters
+    ----------
+    *messages : str
+        One or more messages. Each says what was given, what was expected and what to do, and names the file or key.
+    """
+
+    def __init__(self, *messages: str) -> None:
+        super().__init__("\n".join(messages))
+        self.messages = messages
+
+
+class Fallback(UserWarning):
+    """Something that the recipe allows took the place of what it asked for.
+
+    Any room says so by ``warnings.warn(message, Fallback)``; the run prints it and keeps it in the report.
+    """
+
+
+def unknown(kind: str, given: str, choices: Iterable[str]) -> str:
+    """Say that a name is unknown, which names are known, and which of them is nearest.
+
+    Parameters
+    ----------
+    kind : str
+        What is named, such as ``"encoder"``.
+    given : str
+        The name that was given.
+    choices : iterable of str
+        The names that exist.
+
+    Returns
+    -------
+    str
+        The message.
+
+    Examples
+    --------
+    >>> unknown("model", "linknt", ["linknet", "unet"])
+    "unknown model 'linknt': choose one of linknet, unet; did you mean 'linknet'?"
+    """
+    choices = sorted(choices)
+    near = difflib.get_close_matches(given, choices, n=1, cutoff=0.6)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"unknown {kind} {given!r}: choose one of {', '.join(choices)}{hint}"
