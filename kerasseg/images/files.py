@@ -1,0 +1,208 @@
+"""Image files of the formats that microscopy uses, told apart by their content and not by their name."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+
+from kerasseg.errors import UserError
+from kerasseg.images import raster, tiff
+from kerasseg.images.header import MAX_PIXELS, Header
+
+__all__ = [
+    "MAX_PIXELS",
+    "SUFFIXES",
+    "Header",
+    "find",
+    "header",
+    "read",
+    "read_values",
+    "write",
+    "write_atomically",
+]
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+_TIFF_SUFFIXES = (".tif", ".tiff")
+
+
+def header(path: Path) -> Header:
+    """Read what a file says about its image, without decoding a pixel.
+
+    Parameters
+    ----------
+    path : Path
+        A PNG, JPEG, BMP or TIFF file.
+
+    Returns
+    -------
+    Header
+        Size (upright), channels (a palette counts as its colours), type and pages.
+
+    Raises
+    ------
+    UserError
+        If the file is missing, empty, truncated, not an image, without pixels or larger than ``MAX_PIXELS``.
+    """
+    path = Path(path)
+    return _format_of(path).header(path)
+
+
+def read(path: Path) -> np.ndarray:
+    """Read a 2-D image upright.
+
+    Parameters
+    ----------
+    path : Path
+        A PNG, JPEG, BMP or TIFF file. EXIF orientation is obeyed; palettes become colours; black and white
+        become 0 and 255; integers of more than 16 bits and all floats become float32.
+
+    Returns
+    -------
+    numpy.ndarray, shape (Y, X, C), uint8, uint16 or float32
+
+    Raises
+    ------
+    UserError
+        As :func:`header`, and if the file is a stack of planes or its pixels cannot be decoded.
+    """
+    return _with_channel_axis(_checked(path).read(Path(path)))
+
+
+def read_values(path: Path) -> np.ndarray:
+    """Read the very numbers that a file stores, as masks and labels need them.
+
+    Parameters
+    ----------
+    path : Path
+        As in :func:`read`; but a palette's indices are returned instead of its colours, and numbers keep
+        their type.
+
+    Returns
+    -------
+    numpy.ndarray, shape (Y, X, C)
+
+    Raises
+    ------
+    UserError
+        As :func:`read`.
+    """
+    return _with_channel_axis(_checked(path).read_values(Path(path)))
+
+
+def write(path: Path, image: np.ndarray) -> None:
+    """Write an image in the format that the suffix names; the file appears when it is complete.
+
+    Parameters
+    ----------
+    path : Path
+        TIFF takes any type and number of channels; PNG uint8 and uint16, JPEG and BMP uint8, of 1, 3 or 4
+        channels.
+    image : numpy.ndarray, shape (Y, X) or (Y, X, C)
+        The pixels.
+
+    Raises
+    ------
+    UserError
+        If the suffix is unknown, the format cannot hold the image, or the disk is full.
+    """
+    path, suffix = Path(path), Path(path).suffix.lower()
+    planar = image[..., 0] if image.ndim == 3 and image.shape[2] == 1 else image
+    _check_writable(path, suffix, planar)
+    with write_atomically(path) as temporary:
+        tiff.write(temporary, planar) if suffix in _TIFF_SUFFIXES else raster.write(temporary, planar, suffix)
+
+
+def find(folder: Path, suffixes: Collection[str] = SUFFIXES) -> list[Path]:
+    """List the files in a folder and in its folders, in the order of their names and without hidden ones.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to look.
+    suffixes : collection of str, default SUFFIXES
+        Endings to find, in lower case; a file's own may be in any case.
+
+    Raises
+    ------
+    UserError
+        If the folder does not exist.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UserError(f"{folder}: there is no such folder")
+    paths = (path for path in folder.rglob("*") if path.suffix.lower() in suffixes and path.is_file())
+    return sorted(
+        path for path in paths if not any(p.startswith(".") for p in path.relative_to(folder).parts)
+    )
+
+
+@contextmanager
+def write_atomically(path: Path) -> Iterator[Path]:
+    """Yield a path to write to; it takes the place of `path` when all went well, and vanishes otherwise.
+
+    Parameters
+    ----------
+    path : Path
+        The file to appear; its folder is made where it is missing.
+
+    Yields
+    ------
+    Path
+        A hidden path in the same folder with the same suffix.
+
+    Raises
+    ------
+    UserError
+        If the system cannot write there: no permission, disk full.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        temporary.replace(path)
+    except OSError as error:
+        raise UserError(f"{path}: it cannot be written ({error.strerror or error})") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _format_of(path: Path) -> ModuleType:
+    """Choose the reader by the file's first bytes."""
+    if not path.is_file():
+        raise UserError(f"{path}: there is no such file")
+    with path.open("rb") as file:
+        magic = file.read(4)
+    if not magic:
+        raise UserError(f"{path}: the file is empty; expected an image")
+    return tiff if magic in tiff.MAGIC else raster
+
+
+def _checked(path: Path) -> ModuleType:
+    """Choose the reader after the header was found sane, so that no bomb is ever decoded."""
+    reader = _format_of(Path(path))
+    reader.header(Path(path))
+    return reader
+
+
+def _with_channel_axis(pixels: np.ndarray) -> np.ndarray:
+    return pixels[..., None] if pixels.ndim == 2 else pixels
+
+
+def _check_writable(path: Path, suffix: str, image: np.ndarray) -> None:
+    if suffix not in SUFFIXES:
+        raise UserError(
+            f"{path}: cannot write {suffix or 'a file without suffix'}; expected {', '.join(SUFFIXES)}"
+        )
+    channels = image.shape[2] if image.ndim == 3 else 1
+    types = {".png": ("uint8", "uint16")}.get(suffix, ("uint8",))
+    if suffix not in _TIFF_SUFFIXES and (image.dtype.name not in types or channels not in (1, 3, 4)):
+        given = f"{channels} channels of {image.dtype}"
+        raise UserError(
+            f"{path}: {suffix} cannot hold {given}; expected 1, 3 or 4 of {' or '.join(types)}, or TIFF"
+        )

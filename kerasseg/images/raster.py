@@ -1,0 +1,134 @@
+"""PNG, JPEG and BMP: Pillow decodes all but 16-bit colour, which it would cut to 8 bits and OpenCV keeps."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from kerasseg.errors import UserError
+from kerasseg.images.header import Header, sane, too_large
+from kerasseg.images.orientation import TAG, TURNED, upright
+
+# Pillow warns of images half as large as our own limit.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+PNG_BIT_DEPTH = 24  # position of IHDR's bit depth in a PNG
+CHANNELS = {"1": 1, "L": 1, "I;16": 1, "I;16B": 1, "I": 1, "F": 1, "LA": 2, "RGB": 3, "RGBA": 4, "CMYK": 3}
+FLAGS = {".jpg": [cv2.IMWRITE_JPEG_QUALITY, 95], ".jpeg": [cv2.IMWRITE_JPEG_QUALITY, 95]}
+
+
+def header(path: Path) -> Header:
+    """Read the header of a PNG, JPEG or BMP file.
+
+    Raises
+    ------
+    UserError
+        If the file is not such an image, has no pixels or absurdly many.
+    """
+    with _opened(path) as image:
+        width, height = image.size
+        size = (width, height) if _orientation(image) in TURNED else (height, width)
+        dtype = np.dtype(np.uint16 if _is_16_bit(path, image) else np.uint8)
+        return sane(Header(path, size, CHANNELS.get(_colour_mode(image), 3), dtype))
+
+
+def read(path: Path) -> np.ndarray:
+    """Read the pixels upright, colours instead of palette indices.
+
+    Returns
+    -------
+    numpy.ndarray, shape (Y, X) or (Y, X, C), uint8 or uint16
+    """
+    with _opened(path) as image:
+        orientation = _orientation(image)
+        deep_colour = image.mode in ("RGB", "RGBA") and _is_16_bit(path, image)
+        pixels = _decode_deep(path) if deep_colour else _decode(image, _colour_mode(image))
+    return upright(pixels, orientation)
+
+
+def read_values(path: Path) -> np.ndarray:
+    """Read the numbers that are stored: as :func:`read`, but a palette's indices instead of its colours.
+
+    Returns
+    -------
+    numpy.ndarray, shape (Y, X) or (Y, X, C), uint8 or uint16
+    """
+    with _opened(path) as image:
+        if image.mode == "P":
+            return upright(_decode(image, "P"), _orientation(image))
+    return read(path)
+
+
+def is_palette(path: Path) -> bool:
+    """Tell whether the file stores indices into a palette."""
+    with _opened(path) as image:
+        return image.mode == "P"
+
+
+def write(path: Path, image: np.ndarray, suffix: str) -> None:
+    """Encode an image ``(Y, X)`` or ``(Y, X, C)`` of 1, 3 or 4 channels by `suffix`, and write it."""
+    conversion = {3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}.get(image.shape[2] if image.ndim == 3 else 1)
+    encodable = image if conversion is None else cv2.cvtColor(image, conversion)
+    path.write_bytes(cv2.imencode(suffix, encodable, FLAGS.get(suffix, []))[1].tobytes())
+
+
+def write_indices(path: Path, mask: np.ndarray, palette: np.ndarray) -> None:
+    """Write a mask ``(Y, X)`` uint8 as a PNG whose palette ``(256, 3)`` uint8 makes the classes visible."""
+    image = Image.fromarray(mask)
+    image.putpalette(palette.astype(np.uint8).tobytes())
+    image.save(path, format="PNG")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """Open with Pillow; whatever it complains of, while open too, becomes a UserError that names the file."""
+    try:
+        with Image.open(path) as image:
+            yield image
+    except Image.DecompressionBombError as error:
+        raise UserError(too_large(path, "suspiciously large (a decompression bomb?)")) from error
+    except Image.UnidentifiedImageError as error:
+        raise UserError(f"{path}: this is not an image; expected PNG, JPEG, BMP or TIFF") from error
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise UserError(f"{path}: the image is damaged or truncated ({error}); copy it again") from error
+
+
+def _colour_mode(image: Image.Image) -> str:
+    """Name the mode to decode to: palettes become colours, print colours become RGB."""
+    if image.mode in ("P", "PA"):
+        return "RGBA" if "transparency" in image.info or image.mode == "PA" else "RGB"
+    return image.mode if image.mode in CHANNELS and image.mode != "CMYK" else "RGB"
+
+
+def _decode(image: Image.Image, mode: str) -> np.ndarray:
+    pixels = np.asarray(image if image.mode == mode else image.convert(mode))
+    if pixels.dtype == bool:
+        return pixels.astype(np.uint8) * 255
+    return pixels if pixels.dtype == np.uint8 else pixels.astype(np.uint16)
+
+
+def _decode_deep(path: Path) -> np.ndarray:
+    pixels = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None:
+        raise OSError("the pixels end early")
+    return cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB)
+
+
+def _is_16_bit(path: Path, image: Image.Image) -> bool:
+    """Tell 16-bit files; Pillow names the mode of 16-bit colour as that of 8-bit."""
+    if image.format != "PNG":
+        return image.mode.startswith("I")
+    with path.open("rb") as file:
+        return file.read(PNG_BIT_DEPTH + 1)[PNG_BIT_DEPTH] == 16
+
+
+def _orientation(image: Image.Image) -> int:
+    exif = Image.Exif()
+    exif.load(image.info.get("exif", b""))
+    return exif.get(TAG, 1)
