@@ -1,0 +1,243 @@
+"""Run lengths: which pixels belong to an object, as the runs in which they lie.
+
+Two notations are common. **Runs** (Kaggle) are pairs of where a run starts and how long it is: row by row from 1
+in Sartorius, column by column from 1 in the Data Science Bowl. **Counts** (COCO) are lengths alone, column by
+column, background first; COCO squeezes them into a string.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from kerasseg.errors import UserError
+
+ORDERS = ("row", "column")
+_CHUNK, _MORE, _SIGN, _FIRST = 5, 0x20, 0x10, 48  # COCO's strings: 5 bits a character, counted from "0"
+
+
+def encode(mask: np.ndarray, order: str = "row", start: int = 1) -> list[int]:
+    """Write a mask as runs: start, length, start, length, ...
+
+    Parameters
+    ----------
+    mask : numpy.ndarray, shape (Y, X)
+        What is not 0 belongs to the object.
+    order : {"row", "column"}
+        Along what pixels are counted.
+    start : int, default 1
+        Number of the first pixel.
+
+    Returns
+    -------
+    list of int
+    """
+    starts, ends = _runs(mask, order)
+    return np.stack([starts + start, ends - starts], axis=1).ravel().tolist()
+
+
+def encode_labels(labels: np.ndarray, order: str = "row", start: int = 1) -> dict[int, list[int]]:
+    """Write all instances as runs, in one pass over the image.
+
+    Parameters
+    ----------
+    labels : numpy.ndarray, shape (Y, X), integer
+        Instance ids; 0 is background.
+    order : {"row", "column"}
+        Along what pixels are counted.
+    start : int, default 1
+        Number of the first pixel.
+
+    Returns
+    -------
+    dict of int to list of int
+        Runs as in :func:`encode`, by instance id, in the order of the ids.
+    """
+    flat = labels.ravel(order="C" if order == "row" else "F")
+    edges = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1, [flat.size]])
+    ids = flat[edges[:-1]]
+    runs = np.stack([edges[:-1] + start, np.diff(edges)], axis=1)[ids > 0]
+    by_id = np.argsort(ids[ids > 0], kind="stable")
+    found, first = np.unique(ids[ids > 0][by_id], return_index=True)
+    pieces = np.split(runs[by_id], first[1:])
+    return {int(at): piece.ravel().tolist() for at, piece in zip(found, pieces, strict=False)}
+
+
+def decode(
+    runs: str | Sequence[int], size: tuple[int, int], order: str = "row", start: int = 1, name: str = "runs"
+) -> np.ndarray:
+    """Draw runs.
+
+    Parameters
+    ----------
+    runs : str or sequence of int
+        Start, length, start, length, ...; a string has spaces between.
+    size : tuple of int
+        Height and width of the image.
+    order : {"row", "column"}
+        Along what pixels are counted.
+    start : int, default 1
+        Number of the first pixel.
+    name : str
+        What the runs are of, for the message.
+
+    Returns
+    -------
+    numpy.ndarray, shape (Y, X), bool
+
+    Raises
+    ------
+    UserError
+        If the runs are odd in number, no whole numbers, outside the image, not in order, or overlap.
+    """
+    mask = np.zeros(size, bool)
+    mask.ravel()[pixels(runs, size, order, start, name)] = True
+    return mask
+
+
+def pixels(
+    runs: str | Sequence[int], size: tuple[int, int], order: str = "row", start: int = 1, name: str = "runs"
+) -> np.ndarray:
+    """List the pixels of runs, to draw many objects into one image: ``labels.ravel()[pixels(...)] = id``.
+
+    Parameters are those of :func:`decode`.
+
+    Returns
+    -------
+    numpy.ndarray, shape (N,), int64
+        Where the pixels lie in the image's values row by row.
+    """
+    numbers = _whole_numbers(runs, name)
+    if numbers.size % 2:
+        raise UserError(f"{name}: {numbers.size} numbers; expected pairs of start and length")
+    starts, lengths = numbers[0::2] - start, numbers[1::2]
+    _check_runs(starts, lengths, size[0] * size[1], start, name)
+    along = np.repeat(starts - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum())
+    if order == "row":
+        return along
+    columns, rows = np.divmod(along, size[0])
+    return rows * size[1] + columns
+
+
+def counts(mask: np.ndarray) -> list[int]:
+    """Write a mask ``(Y, X)`` as COCO's uncompressed counts: background, object, ... column by column."""
+    starts, ends = _runs(mask, "column")
+    edges = np.stack([starts, ends], axis=1).ravel()
+    lengths = np.diff(edges, prepend=0, append=mask.size)
+    return (lengths if lengths[-1] or lengths.size == 1 else lengths[:-1]).tolist()
+
+
+def from_counts(counts: Sequence[int], size: tuple[int, int], name: str = "counts") -> np.ndarray:
+    """Draw COCO's uncompressed counts.
+
+    Parameters
+    ----------
+    counts : sequence of int
+        Lengths of background, object, background, ... column by column.
+    size : tuple of int
+        Height and width of the image.
+    name : str
+        What the counts are of, for the message.
+
+    Returns
+    -------
+    numpy.ndarray, shape (Y, X), bool
+
+    Raises
+    ------
+    UserError
+        If the counts are no whole numbers, negative, or do not add up to the image.
+    """
+    lengths = _whole_numbers(counts, name)
+    if (lengths < 0).any() or lengths.sum() != size[0] * size[1]:
+        raise UserError(
+            f"{name}: the counts add up to {lengths.sum()} pixels; "
+            f"expected {size[0]} x {size[1]} = {size[0] * size[1]}, and none negative"
+        )
+    values = np.arange(lengths.size) % 2 == 1
+    return np.repeat(values, lengths).reshape(size, order="F")
+
+
+def compress(counts: Sequence[int]) -> str:
+    """Squeeze counts into COCO's string, the same that pycocotools writes.
+
+    From the fourth on a count is written as its difference to the one before the last. A number is written in
+    groups of five bits, lowest first; a sixth bit says that more follow.
+    """
+    left = np.array(counts, np.int64)
+    left[3:] -= np.asarray(counts, np.int64)[1:-2]
+    chunks, pending = [], np.ones(left.size, bool)
+    while pending.any():
+        chunk = left & (_MORE - 1)
+        left = left >> _CHUNK
+        more = np.where(chunk & _SIGN, left != -1, left != 0)
+        chunks.append(np.where(pending, chunk + _MORE * more + _FIRST, 0))
+        pending = pending & more
+    characters = np.stack(chunks, axis=1).ravel() if chunks else np.zeros(0)
+    return characters[characters > 0].astype(np.uint8).tobytes().decode("ascii")
+
+
+def decompress(text: str, name: str = "counts") -> list[int]:
+    """Read the counts from COCO's string.
+
+    Raises
+    ------
+    UserError
+        If the string holds other characters than COCO's, or ends within a number.
+    """
+    codes = np.frombuffer(text.encode("utf-8"), np.uint8).astype(np.int64) - _FIRST
+    if codes.size and (codes.min() < 0 or codes.max() >= 2 * _MORE or codes[-1] & _MORE):
+        raise UserError(f"{name}: {text[:20]!r}... is no run-length string of COCO; it is damaged or cut off")
+    ends = np.flatnonzero(codes & _MORE == 0)
+    firsts = np.concatenate([[0], ends[:-1] + 1])[: ends.size]
+    shifts = _CHUNK * (np.arange(codes.size) - np.repeat(firsts, ends - firsts + 1))
+    numbers = np.add.reduceat((codes & (_MORE - 1)) << shifts, firsts) if codes.size else codes
+    numbers = numbers - np.where(codes[ends] & _SIGN, 1 << (shifts[ends] + _CHUNK), 0)
+    for parity in (1, 2):
+        numbers[parity::2] = np.cumsum(numbers[parity::2])
+    return numbers.tolist()
+
+
+def _runs(mask: np.ndarray, order: str) -> tuple[np.ndarray, np.ndarray]:
+    """Find where runs start and end, counted from 0, in the lines that the object touches."""
+    lines = np.asarray(mask, bool) if order == "row" else np.asarray(mask, bool).T
+    touched = np.flatnonzero(lines.any(axis=1))
+    if not touched.size:
+        return touched, touched
+    flat = lines[touched[0] : touched[-1] + 1].ravel()
+    edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    edges = np.concatenate([np.zeros(int(flat[0]), np.int64), edges, np.full(int(flat[-1]), flat.size)])
+    edges += touched[0] * lines.shape[1]
+    return edges[0::2], edges[1::2]
+
+
+def _whole_numbers(runs: str | Sequence[int], name: str) -> np.ndarray:
+    """Read whole numbers, and nothing that merely looks like them."""
+    words = runs.split() if isinstance(runs, str) else list(runs)
+    try:
+        numbers = np.array([int(word) for word in words], np.int64)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise UserError(f"{name}: run lengths are whole numbers; got {_shorten(words)} ({error})") from error
+    if not isinstance(runs, str) and any(number != word for number, word in zip(numbers, words, strict=True)):
+        raise UserError(f"{name}: run lengths are whole numbers; got {_shorten(words)}")
+    return numbers
+
+
+def _check_runs(starts: np.ndarray, lengths: np.ndarray, total: int, first: int, name: str) -> None:
+    """Say what is wrong with the first run that is wrong."""
+    ends = starts + lengths
+    overlapping = np.concatenate([[False], starts[1:] < ends[:-1]])
+    wrong = {
+        "is not at least one pixel long": lengths < 1,
+        f"lies outside the image of {total} pixels": (starts < 0) | (ends > total),
+        "begins before the run before it ends": overlapping,
+    }
+    for problem, where in wrong.items():
+        if where.any():
+            at = int(np.argmax(where))
+            raise UserError(f"{name}: run {at + 1} ({starts[at] + first} {lengths[at]}) {problem}")
+
+
+def _shorten(words: Sequence) -> str:
+    return " ".join(map(str, words[:6])) + (" ..." if len(words) > 6 else "")

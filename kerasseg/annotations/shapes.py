@@ -1,0 +1,98 @@
+"""An annotated image as outlines: what every annotation format is read into and written from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+IGNORE, BACKGROUND = "__ignore__", "_background_"  # labelme's own names for pixels without and of no class
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One annotated outline.
+
+    Attributes
+    ----------
+    label : str
+        Name of its class.
+    points : numpy.ndarray, shape (N, 2), float64
+        Corners (x, y) in pixels; for a ``mask`` the first and last pixel of its box.
+    shape_type : str, default "polygon"
+        polygon, rectangle, oriented_rectangle, circle, line, linestrip, point, points or mask.
+    group_id : int, optional
+        Shapes of one label and one group are one instance.
+    mask : numpy.ndarray, shape (Y, X), bool, optional
+        The pixels inside a ``mask``'s box.
+    flags : dict
+        What the annotator ticked.
+    description : str
+        What the annotator noted.
+    other : dict
+        Keys that only another program knows; kept when the shape is written.
+    """
+
+    label: str
+    points: np.ndarray
+    shape_type: str = "polygon"
+    group_id: int | None = None
+    mask: np.ndarray | None = None
+    flags: dict[str, bool] = field(default_factory=dict)
+    description: str = ""
+    other: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """The shapes of one image.
+
+    Attributes
+    ----------
+    image_path : str or None
+        The image, by a path with slashes from the annotation file's folder.
+    size : tuple of int
+        Height and width of the image.
+    shapes : list of Shape
+        In the order in which they are drawn: later ones cover earlier ones.
+    image_data : str or None
+        The image file itself in base64, where the annotation file holds it.
+    flags : dict
+        What the annotator ticked for the image.
+    version : str or None
+        Of the program that wrote the file.
+    other : dict
+        Keys that only another program knows; kept when the drawing is written.
+    """
+
+    image_path: str | None
+    size: tuple[int, int]
+    shapes: list[Shape]
+    image_data: str | None = None
+    flags: dict[str, bool] = field(default_factory=dict)
+    version: str | None = None
+    other: dict[str, Any] = field(default_factory=dict)
+
+
+def instances(shapes: list[Shape]) -> list[list[Shape]]:
+    """Group shapes into instances, in the order of their first shapes.
+
+    Parameters
+    ----------
+    shapes : list of Shape
+        Those of one image. Shapes of one label and one ``group_id`` are one instance; one without is its own.
+    """
+    groups: dict[tuple, list[Shape]] = {}
+    for at, shape in enumerate(shapes):
+        key = (shape.label, shape.group_id) if shape.group_id is not None else (at,)
+        groups.setdefault(key, []).append(shape)
+    return list(groups.values())
+
+
+def mask_shape(pixels: np.ndarray, label: str, **attributes: Any) -> Shape:
+    """Hold pixels ``(Y, X)`` bool of a whole image exactly, in a ``mask`` shape as small as they allow."""
+    rows, columns = (np.flatnonzero(pixels.any(axis=axis)) for axis in (1, 0))
+    top, left, bottom, right = rows[0], columns[0], rows[-1], columns[-1]
+    points = np.array([[left, top], [right, bottom]], np.float64)
+    return Shape(label, points, "mask", mask=pixels[top : bottom + 1, left : right + 1].copy(), **attributes)
