@@ -20,6 +20,7 @@ __all__ = [
     "Header",
     "find",
     "header",
+    "is_palette",
     "read",
     "read_values",
     "write",
@@ -92,6 +93,17 @@ def read_values(path: Path) -> np.ndarray:
         As :func:`read`.
     """
     return _with_channel_axis(_checked(path).read_values(Path(path)))
+
+
+def is_palette(path: Path) -> bool:
+    """Tell whether :func:`read_values` returns indices into a palette.
+
+    Raises
+    ------
+    UserError
+        If the file cannot be read.
+    """
+    return _format_of(Path(path)).is_palette(Path(path))
 
 
 def write(path: Path, image: np.ndarray) -> None:

@@ -69,6 +69,12 @@ def read_values(path: Path) -> np.ndarray:
         return upright(_plane(file, path), _orientation(file.series[0].keyframe))
 
 
+def is_palette(path: Path) -> bool:
+    """Tell whether the file stores indices into a palette."""
+    with _opened(path) as file:
+        return file.series[0].keyframe.photometric == tifffile.PHOTOMETRIC.PALETTE
+
+
 def write(path: Path, image: np.ndarray) -> None:
     """Write ``(Y, X)`` or ``(Y, X, C)`` of any type, losslessly compressed."""
     colours = image.ndim == 3 and image.shape[2] in (3, 4) and image.dtype.kind == "u"
