@@ -3,40 +3,32 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import io
-import json
-import posixpath
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from kerasseg.annotations.documents import (
+    POINTS,
+    checked_points,
+    checked_size,
+    contained,
+    read_json,
+    write_json,
+)
 from kerasseg.annotations.shapes import Drawing, Shape
 from kerasseg.errors import UserError, unknown
 from kerasseg.images import files
 
-__all__ = ["Drawing", "Shape", "contained", "read", "read_json", "write"]
+__all__ = ["VERSION", "Drawing", "Shape", "read", "write"]
 
 VERSION = "6.3.1"  # whose format is written
-MAX_BYTES = 1 << 28  # of a JSON file; an embedded image makes it large, a mistake makes it larger
-SLACK = 1.0  # pixels by which a point may lie outside: older versions do not stop at the border
 
-# How many points a shape has, at least and at most.
-POINTS: dict[str, tuple[int, float]] = {
-    "polygon": (3, np.inf),
-    "rectangle": (2, 2),
-    "oriented_rectangle": (4, 4),
-    "circle": (2, 2),
-    "line": (2, 2),
-    "linestrip": (2, np.inf),
-    "point": (1, 1),
-    "points": (1, np.inf),
-    "mask": (2, 2),
-}
 _SHAPE_KEYS = {"label", "points", "shape_type", "group_id", "mask", "flags", "description"}
 _KEYS = {"version", "flags", "shapes", "imagePath", "imageData", "imageHeight", "imageWidth"}
+_NOT_BASE64 = (OSError, TypeError, ValueError, SyntaxError, Image.DecompressionBombError)
 
 
 def read(path: Path) -> Drawing:
@@ -60,14 +52,13 @@ def read(path: Path) -> Drawing:
     document = read_json(path)
     if not isinstance(document, dict) or not isinstance(document.get("shapes"), list):
         raise UserError(f'{path}: this is not a labelme file; expected an object with "shapes", a list')
-    image_path = contained(document.get("imagePath"), path)
-    image_data = document.get("imageData") or None
-    size = _size(document, image_path, image_data, path)
+    image_path = contained(document.get("imagePath"), path, "imagePath")
+    size = _size(document, image_path, path)
     return Drawing(
         image_path=image_path,
         size=size,
         shapes=_shapes(document["shapes"], size, path),
-        image_data=image_data,
+        image_data=document.get("imageData") or None,
         flags=document.get("flags") or {},
         version=document.get("version"),
         other={key: value for key, value in document.items() if key not in _KEYS},
@@ -85,6 +76,7 @@ def write(path: Path, drawing: Drawing) -> None:
         What it shall hold.
     """
     document = {
+        **drawing.other,
         "version": drawing.version or VERSION,
         "flags": drawing.flags,
         "shapes": [_shape_json(shape) for shape in drawing.shapes],
@@ -92,79 +84,25 @@ def write(path: Path, drawing: Drawing) -> None:
         "imageData": drawing.image_data,
         "imageHeight": drawing.size[0],
         "imageWidth": drawing.size[1],
-        **drawing.other,
     }
-    with files.write_atomically(path) as temporary:
-        temporary.write_text(json.dumps(document, indent=2, ensure_ascii=False), encoding="utf-8")
+    write_json(Path(path), document, indent=2)
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file of at most ``MAX_BYTES``.
-
-    Raises
-    ------
-    UserError
-        If the file is missing, too large, or no JSON.
-    """
-    if not path.is_file():
-        raise UserError(f"{path}: there is no such file")
-    if path.stat().st_size > MAX_BYTES:
-        raise UserError(f"{path}: the file has {path.stat().st_size:,} bytes; expected at most {MAX_BYTES:,}")
-    try:
-        return json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: this is not JSON ({error})") from error
-
-
-def contained(image_path: Any, path: Path) -> str | None:
-    """Write the path of an image with slashes; it must not leave the folder of the file that names it.
-
-    Parameters
-    ----------
-    image_path : str or None
-        As the file says it; Windows' backslashes are understood.
-    path : Path
-        The annotation file.
-
-    Raises
-    ------
-    UserError
-        If it is no path, absolute, or climbs out of the folder.
-    """
-    if image_path is None or image_path == "":
-        return None
-    if not isinstance(image_path, str) or "\0" in image_path:
-        raise UserError(f"{path}: imagePath is {image_path!r}; expected a file name")
-    windows = PureWindowsPath(image_path)
-    inside = posixpath.normpath(windows.as_posix())
-    if windows.anchor or inside == ".." or inside.startswith("../"):
-        raise UserError(
-            f"{path}: imagePath {image_path!r} leads outside the folder of the JSON file; "
-            "put the image beside it and name it alone"
-        )
-    return inside
-
-
-def _size(document: dict, image_path: str | None, image_data: Any, path: Path) -> tuple[int, int]:
+def _size(document: dict, image_path: str | None, path: Path) -> tuple[int, int]:
     """Take the size that the file says, else that of the embedded image, else that of the image beside."""
-    given = (document.get("imageHeight"), document.get("imageWidth"))
-    if given == (None, None):
-        given = _embedded_size(image_data, path) if image_data else _size_beside(image_path, path)
-    whole = all(isinstance(side, int) and not isinstance(side, bool) and side > 0 for side in given)
-    if not whole or given[0] * given[1] > files.MAX_PIXELS:
-        raise UserError(
-            f"{path}: imageHeight and imageWidth are {given[0]!r} and {given[1]!r}; "
-            f"expected whole numbers from 1, at most {files.MAX_PIXELS:,} pixels together"
-        )
-    return given
+    height, width = document.get("imageHeight"), document.get("imageWidth")
+    if height is None and width is None:
+        image_data = document.get("imageData")
+        height, width = _embedded_size(image_data, path) if image_data else _size_beside(image_path, path)
+    return checked_size(height, width, path, "imageHeight and imageWidth")
 
 
 def _embedded_size(image_data: Any, path: Path) -> tuple[int, int]:
     try:
         with Image.open(io.BytesIO(base64.b64decode(image_data))) as image:
             return image.size[::-1]
-    except (OSError, TypeError, ValueError, binascii.Error, Image.DecompressionBombError) as error:
-        raise UserError(f"{path}: imageData is no image in base64 ({error})") from error
+    except _NOT_BASE64 as error:
+        raise UserError(f"{path}: imageData is no image in base64 ({error}); save it again") from error
 
 
 def _size_beside(image_path: str | None, path: Path) -> tuple[int, int]:
@@ -194,67 +132,43 @@ def _shape(document: Any, size: tuple[int, int]) -> Shape:
     shape_type = document.get("shape_type") or "polygon"
     if shape_type not in POINTS:
         raise ValueError(unknown("shape_type", str(shape_type), POINTS))
-    points = _points(document.get("points"), shape_type, size)
+    if document.get("label") is None:
+        raise ValueError("it has no label")
+    points = checked_points(document.get("points"), shape_type, size)
     return Shape(
-        label=_typed(document, "label", str, None),
+        label=_typed(document, "label", str, ""),
         points=points,
         shape_type=shape_type,
-        group_id=_typed(document, "group_id", int, None, optional=True),
-        mask=_mask(document.get("mask"), points, size) if shape_type == "mask" else None,
-        flags=_typed(document, "flags", dict, {}, optional=True),
-        description=_typed(document, "description", str, "", optional=True),
+        group_id=_typed(document, "group_id", int, None),
+        mask=_mask(document.get("mask"), points) if shape_type == "mask" else None,
+        flags=_typed(document, "flags", dict, {}),
+        description=_typed(document, "description", str, ""),
         other={key: value for key, value in document.items() if key not in _SHAPE_KEYS},
     )
 
 
-def _typed(document: dict, key: str, kind: type, default: Any, optional: bool = False) -> Any:
+def _typed(document: dict, key: str, kind: type, absent: Any) -> Any:
+    """Take a value of a type, or what stands for null and for no value."""
     value = document.get(key)
-    if value is None and optional:
-        return default
+    if value is None:
+        return absent
     if not isinstance(value, kind) or isinstance(value, bool):
         raise ValueError(f"{key} is {value!r}; expected {kind.__name__}")
     return value
 
 
-def _points(given: Any, shape_type: str, size: tuple[int, int]) -> np.ndarray:
-    try:
-        points = np.array(given, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError):
-        points = np.empty(0)
-    if points.ndim != 2 or points.shape[1] != 2:
-        raise ValueError("points is no list of [x, y]")
-    least, most = POINTS[shape_type]
-    if not least <= len(points) <= most:
-        raise ValueError(
-            f"a {shape_type} has {least}{'' if most == least else ' or more'} points, not {len(points)}"
-        )
-    if not np.isfinite(points).all():
-        raise ValueError("a point is NaN or infinite")
-    _check_inside(points, size)
-    return points
-
-
-def _check_inside(points: np.ndarray, size: tuple[int, int]) -> None:
-    outside = ((points < -SLACK) | (points > np.array(size[::-1]) + SLACK)).any(axis=1)
-    if outside.any():
-        x, y = points[np.argmax(outside)]
-        raise ValueError(
-            f"point ({x:g}, {y:g}) lies outside the image of {size[0]} x {size[1]} pixels (height x width)"
-        )
-
-
-def _mask(given: Any, points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def _mask(given: Any, points: np.ndarray) -> np.ndarray:
     """Decode a mask's PNG, as large as its box give or take the pixel by which labelme lets them drift."""
-    expected = np.abs(np.diff(points.astype(int), axis=0))[0, ::-1] + 1
+    box = np.diff(points.astype(int), axis=0)[0, ::-1] + 1
     try:
         with Image.open(io.BytesIO(base64.b64decode(given))) as image:
-            if (np.abs(np.array(image.size[::-1]) - expected) > 1).any():
-                raise ValueError(f"its mask is {image.size[::-1]} pixels, its box {tuple(expected.tolist())}")
-            mask = np.asarray(image)
-    except (OSError, TypeError, binascii.Error, Image.DecompressionBombError) as error:
+            size, mask = image.size[::-1], np.asarray(image) if image.size[0] * image.size[1] else None
+    except _NOT_BASE64 as error:
         raise ValueError(f"its mask is no PNG in base64 ({error})") from error
-    if mask.ndim != 2:
-        raise ValueError(f"its mask has {mask.shape[2]} channels; expected one")
+    if (np.abs(size - box) > 1).any() or mask is None or mask.ndim != 2:
+        raise ValueError(
+            f"its mask is {size}, its box {tuple(box.tolist())} (height, width); expected the same"
+        )
     return mask.astype(bool)
 
 

@@ -21,8 +21,8 @@ def read_mask(
 ) -> np.ndarray:
     """Read a mask as class ids.
 
-    A palette's indices are class ids, whatever its colours. Elsewhere 255 is ignore beside class ids, but with
-    one class an image of nothing but 0 and its type's largest value (or 1 bit) is background and that class.
+    A palette's indices are class ids, whatever its colours. Elsewhere 255 is ignore beside class ids, but
+    with one class an image of nothing but 0 and its type's largest value is background and that class.
 
     Parameters
     ----------

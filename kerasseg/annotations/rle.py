@@ -1,8 +1,8 @@
 """Run lengths: which pixels belong to an object, as the runs in which they lie.
 
 Two notations are common. **Runs** (Kaggle) are pairs of where a run starts and how long it is: row by row in
-Sartorius, column by column in the Data Science Bowl, from 1 in both. **Counts** (COCO) are lengths alone, column
-by column, background first; COCO squeezes them into a string.
+Sartorius, column by column in the Data Science Bowl, from 1 in both. **Counts** (COCO) are lengths alone,
+column by column, background first; COCO squeezes them into a string.
 """
 
 from __future__ import annotations

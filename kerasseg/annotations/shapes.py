@@ -88,11 +88,3 @@ def instances(shapes: list[Shape]) -> list[list[Shape]]:
         key = (shape.label, shape.group_id) if shape.group_id is not None else (at,)
         groups.setdefault(key, []).append(shape)
     return list(groups.values())
-
-
-def mask_shape(pixels: np.ndarray, label: str, **attributes: Any) -> Shape:
-    """Hold pixels ``(Y, X)`` bool of a whole image exactly, in a ``mask`` shape as small as they allow."""
-    rows, columns = (np.flatnonzero(pixels.any(axis=axis)) for axis in (1, 0))
-    top, left, bottom, right = rows[0], columns[0], rows[-1], columns[-1]
-    points = np.array([[left, top], [right, bottom]], np.float64)
-    return Shape(label, points, "mask", mask=pixels[top : bottom + 1, left : right + 1].copy(), **attributes)

@@ -1,0 +1,172 @@
+"""COCO's JSON file: images, categories and annotations as polygons or run lengths (cocodataset.org/#format-data)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kerasseg.annotations import rle
+from kerasseg.annotations.documents import checked_points, checked_size, contained, read_json, write_json
+from kerasseg.annotations.draw import draw_mask
+from kerasseg.annotations.shapes import Drawing, Shape, instances
+from kerasseg.annotations.trace import label_shapes
+from kerasseg.errors import UserError
+
+CROWD = "iscrowd"  # kept in Shape.other: a group of objects that nobody told apart
+_SECTIONS = ("images", "categories", "annotations")
+_POLYGONS = {"polygon", "oriented_rectangle"}
+
+
+def read(path: Path) -> list[Drawing]:
+    """Read and check a COCO file.
+
+    Parameters
+    ----------
+    path : Path
+        The JSON file.
+
+    Returns
+    -------
+    list of Drawing
+        One for each image, annotated or not. Polygons stay polygons, those of one annotation under one
+        ``group_id``; run lengths, compressed or not, become ``mask`` shapes. Labels are the categories' names.
+
+    Raises
+    ------
+    UserError
+        If the file is missing or no COCO file, or an annotation is wrong; all wrong ones are named at once.
+    """
+    path = Path(path)
+    document = read_json(path)
+    if not isinstance(document, dict) or not all(isinstance(document.get(key), list) for key in _SECTIONS):
+        raise UserError(f"{path}: this is not a COCO file; expected an object with {', '.join(_SECTIONS)}")
+    names = {_key(entry, "id", path): _key(entry, "name", path) for entry in document["categories"]}
+    drawings = {_key(entry, "id", path): _image(entry, path) for entry in document["images"]}
+    problems = []
+    for at, entry in enumerate(document["annotations"]):
+        try:
+            drawing = _looked_up(drawings, entry, "image_id")
+            label = _looked_up(names, entry, "category_id")
+            drawing.shapes.extend(_shapes(entry, label, drawing.size, group_id=at + 1))
+        except (ValueError, UserError) as error:
+            problems.append(f"{path}: annotation {at}: {error}")
+    if problems:
+        raise UserError(*problems)
+    return list(drawings.values())
+
+
+def write(path: Path, drawings: Iterable[Drawing], classes: Sequence[str]) -> None:
+    """Write a COCO file.
+
+    Parameters
+    ----------
+    path : Path
+        The JSON file to appear.
+    drawings : iterable of Drawing
+        Each instance becomes an annotation: polygons as they are, any other shape as compressed run lengths of
+        its pixels.
+    classes : sequence of str
+        The categories 1, 2, ...
+    """
+    ids = {name: at for at, name in enumerate(classes, start=1)}
+    images, annotations = [], []
+    for image_id, drawing in enumerate(drawings, start=1):
+        height, width = drawing.size
+        images.append({"id": image_id, "file_name": drawing.image_path, "height": height, "width": width})
+        for shapes in instances(drawing.shapes):
+            entry = {"id": len(annotations) + 1, "image_id": image_id, "category_id": ids[shapes[0].label]}
+            annotations.append(entry | _annotation(shapes, drawing.size))
+    categories = [{"id": at, "name": name} for name, at in ids.items()]
+    write_json(Path(path), {"images": images, "categories": categories, "annotations": annotations})
+
+
+def _key(entry: Any, key: str, path: Path) -> Any:
+    """Take what an image or category cannot be without."""
+    value = entry.get(key) if isinstance(entry, dict) else None
+    if not isinstance(value, int | str):
+        raise UserError(f"{path}: an entry of images or categories has {key} {value!r}; expected a {key}")
+    return value
+
+
+def _image(entry: dict, path: Path) -> Drawing:
+    name = contained(entry.get("file_name"), path, "file_name")
+    size = checked_size(entry.get("height"), entry.get("width"), path, f"height and width of {name}")
+    return Drawing(name, size, [])
+
+
+def _looked_up(found: dict, entry: Any, key: str) -> Any:
+    value = entry.get(key) if isinstance(entry, dict) else None
+    if not isinstance(value, int | str) or value not in found:
+        raise ValueError(f"its {key} is {value!r}, which the file does not list")
+    return found[value]
+
+
+def _shapes(entry: dict, label: str, size: tuple[int, int], group_id: int) -> list[Shape]:
+    """Read one annotation; a ValueError says what is wrong."""
+    segmentation = entry.get("segmentation")
+    other = {CROWD: 1} if entry.get(CROWD) else {}
+    if isinstance(segmentation, dict):
+        mask = _run_length_mask(segmentation, size)
+        return [_with(shape, other) for shape in label_shapes(mask.astype(np.uint8), lambda _: label)]
+    if not isinstance(segmentation, list) or not segmentation:
+        raise ValueError("it has no segmentation; expected polygons or run lengths, boxes are not enough")
+    group = group_id if len(segmentation) > 1 else None
+    return [Shape(label, _polygon(part, size), group_id=group, other=other) for part in segmentation]
+
+
+def _with(shape: Shape, other: dict) -> Shape:
+    shape.other.update(other)
+    return shape
+
+
+def _polygon(numbers: Any, size: tuple[int, int]) -> np.ndarray:
+    if not isinstance(numbers, list) or len(numbers) % 2:
+        raise ValueError("a polygon is no list of x, y, x, y, ...")
+    return checked_points([numbers[at : at + 2] for at in range(0, len(numbers), 2)], "polygon", size)
+
+
+def _run_length_mask(segmentation: dict, size: tuple[int, int]) -> np.ndarray:
+    counts, given = segmentation.get("counts"), segmentation.get("size")
+    if given != list(size):
+        raise ValueError(f"its run lengths are of size {given}; the image is {list(size)}")
+    if not isinstance(counts, str | list):
+        raise ValueError("its counts are neither a string nor a list")
+    return rle.from_counts(rle.decompress(counts) if isinstance(counts, str) else counts, size)
+
+
+def _annotation(shapes: list[Shape], size: tuple[int, int]) -> dict[str, Any]:
+    crowd = int(any(shape.other.get(CROWD) for shape in shapes))
+    if not crowd and all(shape.shape_type in _POLYGONS for shape in shapes):
+        return _of_polygons([shape.points for shape in shapes])
+    mask = draw_mask(shapes, size, [shapes[0].label]) > 0
+    return _of_mask(mask) | {CROWD: crowd}
+
+
+def _of_polygons(outlines: list[np.ndarray]) -> dict[str, Any]:
+    corners = np.concatenate(outlines)
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    return {
+        "segmentation": [points.ravel().tolist() for points in outlines],
+        "area": float(sum(map(_area, outlines))),
+        "bbox": [*low.tolist(), *(high - low).tolist()],
+        CROWD: 0,
+    }
+
+
+def _of_mask(mask: np.ndarray) -> dict[str, Any]:
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    box = [columns[0], rows[0], np.ptp(columns) + 1, np.ptp(rows) + 1] if rows.size else [0, 0, 0, 0]
+    return {
+        "segmentation": {"size": list(mask.shape), "counts": rle.compress(rle.counts(mask))},
+        "area": int(mask.sum()),
+        "bbox": [int(side) for side in box],
+    }
+
+
+def _area(points: np.ndarray) -> float:
+    """Measure a polygon (Gauss' shoelace)."""
+    x, y = points.T
+    return abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2

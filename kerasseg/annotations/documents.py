@@ -1,0 +1,137 @@
+"""What annotation files have in common: JSON of a sane size, images beside it, points inside the image."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+from pathlib import Path, PureWindowsPath
+from typing import Any
+
+import numpy as np
+
+from kerasseg.errors import UserError
+from kerasseg.images import files
+
+MAX_BYTES = 1 << 28  # an embedded image makes a file large, a mistake makes it larger
+SLACK = 1.0  # pixels by which a point may lie outside: older versions of labelme do not stop at the border
+
+# How many points a shape of each type has, at least and at most.
+POINTS: dict[str, tuple[int, float]] = {
+    "polygon": (3, np.inf),
+    "rectangle": (2, 2),
+    "oriented_rectangle": (4, 4),
+    "circle": (2, 2),
+    "line": (2, 2),
+    "linestrip": (2, np.inf),
+    "point": (1, 1),
+    "points": (1, np.inf),
+    "mask": (2, 2),
+}
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file of at most ``MAX_BYTES``.
+
+    Raises
+    ------
+    UserError
+        If the file is missing, too large, or no JSON.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: there is no such file")
+    if path.stat().st_size > MAX_BYTES:
+        raise UserError(f"{path}: the file has {path.stat().st_size:,} bytes; expected at most {MAX_BYTES:,}")
+    try:
+        return json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: this is not JSON ({error}); save it again") from error
+
+
+def write_json(path: Path, document: Any, indent: int | None = None) -> None:
+    """Write a JSON file, which appears when it is complete."""
+    with files.write_atomically(path) as temporary:
+        temporary.write_text(json.dumps(document, indent=indent, ensure_ascii=False), encoding="utf-8")
+
+
+def contained(given: Any, path: Path, key: str) -> str | None:
+    """Write the path of an image with slashes; it must not leave the folder of the file that names it.
+
+    Parameters
+    ----------
+    given : str or None
+        As the file says it; Windows' backslashes are understood.
+    path : Path
+        The annotation file.
+    key : str
+        Where it says so, for the message.
+
+    Returns
+    -------
+    str or None
+        None where the file says nothing.
+
+    Raises
+    ------
+    UserError
+        If it is no path, absolute, or climbs out of the folder.
+    """
+    if given is None or given == "":
+        return None
+    if not isinstance(given, str) or "\0" in given:
+        raise UserError(f"{path}: {key} is {given!r}; expected a file name")
+    windows = PureWindowsPath(given)
+    inside = posixpath.normpath(windows.as_posix())
+    if windows.anchor or inside == ".." or inside.startswith("../"):
+        raise UserError(
+            f"{path}: {key} {given!r} leads outside the folder of this file; "
+            "put the image beside it and name it without a folder"
+        )
+    return inside
+
+
+def checked_size(height: Any, width: Any, path: Path, keys: str) -> tuple[int, int]:
+    """Return height and width, or refuse what cannot be an image's size.
+
+    Raises
+    ------
+    UserError
+        If they are no whole numbers, less than 1, or more pixels than are read.
+    """
+    whole = all(isinstance(side, int) and not isinstance(side, bool) and side > 0 for side in (height, width))
+    if not whole or height * width > files.MAX_PIXELS:
+        raise UserError(
+            f"{path}: {keys} are {height!r} and {width!r}; "
+            f"expected whole numbers from 1 and at most {files.MAX_PIXELS:,} pixels"
+        )
+    return height, width
+
+
+def checked_points(given: Any, shape_type: str, size: tuple[int, int]) -> np.ndarray:
+    """Return points ``(N, 2)`` as float64, or say what is wrong with them.
+
+    Raises
+    ------
+    ValueError
+        If they are too few or too many for the shape, not finite, or outside the image.
+    """
+    try:
+        points = np.array(given, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        points = np.empty(0)
+    if points.ndim != 2 or points.shape[1] != 2:
+        raise ValueError("points is no list of [x, y]")
+    least, most = POINTS[shape_type]
+    if not least <= len(points) <= most:
+        expected = f"{least}" if most == least else f"{least} or more"
+        raise ValueError(f"a {shape_type} has {expected} points, not {len(points)}")
+    if not np.isfinite(points).all():
+        raise ValueError("a point is NaN or infinite")
+    _check_inside(points, size)
+    return points
+
+
+def _check_inside(points: np.ndarray, size: tuple[int, int]) -> None:
+    outside = ((points < -SLACK) | (points > np.array(size[::-1]) + SLACK)).any(axis=1)
+    if outside.any():
+        x, y = points[np.argmax(outside)]
+        raise ValueError(f"point ({x:g}, {y:g}) lies outside the image, {size[1]} wide and {size[0]} high")
