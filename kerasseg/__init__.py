@@ -4,7 +4,7 @@ import os
 
 __version__ = "0.1.0"
 
-# Both are read when TensorFlow is imported, so they are set before any room can import it; a user's own value wins.
+# Read when TensorFlow is imported, so set before any room can import it; a user's own values win.
 # oneDNN is off by default on AMD Zen processors, where it makes a training step a third cheaper.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

@@ -1,4 +1,4 @@
-"""What a person sees while they wait: messages and progress, as rich bars on a terminal and as plain lines elsewhere."""
+"""What a person sees while they wait: rich bars on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ class UserError(Exception):
     Parameters
     ----------
     *messages : str
-        One or more messages. Each says what was given, what was expected and what to do, and names the file or key.
+        Each says what was given, what was expected and what to do, and names the file or key.
     """
 
     def __init__(self, *messages: str) -> None:

@@ -1,0 +1,103 @@
+"""LinkNet: a decoder that adds the encoder's skips, each behind an attention gate if asked."""
+
+from __future__ import annotations
+
+import keras
+from keras import KerasTensor, layers
+
+from kerasseg.models.blocks import attention_gate, convolution_norm_relu, head, upsample
+from kerasseg.models.encoders import encode
+
+
+def linknet(
+    input_shape: tuple[int | None, ...],
+    classes: int,
+    *,
+    activation: str = "sigmoid",
+    encoder: str = "efficientnetb0",
+    encoder_weights: str | None = "imagenet",
+    encoder_weights_fallback: str = "error",
+    base_filters: int = 32,
+    last_filters: int = 16,
+    attention: bool = True,
+    attention_filters: int = 16,
+    batchnorm_momentum: float = 0.99,
+    name: str = "linknet",
+) -> keras.Model:
+    """Build a LinkNet.
+
+    Parameters
+    ----------
+    input_shape : tuple
+        ``(Y, X, C)`` or ``(Z, Y, X, C)``; spatial axes may be None, and are multiples of the deepest stride.
+    classes : int
+        K, the channels of the result.
+    activation : {"sigmoid", "softmax"}
+        Of the head.
+    encoder : str
+        A name in `kerasseg.models.encoders.ENCODERS`.
+    encoder_weights : {"imagenet", "noisy-student", None}
+        Of an EfficientNet; None draws them at random.
+    encoder_weights_fallback : {"error", "random"}
+        What to do where the weights cannot be downloaded.
+    base_filters : int
+        Channels of the first stage of the encoder `plain`.
+    last_filters : int
+        Channels of a decoder stage that has no skip to match.
+    attention : bool
+        Whether every skip passes an attention gate.
+    attention_filters : int
+        Inner width of the gates.
+    batchnorm_momentum : float
+        How much of the moving statistics each step keeps; lower it for short trainings.
+    name : str
+
+    Returns
+    -------
+    keras.Model
+        From an image ``(B, ..., C)`` float32 in [0, 1] to probabilities ``(B, ..., K)`` float32.
+
+    References
+    ----------
+    Chaurasia and Culurciello, VCIP 2017, DOI 10.1109/VCIP.2017.8305148. Gates: Oktay et al., arXiv 2018,
+    arXiv:1804.03999.
+    Abbas and Abdulmunim, Iraqi Journal of Science 64(4), 2023, DOI 10.24996/ijs.2023.64.4.37.
+    """
+    image, (*skips, x) = encode(
+        encoder,
+        input_shape,
+        weights=encoder_weights,
+        weights_fallback=encoder_weights_fallback,
+        base_filters=base_filters,
+        momentum=batchnorm_momentum,
+    )
+    for stage, skip in enumerate(reversed(skips)):
+        filters = last_filters if skip is None else skip.shape[-1]
+        deeper, x = x, bottleneck(x, filters, momentum=batchnorm_momentum, name=f"decoder{stage}")
+        if skip is not None:
+            skip = attention_gate(skip, deeper, attention_filters, name=f"gate{stage}") if attention else skip
+            x = layers.Add(name=f"decoder{stage}_add")([x, skip])
+    return keras.Model(image, head(x, classes, activation), name=name)
+
+
+def bottleneck(x: KerasTensor, filters: int, *, momentum: float, name: str) -> KerasTensor:
+    """Double the size between two 1x1 convolutions that work on a quarter of the channels: LinkNet's stage.
+
+    Parameters
+    ----------
+    x : KerasTensor, (B, H, W, C)
+    filters : int
+        Channels of the result.
+    momentum : float
+        Of batch normalisation.
+    name : str
+
+    Returns
+    -------
+    KerasTensor, (B, 2H, 2W, filters)
+    """
+    quarter = x.shape[-1] // 4
+    x = convolution_norm_relu(x, quarter, 1, momentum=momentum, name=f"{name}a")
+    x = upsample(x, name=f"{name}_upsample")
+    x = convolution_norm_relu(x, quarter, momentum=momentum, name=f"{name}b")
+    return convolution_norm_relu(x, filters, 1, momentum=momentum, name=f"{name}c")
