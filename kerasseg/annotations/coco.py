@@ -1,4 +1,4 @@
-"""COCO's JSON file: images, categories and annotations as polygons or run lengths (cocodataset.org/#format-data)."""
+"""COCO's JSON file: images, categories, and annotations as polygons or run lengths (cocodataset.org)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def read(path: Path) -> list[Drawing]:
     -------
     list of Drawing
         One for each image, annotated or not. Polygons stay polygons, those of one annotation under one
-        ``group_id``; run lengths, compressed or not, become ``mask`` shapes. Labels are the categories' names.
+        ``group_id``; run lengths, compressed or not, become ``mask`` shapes. Labels are names of categories.
 
     Raises
     ------
@@ -66,8 +66,8 @@ def write(path: Path, drawings: Iterable[Drawing], classes: Sequence[str]) -> No
     path : Path
         The JSON file to appear.
     drawings : iterable of Drawing
-        Each instance becomes an annotation: polygons as they are, any other shape as compressed run lengths of
-        its pixels.
+        Each instance becomes an annotation: polygons as they are, any other shape as compressed run lengths
+        of its pixels.
     classes : sequence of str
         The categories 1, 2, ...
     """
@@ -93,6 +93,8 @@ def _key(entry: Any, key: str, path: Path) -> Any:
 
 def _image(entry: dict, path: Path) -> Drawing:
     name = contained(entry.get("file_name"), path, "file_name")
+    if name is None:
+        raise UserError(f"{path}: image {entry['id']!r} has no file_name")
     size = checked_size(entry.get("height"), entry.get("width"), path, f"height and width of {name}")
     return Drawing(name, size, [])
 

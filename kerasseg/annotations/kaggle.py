@@ -1,4 +1,4 @@
-"""Kaggle's CSV of run lengths, one object a row: ``id,annotation,width,height``, row by row and counted from 1."""
+"""Kaggle's CSV of run lengths: a row an object, ``id,annotation,width,height``, row by row from 1."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def read(path: Path, classes: Sequence[str]) -> dict[str, Drawing]:
     Parameters
     ----------
     path : Path
-        The CSV file. Columns beside the four are left alone, but a column ``class`` names each object's class.
+        The CSV file. Columns beside the four are left alone; but one ``class`` names each object's class.
     classes : sequence of str
         The classes that there may be; the first is meant where the file names none.
 

@@ -162,14 +162,15 @@ def _mask(given: Any, points: np.ndarray) -> np.ndarray:
     box = np.diff(points.astype(int), axis=0)[0, ::-1] + 1
     try:
         with Image.open(io.BytesIO(base64.b64decode(given))) as image:
-            size, mask = image.size[::-1], np.asarray(image) if image.size[0] * image.size[1] else None
+            size = image.size[::-1]
+            fits = image.mode in ("1", "L", "P") and (np.abs(size - box) <= 1).all()
+            mask = np.asarray(image).astype(bool) if fits else None
     except _NOT_BASE64 as error:
         raise ValueError(f"its mask is no PNG in base64 ({error})") from error
-    if (np.abs(size - box) > 1).any() or mask is None or mask.ndim != 2:
-        raise ValueError(
-            f"its mask is {size}, its box {tuple(box.tolist())} (height, width); expected the same"
-        )
-    return mask.astype(bool)
+    if mask is None:
+        expected = f"{box[0]} x {box[1]} pixels as its box, one value each"
+        raise ValueError(f"its mask is {size[0]} x {size[1]}, {image.mode}; expected {expected}")
+    return mask
 
 
 def _shape_json(shape: Shape) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 An outline runs through the centres of the border's pixels. At tolerance 0 drawing it gives back the very
 pixels; otherwise corners are left out as long as the outline moves by at most that many pixels (Douglas and
-Peucker, doi:10.3138/FM57-6770-U75U-7727). Parts of one instance are polygons under one ``group_id``. An instance
-with holes, which polygons cannot have, stays a ``mask`` shape with all its pixels.
+Peucker, doi:10.3138/FM57-6770-U75U-7727). Parts of one instance are polygons under one ``group_id``. An
+instance with holes, which polygons cannot have, stays a ``mask`` shape with all its pixels.
 """
 
 from __future__ import annotations

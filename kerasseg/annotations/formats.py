@@ -1,0 +1,192 @@
+"""Every annotation format as a reader into drawings and a writer from them.
+
+========  =================================================================  =========================
+format    read from                                                          written as
+========  =================================================================  =========================
+labelme   a folder of JSON files, or one                                     a folder of JSON files
+masks     a folder of images: class ids, 0 and 255, palettes or colours      a folder of palette PNGs
+labels    a folder of images of instance ids, all of one class               a folder of 16-bit PNGs
+coco      a JSON file, or a folder that holds one                            a JSON file
+rle       a CSV file as Kaggle's, or a folder that holds one                 a CSV file
+========  =================================================================  =========================
+
+Drawings go by their image's path without suffix, from the folder of the annotations. What a format stores as
+pixels is read as ``mask`` shapes, which lose nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from kerasseg.annotations import coco, kaggle, labelme, masks
+from kerasseg.annotations.draw import draw_labels, draw_mask
+from kerasseg.annotations.shapes import Drawing, Shape
+from kerasseg.annotations.trace import label_shapes, mask_shapes
+from kerasseg.console import track
+from kerasseg.errors import UserError
+from kerasseg.images import files
+
+Drawings = dict[str, Drawing]
+Plan = dict[Path, Callable[[], None]]  # what writes each file
+
+
+@dataclass(frozen=True)
+class Options:
+    """What files alone do not say: names of classes 1, 2, ..., and their colours where masks have any."""
+
+    classes: Sequence[str] = ()
+    colours: Mapping[str, Sequence[int]] | None = None
+
+
+def _read_labelme(source: Path, options: Options) -> Drawings:
+    return _each([source] if source.is_file() else _found(source, (".json",)), source, labelme.read)
+
+
+def _read_masks(source: Path, options: Options) -> Drawings:
+    def shapes(path: Path) -> tuple[tuple[int, int], list[Shape]]:
+        mask = masks.read_mask(path, options.classes, options.colours)
+        return mask.shape, mask_shapes(mask, options.classes)
+
+    return _each_image(source, shapes, options)
+
+
+def _read_labels(source: Path, options: Options) -> Drawings:
+    def shapes(path: Path) -> tuple[tuple[int, int], list[Shape]]:
+        labels = masks.read_labels(path)
+        return labels.shape, label_shapes(labels, lambda _: options.classes[0])
+
+    return _each_image(source, shapes, options)
+
+
+def _read_coco(source: Path, options: Options) -> Drawings:
+    drawings = coco.read(_only(source, ".json"))
+    return _named((Path(drawing.image_path), drawing) for drawing in drawings)
+
+
+def _read_rle(source: Path, options: Options) -> Drawings:
+    return kaggle.read(_only(source, ".csv"), options.classes)
+
+
+def _plan_labelme(drawings: Drawings, target: Path, options: Options) -> Plan:
+    plan = {}
+    for name, drawing in drawings.items():
+        path = target / f"{name}.json"
+        plan[path] = partial(labelme.write, path, _beside(drawing, target / name))
+    return plan
+
+
+def _plan_masks(drawings: Drawings, target: Path, options: Options) -> Plan:
+    def write(path: Path, drawing: Drawing) -> None:
+        masks.write_mask(path, draw_mask(drawing.shapes, drawing.size, list(options.classes)))
+
+    return {path: partial(write, path, drawing) for path, drawing in _pngs(drawings, target)}
+
+
+def _plan_labels(drawings: Drawings, target: Path, options: Options) -> Plan:
+    def write(path: Path, drawing: Drawing) -> None:
+        masks.write_labels(path, draw_labels(drawing.shapes, drawing.size))
+
+    return {path: partial(write, path, drawing) for path, drawing in _pngs(drawings, target)}
+
+
+def _plan_coco(drawings: Drawings, target: Path, options: Options) -> Plan:
+    path = target if target.suffix.lower() == ".json" else target / "annotations.json"
+    return {path: partial(coco.write, path, drawings.values(), options.classes)}
+
+
+def _plan_rle(drawings: Drawings, target: Path, options: Options) -> Plan:
+    path = target if target.suffix.lower() == ".csv" else target / "train.csv"
+    return {path: partial(kaggle.write, path, drawings)}
+
+
+READERS: dict[str, Callable[[Path, Options], Drawings]] = {
+    "labelme": _read_labelme,
+    "masks": _read_masks,
+    "labels": _read_labels,
+    "coco": _read_coco,
+    "rle": _read_rle,
+}
+WRITERS: dict[str, Callable[[Drawings, Path, Options], Plan]] = {
+    "labelme": _plan_labelme,
+    "masks": _plan_masks,
+    "labels": _plan_labels,
+    "coco": _plan_coco,
+    "rle": _plan_rle,
+}
+NEED_CLASSES = frozenset({"masks", "labels", "rle"})  # formats that know no names
+
+
+def image_beside(stem: Path) -> Path | None:
+    """Find the image of a path without suffix."""
+    paths = (stem.with_name(stem.name + suffix) for suffix in files.SUFFIXES)
+    return next((path for path in paths if path.is_file()), None)
+
+
+def _each(paths: Iterable[Path], source: Path, read: Callable[[Path], Drawing]) -> Drawings:
+    """Read all files, and name all mistakes at once; images are named from the folder of them all."""
+    folder, drawings, problems = source if source.is_dir() else source.parent, [], []
+    for path in track(list(paths), "reading"):
+        try:
+            drawing = read(path)
+        except UserError as error:
+            problems += error.messages
+            continue
+        inside = path.relative_to(folder)
+        image_path = (inside.parent / (drawing.image_path or f"{path.stem}.png")).as_posix()
+        drawings.append((inside, replace(drawing, image_path=image_path)))
+    if problems:
+        raise UserError(*problems)
+    return _named(drawings)
+
+
+def _each_image(
+    source: Path, shapes: Callable[[Path], tuple[tuple[int, int], list[Shape]]], options: Options
+) -> Drawings:
+    """Read a folder of pixels; images are taken to have the names of their masks."""
+    return _each(_found(source, files.SUFFIXES), source, lambda path: Drawing(path.name, *shapes(path)))
+
+
+def _named(drawings: Iterable[tuple[Path, Drawing]]) -> Drawings:
+    """Name drawings by their paths without suffix, of which no two may be the same."""
+    named: Drawings = {}
+    for path, drawing in drawings:
+        name = path.with_suffix("").as_posix()
+        if name in named:
+            raise UserError(f"{path}: there are two images {name}, by other suffixes; rename one")
+        named[name] = drawing
+    return named
+
+
+def _found(folder: Path, suffixes: Sequence[str]) -> list[Path]:
+    paths = files.find(folder, suffixes)
+    if not paths:
+        raise UserError(f"{folder}: the folder holds no {', '.join(suffixes)} file")
+    return paths
+
+
+def _only(source: Path, suffix: str) -> Path:
+    """Take a file, or the only one of a folder."""
+    if not source.is_dir():
+        return source
+    paths = [path for path in _found(source, (suffix,)) if path.parent == source]
+    if len(paths) != 1:
+        raise UserError(f"{source}: the folder holds {len(paths)} {suffix} files; name the one to convert")
+    return paths[0]
+
+
+def _pngs(drawings: Drawings, target: Path) -> Iterable[tuple[Path, Drawing]]:
+    return ((target / f"{name}.png", drawing) for name, drawing in drawings.items())
+
+
+def _beside(drawing: Drawing, stem: Path) -> Drawing:
+    """Name the image as it stands beside the JSON file to be, whose size it must have."""
+    image = image_beside(stem)
+    if image is None:
+        return replace(drawing, image_path=Path(drawing.image_path or stem).name)
+    size = files.header(image).size
+    if size != drawing.size:
+        raise UserError(f"{image}: the image is {size} (height, width), its annotation {drawing.size}")
+    return replace(drawing, image_path=image.name)
