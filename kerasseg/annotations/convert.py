@@ -93,7 +93,7 @@ def convert(
         default.
     colours : mapping of str to (int, int, int), optional
         Red, green and blue of each class, for masks of colours.
-    tolerance : float, default 1
+    tolerance : float, default 0.5
         Pixels by which an outline may move when pixels become labelme's polygons; 0 keeps every pixel.
     overwrite : bool, default False
         Whether files that are there already may be replaced.

@@ -105,7 +105,7 @@ def _points(canvas: ImageDraw.ImageDraw, shape: Shape, value: int) -> None:
 
 def _mask(canvas: ImageDraw.ImageDraw, shape: Shape, value: int) -> None:
     corner = tuple(shape.points[0].astype(int).tolist())
-    canvas._image.paste(value, corner, Image.fromarray(np.ascontiguousarray(shape.mask)))
+    canvas.bitmap(corner, Image.fromarray(np.ascontiguousarray(shape.mask)), fill=value)
 
 
 def _disc(canvas: ImageDraw.ImageDraw, x: float, y: float, radius: float, value: int) -> None:

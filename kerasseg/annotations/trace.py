@@ -17,7 +17,7 @@ from scipy import ndimage
 
 from kerasseg.annotations.shapes import IGNORE, Shape
 
-TOLERANCE = 1.0  # pixels
+TOLERANCE = 0.5  # pixels
 
 
 def trace_mask(mask: np.ndarray, classes: Sequence[str], tolerance: float = TOLERANCE) -> list[Shape]:
@@ -29,7 +29,7 @@ def trace_mask(mask: np.ndarray, classes: Sequence[str], tolerance: float = TOLE
         Class ids; pixels of 255 are traced as ``__ignore__``.
     classes : sequence of str
         Names of the classes 1, 2, ...
-    tolerance : float, default 1
+    tolerance : float, default 0.5
         Pixels by which an outline may move; 0 keeps every pixel.
 
     Returns
@@ -51,7 +51,7 @@ def trace_labels(
         Instance ids; 0 is background.
     label_of : callable
         Gives the name of an instance's class by its id.
-    tolerance : float, default 1
+    tolerance : float, default 0.5
         Pixels by which an outline may move; 0 keeps every pixel.
 
     Returns
@@ -85,7 +85,7 @@ def outline(shapes: Iterable[Shape], tolerance: float = TOLERANCE) -> list[Shape
     ----------
     shapes : iterable of Shape
         Those of one image.
-    tolerance : float, default 1
+    tolerance : float, default 0.5
         Pixels by which an outline may move; 0 keeps every pixel.
     """
     shapes = list(shapes)

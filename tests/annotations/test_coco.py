@@ -1,0 +1,98 @@
+import json
+
+import numpy as np
+import pytest
+
+from kerasseg.annotations import coco
+from kerasseg.annotations.draw import draw_mask
+from kerasseg.annotations.shapes import Drawing, Shape
+from kerasseg.errors import UserError
+
+SQUARE = [1, 1, 4, 1, 4, 3, 1, 3]
+IMAGE = {"id": 9, "file_name": "train\\a.png", "height": 5, "width": 6}
+CATEGORY = {"id": 3, "name": "cell"}
+
+
+def _written(tmp_path, *annotations, **changes):
+    entries = [{"id": 1, "image_id": 9, "category_id": 3} | annotation for annotation in annotations]
+    document = {"images": [IMAGE], "categories": [CATEGORY], "annotations": entries} | changes
+    (tmp_path / "coco.json").write_text(json.dumps(document))
+    return tmp_path / "coco.json"
+
+
+def test_polygons_of_one_annotation_are_one_instance(tmp_path):
+    path = _written(tmp_path, {"segmentation": [SQUARE, [0, 0, 1, 0, 0, 1]]}, {"segmentation": [SQUARE]})
+    (drawing,) = coco.read(path)
+    first, second, third = drawing.shapes
+    assert (drawing.image_path, drawing.size) == ("train/a.png", (5, 6))
+    assert first.group_id == second.group_id is not None
+    assert third.group_id is None
+    assert first.points.tolist() == [[1, 1], [4, 1], [4, 3], [1, 3]]
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_run_lengths_compressed_or_not(tmp_path, compressed):
+    peer = pytest.importorskip("pycocotools.mask")
+    runs = {"size": [5, 6], "counts": [6, 2, 3, 2, 17]}
+    judged = peer.frPyObjects(runs, 5, 6)
+    given = {"size": [5, 6], "counts": judged["counts"].decode()} if compressed else runs
+    (drawing,) = coco.read(_written(tmp_path, {"segmentation": given, "iscrowd": 1}))
+    assert drawing.shapes[0].other == {"iscrowd": 1}
+    assert np.array_equal(draw_mask(drawing.shapes, (5, 6), ["cell"]), peer.decode(judged))
+
+
+def test_what_is_written_comes_back_and_pycocotools_reads_it(tmp_path):
+    peer = pytest.importorskip("pycocotools.coco")
+    masked = Shape(
+        "cell", np.array([[1.0, 1], [3, 3]]), "mask", mask=~np.eye(3, dtype=bool), other={"iscrowd": 1}
+    )
+    outlined = Shape("dead", np.array([[0.0, 0], [5, 0], [0, 4]]))
+    disc = Shape("cell", np.array([[3.0, 2], [3, 3]]), "circle")
+    drawing = Drawing("a.png", (5, 6), [masked, outlined, disc])
+    coco.write(tmp_path / "c.json", [drawing], ["cell", "dead"])
+    (again,) = coco.read(tmp_path / "c.json")
+    for shape, back in zip(drawing.shapes, again.shapes, strict=True):
+        expected = draw_mask([shape], (5, 6), ["cell", "dead"])
+        assert np.array_equal(draw_mask([back], (5, 6), ["cell", "dead"]), expected)
+    loaded = peer.COCO(str(tmp_path / "c.json"))
+    assert np.array_equal(loaded.annToMask(loaded.anns[1]), draw_mask([masked], (5, 6), ["cell"]))
+    assert [loaded.anns[at]["iscrowd"] for at in (1, 2, 3)] == [1, 0, 0]
+    assert loaded.anns[1]["bbox"] == [1, 1, 3, 3]
+    assert (loaded.anns[1]["area"], loaded.anns[2]["area"]) == (6, 10)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "message"),
+    [
+        ({"segmentation": [[1, 1, 2, 2, 3]]}, "no list of x, y"),
+        ({"segmentation": [[1, 1, 2, 2]]}, "3 or more points, not 2"),
+        ({"segmentation": [[1, 1, 2, 2, 99, 3]]}, "lies outside"),
+        ({"segmentation": [[1, 1, 2, 2, float("nan"), 3]]}, "NaN"),
+        ({"segmentation": []}, "no segmentation"),
+        ({"bbox": [1, 1, 2, 2]}, "no segmentation"),
+        ({"segmentation": {"size": [6, 5], "counts": [30]}}, r"size \[6, 5\]; the image is \[5, 6\]"),
+        ({"segmentation": {"size": [5, 6], "counts": [31]}}, "add up to 31"),
+        ({"segmentation": {"size": [5, 6], "counts": "\u00e9"}}, "no run-length string"),
+        ({"segmentation": {"size": [5, 6]}}, "neither a string nor a list"),
+        ({"segmentation": [SQUARE], "image_id": 4}, "image_id is 4"),
+        ({"segmentation": [SQUARE], "category_id": None}, "category_id is None"),
+    ],
+)
+def test_a_wrong_annotation_is_named(tmp_path, annotation, message):
+    with pytest.raises(UserError, match=rf"coco\.json: annotation 1: .*{message}"):
+        coco.read(_written(tmp_path, {"segmentation": [SQUARE]}, annotation))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"images": None}, "not a COCO file"),
+        ({"images": [IMAGE | {"file_name": "../a.png"}]}, "leads outside"),
+        ({"images": [IMAGE | {"file_name": None}]}, "no file_name"),
+        ({"images": [IMAGE | {"height": -1}]}, "whole numbers from 1"),
+        ({"categories": [{"id": 3}]}, "name None"),
+    ],
+)
+def test_a_wrong_file_is_said(tmp_path, changes, message):
+    with pytest.raises(UserError, match=message):
+        coco.read(_written(tmp_path, **changes))

@@ -1,0 +1,156 @@
+"""All ways between the formats, there and back."""
+
+import json
+
+import numpy as np
+import pytest
+
+from kerasseg.annotations import labelme, masks
+from kerasseg.annotations.convert import CONVERSIONS
+from kerasseg.annotations.draw import draw_labels, draw_mask
+from kerasseg.annotations.shapes import Drawing, Shape
+from kerasseg.errors import UserError
+from kerasseg.images import files
+
+MASK = np.zeros((12, 16), np.uint8)
+MASK[1:6, 1:6], MASK[3, 3] = 1, 0  # a ring
+MASK[7:11, 4:9] = 2
+MASK[2:5, 10:14] = 1
+CLASSES = ["cell", "dead"]
+
+
+@pytest.fixture
+def source(tmp_path):
+    """Two masks, one in a folder of its own."""
+    masks.write_mask(tmp_path / "masks" / "a.png", MASK)
+    masks.write_mask(tmp_path / "masks" / "deep" / "b.png", MASK[::-1])
+    return tmp_path / "masks"
+
+
+@pytest.mark.parametrize("between", ["labelme", "coco"])
+def test_masks_there_and_back(tmp_path, source, between):
+    CONVERSIONS["masks", between](source, tmp_path / "there", classes=CLASSES, tolerance=0)
+    report = CONVERSIONS[between, "masks"](tmp_path / "there", tmp_path / "back", classes=CLASSES)
+    assert np.array_equal(masks.read_mask(tmp_path / "back" / "a.png", CLASSES), MASK)
+    assert np.array_equal(masks.read_mask(tmp_path / "back" / "deep" / "b.png", CLASSES), MASK[::-1])
+    assert (report.images, report.classes, len(report.files)) == (2, CLASSES, 2)
+
+
+def test_every_pair_of_formats_keeps_the_pixels(tmp_path):
+    masks.write_mask(tmp_path / "masks" / "a.png", MASK)
+    folders = {"masks": tmp_path / "masks"}
+    for name in ("labelme", "labels", "coco", "rle"):
+        folders[name] = tmp_path / name
+        CONVERSIONS["masks", name](folders["masks"], folders[name], classes=CLASSES, tolerance=0)
+    for (read_as, write_as), conversion in CONVERSIONS.items():
+        target = tmp_path / f"{read_as}_{write_as}"
+        conversion(folders[read_as], target, classes=CLASSES, tolerance=0)
+        if write_as != "masks":
+            CONVERSIONS[write_as, "masks"](target, target / "m", classes=CLASSES)
+        mask = masks.read_mask((target if write_as == "masks" else target / "m") / "a.png", CLASSES)
+        named = "labels" not in (read_as, write_as)
+        assert np.array_equal(mask if named else mask > 0, MASK if named else MASK > 0), (read_as, write_as)
+
+
+def test_the_loss_of_outlines_is_measured_and_said(tmp_path):
+    y, x = np.mgrid[:60, :60]
+    disc = (np.hypot(x - 30, y - 30) < 20).astype(np.uint8)
+    masks.write_mask(tmp_path / "masks" / "disc.png", disc)
+    report = CONVERSIONS["masks", "labelme"](
+        tmp_path / "masks", tmp_path / "out", classes=["cell"], tolerance=3
+    )
+    drawing = labelme.read(tmp_path / "out" / "disc.json")
+    back = draw_mask(drawing.shapes, drawing.size, ["cell"])
+    assert report.agreement["disc"] == pytest.approx((back & disc).sum() / (back | disc).sum())
+    assert 0.8 < report.agreement["disc"] < 1
+    assert f"IoU {report.agreement['disc']:.4f}" in str(report)
+    assert "1 images are not beside" in str(report)
+
+
+def test_json_files_name_the_image_beside_them_and_labelme_opens_them(tmp_path, source):
+    peer = pytest.importorskip("labelme", reason="labelme is not installed", exc_type=ImportError)
+    images = tmp_path / "images"
+    for name in ("a.jpg", "deep/b.png"):
+        (images / name).parent.mkdir(parents=True, exist_ok=True)
+        files.write(images / name, np.zeros((12, 16), np.uint8))
+    report = CONVERSIONS["masks", "labelme"](source, images, classes=CLASSES)
+    assert report.without_image == []
+    assert peer.LabelFile(str(images / "a.json")).image_path == "a.jpg"
+    assert peer.LabelFile(str(images / "deep" / "b.json")).image_path == "b.png"
+    CONVERSIONS["labelme", "coco"](images, tmp_path / "c.json")
+    named = [image["file_name"] for image in json.loads((tmp_path / "c.json").read_text())["images"]]
+    assert named == ["a.jpg", "deep/b.png"]
+
+
+def test_an_image_of_another_size_is_refused(tmp_path, source):
+    files.write(tmp_path / "images" / "a.png", np.zeros((5, 5), np.uint8))
+    with pytest.raises(UserError, match=r"a\.png: the image is \(5, 5\).*its annotation \(12, 16\)"):
+        CONVERSIONS["masks", "labelme"](source, tmp_path / "images", classes=CLASSES)
+    assert len(list((tmp_path / "images").iterdir())) == 1
+
+
+def test_touching_instances_stay_apart(tmp_path):
+    labels = np.array([[1, 1, 2, 2], [1, 1, 2, 2], [3, 0, 0, 3]], np.int32)
+    masks.write_labels(tmp_path / "labels" / "a.tif", labels)
+    for name in ("labelme", "coco", "rle"):
+        CONVERSIONS["labels", name](tmp_path / "labels", tmp_path / name, classes=["cell"], tolerance=0)
+        CONVERSIONS[name, "labels"](tmp_path / name, tmp_path / f"back_{name}", classes=["cell"])
+        assert np.array_equal(masks.read_labels(tmp_path / f"back_{name}" / "a.png"), labels)
+
+
+def test_nothing_is_overwritten_unless_told(tmp_path, source):
+    CONVERSIONS["masks", "labelme"](source, tmp_path / "out", classes=CLASSES)
+    (tmp_path / "out" / "a.json").write_text("mine")
+    (tmp_path / "out" / "deep" / "b.json").unlink()
+    with pytest.raises(UserError, match=r"a\.json exist already"):
+        CONVERSIONS["masks", "labelme"](source, tmp_path / "out", classes=CLASSES)
+    assert (tmp_path / "out" / "a.json").read_text() == "mine"
+    assert not (tmp_path / "out" / "deep" / "b.json").exists()
+    CONVERSIONS["masks", "labelme"](source, tmp_path / "out", classes=CLASSES, overwrite=True)
+    assert len(labelme.read(tmp_path / "out" / "a.json").shapes) == 3
+
+
+def test_one_wrong_file_writes_nothing_and_all_wrong_files_are_named(tmp_path, source):
+    masks.write_mask(source / "c.png", np.full((2, 2), 9, np.uint8))
+    (source / "d.png").write_bytes(b"")
+    with pytest.raises(UserError) as error:
+        CONVERSIONS["masks", "labelme"](source, tmp_path / "out", classes=CLASSES)
+    assert len(error.value.messages) == 2
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("pair", "options", "message"),
+    [
+        (("masks", "coco"), {}, "name them, such as --classes cell"),
+        (("masks", "labelme"), {"classes": CLASSES, "tolerance": -1}, "tolerance is -1"),
+        (("labelme", "masks"), {}, r"holds no \.json file"),
+        (("coco", "masks"), {}, r"holds no \.json file"),
+    ],
+)
+def test_what_cannot_be_done_is_said(tmp_path, source, pair, options, message):
+    with pytest.raises(UserError, match=message):
+        CONVERSIONS[pair](source, tmp_path / "out", **options)
+
+
+def test_an_unknown_label_is_refused_before_anything_is_written(tmp_path):
+    drawing = Drawing("a.png", (5, 5), [Shape("cells", np.array([[0.0, 0], [3, 0], [0, 3]]))])
+    labelme.write(tmp_path / "in" / "a.json", drawing)
+    with pytest.raises(UserError, match=r"unknown class 'cells'.*did you mean 'cell'"):
+        CONVERSIONS["labelme", "masks"](tmp_path / "in", tmp_path / "out", classes=["cell"])
+    assert not (tmp_path / "out").exists()
+
+
+def test_real_cells_survive_all_formats(tmp_path, shared_data):
+    lines = (shared_data / "phase_kaggle" / "train.csv").read_text().splitlines()
+    first = lines[1].split(",")[0]
+    (tmp_path / "train.csv").write_text("\n".join([lines[0], *(x for x in lines[1:] if x.startswith(first))]))
+    CONVERSIONS["rle", "labelme"](tmp_path / "train.csv", tmp_path / "labelme", classes=["cell"], tolerance=0)
+    CONVERSIONS["labelme", "coco"](tmp_path / "labelme", tmp_path / "coco")
+    CONVERSIONS["coco", "rle"](tmp_path / "coco", tmp_path / "rle")
+    CONVERSIONS["rle", "labels"](tmp_path / "rle", tmp_path / "labels", classes=["cell"])
+    CONVERSIONS["rle", "labels"](tmp_path / "train.csv", tmp_path / "expected", classes=["cell"])
+    there, back = (masks.read_labels(tmp_path / name / f"{first}.png") for name in ("expected", "labels"))
+    assert there.max() > 5
+    assert np.array_equal(there, back)
+    assert np.array_equal(draw_labels([], there.shape), np.zeros_like(there))

@@ -1,0 +1,120 @@
+"""Run lengths against a table that a reader checks by eye, and against pycocotools."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy import ndimage
+
+from kerasseg.annotations import rle
+from kerasseg.errors import UserError
+
+MASK = np.array([[0, 1, 1, 0], [1, 0, 0, 1], [1, 1, 0, 1]], bool)
+RUNS = {  # (order, start): start, length, ...
+    ("row", 1): [2, 2, 5, 1, 8, 3, 12, 1],
+    ("row", 0): [1, 2, 4, 1, 7, 3, 11, 1],
+    ("column", 1): [2, 3, 6, 2, 11, 2],
+    ("column", 0): [1, 3, 5, 2, 10, 2],
+}
+MASKS = hnp.arrays(bool, hnp.array_shapes(min_dims=2, max_dims=2, max_side=40))
+
+
+@pytest.mark.parametrize(("order", "start"), RUNS)
+def test_both_orders_and_both_starts(order, start):
+    assert rle.encode(MASK, order, start) == RUNS[order, start]
+    assert np.array_equal(rle.decode(RUNS[order, start], MASK.shape, order, start), MASK)
+    assert np.array_equal(rle.decode(" ".join(map(str, RUNS[order, start])), MASK.shape, order, start), MASK)
+
+
+def test_counts_begin_with_background():
+    assert rle.counts(MASK) == [1, 3, 1, 2, 3, 2]
+    assert rle.counts(np.ones((2, 2), bool)) == [0, 4]
+    assert rle.counts(np.zeros((2, 2), bool)) == [4]
+
+
+def test_all_instances_in_one_pass():
+    labels = np.array([[2, 2, 0, 5], [5, 5, 0, 2]])
+    assert rle.encode_labels(labels) == {2: [1, 2, 8, 1], 5: [4, 3]}
+    assert rle.encode_labels(labels, "column") == {2: [1, 1, 3, 1, 8, 1], 5: [2, 1, 4, 1, 7, 1]}
+    assert rle.encode_labels(np.zeros((2, 3), int)) == {}
+
+
+@given(MASKS, st.sampled_from(["row", "column"]), st.sampled_from([0, 1]))
+def test_round_trip(mask, order, start):
+    assert np.array_equal(rle.decode(rle.encode(mask, order, start), mask.shape, order, start), mask)
+
+
+@given(
+    hnp.arrays(np.int32, hnp.array_shapes(min_dims=2, max_dims=2, max_side=12), elements=st.integers(0, 4))
+)
+def test_one_pass_equals_one_by_one(labels):
+    expected = {int(at): rle.encode(labels == at) for at in np.unique(labels[labels > 0])}
+    assert rle.encode_labels(labels) == expected
+
+
+@given(MASKS)
+def test_counts_and_strings_are_those_of_pycocotools(mask):
+    peer = pytest.importorskip("pycocotools.mask")
+    counts = rle.counts(mask)
+    text = peer.encode(np.asfortranarray(mask, np.uint8))["counts"].decode()
+    assert rle.compress(counts) == text
+    assert rle.decompress(text) == counts
+    assert np.array_equal(rle.from_counts(counts, mask.shape), mask)
+
+
+def test_long_runs_need_long_numbers():
+    peer = pytest.importorskip("pycocotools.mask")
+    mask = np.zeros((3000, 2000), np.uint8)
+    mask[10:2990, 900] = mask[5, 1999] = 1
+    assert rle.compress(rle.counts(mask)) == peer.encode(np.asfortranarray(mask))["counts"].decode()
+
+
+@pytest.mark.parametrize(
+    ("runs", "message"),
+    [
+        ("1 2 3", "3 numbers; expected pairs"),
+        ("1 x", "whole numbers; got 1 x"),
+        ([1, 1.5], "whole numbers"),
+        ([1, float("nan")], "whole numbers"),
+        ([1, 10**30], "whole numbers"),
+        ("0 1", r"run 1 \(0 1\) lies outside the image of 12 pixels"),
+        ("1 1 12 2", r"run 2 \(12 2\) lies outside"),
+        ("3 0", "not at least one pixel long"),
+        ("3 -1", "not at least one pixel long"),
+        ("1 3 3 1", r"run 2 \(3 1\) begins before the run before it ends"),
+        ("5 1 1 1", "begins before"),
+    ],
+)
+def test_wrong_runs_are_refused_by_name(runs, message):
+    with pytest.raises(UserError, match=message) as error:
+        rle.decode(runs, (3, 4), name="cell7")
+    assert str(error.value).startswith("cell7")
+
+
+@pytest.mark.parametrize("counts", [[5, 6], [5, 8], [13, -1], ["a"], [None]])
+def test_wrong_counts_are_refused(counts):
+    with pytest.raises(UserError, match="cell7"):
+        rle.from_counts(counts, (3, 4), "cell7")
+
+
+@pytest.mark.parametrize("text", ["\x00", "abc\x7f", "é", "52`"])
+def test_wrong_strings_are_refused(text):
+    with pytest.raises(UserError, match="no run-length string of COCO"):
+        rle.decompress(text)
+
+
+def test_nothing_is_nothing():
+    assert rle.encode(np.zeros((3, 4))) == []
+    assert not rle.decode("", (3, 4)).any()
+
+
+def test_sartorius_runs_cover_cells(shared_data):
+    """Row-major from 1 gives whole bodies of real cells; column-major would tear them into stripes."""
+    _, runs, width, height, *_ = (
+        (shared_data / "phase_kaggle" / "train.csv").read_text().splitlines()[1].split(",")
+    )
+    size = int(height), int(width)
+    parts = {order: ndimage.label(rle.decode(runs, size, order))[1] for order in rle.ORDERS}
+    assert parts["row"] == 1
+    assert parts["column"] > 1
