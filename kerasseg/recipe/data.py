@@ -1,0 +1,89 @@
+"""What a recipe says of its data: source, classes, sizes, split, augmentation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
+
+from kerasseg.recipe.section import Positive, Section, Share
+from kerasseg.recipe.sources import AnySource
+
+MOST_CLASSES = 254  # a mask is uint8; 0 is background and 255 is ignore
+
+
+def _two_numbers(value: Any) -> Any:
+    if isinstance(value, (list, tuple)) and len(value) == 2:
+        return value
+    raise PydanticCustomError("size", "must be [height, width]")
+
+
+def _one_transform(value: Any) -> Any:
+    if isinstance(value, str):
+        return {value: {}}
+    if isinstance(value, Mapping) and len(value) == 1:
+        return {name: {} if arguments is None else arguments for name, arguments in value.items()}
+    text = "must be one name and its arguments, such as {HorizontalFlip: {p: 0.5}}"
+    raise PydanticCustomError("transform", "{text}", {"text": text})
+
+
+def _distinct(names: list[str]) -> list[str]:
+    if len(set(names)) < len(names):
+        raise PydanticCustomError("distinct", "must name each class once")
+    return names
+
+
+Size = Annotated[tuple[Positive, Positive], Field(strict=False), BeforeValidator(_two_numbers)]
+Transform = Annotated[dict[str, dict[str, Any]], BeforeValidator(_one_transform)]
+Classes = Annotated[
+    list[Annotated[str, Field(min_length=1)]],
+    Field(min_length=1, max_length=MOST_CLASSES),
+    AfterValidator(_distinct),
+]
+
+
+class Split(Section):
+    """How samples are shared out to learn from, to choose by, and to be judged by."""
+
+    train: Share = 0.8
+    """Share of the samples to learn from, validation included."""
+    test: Share = 0.2
+    """Share of the samples that the scores are computed from."""
+    validation: Share = 0.1
+    """Share of the training samples that only watches."""
+    group_by: str | None = None
+    """Attribute whose groups are never torn apart: "folder", or a column of the source's table."""
+
+
+class Patch(Section):
+    """Patches of one size, cut at full resolution."""
+
+    size: Positive = 256
+    """Side of a patch, in pixels."""
+    foreground: Share = 0.5
+    """Share of the patches that are centred on a foreground pixel."""
+
+
+class Data(Section):
+    """What is learnt from, and what is done to it before the model sees it."""
+
+    source: AnySource
+    """How the files are laid out, and where they are."""
+    if_missing: Literal["error", "synthesize"] = "error"
+    """What to do where the source's root does not exist; synthetic data are named so everywhere."""
+    classes: Classes
+    """Names of the foreground classes; class k+1 is the k-th."""
+    channels: Positive | None = 3
+    """Channels that the model takes: grey is repeated, RGB made grey; null is as stored."""
+    normalise: Literal["dtype", "minmax", "percentile"] = "dtype"
+    """How intensities come into [0, 1]: by the type's range, the image's own, or its percentiles."""
+    resize: Size | None = None
+    """[height, width] that every image is brought to; null keeps its own."""
+    patch: Patch | None = None
+    """What training cuts out of an image; null takes whole images."""
+    split: Split = Split()
+    """How samples are shared out."""
+    augment: list[Transform] = Field(default=[])
+    """Random changes of training images: albumentations' transforms by name, in their order."""

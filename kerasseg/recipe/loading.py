@@ -1,0 +1,65 @@
+"""From a file and overrides to a recipe, or to everything that is wrong with them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from kerasseg.errors import UserError
+from kerasseg.recipe import document, mistakes, overrides
+from kerasseg.recipe.recipe import Recipe
+from kerasseg.recipe.shipped import find
+
+
+def load(path: str | os.PathLike, overriding: Sequence[str] = ()) -> Recipe:
+    """Read a recipe, lay overrides over it, and validate all of it.
+
+    Parameters
+    ----------
+    path : path
+        Of the recipe, or the name of a shipped one; see `find`.
+    overriding : sequence of str
+        ``key.path=value`` each, laid over the file in their order.
+
+    Returns
+    -------
+    Recipe
+        With every default filled in.
+
+    Raises
+    ------
+    UserError
+        With everything that is wrong, each with its line or its override.
+    """
+    path = find(path)
+    parsed = document.parse(_text(path), str(path))
+    if not isinstance(parsed.value, dict):
+        raise UserError(f"{path}: a recipe is a mapping of keys; got {mistakes.shown(parsed.value)}")
+    value, overridden, wrong = overrides.apply(parsed.value, overriding)
+    try:
+        recipe = Recipe.model_validate(value)
+    except ValidationError as error:
+        wrong += [_located(each, path, parsed, overridden) for each in error.errors()]
+    if parsed.duplicates or wrong:
+        raise UserError(*parsed.duplicates, *wrong)
+    return recipe
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read as text ({error})") from error
+
+
+def _located(error: dict, path: Path, parsed: document.Document, overridden: list[document.Path]) -> str:
+    key = error["loc"]
+    if any(key[: len(each)] == each[: len(key)] for each in overridden):
+        where = "override"
+    else:
+        line = parsed.line(key)
+        where = f"{path}:{line}" if line else str(path)
+    return f"{where}: {mistakes.message(error, Recipe)}"

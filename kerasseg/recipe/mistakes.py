@@ -1,0 +1,112 @@
+"""What pydantic found, in words: where it stands, what was given, what was expected, what may have been meant."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from typing import Any, get_args
+
+from pydantic import BaseModel
+from pydantic_core import ErrorDetails
+
+from kerasseg.recipe.document import Path, dotted
+from kerasseg.recipe.section import Component, Section
+
+LONGEST = 60  # characters of a value that a message shows
+
+
+def message(error: ErrorDetails, whole: type[Section]) -> str:
+    """Say what is wrong with one key.
+
+    Parameters
+    ----------
+    error : dict
+        One of ``ValidationError.errors()``.
+    whole : type of Section
+        What was validated.
+
+    Returns
+    -------
+    str
+        Such as ``"model.linknet.encodr: unknown key; did you mean 'encoder'?"``.
+    """
+    path = error["loc"]
+    return f"{dotted(path) or 'the recipe'}: {_complaint(error, keys_at(whole, path[:-1]))}"
+
+
+def _complaint(error: ErrorDetails, siblings: list[str]) -> str:
+    kind, given = error["type"], error["input"]
+    if kind == "extra_forbidden":
+        return (
+            f"unknown key; {_nearest(error['loc'][-1], siblings) or 'choose one of ' + ', '.join(siblings)}"
+        )
+    if kind == "missing":
+        return "is missing; this key has no default"
+    if kind == "invalid_key":
+        return "a key must be text; put it in quotes"
+    if kind == "literal_error":
+        return f"{_expected(error)}, got {shown(given)}{_meant(given, error['ctx']['expected'])}"
+    if kind == "component":
+        return error["msg"]
+    return f"{_expected(error)}, got {shown(given)}"
+
+
+def _expected(error: ErrorDetails) -> str:
+    text = error["msg"]
+    for pydantic, ours in EXPECTATIONS.items():
+        text = text.replace(pydantic, ours)
+    return text[0].lower() + text[1:]
+
+
+EXPECTATIONS = {
+    "Input should be ": "must be ",
+    "a valid dictionary or instance of ": "a mapping of keys: ",
+    "a valid dictionary": "a mapping",
+    "a valid boolean": "true or false",
+    "a valid string": "text",
+    "a valid integer": "a whole number",
+    "a valid number": "a number",
+    "a valid list": "a list, such as [a, b]",
+    "a valid tuple": "a list, such as [1, 2]",
+    " after validation, not 0": "",
+}
+
+
+def _nearest(given: Any, choices: Iterable[str]) -> str:
+    near = difflib.get_close_matches(str(given), choices, n=1, cutoff=0.6)
+    return f"did you mean {near[0]!r}?" if near else ""
+
+
+def _meant(given: Any, expected: str) -> str:
+    nearest = _nearest(given, expected.replace(" or ", ", ").replace("'", "").split(", "))
+    return f"; {nearest}" if nearest else ""
+
+
+def shown(value: Any) -> str:
+    """Write a value as a recipe would, cut where it is long."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    text = repr(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+
+
+def keys_at(whole: type[Section], path: Path) -> list[str]:
+    """List the keys that may stand at a path, such as ``("model", "linknet")``."""
+    here = [whole]
+    for step in path:
+        here = [inner for section in here for inner in _inside(section, step)]
+    return [key for section in here for key in section.model_fields]
+
+
+def _inside(section: type[Section], step: str | int) -> list[type[Section]]:
+    if issubclass(section, Component) and step == section.name:
+        return [section]
+    field = section.model_fields.get(step)
+    return list(_sections(field.annotation)) if field else []
+
+
+def _sections(annotation: Any) -> Iterator[type[Section]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _sections(part)

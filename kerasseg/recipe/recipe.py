@@ -1,0 +1,72 @@
+"""A recipe, whole: everything that a run is told."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field
+
+from kerasseg.recipe.data import Data
+from kerasseg.recipe.losses import AnyLoss, Combo
+from kerasseg.recipe.models import AnyModel
+from kerasseg.recipe.section import Positive, Section
+from kerasseg.recipe.train import Count, Train
+
+LARGEST_SEED = 2**32 - 1  # NumPy's and Keras' own limit
+
+
+class Evaluate(Section):
+    """How the scores are computed."""
+
+    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Probability from which a pixel belongs to a class."""
+
+
+class Predict(Section):
+    """How an image is cut into tiles and put together again."""
+
+    tile: Positive = 256
+    """Side of a tile, in pixels."""
+    overlap: Count = 32
+    """Pixels that neighbouring tiles share."""
+    blend: Literal["crop", "gaussian", "hann", "constant"] = "hann"
+    """How they are weighted where they overlap."""
+
+
+class Export(Section):
+    """What is written for use without this package."""
+
+    saved_model: bool = True
+    """Whether to write a SavedModel."""
+
+
+class Recipe(Section):
+    """Everything that a run is told: data, model, loss, training, evaluation, prediction, export."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    """Of the run's folder: letters, digits, dots, dashes and underscores."""
+    seed: Annotated[int, Field(ge=0, le=LARGEST_SEED)] = 0
+    """Of everything random: split, shuffling, augmentation, weights, dropout."""
+    data: Data
+    """What is learnt from."""
+    model: AnyModel
+    """What learns."""
+    loss: AnyLoss = Combo()
+    """What is minimised."""
+    train: Train = Train()
+    """How weights change."""
+    evaluate: Evaluate = Evaluate()
+    """How the scores are computed."""
+    predict: Predict = Predict()
+    """How whole images are predicted."""
+    export: Export = Export()
+    """What is written for use elsewhere."""
+
+    def dump(self) -> dict[str, Any]:
+        """Give every key with its value, defaults included, in YAML's types; validating it gives an equal recipe."""
+        return self.model_dump(mode="json")
+
+    def to_yaml(self) -> str:
+        """Write every key as YAML that `kerasseg.recipe.load` reads back."""
+        return yaml.safe_dump(self.dump(), sort_keys=False, allow_unicode=True)

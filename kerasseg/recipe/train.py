@@ -1,0 +1,97 @@
+"""How weights change: optimisers, early stopping, learning rate, precision and devices."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from kerasseg.recipe.section import Component, Positive, Rate, Section, one_of
+
+Decay = Annotated[float, Field(ge=0, lt=1)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class Adam(Component):
+    """Adam (Kingma and Ba 2014)."""
+
+    name: ClassVar[str] = "adam"
+
+    learning_rate: Rate = 0.001
+    """Step size to begin with."""
+    beta_1: Decay = 0.9
+    """Decay of the mean of gradients."""
+    beta_2: Decay = 0.999
+    """Decay of the mean of squared gradients."""
+    epsilon: Rate = 1e-7
+    """Keeps the step finite."""
+    clipnorm: Rate | None = None
+    """Largest norm of each gradient."""
+
+
+class Adamw(Adam):
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2019)."""
+
+    name: ClassVar[str] = "adamw"
+
+    weight_decay: Annotated[float, Field(ge=0)] = 0.004
+    """Share of every weight that a step of size one takes away."""
+
+
+class Sgd(Component):
+    """Stochastic gradient descent."""
+
+    name: ClassVar[str] = "sgd"
+
+    learning_rate: Rate = 0.01
+    """Step size to begin with."""
+    momentum: Decay = 0.0
+    """Share of the last step that is taken again."""
+    nesterov: bool = False
+    """Whether the gradient is taken where momentum leads."""
+    clipnorm: Rate | None = None
+    """Largest norm of each gradient."""
+
+
+AnyOptimizer = one_of("optimizer", Adam, Adamw, Sgd)
+
+
+class EarlyStopping(Section):
+    """Ends a training that no longer improves."""
+
+    patience: Positive = 3
+    """Epochs without a better validation loss after which training ends."""
+    start_from_epoch: Count = 0
+    """Epochs before patience counts."""
+
+
+class ReduceLr(Section):
+    """Lowers the learning rate where training no longer improves."""
+
+    patience: Positive = 2
+    """Epochs without a better validation loss after which the rate falls."""
+    factor: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """What the rate is multiplied by."""
+    minimum: Annotated[float, Field(ge=0)] = 0.0
+    """The lowest rate."""
+
+
+class Train(Section):
+    """How long, how fast and on what."""
+
+    epochs: Positive = 50
+    """Most epochs."""
+    batch_size: Positive = 8
+    """Images or patches in a step."""
+    steps_per_epoch: Positive | None = None
+    """Steps in an epoch; null is one pass over the training samples."""
+    optimizer: AnyOptimizer = Adam()
+    """How a gradient becomes a step."""
+    early_stopping: EarlyStopping | None = None
+    """When to end early; null is never."""
+    reduce_lr: ReduceLr | None = None
+    """When to lower the learning rate; null is never."""
+    precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = "auto"
+    """Of the computation; auto is float32 on a CPU and mixed on a GPU."""
+    devices: Literal["auto", "cpu", "mirrored"] = "auto"
+    """What computes; mirrored is every GPU of this machine."""
