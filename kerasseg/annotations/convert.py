@@ -47,7 +47,7 @@ class Report:
         For each image whose pixels became outlines, the share of annotated pixels that drawing the outlines
         gives back as they were (IoU of all classes together); 1 is no loss.
     without_image : list of str
-        Images that are not beside the labelme files written for them.
+        Files written for labelme whose image is not beside them.
     """
 
     files: list[Path]
@@ -59,13 +59,15 @@ class Report:
 
     def __str__(self) -> str:
         """Tell it in up to three lines."""
-        lines = [f"{self.images} images, {self.shapes} shapes of {', '.join(self.classes) or 'no class'}"]
+        read = f"{_count(self.images, 'image')}, {_count(self.shapes, 'shape')}"
+        lines = [f"{read} of {', '.join(self.classes) or 'no class'}"]
         if self.agreement:
             worst = min(self.agreement, key=self.agreement.get)
             mean = np.mean(list(self.agreement.values()))
             lines.append(f"round trip: IoU {mean:.4f} on average, {self.agreement[worst]:.4f} in {worst}")
         if self.without_image:
-            lines.append(f"{len(self.without_image)} images are not beside their JSON files: put them there")
+            missing = _count(len(self.without_image), "JSON file")
+            lines.append(f"{missing} without the image beside: put the images there before opening labelme")
         return "\n".join(lines)
 
 
@@ -129,6 +131,10 @@ CONVERSIONS: dict[tuple[str, str], Callable[..., Report]] = {
 }
 
 
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'s' * (number != 1)}"
+
+
 def _class_names(drawings: Drawings, given: Sequence[str]) -> list[str]:
     """Take the classes that are given, which must be all that there are, or else those found, sorted."""
     found = {shape.label for drawing in drawings.values() for shape in drawing.shapes} - {BACKGROUND, IGNORE}
@@ -162,9 +168,7 @@ def _report(drawings: Drawings, written: Drawings, paths: list[Path], names: lis
         shapes=sum(len(drawing.shapes) for drawing in drawings.values()),
         classes=names,
         agreement={name: _agreement(drawings, written, name, names) for name in drawings if outlined},
-        without_image=[
-            path.stem for path in paths if outlined and image_beside(path.with_suffix("")) is None
-        ],
+        without_image=[str(path) for path in paths if outlined and not image_beside(path.with_suffix(""))],
     )
 
 

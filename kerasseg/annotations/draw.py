@@ -1,7 +1,8 @@
 """Shapes to pixels, by labelme's rules: a drawn mask equals ``labelme.utils.shapes_to_label`` in every pixel.
 
-labelme 6 draws each shape into a mask of its own. Here all are drawn one over the other into one image by the
-same rasteriser, Pillow's: the same pixels in a twentieth of the time.
+labelme draws each shape into a mask of its own. Here all are drawn one over the other into one image by the
+same rasteriser, Pillow's: the same pixels in a twentieth of the time. The pixels are those of labelme 6;
+version 7 differs in the corners of line strips alone, which it rounds.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +20,9 @@ from kerasseg.images.orientation import TAG, TURNED, upright
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 PNG_BIT_DEPTH = 24  # position of IHDR's bit depth in a PNG
-CHANNELS = {"1": 1, "L": 1, "I;16": 1, "I;16B": 1, "I": 1, "F": 1, "LA": 2, "RGB": 3, "RGBA": 4, "CMYK": 3}
+FORMATS = ("PNG", "JPEG", "BMP")  # Pillow knows many more, some of which start other programs
+CHANNELS = {"1": 1, "L": 1, "I;16": 1, "I": 1, "LA": 2, "RGB": 3, "RGBA": 4}
+OPENCV_CHANNELS = {"RGB": [2, 1, 0], "RGBA": [2, 1, 0, 3]}  # of its BGR and BGRA
 FLAGS = {".jpg": [cv2.IMWRITE_JPEG_QUALITY, 95], ".jpeg": [cv2.IMWRITE_JPEG_QUALITY, 95]}
 
 
@@ -35,7 +38,7 @@ def header(path: Path) -> Header:
         width, height = image.size
         size = (width, height) if _orientation(image) in TURNED else (height, width)
         dtype = np.dtype(np.uint16 if _is_16_bit(path, image) else np.uint8)
-        return sane(Header(path, size, CHANNELS.get(_colour_mode(image), 3), dtype))
+        return sane(Header(path, size, CHANNELS[_colour_mode(image)], dtype))
 
 
 def read(path: Path) -> np.ndarray:
@@ -47,8 +50,8 @@ def read(path: Path) -> np.ndarray:
     """
     with _opened(path) as image:
         orientation = _orientation(image)
-        deep_colour = image.mode in ("RGB", "RGBA") and _is_16_bit(path, image)
-        pixels = _decode_deep(path) if deep_colour else _decode(image, _colour_mode(image))
+        deep = image.mode in OPENCV_CHANNELS and _is_16_bit(path, image)
+        pixels = _decode_deep(path, image.mode) if deep else _decode(image, _colour_mode(image))
     return upright(pixels, orientation)
 
 
@@ -89,7 +92,7 @@ def write_indices(path: Path, mask: np.ndarray, palette: np.ndarray) -> None:
 def _opened(path: Path) -> Iterator[Image.Image]:
     """Open with Pillow; whatever it complains of, while open too, becomes a UserError that names the file."""
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:
             yield image
     except Image.DecompressionBombError as error:
         raise UserError(too_large(path, "suspiciously large (a decompression bomb?)")) from error
@@ -103,7 +106,7 @@ def _colour_mode(image: Image.Image) -> str:
     """Name the mode to decode to: palettes become colours, print colours become RGB."""
     if image.mode in ("P", "PA"):
         return "RGBA" if "transparency" in image.info or image.mode == "PA" else "RGB"
-    return image.mode if image.mode in CHANNELS and image.mode != "CMYK" else "RGB"
+    return image.mode if image.mode in CHANNELS else "RGB"
 
 
 def _decode(image: Image.Image, mode: str) -> np.ndarray:
@@ -113,11 +116,11 @@ def _decode(image: Image.Image, mode: str) -> np.ndarray:
     return pixels if pixels.dtype == np.uint8 else pixels.astype(np.uint16)
 
 
-def _decode_deep(path: Path) -> np.ndarray:
+def _decode_deep(path: Path, mode: str) -> np.ndarray:
     pixels = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None:
         raise OSError("the pixels end early")
-    return cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB)
+    return np.ascontiguousarray(pixels[..., OPENCV_CHANNELS[mode]])
 
 
 def _is_16_bit(path: Path, image: Image.Image) -> bool:
@@ -129,6 +132,10 @@ def _is_16_bit(path: Path, image: Image.Image) -> bool:
 
 
 def _orientation(image: Image.Image) -> int:
+    """Read which way is up; cameras write much broken EXIF, which is no reason to refuse the pixels."""
     exif = Image.Exif()
-    exif.load(image.info.get("exif", b""))
-    return exif.get(TAG, 1)
+    try:
+        exif.load(image.info.get("exif", b""))
+        return exif.get(TAG, 1)
+    except (OSError, SyntaxError, ValueError, struct.error):
+        return 1

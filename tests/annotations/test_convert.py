@@ -64,7 +64,7 @@ def test_the_loss_of_outlines_is_measured_and_said(tmp_path):
     assert report.agreement["disc"] == pytest.approx((back & disc).sum() / (back | disc).sum())
     assert 0.8 < report.agreement["disc"] < 1
     assert f"IoU {report.agreement['disc']:.4f}" in str(report)
-    assert "1 images are not beside" in str(report)
+    assert "1 JSON file without the image beside" in str(report)
 
 
 def test_json_files_name_the_image_beside_them_and_labelme_opens_them(tmp_path, source):

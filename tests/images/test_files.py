@@ -38,6 +38,20 @@ def test_sixteen_bits_survive(tmp_path, image, suffix):
     assert np.array_equal(read, deep.reshape(3, 4, -1))
 
 
+def test_sixteen_bits_of_grey_and_alpha_are_read_as_colours(tmp_path):
+    pixels = np.array([[[1000, 65535], [40_000, 7]]], np.uint16)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    (tmp_path / "la.png").write_bytes(_png(2, 1, bits=16, colour=4, rows=rows))
+    assert np.array_equal(files.read(tmp_path / "la.png"), pixels[..., [0, 0, 0, 1]])
+    assert files.header(tmp_path / "la.png").channels == 4
+
+
+def test_other_formats_are_refused_whatever_their_name(tmp_path):
+    Image.fromarray(GREY).save(tmp_path / "a.png", format="GIF")
+    with pytest.raises(UserError, match="not an image; expected PNG, JPEG, BMP or TIFF"):
+        files.read(tmp_path / "a.png")
+
+
 def test_floats_and_many_channels_survive_in_tiff(tmp_path):
     image = np.random.default_rng(0).random((5, 6, 7), np.float32)
     files.write(tmp_path / "seven.tif", image)
@@ -93,6 +107,11 @@ def test_orientation_is_obeyed_as_pillow_does(tmp_path, orientation, suffix):
     assert files.header(path).size == expected.shape[:2]
 
 
+def test_broken_exif_is_no_reason_to_refuse_an_image(tmp_path):
+    Image.fromarray(COLOUR).save(tmp_path / "a.png", exif=b"Exif\0\0garbage")
+    assert np.array_equal(files.read(tmp_path / "a.png"), COLOUR)
+
+
 def test_black_and_white_tiff_and_inverted_tiff_are_seen_as_meant(tmp_path):
     tifffile.imwrite(tmp_path / "bw.tif", np.array([[True, False]]), photometric="minisblack")
     tifffile.imwrite(tmp_path / "inverted.tif", np.array([[0, 255]], np.uint8), photometric="miniswhite")
@@ -123,10 +142,10 @@ def test_stored_integers_keep_their_type(tmp_path):
     )
 
 
-def _png_of_size(width: int, height: int) -> bytes:
-    """A PNG whose header claims a size that no pixels follow."""
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(b"")), (b"IEND", b"")]
+def _png(width: int, height: int, bits: int = 8, colour: int = 0, rows: bytes = b"") -> bytes:
+    """A PNG whose header may claim a size that no pixels follow."""
+    header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
     body = b"".join(
         struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
         for name, data in chunks
@@ -137,9 +156,9 @@ def _png_of_size(width: int, height: int) -> bytes:
 BROKEN = {
     "empty.png": (b"", "empty"),
     "text.png": (b"this is a letter, not an image", "not an image"),
-    "bomb.png": (_png_of_size(100_000, 100_000), "expected at most 178,956,970 pixels"),
-    "zero.png": (_png_of_size(0, 10), "zero.png"),
-    "pixelless.png": (_png_of_size(10, 10), "damaged or truncated"),
+    "bomb.png": (_png(100_000, 100_000), "expected at most 178,956,970 pixels"),
+    "zero.png": (_png(0, 10), "zero.png"),
+    "pixelless.png": (_png(10, 10), "damaged or truncated"),
     "stub.tif": (b"II*\0", "damaged"),
 }
 
@@ -155,7 +174,7 @@ def test_a_broken_file_is_named(tmp_path, name):
 
 def test_a_bomb_is_seen_in_the_header_whatever_pillow_allows(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
-    (tmp_path / "bomb.png").write_bytes(_png_of_size(100_000, 100_000))
+    (tmp_path / "bomb.png").write_bytes(_png(100_000, 100_000))
     with pytest.raises(UserError, match=r"100000 x 100000 pixels; expected at most"):
         files.header(tmp_path / "bomb.png")
 
