@@ -1,6 +1,7 @@
 """YAML as recipes need it: the types of YAML 1.2, no key given twice, and the line of every key.
 
-PyYAML reads YAML 1.1, where ``1e-3`` is text, ``no`` is false and ``12:30`` is 750; editors read 1.2. So do we.
+PyYAML reads YAML 1.1, where ``1e-3`` is text, ``no`` is false and ``12:30`` is 750; editors read
+1.2. So do we.
 """
 
 from __future__ import annotations
@@ -95,10 +96,8 @@ def _not_yaml(error: yaml.YAMLError, name: str) -> str:
 def _note_keys(node: yaml.Node | None, document: Document, name: str) -> None:
     for path, line in _keys(node, ()):
         if path in document.lines:
-            first = document.lines[path]
-            document.duplicates.append(
-                f"{name}:{line}: {dotted(path)}: given twice, first on line {first}; keep one"
-            )
+            twice = f"given twice, first on line {document.lines[path]}; keep one"
+            document.duplicates.append(f"{name}:{line}: {dotted(path)}: {twice}")
         document.lines.setdefault(path, line)
 
 

@@ -9,19 +9,20 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from kerasseg.errors import UserError
-from kerasseg.recipe import document, mistakes, overrides
+from kerasseg.recipe import document, mistakes
+from kerasseg.recipe.overrides import apply
 from kerasseg.recipe.recipe import Recipe
 from kerasseg.recipe.shipped import find
 
 
-def load(path: str | os.PathLike, overriding: Sequence[str] = ()) -> Recipe:
+def load(path: str | os.PathLike, overrides: Sequence[str] = ()) -> Recipe:
     """Read a recipe, lay overrides over it, and validate all of it.
 
     Parameters
     ----------
     path : path
         Of the recipe, or the name of a shipped one; see `find`.
-    overriding : sequence of str
+    overrides : sequence of str
         ``key.path=value`` each, laid over the file in their order.
 
     Returns
@@ -38,7 +39,7 @@ def load(path: str | os.PathLike, overriding: Sequence[str] = ()) -> Recipe:
     parsed = document.parse(_text(path), str(path))
     if not isinstance(parsed.value, dict):
         raise UserError(f"{path}: a recipe is a mapping of keys; got {mistakes.shown(parsed.value)}")
-    value, overridden, wrong = overrides.apply(parsed.value, overriding)
+    value, overridden, wrong = apply(parsed.value, overrides)
     try:
         recipe = Recipe.model_validate(value)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""What pydantic found, in words: where it stands, what was given, what was expected, what may have been meant."""
+"""What pydantic found, in words: where it stands, what was given, what was expected, what may be meant."""
 
 from __future__ import annotations
 
@@ -52,6 +52,10 @@ def _complaint(error: ErrorDetails, siblings: list[str]) -> str:
 
 
 def _expected(error: ErrorDetails) -> str:
+    if error["type"] in ("model_type", "dict_type"):
+        return "must be a mapping of keys"
+    if error["type"] == "string_pattern_mismatch":
+        return "must be letters, digits, dots, dashes and underscores"
     text = error["msg"]
     for pydantic, ours in EXPECTATIONS.items():
         text = text.replace(pydantic, ours)
@@ -60,8 +64,6 @@ def _expected(error: ErrorDetails) -> str:
 
 EXPECTATIONS = {
     "Input should be ": "must be ",
-    "a valid dictionary or instance of ": "a mapping of keys: ",
-    "a valid dictionary": "a mapping",
     "a valid boolean": "true or false",
     "a valid string": "text",
     "a valid integer": "a whole number",

@@ -20,6 +20,8 @@ Encoder = Literal[
     "efficientnetb7",
 ]
 
+Filters = Annotated[tuple[Positive, ...], Field(strict=False, min_length=1)]
+
 
 class Model(Component):
     """What every architecture can be told."""
@@ -39,7 +41,7 @@ class Model(Component):
     attention_filters: Positive = 16
     """Inner width of the gates."""
     batchnorm_momentum: Annotated[float, Field(gt=0, lt=1)] = 0.99
-    """How much of its moving statistics batch normalisation keeps at each step; lower it for short trainings."""
+    """Share of batch normalisation's statistics that a step keeps; lower it for short trainings."""
 
 
 class Linknet(Model):
@@ -56,13 +58,7 @@ class Unet(Model):
 
     name: ClassVar[str] = "unet"
 
-    decoder_filters: Annotated[tuple[Positive, ...], Field(strict=False, min_length=1)] = (
-        256,
-        128,
-        64,
-        32,
-        16,
-    )
+    decoder_filters: Filters = (256, 128, 64, 32, 16)
     """Channels of the decoder's stages, deepest first."""
 
 

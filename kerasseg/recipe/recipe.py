@@ -64,7 +64,7 @@ class Recipe(Section):
     """What is written for use elsewhere."""
 
     def dump(self) -> dict[str, Any]:
-        """Give every key with its value, defaults included, in YAML's types; validating it gives an equal recipe."""
+        """Give every key with its value in YAML's types, defaults included."""
         return self.model_dump(mode="json")
 
     def to_yaml(self) -> str:

@@ -6,6 +6,8 @@ from typing import Any
 
 from kerasseg.recipe.recipe import Recipe
 
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
 
 def schema() -> dict[str, Any]:
     """Describe what a recipe may say.
@@ -15,9 +17,4 @@ def schema() -> dict[str, Any]:
     dict
         JSON Schema, draft 2020-12.
     """
-    described = Recipe.model_json_schema()
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **described,
-        "title": "kerasseg recipe",
-    }
+    return {"$schema": DIALECT, **Recipe.model_json_schema(), "title": "kerasseg recipe"}

@@ -1,7 +1,7 @@
 """What every section of a recipe has in common, and how one of several components is named.
 
-A component is written as a mapping of one key, ``{linknet: {attention: false}}``: its name, and the arguments of the
-function that the name stands for. The bare name means its defaults.
+A component is written as a mapping of one key, ``{linknet: {attention: false}}``: its name, and the arguments
+of the function that the name stands for. The bare name means its defaults.
 """
 
 from __future__ import annotations
@@ -9,8 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Union
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
-from pydantic import model_serializer, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    model_serializer,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from kerasseg.errors import unknown
@@ -91,7 +99,7 @@ def one_of(kind: str, *classes: type[Component]) -> Any:
     names = [each.name for each in classes]
     members = tuple(Annotated[each, Tag(each.name)] for each in classes)
     check = BeforeValidator(lambda value: one_key(kind, names, value))
-    return Annotated[Union[members], Discriminator(_tag), check, _Names(classes)]
+    return Annotated[Union[members], Discriminator(_tag), check, _Names(classes)]  # noqa: UP007
 
 
 def one_key(kind: str, names: list[str], value: Any) -> Any:
@@ -106,17 +114,14 @@ def one_key(kind: str, names: list[str], value: Any) -> Any:
 
 
 def _refuse(kind: str, names: list[str], value: Any) -> None:
-    form = f"one name and its arguments, such as {{{names[0]}: {{...}}}}"
+    form = f"must be one name and its arguments, such as {{{names[0]}: {{...}}}}"
     if not isinstance(value, Mapping) or not value:
-        raise PydanticCustomError("component", "{text}", {"text": f"must be {form}"})
-    strangers = [str(name) for name in value if name not in names]
+        raise PydanticCustomError("component", "{text}", {"text": form})
+    strangers = [unknown(kind, str(name), names) for name in value if name not in names]
     if strangers:
-        text = "; ".join(unknown(kind, name, names) for name in strangers)
-        raise PydanticCustomError("component", "{text}", {"text": text})
+        raise PydanticCustomError("component", "{text}", {"text": "; ".join(strangers)})
     if len(value) > 1:
-        text = (
-            f"must be {form}, got {len(value)}: {', '.join(value)}; to take another, replace the whole {kind}"
-        )
+        text = f"{form}; got {', '.join(value)}: to take another {kind}, replace it whole"
         raise PydanticCustomError("component", "{text}", {"text": text})
 
 

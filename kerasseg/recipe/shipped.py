@@ -14,7 +14,7 @@ FOLDER = "recipes"
 def shipped() -> dict[str, Path]:
     """List the shipped recipes: paths by name, sorted.
 
-    The folder ``recipes/`` of the repository is the package ``kerasseg.recipes`` once installed, editable or not.
+    The repository's folder ``recipes/`` is the package ``kerasseg.recipes`` once installed, editable or not.
     """
     spec = importlib.util.find_spec(f"kerasseg.{FOLDER}")
     folders = spec.submodule_search_locations if spec else []
