@@ -130,7 +130,7 @@ def _shape(document: Any, size: tuple[int, int]) -> Shape:
     if not isinstance(document, dict):
         raise ValueError("it is not an object")
     shape_type = document.get("shape_type") or "polygon"
-    if shape_type not in POINTS:
+    if not isinstance(shape_type, str) or shape_type not in POINTS:
         raise ValueError(unknown("shape_type", str(shape_type), POINTS))
     if document.get("label") is None:
         raise ValueError("it has no label")

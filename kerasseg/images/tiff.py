@@ -14,6 +14,19 @@ from kerasseg.errors import UserError
 from kerasseg.images.header import Header, sane
 from kerasseg.images.orientation import TAG, TURNED, upright
 
+# What tifffile and its codecs raise when tags or pixels make no sense.
+DAMAGES = (
+    tifffile.TiffFileError,
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AssertionError,
+    RuntimeError,
+    MemoryError,
+    struct.error,
+)
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
@@ -97,17 +110,9 @@ def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
             yield file
     except UserError:
         raise
-    except (
-        tifffile.TiffFileError,
-        OSError,
-        ValueError,
-        KeyError,
-        IndexError,
-        RuntimeError,
-        struct.error,
-    ) as error:
+    except DAMAGES as error:
         raise UserError(
-            f"{path}: the TIFF is damaged, truncated or unknown ({error}); write it again"
+            f"{path}: the TIFF is damaged, truncated or unknown ({error!r}); write it again"
         ) from error
 
 

@@ -126,7 +126,7 @@ def test_an_image_path_never_leaves_the_folder(tmp_path, image_path):
         ),
         ({"shape_type": "circle"}, "a circle has 2 points, not 3"),
         ({"shape_type": "polygone"}, "did you mean 'polygon'"),
-        ({"shape_type": 5}, "unknown shape_type"),
+        ({"shape_type": ["polygon"]}, "unknown shape_type"),
         ({"label": None}, "no label"),
         ({"label": 7}, "label is 7; expected str"),
         ({"group_id": "one"}, "group_id is 'one'; expected int"),

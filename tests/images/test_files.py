@@ -1,5 +1,6 @@
 """Every kind of file that a microscope, a camera or a careless hand may leave."""
 
+import contextlib
 import struct
 import zlib
 
@@ -194,6 +195,19 @@ def test_truncated_files_are_refused(tmp_path, name, kept):
     (tmp_path / name).write_bytes(content[: int(len(content) * kept)])
     with pytest.raises(UserError, match=name):
         files.read(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.bmp", "a.tif"])
+def test_garbled_files_are_read_or_refused_and_nothing_else(tmp_path, name):
+    rng = np.random.default_rng(0)
+    files.write(tmp_path / name, rng.integers(0, 255, (20, 30, 3)).astype(np.uint8))
+    content = np.frombuffer((tmp_path / name).read_bytes(), np.uint8)
+    for _ in range(60):
+        garbled = content.copy()
+        garbled[rng.integers(0, min(300, content.size), 4)] = rng.integers(0, 255, 4)
+        (tmp_path / name).write_bytes(garbled.tobytes())
+        with contextlib.suppress(UserError):
+            assert files.read(tmp_path / name).ndim == 3
 
 
 def test_a_missing_file_and_a_missing_folder(tmp_path):
