@@ -90,14 +90,12 @@ def is_palette(path: Path) -> bool:
 
 def write(path: Path, image: np.ndarray) -> None:
     """Write ``(Y, X)`` or ``(Y, X, C)`` of any type, losslessly compressed."""
-    colours = image.ndim == 3 and image.shape[2] in (3, 4) and image.dtype.kind == "u"
-    planes = image if image.ndim == 2 or colours else np.moveaxis(image, -1, 0)
-    options = (
-        {"photometric": "rgb"}
-        if colours
-        else {"photometric": "minisblack", "metadata": {"axes": "CYX"[-planes.ndim :]}}
-    )
-    tifffile.imwrite(path, planes, compression="zlib", **options)
+    if image.ndim == 3 and image.shape[2] in (3, 4) and image.dtype.kind == "u":
+        tifffile.imwrite(path, image, photometric="rgb", compression="zlib")
+        return
+    planes = image if image.ndim == 2 else np.moveaxis(image, -1, 0)
+    axes = "YX" if image.ndim == 2 else "CYX"
+    tifffile.imwrite(path, planes, photometric="minisblack", metadata={"axes": axes}, compression="zlib")
 
 
 @contextmanager
