@@ -1,0 +1,1 @@
+"""The shipped recipes: this folder is the package `kerasseg.recipes` once installed."""
