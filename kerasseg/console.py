@@ -1,7 +1,8 @@
-"""What a person sees while they wait: rich bars on a terminal, plain lines elsewhere."""
+"""What a person sees while they wait (bars on a terminal, plain lines elsewhere), and what a log keeps."""
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
@@ -11,10 +12,20 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 console = Console(soft_wrap=True, highlight=False)
 errors = Console(stderr=True, soft_wrap=True, highlight=False)
+log = logging.getLogger("kerasseg")
+log.setLevel(logging.INFO)
+log.propagate = False
+log.addHandler(logging.NullHandler())
 
 SECONDS_BETWEEN_LINES = 5.0
 
 Item = TypeVar("Item")
+
+
+def say(message: str, style: str | None = None) -> None:
+    """Print a message as it is, without rich's markup, and keep it in the log of the run if there is one."""
+    console.print(message, style=style, markup=False)
+    log.info(message)
 
 
 def track(items: Iterable[Item], description: str, total: int | None = None) -> Iterator[Item]:
