@@ -7,8 +7,10 @@ import os
 from pathlib import Path
 
 from kerasseg.errors import UserError, unknown
+from kerasseg.images.files import write_atomically
 
 FOLDER = "recipes"
+SCHEMA = "recipe.schema.json"
 
 
 def shipped() -> dict[str, Path]:
@@ -38,8 +40,40 @@ def find(path: str | os.PathLike) -> Path:
     raise UserError(f"{path}: there is no such file; {unknown('shipped recipe', path.stem, known)}")
 
 
-def header(path: Path) -> str:
-    """Give the first comment of a recipe that tells a reader something: its command line."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    comments = (line.lstrip("# ") for line in lines if line.startswith("#"))
-    return next((line for line in comments if not line.startswith("yaml-language-server")), "")
+def about(path: Path) -> str:
+    """Give the first sentence of a recipe's comments: what follows its command line and an empty comment."""
+    comments = [line[1:].strip() for line in path.read_text(encoding="utf-8").splitlines() if line[:1] == "#"]
+    after = comments[comments.index("") + 1 :] if "" in comments else comments
+    return " ".join(after).partition(". ")[0]
+
+
+def copy(name: str, to: Path) -> Path:
+    """Copy a shipped recipe, and the schema that it names beside it.
+
+    Parameters
+    ----------
+    name : str
+        Of the recipe.
+    to : Path
+        A folder, or the file to write.
+
+    Returns
+    -------
+    Path
+        Of the copy.
+
+    Raises
+    ------
+    UserError
+        If there is no such recipe, or the file is there already.
+    """
+    known = shipped()
+    if name not in known:
+        raise UserError(unknown("shipped recipe", name, known))
+    target = to / known[name].name if to.is_dir() else to
+    if target.exists():
+        raise UserError(f"{target}: it is there already; name another file, or remove it")
+    for source, copied in ((known[name], target), (known[name].with_name(SCHEMA), target.with_name(SCHEMA))):
+        with write_atomically(copied) as temporary:
+            temporary.write_bytes(source.read_bytes())
+    return target

@@ -1,0 +1,223 @@
+"""What you can type. Every verb takes a recipe or a path and calls the room that does the work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer.core import TyperGroup
+
+from kerasseg import __version__
+from kerasseg.errors import UserError
+
+# Each command imports what it needs when it is called: help must not wait for TensorFlow.
+
+MISTAKE = 2
+INTERRUPTED = 130
+
+
+class Verbs(TyperGroup):
+    """Commands that answer a user's mistake with its message and no traceback."""
+
+    def invoke(self, context):
+        """Call a command; turn a mistake and an interruption into a message and an exit code."""
+        try:
+            return super().invoke(context)
+        except UserError as error:
+            for message in error.messages:
+                typer.secho(f"error: {message}", fg="red", err=True)
+            raise typer.Exit(MISTAKE) from error
+        except KeyboardInterrupt as error:
+            typer.secho("interrupted", fg="yellow", err=True)
+            raise typer.Exit(INTERRUPTED) from error
+
+
+app = typer.Typer(
+    cls=Verbs,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Example:  kerasseg run recipes/sartorius_linknet.yaml train.epochs=5",
+)
+
+RecipeFile = Annotated[str, typer.Argument(metavar="RECIPE", help="A YAML file, or a shipped recipe's name.")]
+Overrides = Annotated[
+    list[str] | None, typer.Argument(metavar="KEY.PATH=VALUE", help="Laid over the recipe.")
+]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, such as runs/NAME/1.")]
+Tolerance = Annotated[float, typer.Option(help="Pixels by which an outline may move.")]
+
+
+def _example(command: str) -> dict[str, str]:
+    return {"epilog": f"Example:  kerasseg {command}"}
+
+
+def _load(recipe: str, overrides: list[str] | None):
+    from kerasseg.recipe import find, load
+
+    path = find(recipe)
+    if path != Path(recipe):
+        typer.echo(f"{recipe} is not here: taking the shipped one, {path}", err=True)
+    return load(path, overrides or ())
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"kerasseg {__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")]
+
+
+@app.callback()
+def kerasseg(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")
+    ] = False,
+) -> None:
+    """Segment microscopy images: annotate in labelme, write a recipe, run it."""
+
+
+@app.command(**_example("run recipes/sartorius_linknet.yaml train.epochs=5"))
+def run(
+    recipe: RecipeFile,
+    overrides: Overrides = None,
+    directory: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("runs"),
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the last run of this recipe.")] = False,
+) -> None:
+    """Train, score, predict, export and report, as a recipe says."""
+    recipe = _load(recipe, overrides)
+    from kerasseg.run import run
+
+    run(recipe, directory=directory, resume=resume)
+
+
+@app.command(**_example("check recipes/sartorius_linknet.yaml data.source.sartorius.root=data/mine"))
+def check(recipe: RecipeFile, overrides: Overrides = None) -> None:
+    """Validate a recipe and its data; say what a run takes."""
+    recipe = _load(recipe, overrides)
+    from kerasseg.run import check
+
+    check(recipe)
+
+
+@app.command(**_example("inspect recipes/sartorius_unet.yaml model.unet.attention=false"))
+def inspect(
+    target: Annotated[str, typer.Argument(metavar="RECIPE|MODEL", help="A recipe, a .keras file or a run.")],
+    overrides: Overrides = None,
+) -> None:
+    """Show a model's blocks, parameters, FLOPs and latency."""
+    path = Path(target)
+    inspected = path if path.is_dir() or path.suffix == ".keras" else _load(target, overrides)
+    if overrides and inspected is path:
+        raise UserError(f"{path}: overrides change a recipe, and this is a model; got {' '.join(overrides)}")
+    from kerasseg.run import inspect
+
+    inspect(inspected)
+
+
+@app.command(**_example("evaluate runs/sartorius_linknet/1 --threshold 0.4"))
+def evaluate(
+    run: RunFolder,
+    threshold: Annotated[float | None, typer.Option(help="Instead of the recipe's.")] = None,
+) -> None:
+    """Score a run's model on its test images again."""
+    from kerasseg.run import evaluate
+
+    evaluate(run, threshold=threshold)
+
+
+@app.command(**_example("predict runs/sartorius_linknet/1 photographs/ masks/"))
+def predict(
+    model: Annotated[Path, typer.Argument(metavar="RUN|MODEL", help="A run's folder or a .keras file.")],
+    images: Annotated[Path, typer.Argument(help="An image, or a folder of them.")],
+    out: Annotated[Path, typer.Argument(help="Folder for the masks.")],
+) -> None:
+    """Segment images of any size, tile by tile."""
+    from kerasseg.run import predict
+
+    predict(model, images, out)
+
+
+@app.command(**_example("export runs/sartorius_linknet/1 served/cells/1"))
+def export(
+    run: RunFolder,
+    out: Annotated[Path | None, typer.Argument(help="Folder to write; RUN/export/1 by default.")] = None,
+) -> None:
+    """Write a run's model as a SavedModel for raw images."""
+    from kerasseg.run import export
+
+    export(run, out)
+
+
+@app.command(**_example("report runs/sartorius_linknet/1"))
+def report(run: RunFolder) -> None:
+    """Write a run's page, report.html, from the run's own files."""
+    from kerasseg.run import report
+
+    report(run)
+
+
+@app.command(**_example("convert labelme masks drawn/ masks/ --classes cell"))
+def convert(
+    read_as: Annotated[str, typer.Argument(metavar="FROM", help="labelme, masks, labels, coco or rle.")],
+    write_as: Annotated[str, typer.Argument(metavar="TO", help="Another of them.")],
+    source: Annotated[Path, typer.Argument(metavar="IN", help="A file or folder to read.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="A file or folder to write.")],
+    classes: Annotated[list[str] | None, typer.Option(help="A class; repeat it for each.")] = None,
+    tolerance: Tolerance = 0.5,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
+) -> None:
+    """Convert annotations; say what is lost."""
+    from kerasseg.annotations.convert import CONVERSIONS
+    from kerasseg.errors import unknown
+
+    if (read_as, write_as) not in CONVERSIONS:
+        pairs = [f"{one} {other}" for one, other in CONVERSIONS]
+        raise UserError(unknown("conversion", f"{read_as} {write_as}", pairs))
+    conversion = CONVERSIONS[read_as, write_as]
+    typer.echo(conversion(source, target, classes=classes or (), tolerance=tolerance, overwrite=overwrite))
+
+
+@app.command(**_example("schema > recipes/recipe.schema.json"))
+def schema() -> None:
+    """Print the JSON Schema of recipes, for editors."""
+    import json
+
+    from kerasseg.recipe import schema
+
+    typer.echo(json.dumps(schema(), indent=2))
+
+
+recipes = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
+app.add_typer(recipes, name="recipes", **_example("recipes copy sartorius_linknet"))
+
+
+@recipes.callback()
+def list_recipes(context: typer.Context) -> None:
+    """List the shipped recipes, or copy one out."""
+    if context.invoked_subcommand:
+        return
+    from kerasseg.recipe.shipped import about, shipped
+
+    for name, path in shipped().items():
+        typer.echo(f"{name:24} {about(path)}")
+
+
+@recipes.command(**_example("recipes copy sartorius_linknet mine.yaml"))
+def copy(
+    name: Annotated[str, typer.Argument(help="As `kerasseg recipes` lists it.")],
+    to: Annotated[Path, typer.Argument(help="A folder, or the new file.")] = Path(),
+) -> None:
+    """Copy a shipped recipe, with the schema that lets editors check it."""
+    from kerasseg.recipe.shipped import copy
+
+    typer.echo(f"wrote {copy(name, to)}")
+
+
+def main() -> None:
+    """Run the command line; `kerasseg` on a terminal comes here."""
+    app(prog_name="kerasseg")
