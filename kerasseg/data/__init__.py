@@ -1,0 +1,1 @@
+"""Samples to batches: sources, splits, patches, augmentation, and the pipeline that feeds a model."""

@@ -1,0 +1,61 @@
+"""An image with its annotation, its origin and what it may be grouped by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from kerasseg.errors import UserError
+from kerasseg.images import files
+
+
+class MissingData(UserError):
+    """There is no data where the recipe says; ``if_missing: synthesize`` may put some there."""
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """What somebody said about an image's pixels.
+
+    Attributes
+    ----------
+    mask : numpy.ndarray, shape (Y, X), uint8
+        Class ids; 0 is background, 255 is ignore.
+    labels : numpy.ndarray, shape (Y, X), int32, optional
+        Instance ids, 0 is background; None where instances were not told apart.
+    """
+
+    mask: np.ndarray
+    labels: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An image and its annotation, neither of them read yet.
+
+    Attributes
+    ----------
+    name : str
+        Unique in its source.
+    image : Path
+        The image file.
+    size : tuple of int
+        Height and width, from the image's header.
+    annotate : callable
+        Reads or draws the annotation.
+    attributes : mapping of str to str
+        What ``split.group_by`` may name: ``folder``, and the columns of a table.
+    """
+
+    name: str
+    image: Path
+    size: tuple[int, int]
+    annotate: Callable[[], Annotation]
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+    def read(self) -> np.ndarray:
+        """Read the image ``(Y, X, C)`` as it is stored."""
+        return files.read(self.image)

@@ -1,0 +1,221 @@
+"""Samples shared out to learn from, to choose by and to be judged by; and what leaked between those parts."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from kerasseg.data.sample import Sample
+from kerasseg.errors import UserError, unknown
+
+
+@dataclass(frozen=True)
+class Split:
+    """Three parts of the samples, no sample in two of them.
+
+    Attributes
+    ----------
+    train : list of Sample
+        Weights are learnt from these.
+    validation : list of Sample
+        These say when to stop.
+    test : list of Sample
+        Scores are computed from these, once.
+    """
+
+    train: list[Sample]
+    validation: list[Sample]
+    test: list[Sample]
+
+    def parts(self) -> dict[str, list[Sample]]:
+        """Return the parts by name."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What a split did.
+
+    Attributes
+    ----------
+    groups : mapping of str to mapping of str to int
+        Samples of each group in each part: ``groups["train"]["well A1"]``.
+    leaks : list of str
+        What makes scores too good: the same file or the same group in two parts.
+    warnings : list of str
+        What may: attributes whose values stand in several parts.
+    """
+
+    groups: Mapping[str, Mapping[str, int]]
+    leaks: list[str]
+    warnings: list[str]
+
+
+def split(
+    samples: Sequence[Sample],
+    *,
+    train: float = 0.8,
+    test: float = 0.2,
+    validation: float = 0.1,
+    group_by: str | None = None,
+    seed: int,
+) -> Split:
+    """Share samples out, whole groups at a time.
+
+    Groups are put into an order that only their names and `seed` decide, so neither the order of files nor a library's
+    version changes a split. The first groups are for the test, the next for validation, the others to learn from.
+
+    Parameters
+    ----------
+    samples : sequence of Sample
+        All samples, of different names.
+    train, test : float, default 0.8 and 0.2
+        Shares of the samples, which add up to 1.
+    validation : float, default 0.1
+        Share of the training samples that only watches.
+    group_by : str, optional
+        Attribute whose groups are never torn apart; None splits by image.
+    seed : int
+        Another seed, another split.
+
+    Returns
+    -------
+    Split
+        Each part as near to its share as whole groups allow, in the order of names.
+
+    Raises
+    ------
+    UserError
+        If shares do not add up, the attribute is unknown or empty, or a part would be empty.
+    """
+    _check_shares(train, test, validation)
+    groups = _ordered(samples, group_by, seed)
+    tested, learnt = _take(groups, test * len(samples))
+    watching, learnt = _take(learnt, validation * sum(map(len, learnt)))
+    parts = Split(*([*_flat(part)] for part in (learnt, watching, tested)))
+    _check_parts(parts, len(samples), len(groups), group_by)
+    return parts
+
+
+def audit(parts: Split, group_by: str | None) -> Audit:
+    """Look for what two parts of a split have in common.
+
+    Parameters
+    ----------
+    parts : Split
+        Files of the same content are found by their bytes.
+    group_by : str or None
+        The attribute that it was split by; None means each image for itself.
+    """
+    groups = {name: Counter(_group(s, group_by) for s in part) for name, part in parts.parts().items()}
+    torn = [f"group {group!r} is in {where}" for group, where in _straddling(groups)]
+    return Audit(groups, torn + _same_files(parts), _straddling_attributes(parts) if group_by is None else [])
+
+
+def _check_shares(train: float, test: float, validation: float) -> None:
+    if min(train, test, validation) <= 0 or validation >= 1 or abs(train + test - 1) > 1e-6:
+        raise UserError(
+            f"data.split: train {train:g}, test {test:g}, validation {validation:g}; train and test are shares that "
+            "add up to 1, validation is a share of train between 0 and 1, and none is 0"
+        )
+
+
+def _group(sample: Sample, group_by: str | None) -> str:
+    return sample.name if group_by is None else sample.attributes[group_by]
+
+
+def _ordered(samples: Sequence[Sample], group_by: str | None, seed: int) -> list[list[Sample]]:
+    """Collect the groups in the order of hashes of their names and the seed."""
+    _check_attribute(samples, group_by)
+    groups = defaultdict(list)
+    for sample in sorted(samples, key=lambda sample: sample.name):
+        groups[_group(sample, group_by)].append(sample)
+    return [groups[name] for name in sorted(groups, key=lambda name: _hash(f"{seed}/{name}"))]
+
+
+def _check_attribute(samples: Sequence[Sample], group_by: str | None) -> None:
+    if group_by is None:
+        return
+    for sample in samples:
+        if group_by not in sample.attributes:
+            raise UserError(f"data.split.group_by: {unknown('attribute', group_by, sample.attributes)}")
+    empty = [sample.name for sample in samples if not sample.attributes[group_by]]
+    if empty:
+        raise UserError(
+            f"data.split.group_by: {group_by} is empty for {len(empty)} of {len(samples)} samples, such as "
+            f"{empty[0]}; fill it in, or group by another attribute"
+        )
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _take(groups: list[list[Sample]], wanted: float) -> tuple[list[list[Sample]], list[list[Sample]]]:
+    """Take the first groups, one at least, and stop where the next would lead further from what is wanted."""
+    taken, count = [], 0
+    for group in groups:
+        if taken and abs(count + len(group) - wanted) >= abs(count - wanted):
+            break
+        taken.append(group)
+        count += len(group)
+    return taken, groups[len(taken) :]
+
+
+def _flat(groups: list[list[Sample]]) -> list[Sample]:
+    return sorted((sample for group in groups for sample in group), key=lambda sample: sample.name)
+
+
+def _check_parts(parts: Split, samples: int, groups: int, group_by: str | None) -> None:
+    empty = [name for name, part in parts.parts().items() if not part]
+    if empty:
+        by = f"in {groups} groups of {group_by}" if group_by else "each for itself"
+        raise UserError(
+            f"data.split: nothing is left for {' and '.join(empty)} of {samples} samples {by}; at least three "
+            "are needed: bring more data, change the shares, or group by another attribute (data.split.group_by)"
+        )
+
+
+def _straddling(parts: Mapping[str, Mapping[str, int]]) -> Iterator[tuple[str, str]]:
+    """Yield what stands in several parts, and how often it stands where."""
+    for value in sorted(set().union(*parts.values())):
+        counts = {name: part[value] for name, part in parts.items() if value in part}
+        if len(counts) > 1:
+            yield value, ", ".join(f"{name} ({count})" for name, count in counts.items())
+
+
+def _same_files(parts: Split) -> list[str]:
+    """Compare the bytes of those files that are equally large as one in another part."""
+    sizes = defaultdict(list)
+    for name, part in parts.parts().items():
+        for sample in part:
+            sizes[sample.image.stat().st_size].append((name, sample))
+    suspects = [found for found in sizes.values() if len({name for name, _ in found}) > 1]
+    contents = defaultdict(list)
+    for name, sample in (pair for found in suspects for pair in found):
+        contents[hashlib.sha256(sample.image.read_bytes()).digest()].append((name, sample))
+    return [_same_file(found) for found in contents.values() if len({name for name, _ in found}) > 1]
+
+
+def _same_file(found: list[tuple[str, Sample]]) -> str:
+    return "the same file is in " + " and ".join(f"{name} ({sample.image})" for name, sample in found)
+
+
+def _straddling_attributes(parts: Split) -> list[str]:
+    """Tell of attributes by which the samples could have been grouped, and were not."""
+    samples = [sample for part in parts.parts().values() for sample in part]
+    warnings = []
+    for key in samples[0].attributes if samples else ():
+        values = {
+            name: Counter(value for s in part if (value := s.attributes.get(key)))
+            for name, part in parts.parts().items()
+        }
+        total, torn = len(set().union(*values.values())), len(list(_straddling(values)))
+        if torn and total > 1:
+            warnings.append(
+                f"{key}: {torn} of its {total} values are in more than one part; if images of one {key} are alike, "
+                f"scores are too good: set data.split.group_by={key}"
+            )
+    return warnings

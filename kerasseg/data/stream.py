@@ -1,0 +1,216 @@
+"""Samples to batches: endless for training, once over every pixel for validation.
+
+Both have ``batch(i)``, ``names(i)`` and a length, and any batch can be asked for at any time: training that goes on after an
+interruption asks for the batches that it would have seen.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from kerasseg.data.augment import augmentation
+from kerasseg.data.patches import cut, grid, random_origin
+from kerasseg.data.prepare import BUDGET, Prepared
+from kerasseg.data.sample import Sample
+from kerasseg.errors import UserError
+from kerasseg.images.normalise import normalise as normalised
+
+IGNORED = 255
+MULTIPLE_OF = 32  # pixels: the stride of the deepest encoder
+PERMUTED, CHANGED = 0, 1  # what a seed is spent on
+
+Batch = tuple[np.ndarray, np.ndarray]
+
+
+class Batches:
+    """What both streams share: prepared samples, the size of a batch's images, targets.
+
+    Parameters
+    ----------
+    samples : sequence of Sample
+        At least one.
+    classes : list of str
+        Names of the classes 1, 2, ...
+    channels : int or None
+        Channels of a batch's images; None as stored.
+    normalise : {"dtype", "minmax", "percentile"}
+        How intensities come into [0, 1].
+    resize : tuple of int or None
+        Height and width that images are brought to.
+    patch : mapping or None
+        ``size``, one number or height and width, and ``foreground``, a share; cut after resizing.
+    batch_size : int
+        Images in a batch.
+    activation : {"sigmoid", "softmax"}
+        With softmax the targets have the background as their first channel.
+    budget : int
+        Bytes of prepared samples to keep in memory.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Height and width of a batch's images: those of patches or images, up to the next multiple of 32.
+    """
+
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        *,
+        classes: Sequence[str],
+        channels: int | None = None,
+        normalise: str = "dtype",
+        resize: tuple[int, int] | None = None,
+        patch: Mapping[str, Any] | None = None,
+        batch_size: int = 8,
+        activation: str = "sigmoid",
+        budget: int = BUDGET,
+    ) -> None:
+        if not samples:
+            raise UserError("there are no samples to make batches of")
+        self.samples, self.batch_size, self.channels = list(samples), batch_size, channels
+        self.images = Prepared(
+            self.samples, channels=channels, normalise=normalise, resize=resize, budget=budget
+        )
+        self.patch = patch
+        self.shape = _shape(self.images.sizes(), patch)
+        self._one_hot = _one_hot(len(classes), activation)
+
+    @property
+    def outputs(self) -> int:
+        """Channels of the targets."""
+        return self._one_hot.shape[1]
+
+    def _batch(self, pairs: Sequence[Batch]) -> Batch:
+        images, masks = zip(*pairs, strict=True)
+        return normalised(np.stack(images), "dtype"), self._one_hot[np.stack(masks)]
+
+
+class Stream(Batches):
+    """Endless batches of augmented samples; batch i is a function of the seed and i alone.
+
+    Samples come in an order drawn anew for each pass over them; a batch may hold the end of one pass and the beginning of the
+    next, so all batches are full and all samples are seen equally often.
+
+    Parameters
+    ----------
+    samples, classes, channels, normalise, resize, patch, batch_size, activation, budget
+        As in :class:`Batches`.
+    augment : sequence of mappings
+        As in :func:`kerasseg.data.augment.augmentation`.
+    seed : int
+        Decides order, patches and augmentation.
+    """
+
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        *,
+        classes: Sequence[str],
+        augment: Sequence[Mapping[str, Mapping[str, Any]]] = (),
+        seed: int,
+        **arguments: Any,
+    ) -> None:
+        super().__init__(samples, classes=classes, **arguments)
+        self.augment, self.seed = augmentation(augment), seed
+        self._order = lru_cache(maxsize=4)(self._order)
+
+    def __len__(self) -> int:
+        """Count the batches in which every sample is seen."""
+        return math.ceil(len(self.samples) / self.batch_size)
+
+    def names(self, index: int) -> list[str]:
+        """Name the samples of a batch."""
+        return [self.samples[sample].name for _, sample in self._drawn(index)]
+
+    def batch(self, index: int) -> Batch:
+        """Make a batch.
+
+        Parameters
+        ----------
+        index : int
+            From 0 without end.
+
+        Returns
+        -------
+        images : numpy.ndarray, shape (B, Y, X, C), float32
+            In [0, 1].
+        targets : numpy.ndarray, shape (B, Y, X, K), uint8
+            1 where a pixel is of the class, 255 in all channels where it is ignored.
+        """
+        return self._batch([self._example(*drawn) for drawn in self._drawn(index)])
+
+    def _drawn(self, index: int) -> list[tuple[int, int]]:
+        """List pass and sample of each place in a batch."""
+        places = range(index * self.batch_size, (index + 1) * self.batch_size)
+        passes = (divmod(place, len(self.samples)) for place in places)
+        return [(number, int(self._order(number)[at])) for number, at in passes]
+
+    def _order(self, number: int) -> np.ndarray:
+        return np.random.default_rng([self.seed, PERMUTED, number]).permutation(len(self.samples))
+
+    def _example(self, number: int, sample: int) -> Batch:
+        rng = np.random.default_rng([self.seed, CHANGED, number, sample])
+        image, mask = self.images[sample]
+        foreground = self.patch.get("foreground", 0.0) if self.patch else 0.0
+        origin = random_origin(mask, self.shape, foreground, rng) if self.patch else (0, 0)
+        image, mask = cut(image, mask, origin, self.shape)
+        return self.augment(image, mask, int(rng.integers(1 << 32)))
+
+
+class Fixed(Batches):
+    """Batches that hold every pixel of every sample exactly once, unchanged, in the order of the samples.
+
+    Images larger than a patch are cut into patches side by side; what sticks out is the image mirrored, and
+    ignored in the targets. The last batch may be smaller. Parameters are those of :class:`Batches`.
+    """
+
+    def __init__(self, samples: Sequence[Sample], **arguments: Any) -> None:
+        super().__init__(samples, **arguments)
+        sizes = enumerate(self.images.sizes())
+        self._windows = [(sample, origin) for sample, size in sizes for origin in grid(size, self.shape)]
+
+    def __len__(self) -> int:
+        """Count the batches."""
+        return math.ceil(len(self._windows) / self.batch_size)
+
+    def names(self, index: int) -> list[str]:
+        """Name the samples of a batch."""
+        return [self.samples[sample].name for sample, _ in self._drawn(index)]
+
+    def batch(self, index: int) -> Batch:
+        """Make a batch from 0 to ``len(self) - 1``; see :meth:`Stream.batch`."""
+        return self._batch([cut(*self.images[at], origin, self.shape) for at, origin in self._drawn(index)])
+
+    def _drawn(self, index: int) -> list[tuple[int, tuple[int, int]]]:
+        return self._windows[index * self.batch_size : (index + 1) * self.batch_size]
+
+
+def fixed(samples: Sequence[Sample], **arguments: Any) -> Fixed:
+    """Make the stream that validation reads: see :class:`Fixed`."""
+    return Fixed(samples, **arguments)
+
+
+def _shape(sizes: Sequence[tuple[int, int]], patch: Mapping[str, Any] | None) -> tuple[int, int]:
+    """Find the one size that all images of a batch have."""
+    if patch is not None:
+        sizes = [tuple(np.broadcast_to(patch["size"], 2).tolist())]
+    different = sorted(set(sizes))
+    if len(different) > 1:
+        raise UserError(
+            f"the images are of {len(different)} sizes, from {different[0]} to {different[-1]} (height, width), and "
+            "a batch holds one size: set data.resize to [height, width], or data.patch to {size: 256}"
+        )
+    return tuple(-(-side // MULTIPLE_OF) * MULTIPLE_OF for side in different[0])
+
+
+def _one_hot(classes: int, activation: str) -> np.ndarray:
+    """Tabulate the target of every value in a mask: shape (256, K), uint8."""
+    first = 0 if activation == "softmax" else 1
+    table = (np.arange(256)[:, None] == np.arange(first, classes + 1)).astype(np.uint8)
+    table[IGNORED] = IGNORED
+    return table
