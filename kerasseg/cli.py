@@ -74,9 +74,7 @@ Version = Annotated[bool, typer.Option("--version", callback=_version, is_eager=
 
 @app.callback()
 def kerasseg(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")
-    ] = False,
+    version: Version = False,
 ) -> None:
     """Segment microscopy images: annotate in labelme, write a recipe, run it."""
 

@@ -22,7 +22,7 @@ TYPES = {
     "null": r"~|null|Null|NULL|",
     "bool": r"true|True|TRUE|false|False|FALSE",
     "int": r"[-+]?(0|[1-9][0-9]*)|0o[0-7]+|0x[0-9a-fA-F]+",
-    "float": r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+    "float": r"(?=.*[.eE])[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
     "merge": r"<<",
 }
 
@@ -33,8 +33,13 @@ class Loader(yaml.SafeLoader):
     yaml_implicit_resolvers: dict = {}  # noqa: RUF012 (PyYAML's own way)
 
 
+class Dumper(yaml.SafeDumper):
+    """A safe dumper that puts text in quotes which either version of YAML would take for something else."""
+
+
 for name, pattern in TYPES.items():
-    Loader.add_implicit_resolver(f"tag:yaml.org,2002:{name}", re.compile(f"^(?:{pattern})$"), None)
+    for way in (Loader, Dumper):
+        way.add_implicit_resolver(f"tag:yaml.org,2002:{name}", re.compile(f"^(?:{pattern})$"), None)
 
 
 @dataclass
@@ -72,17 +77,15 @@ def parse(text: str, name: str) -> Document:
     UserError
         If it is not YAML; with the line.
     """
-    loader = Loader(text)
     try:
+        loader = Loader(text)
         node = loader.get_single_node()
         document = Document(None if node is None else loader.construct_document(node))
+        _note_keys(node, document, name)
     except yaml.YAMLError as error:
         raise UserError(_not_yaml(error, name)) from error
     except RecursionError as error:
         raise UserError(f"{name}: nested too deeply, or an alias that contains itself") from error
-    finally:
-        loader.dispose()
-    _note_keys(node, document, name)
     return document
 
 
@@ -112,6 +115,11 @@ def _children(node: yaml.Node | None) -> Iterator[tuple[str | int, yaml.Node]]:
         yield from ((key.value, child) for key, child in node.value)
     elif isinstance(node, yaml.SequenceNode):
         yield from enumerate(node.value)
+
+
+def write(value: Any) -> str:
+    """Write plain values as YAML that `parse` reads back as they were."""
+    return yaml.dump(value, Dumper=Dumper, sort_keys=False, allow_unicode=True)
 
 
 def dotted(path: Path) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import Field
 
 from kerasseg.recipe.data import Data
+from kerasseg.recipe.document import write
 from kerasseg.recipe.losses import AnyLoss, Combo
 from kerasseg.recipe.models import AnyModel
 from kerasseg.recipe.section import Positive, Section
@@ -69,4 +69,4 @@ class Recipe(Section):
 
     def to_yaml(self) -> str:
         """Write every key as YAML that `kerasseg.recipe.load` reads back."""
-        return yaml.safe_dump(self.dump(), sort_keys=False, allow_unicode=True)
+        return write(self.dump())

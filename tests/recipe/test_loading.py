@@ -1,0 +1,146 @@
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kerasseg.errors import UserError
+from kerasseg.recipe import Recipe, load, shipped
+
+SMALL = {
+    "name": "small",
+    "data": {"source": {"labelme": {"root": "drawn"}}, "classes": ["cell"]},
+    "model": "unet",
+}
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text: str) -> Path:
+        path = tmp_path / "r.yaml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+def mistakes(path, overrides=()) -> list[str]:
+    with pytest.raises(UserError) as caught:
+        load(path, overrides)
+    return [message.replace(str(path), "r.yaml") for message in caught.value.messages]
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_a_shipped_recipe_loads_dumps_and_loads_equal(name, write):
+    recipe = load(name)
+    assert recipe.name == name
+    assert load(write(recipe.to_yaml())) == recipe
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    alpha=st.floats(0, 1),
+    rate=st.floats(1e-12, 10),
+    resize=st.none() | st.tuples(st.integers(1, 9999), st.integers(1, 9999)).map(list),
+    classes=st.lists(st.text(min_size=1), min_size=1, max_size=4, unique=True),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_what_a_recipe_says_survives_yaml(tmp_path_factory, alpha, rate, resize, classes, seed):
+    value = {
+        **SMALL,
+        "seed": seed,
+        "data": {**SMALL["data"], "classes": classes, "resize": resize},
+        "loss": {"combo": {"alpha": alpha}},
+        "train": {"optimizer": {"adam": {"learning_rate": rate}}},
+    }
+    recipe = Recipe.model_validate(value)
+    path = tmp_path_factory.mktemp("recipe") / "r.yaml"
+    path.write_text(recipe.to_yaml(), encoding="utf-8")
+    assert load(path) == recipe
+
+
+def test_a_bare_name_means_the_defaults_of_its_component(write):
+    recipe = load(write(yaml.safe_dump(SMALL)))
+    assert recipe.model.name == "unet"
+    assert recipe.model.arguments["encoder"] == "efficientnetb0"
+    assert recipe.loss.arguments == {"alpha": 0.5, "beta": 0.5, "smooth": 1.0}
+
+
+def test_all_mistakes_are_told_at_once_with_line_key_and_nearest_name(write):
+    path = write(
+        "name: small\n"
+        "data:\n"
+        "  sorce: {labelme: {root: drawn}}\n"
+        "  classes: [cell, cell]\n"
+        "  resize: [256]\n"
+        "model: {linknet: {encodr: plain, encoder: efficientnetb9}}\n"
+        "loss: {dise: {}}\n"
+        "train: {epochs: '50', batch_size: 0, optimizer: {adam: {learning_rate: fast}}}\n"
+        "name: other\n"
+    )
+    assert sorted(mistakes(path, ["train.epohs=5", "predict.overlap=-1", "oops"])) == sorted(
+        [
+            "r.yaml:9: name: given twice, first on line 1; keep one",
+            "override 'oops': write it as key.path=value, such as train.epochs=5",
+            "r.yaml:3: data.source: is missing; this key has no default",
+            "r.yaml:3: data.sorce: unknown key; did you mean 'source'?",
+            "r.yaml:4: data.classes: must name each class once, got ['cell', 'cell']",
+            "r.yaml:5: data.resize: must be [height, width], got [256]",
+            "r.yaml:6: model.linknet.encodr: unknown key; did you mean 'encoder'?",
+            "r.yaml:6: model.linknet.encoder: must be 'plain', 'efficientnetb0', 'efficientnetb1', "
+            "'efficientnetb2', 'efficientnetb3', 'efficientnetb4', 'efficientnetb5', 'efficientnetb6' or "
+            "'efficientnetb7', got 'efficientnetb9'; did you mean 'efficientnetb7'?",
+            "r.yaml:7: loss: unknown loss 'dise': choose one of bce, combo, dice, focal, tversky; "
+            "did you mean 'dice'?",
+            "r.yaml:8: train.epochs: must be a whole number, got '50'",
+            "r.yaml:8: train.batch_size: must be greater than or equal to 1, got 0",
+            "r.yaml:8: train.optimizer.adam.learning_rate: must be a number, got 'fast'",
+            "override: train.epohs: unknown key; did you mean 'epochs'?",
+            "override: predict.overlap: must be greater than or equal to 0, got -1",
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("seed=-1", "seed: must be greater than or equal to 0"),
+        ("seed=true", "seed: must be a whole number, got true"),
+        ("name=a/b", "name: must be letters"),
+        ("data=5", "data: must be a mapping of keys, got 5"),
+        ("data.classes=cell", "data.classes: must be a list"),
+        ("data.classes=[]", "data.classes: "),
+        ("data.classes=[no, 1]", "data.classes.1: must be text, got 1"),
+        ("data.resize=[0, 5]", "data.resize.0: must be greater than or equal to 1"),
+        ("data.augment=[{}]", "data.augment.0: must be one name and its arguments"),
+        ("data.split.train=1.5", "data.split.train: must be less than or equal to 1"),
+        ("model={unet: {}, linknet: {}}", "to take another model, replace it whole"),
+        ("model={unet: 5}", "model.unet: must be a mapping of keys"),
+        ("model=5", "model: must be one name and its arguments, such as {linknet: {...}}"),
+        ("model={}", "model: must be one name"),
+        ("model.unet.attention=yes", "model.unet.attention: must be true or false, got 'yes'"),
+        ("data.source.coco.root=x", "to take another source, replace it whole"),
+        ("loss.combo.alpha=.nan", "loss.combo.alpha: must be a finite number"),
+        ("train.precision=flaot32", "did you mean 'float32'?"),
+        ("zzz=1", "zzz: unknown key; choose one of name, seed, data"),
+    ],
+)
+def test_a_wrong_value_is_refused_in_words(write, override, words):
+    (message,) = mistakes(write(yaml.safe_dump(SMALL)), [override])
+    assert words in message
+
+
+@pytest.mark.parametrize("text", ["", "5", "[a]", "just words"])
+def test_a_recipe_is_a_mapping(write, text):
+    assert "a recipe is a mapping of keys" in mistakes(write(text))[0]
+
+
+def test_keys_that_are_no_text_are_refused(write):
+    assert "a key must be text" in mistakes(write(yaml.safe_dump(SMALL) + "5: x\n"))[0]
+
+
+def test_files_that_are_no_text_are_refused(tmp_path):
+    (tmp_path / "r.yaml").write_bytes(b"name: \xff\xfe")
+    assert "cannot be read as text" in mistakes(tmp_path / "r.yaml")[0]
+    assert "there is no such file" in mistakes(tmp_path)[0]

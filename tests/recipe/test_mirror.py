@@ -1,0 +1,92 @@
+"""The recipe's sections say what the builders take: the same names, defaults and choices."""
+
+import inspect
+from typing import get_args
+
+import keras
+import pytest
+
+from kerasseg import losses, models
+from kerasseg.data import augment, sources, split
+from kerasseg.images import normalise
+from kerasseg.models import encoders
+from kerasseg.prediction import merge
+from kerasseg.prediction.predict import predict
+from kerasseg.recipe import Recipe
+from kerasseg.recipe import data as data_sections
+from kerasseg.recipe.losses import AnyLoss
+from kerasseg.recipe.models import AnyModel, Encoder
+from kerasseg.recipe.recipe import Predict
+from kerasseg.recipe.section import Component, Section
+from kerasseg.recipe.sources import AnySource
+from kerasseg.recipe.train import AnyOptimizer, EarlyStopping, ReduceLr, Train
+from kerasseg.training import devices, schedule
+
+OPTIMIZERS = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW, "sgd": keras.optimizers.SGD}
+
+
+def components(annotation) -> dict[str, type[Component]]:
+    union = get_args(annotation)[0]
+    return {get_args(member)[0].name: get_args(member)[0] for member in get_args(union)}
+
+
+def defaults_of(section: type[Section]) -> dict:
+    fields = section.model_fields.items()
+    return {name: inspect.Parameter.empty if field.is_required() else field.default for name, field in fields}
+
+
+def parameters(function, leave: tuple[str, ...] = ()) -> dict:
+    found = inspect.signature(function).parameters.values()
+    return {each.name: each.default for each in found if each.name not in leave}
+
+
+def choices(section: type[Section], key: str) -> set:
+    return set(get_args(section.model_fields[key].annotation))
+
+
+FAMILIES = {
+    "model": (AnyModel, models.MODELS, ("input_shape", "classes", "name")),
+    "loss": (AnyLoss, losses.LOSSES, ()),
+    "source": (AnySource, sources.SOURCES, ("classes",)),
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_components_are_the_builders_with_their_arguments(family):
+    annotation, builders, leave = FAMILIES[family]
+    sections = components(annotation)
+    assert set(sections) == set(builders)
+    for name, builder in builders.items():
+        assert defaults_of(sections[name]) == parameters(builder, leave), name
+
+
+def test_optimizers_take_keras_arguments_with_keras_defaults():
+    for name, section in components(AnyOptimizer).items():
+        theirs = parameters(OPTIMIZERS[name])
+        assert defaults_of(section).items() <= theirs.items(), name
+
+
+@pytest.mark.parametrize(
+    ("section", "function", "leave"),
+    [
+        (data_sections.Split, split.split, ("samples", "seed")),
+        (EarlyStopping, schedule.stop, ("losses",)),
+        (ReduceLr, schedule.learning_rate, ("losses", "initial")),
+        (Predict, predict, ("image", "forward", "batch_size", "multiple_of")),
+    ],
+)
+def test_sections_are_keyword_arguments(section, function, leave):
+    assert defaults_of(section) == parameters(function, leave)
+
+
+def test_choices_are_those_of_the_dicts():
+    assert set(get_args(Encoder)) == set(encoders.ENCODERS)
+    assert choices(data_sections.Data, "normalise") == set(normalise.NORMALISATIONS)
+    assert choices(Predict, "blend") == set(merge.BLENDS)
+    assert choices(Train, "precision") == set(devices.PRECISIONS)
+    assert choices(Train, "devices") == set(devices.DEVICES)
+
+
+def test_augmentations_are_named_in_the_schema():
+    named = Recipe.model_json_schema()["$defs"]["Data"]["properties"]["augment"]["items"]
+    assert set(augment.TRANSFORMS) == set(named["propertyNames"]["enum"])

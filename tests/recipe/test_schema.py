@@ -1,0 +1,46 @@
+import jsonschema
+import pytest
+import yaml
+
+from kerasseg.recipe import schema, shipped
+
+
+def objects(node):
+    if isinstance(node, dict):
+        if "properties" in node:
+            yield node
+        for child in node.values():
+            yield from objects(child)
+    elif isinstance(node, list):
+        for child in node:
+            yield from objects(child)
+
+
+def test_every_section_and_key_is_described():
+    for section in objects(schema()):
+        component = section.get("required") == list(section["properties"]) and "title" not in section
+        for key, described in section["properties"].items():
+            assert component or described.get("description") or "$ref" in described, key
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_the_shipped_recipes_obey_it(name):
+    jsonschema.Draft202012Validator(schema()).validate(yaml.safe_load(shipped()[name].read_text()))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "valid"),
+    [
+        ("loss", "dice", True),
+        ("loss", {"dice": {"smooth": 2}}, True),
+        ("loss", "dise", False),
+        ("loss", {"dice": {"smoth": 2}}, False),
+        ("loss", {"dice": {}, "bce": {}}, False),
+        ("model", {"unet": {"encoder": "plain"}}, True),
+        ("model", {"unet": {"encoder": "resnet"}}, False),
+        ("zzz", 1, False),
+    ],
+)
+def test_it_knows_the_short_forms_and_the_mistakes(key, value, valid):
+    recipe = yaml.safe_load(next(iter(shipped().values())).read_text())
+    assert jsonschema.Draft202012Validator(schema()).is_valid({**recipe, key: value}) is valid

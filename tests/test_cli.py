@@ -1,0 +1,114 @@
+import re
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from kerasseg import __version__
+from kerasseg.annotations.formats import READERS, WRITERS
+from kerasseg.cli import app
+from kerasseg.errors import UserError
+
+VERBS = ["run", "check", "recipes", "inspect", "evaluate", "predict", "export", "report", "convert", "schema"]
+
+
+def typed(*words: str):
+    return CliRunner().invoke(app, list(words), prog_name="kerasseg", env={"COLUMNS": "80"})
+
+
+@pytest.mark.parametrize("verb", ["", *VERBS, "recipes copy"])
+def test_help_fits_a_screen_and_shows_an_example(verb):
+    shown = typed(*verb.split(), "--help")
+    assert shown.exit_code == 0
+    lines = shown.output.splitlines()
+    assert len(lines) <= 24
+    assert max(map(len, lines)) <= 80
+    assert re.search(rf"Example:  kerasseg {verb}", shown.output)
+    assert "..." not in shown.output.replace("KEY.PATH=VALUE]...", "").replace("[ARGS]...", ""), "nothing cut"
+
+
+def test_help_lists_every_verb():
+    commands = typed("--help").output.split("Commands:")[1]
+    assert re.findall(r"^  (\w+)  ", commands, re.MULTILINE) == [*VERBS[:2], *VERBS[3:], "recipes"]
+
+
+def test_version():
+    assert typed("--version").output == f"kerasseg {__version__}\n"
+
+
+def test_convert_names_the_formats():
+    shown = typed("convert", "--help").output
+    assert re.search(r"FROM .*", shown).group().split("  ")[1] == "labelme, masks, labels, coco or rle."
+    assert set(READERS) | set(WRITERS) == {"labelme", "masks", "labels", "coco", "rle"}
+
+
+def test_a_mistake_is_a_message_on_stderr_and_exit_code_2(tmp_path):
+    shown = typed("check", "sartorius_linknet", "train.epohs=5", "model.linknet.encodr=plain")
+    assert shown.exit_code == 2
+    assert shown.stderr.splitlines()[1:] == [
+        "error: override: model.linknet.encodr: unknown key; did you mean 'encoder'?",
+        "error: override: train.epohs: unknown key; did you mean 'epochs'?",
+    ]
+    assert shown.stdout == ""
+
+
+def test_a_shipped_recipe_is_taken_with_a_hint(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shown = typed("check", "recipes/sartorius_linknet.yaml", "oops")
+    assert "recipes/sartorius_linknet.yaml is not here: taking the shipped one" in shown.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("run nothing.yaml", "nothing.yaml: there is no such file"),
+        ("convert lableme masks a b", "did you mean 'labelme masks'?"),
+        ("recipes copy nothing", "unknown shipped recipe 'nothing'"),
+        ("run", "Missing argument"),
+        ("run x --nothing", "No such option"),
+        ("nothing", "No such command"),
+    ],
+)
+def test_what_cannot_be_understood_exits_with_2(words, message):
+    shown = typed(*words.split())
+    assert shown.exit_code == 2
+    assert message in shown.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "stderr"),
+    [(KeyboardInterrupt(), 130, "interrupted\n"), (UserError("one", "two"), 2, "error: one\nerror: two\n")],
+)
+def test_how_a_command_ends(monkeypatch, error, code, stderr):
+    def fail():
+        raise error
+
+    monkeypatch.setattr("kerasseg.recipe.schema", fail)
+    shown = typed("schema")
+    assert (shown.exit_code, shown.stderr) == (code, stderr)
+
+
+def test_our_own_bugs_keep_their_traceback(monkeypatch):
+    monkeypatch.setattr("kerasseg.recipe.schema", lambda: 1 / 0)
+    assert isinstance(typed("schema").exception, ZeroDivisionError)
+
+
+def test_recipes_are_listed_and_copied(tmp_path):
+    assert "sartorius_linknet" in typed("recipes").output
+    target = tmp_path / "mine.yaml"
+    assert typed("recipes", "copy", "sartorius_linknet", str(target)).exit_code == 0
+    assert target.exists()
+
+
+def test_convert_writes_and_tells(tmp_path, shared_data):
+    source = next(shared_data.rglob("*.json")).parent
+    shown = typed("convert", "labelme", "masks", str(source), str(tmp_path / "masks"))
+    assert shown.exit_code in (0, 2)
+    assert shown.output
+
+
+def test_the_installed_command_answers():
+    command = [sys.executable, "-c", "from kerasseg.cli import main; main()", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == f"kerasseg {__version__}\n"

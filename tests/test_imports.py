@@ -1,0 +1,59 @@
+"""Rooms that do without TensorFlow stay without it, and help does without nearly everything."""
+
+import subprocess
+import sys
+
+import pytest
+
+LIGHT = [
+    "cli",
+    "errors",
+    "console",
+    "postprocess",
+    "recipe",
+    "images.files",
+    "images.channels",
+    "images.normalise",
+    "images.resize",
+    "annotations.labelme",
+    "annotations.draw",
+    "annotations.trace",
+    "annotations.rle",
+    "annotations.coco",
+    "annotations.masks",
+    "annotations.convert",
+    "data.sample",
+    "data.sources",
+    "data.synthetic",
+    "data.split",
+    "data.augment",
+    "data.patches",
+    "data.stream",
+    "metrics.pixel",
+    "prediction.tiling",
+    "prediction.merge",
+    "prediction.predict",
+    "training.schedule",
+    "report",
+]
+
+
+def loaded(statement: str) -> set[str]:
+    code = f"{statement}\nimport sys\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize("room", LIGHT)
+def test_a_light_room_imports_no_tensorflow(room):
+    assert not loaded(f"import kerasseg.{room}") & {"tensorflow", "keras", "torch", "jax"}
+
+
+def test_help_imports_no_more_than_typer():
+    heavy = {"numpy", "pydantic", "yaml", "rich", "cv2", "PIL", "scipy", "kerasseg.recipe", "kerasseg.images"}
+    help_ = "import sys\nsys.argv = ['kerasseg', '--help']\nfrom kerasseg.cli import main\n"
+    assert not loaded(help_ + "try: main()\nexcept SystemExit: pass") & heavy
+
+
+def test_recipes_are_read_without_numpy():
+    assert not loaded("from kerasseg.recipe import load; load('sartorius_linknet')") & {"numpy", "cv2", "PIL"}
