@@ -1,0 +1,264 @@
+"""How well a mask agrees with the truth, pixel by pixel: counts first, every score from counts.
+
+Two averages exist and never share a name:
+
+- **pooled** (`iou`, `dice`, `precision`, `recall`): the pixels of all images are counted together, then
+  scored once;
+- **per image** (`iou_per_image`, ...): each image is scored on its own, and the scores are averaged.
+
+On one image, and on pooled pixels, Dice = 2 IoU / (1 + IoU) always holds; a mean over images need not keep
+it.
+
+**Nothing against nothing is 1.** Where a class is neither in the truth nor in the prediction, every score is
+1: nothing was there and nothing was found. Where only one of them is empty, every score is 0, precision
+without any predicted pixel and recall without any true one included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from kerasseg.errors import UserError
+
+IGNORE = 255
+
+
+class Counts(NamedTuple):
+    """Pixels of each class: arrays of int64 whose last axis is the K foreground classes.
+
+    Counts of two images add up: ``a + b`` are the counts of both.
+    """
+
+    tp: np.ndarray
+    fp: np.ndarray
+    fn: np.ndarray
+    tn: np.ndarray
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(*map(np.add, self, other))
+
+
+def count(mask: np.ndarray, prediction: np.ndarray, classes: int) -> Counts:
+    """Count where a predicted mask is right and wrong, class by class.
+
+    Parameters
+    ----------
+    mask : np.ndarray
+        Truth of any shape, uint8: class ids 0..K, 255 where a pixel does not count.
+    prediction : np.ndarray
+        Predicted class ids 0..K of the same shape.
+    classes : int
+        K, the number of foreground classes.
+
+    Returns
+    -------
+    Counts
+        Four arrays of shape (K,).
+
+    Raises
+    ------
+    UserError
+        If the two differ in shape or hold a class beyond K.
+
+    Examples
+    --------
+    >>> count(np.array([1, 1, 0, 255]), np.array([1, 0, 1, 1]), classes=1)
+    Counts(tp=array([1]), fp=array([1]), fn=array([1]), tn=array([0]))
+    """
+    if mask.shape != prediction.shape:
+        raise UserError(
+            f"a mask of shape {mask.shape} was compared with a prediction of shape {prediction.shape}"
+        )
+    counted = mask != IGNORE
+    truth, prediction = mask[counted], prediction[counted]
+    highest = max(truth.max(initial=0), prediction.max(initial=0))
+    if highest > classes:
+        raise UserError(
+            f"a mask holds class id {highest}, but there are {classes} classes (ids 1 to {classes})"
+        )
+    return _from_confusion(_confusion(truth, prediction, classes + 1))
+
+
+def _confusion(truth: np.ndarray, prediction: np.ndarray, ids: int) -> np.ndarray:
+    """Count pairs of ids: (ids, ids), truth down, prediction across."""
+    pairs = truth.astype(np.intp) * ids + prediction
+    return np.bincount(pairs, minlength=ids * ids).reshape(ids, ids)
+
+
+def _from_confusion(confusion: np.ndarray) -> Counts:
+    tp = np.diagonal(confusion)[1:]
+    fp = confusion.sum(axis=0)[1:] - tp
+    fn = confusion.sum(axis=1)[1:] - tp
+    return Counts(tp, fp, fn, confusion.sum() - tp - fp - fn)
+
+
+def iou(counts: Counts) -> np.ndarray:
+    """Intersection over union, TP / (TP + FP + FN), the Jaccard index; of the shape of the counts."""
+    return _ratio(counts.tp, counts.tp + counts.fp + counts.fn, counts)
+
+
+def dice(counts: Counts) -> np.ndarray:
+    """Dice coefficient, 2 TP / (2 TP + FP + FN), the F1 score; of the shape of the counts."""
+    return _ratio(2 * counts.tp, 2 * counts.tp + counts.fp + counts.fn, counts)
+
+
+def precision(counts: Counts) -> np.ndarray:
+    """How much of the prediction is true, TP / (TP + FP); of the shape of the counts."""
+    return _ratio(counts.tp, counts.tp + counts.fp, counts)
+
+
+def recall(counts: Counts) -> np.ndarray:
+    """How much of the truth is found, TP / (TP + FN); of the shape of the counts."""
+    return _ratio(counts.tp, counts.tp + counts.fn, counts)
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray, counts: Counts) -> np.ndarray:
+    """Divide; where `whole` is 0, 1 if the class is neither there nor predicted, otherwise 0."""
+    empty = counts.tp + counts.fp + counts.fn == 0
+    return np.where(whole > 0, part / np.maximum(whole, 1), empty)
+
+
+SCORES: dict[str, Callable[[Counts], np.ndarray]] = {
+    "iou": iou,
+    "dice": dice,
+    "precision": precision,
+    "recall": recall,
+}
+
+
+def image_scores(counts: Counts, classes: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Score one image (or counts that were pooled): ``{"cell": {"iou": 0.8, ...}, ...}``."""
+    values = {name: score(counts) for name, score in SCORES.items()}
+    return {
+        label: {name: float(value[k]) for name, value in values.items()} for k, label in enumerate(classes)
+    }
+
+
+def scores(
+    counts: Sequence[Counts], classes: Sequence[str], *, resamples: int = 2000, seed: int = 0
+) -> dict[str, dict[str, float | list[float]]]:
+    """Score a set of images, pooled and per image, with 95 % intervals over images.
+
+    Parameters
+    ----------
+    counts : sequence of Counts
+        One for each image, arrays of shape (K,).
+    classes : sequence of str
+        Names of the K foreground classes.
+    resamples : int
+        How often the images are drawn again, with replacement.
+    seed : int
+        Seed of the draws: the same counts always give the same intervals.
+
+    Returns
+    -------
+    dict
+        For each class: `iou`, `dice`, `precision` and `recall` pooled, the same names with `_per_image` as
+        means over images, and for each of the eight an `..._interval` of two floats.
+
+    Raises
+    ------
+    UserError
+        If there is no image.
+
+    Notes
+    -----
+    Intervals are percentile bootstrap intervals (Efron 1979, doi:10.1214/aos/1176344552) with the image as
+    the unit: pixels of one image are far from independent. One image alone gives an interval of no width.
+    """
+    if not counts:
+        raise UserError("there is no image to score")
+    images = Counts(*map(np.stack, zip(*counts, strict=True)))  # arrays (N, K)
+    draws = _draws(len(counts), resamples, seed)
+    found = {}
+    for name, score in SCORES.items():
+        found |= _pooled(name, score, images, draws) | _per_image(f"{name}_per_image", score, images, draws)
+    return {
+        label: {name: value[k].tolist() for name, value in found.items()} for k, label in enumerate(classes)
+    }
+
+
+def _draws(images: int, resamples: int, seed: int) -> np.ndarray:
+    """Draw how often each image is taken in each resample: (resamples, N), rows sum to N."""
+    chances = np.full(images, 1 / images)
+    return np.random.default_rng(seed).multinomial(images, chances, size=resamples)
+
+
+def _pooled(name: str, score: Callable, images: Counts, draws: np.ndarray) -> dict[str, np.ndarray]:
+    pooled = Counts(*(array.sum(axis=0) for array in images))
+    resampled = Counts(*(draws @ array for array in images))
+    return {name: score(pooled), f"{name}_interval": _interval(score(resampled))}
+
+
+def _per_image(name: str, score: Callable, images: Counts, draws: np.ndarray) -> dict[str, np.ndarray]:
+    each = score(images)
+    return {name: each.mean(axis=0), f"{name}_interval": _interval(draws @ each / len(each))}
+
+
+def _interval(resampled: np.ndarray) -> np.ndarray:
+    """Take the middle 95 %: (resamples, K) to (K, 2)."""
+    return np.percentile(resampled, [2.5, 97.5], axis=0).T
+
+
+def threshold_counts(probabilities: np.ndarray, mask: np.ndarray, thresholds: Sequence[float]) -> Counts:
+    """Count as `count` does, at many thresholds in one pass, each class against all else.
+
+    Parameters
+    ----------
+    probabilities : np.ndarray
+        (..., K) float32, the foreground classes only.
+    mask : np.ndarray
+        (...) uint8 class ids, 255 ignored.
+    thresholds : sequence of float
+        T rising thresholds; a pixel is predicted where its probability is at least the threshold.
+
+    Returns
+    -------
+    Counts
+        Four arrays of shape (T, K).
+    """
+    counted = mask != IGNORE
+    truth, values = mask[counted], probabilities[counted]
+    edges = np.asarray(thresholds, dtype=values.dtype)
+    columns = [_above(values[:, k], truth == k + 1, edges) for k in range(values.shape[1])]
+    return Counts(*(np.stack(arrays, axis=1) for arrays in zip(*columns, strict=True)))
+
+
+def _above(values: np.ndarray, truth: np.ndarray, edges: np.ndarray) -> Counts:
+    """Count pixels at or above each edge from two histograms: arrays (T,)."""
+    bins = np.searchsorted(edges, values, side="right")  # how many thresholds a pixel passes
+    histograms = np.bincount(bins + (len(edges) + 1) * truth, minlength=2 * (len(edges) + 1)).reshape(2, -1)
+    (tn, fn), (fp, tp) = (
+        np.cumsum(histograms, axis=1)[:, :-1],
+        np.cumsum(histograms[:, ::-1], axis=1)[:, -2::-1],
+    )
+    return Counts(tp, fp, fn, tn)
+
+
+def threshold_curve(
+    probabilities: Iterable[np.ndarray], masks: Iterable[np.ndarray], thresholds: Sequence[float]
+) -> dict[str, list[float]]:
+    """Show how pooled scores depend on the threshold.
+
+    Parameters
+    ----------
+    probabilities : iterable of np.ndarray
+        (..., K) float32 for each image; drawn one by one, so a generator keeps memory low.
+    masks : iterable of np.ndarray
+        (...) uint8 for each image.
+    thresholds : sequence of float
+        T rising thresholds.
+
+    Returns
+    -------
+    dict
+        `threshold` and the four pooled scores, each a list of T floats, averaged over classes.
+    """
+    pairs = zip(probabilities, masks, strict=True)
+    each = [threshold_counts(probability, mask, thresholds) for probability, mask in pairs]
+    pooled = Counts(*(np.sum(arrays, axis=0) for arrays in zip(*each, strict=True)))
+    curve = {name: score(pooled).mean(axis=-1).tolist() for name, score in SCORES.items()}
+    return {"threshold": [float(threshold) for threshold in thresholds], **curve}
