@@ -1,0 +1,85 @@
+"""Dice as Keras shows it while it trains: counts gathered over a whole epoch, then one score."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from kerasseg.metrics.pixel import IGNORE
+
+Tensor = Any
+
+
+def counts(y_true: Tensor, y_pred: Tensor, threshold: float, activation: str) -> tuple[Tensor, Tensor]:
+    """Count, for each foreground class, twice the true positives, and the pixels marked or predicted.
+
+    Parameters
+    ----------
+    y_true : tensor (B, ..., K)
+        0, 1, or 255 where a pixel is to be ignored.
+    y_pred : tensor (B, ..., K)
+        Probabilities in [0, 1].
+    threshold : float
+        A sigmoid's probability from which a pixel is predicted; a softmax predicts its largest class.
+    activation : {"sigmoid", "softmax"}
+        The head's: with softmax channel 0 is the background and is not counted.
+
+    Returns
+    -------
+    twice, area : tensors (classes,)
+        int64; Dice is their ratio.
+    """
+    y_true = ops.cast(y_true, "int32")
+    if activation == "softmax":
+        largest = ops.argmax(y_pred, axis=-1)
+        predicted = ops.equal(largest[..., None], ops.arange(1, y_pred.shape[-1], dtype=largest.dtype))
+        y_true = y_true[..., 1:]
+    else:
+        predicted = y_pred >= threshold
+    predicted = ops.logical_and(predicted, y_true < IGNORE)
+    marked = ops.equal(y_true, 1)
+    return 2 * _total(ops.logical_and(marked, predicted)), _total(marked) + _total(predicted)
+
+
+class Dice(keras.metrics.Metric):
+    """Dice from the pixels of a whole epoch, averaged over foreground classes.
+
+    A class that is neither marked nor predicted anywhere scores 1, as in `kerasseg.metrics.pixel`. Counts are
+    integers: float32 stops counting at 16 million pixels.
+
+    Parameters
+    ----------
+    classes : int
+        Foreground classes.
+    threshold : float
+        As for `counts`.
+    activation : {"sigmoid", "softmax"}
+        As for `counts`.
+    name : str
+        What the history calls it.
+    """
+
+    def __init__(
+        self, classes: int, threshold: float = 0.5, activation: str = "sigmoid", name: str = "dice"
+    ) -> None:
+        super().__init__(name=name)
+        self.threshold, self.activation = threshold, activation
+        self.twice = self.add_weight((classes,), "zeros", dtype="int64", name="twice")
+        self.area = self.add_weight((classes,), "zeros", dtype="int64", name="area")
+
+    def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None) -> None:
+        """Add a batch's counts; every image weighs what its pixels weigh, so `sample_weight` is not used."""
+        twice, area = counts(y_true, y_pred, self.threshold, self.activation)
+        self.twice.assign_add(twice)
+        self.area.assign_add(area)
+
+    def result(self) -> Tensor:
+        """The score so far, a float32 scalar."""
+        twice, area = ops.cast(self.twice, "float32"), ops.cast(self.area, "float32")
+        return ops.mean(ops.where(area > 0, twice / ops.maximum(area, 1.0), 1.0))
+
+
+def _total(chosen: Tensor) -> Tensor:
+    return ops.sum(ops.cast(chosen, "int64"), axis=tuple(range(len(chosen.shape) - 1)))

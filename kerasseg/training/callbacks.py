@@ -1,0 +1,80 @@
+"""What looks at a training while it runs: how far it is, and whether its loss is still a number."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+
+import keras
+
+from kerasseg.console import SECONDS_BETWEEN_LINES, console
+from kerasseg.data.stream import Stream
+from kerasseg.errors import UserError
+
+
+class TrainingDiverged(UserError):
+    """The loss became infinite or not a number."""
+
+
+class StopOnDivergence(keras.callbacks.Callback):
+    """Stop at the first step whose loss is no finite number, and name its files.
+
+    Parameters
+    ----------
+    training : Stream
+        What the batches come from.
+    epoch : int
+        Counted from 0.
+    steps : int
+        Steps in an epoch.
+    """
+
+    def __init__(self, training: Stream, epoch: int, steps: int) -> None:
+        super().__init__()
+        self.training, self.epoch, self.steps = training, epoch, steps
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Look at the mean loss of the epoch so far: it stops being finite at the very step that does."""
+        if not math.isfinite(logs["loss"]):
+            names = ", ".join(self.training.names(self.epoch * self.steps + batch))
+            raise TrainingDiverged(
+                f"epoch {self.epoch + 1}, step {batch + 1}: the loss became {logs['loss']} at {names}; "
+                "look at these files, or lower train.optimizer.*.learning_rate"
+            )
+
+
+class Progress(keras.callbacks.Callback):
+    """Say every few seconds how far an epoch is: one line rewritten on a terminal, plain lines elsewhere.
+
+    Parameters
+    ----------
+    epoch : int
+        Counted from 0.
+    epochs, steps : int
+        How many epochs there are at most, and steps in each.
+    """
+
+    def __init__(self, epoch: int, epochs: int, steps: int) -> None:
+        super().__init__()
+        self.title, self.steps = f"epoch {epoch + 1}/{epochs}", steps
+
+    def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
+        """Start the clocks."""
+        self.started = self.shown = time.monotonic()
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Show the step if the last one shown is a while ago."""
+        interval = 0.2 if console.is_terminal else SECONDS_BETWEEN_LINES
+        if time.monotonic() - self.shown > interval:
+            self.shown = time.monotonic()
+            console.print(
+                self._line(batch + 1, logs["loss"]), end="\r" if console.is_terminal else "\n", markup=False
+            )
+
+    def _line(self, done: int, loss: float) -> str:
+        rate = done / (time.monotonic() - self.started)
+        left = (self.steps - done) / rate
+        return (
+            f"{self.title}  step {done}/{self.steps}  loss {loss:.4f}  {rate:.2f} steps/s  {left:.0f} s left"
+        )

@@ -1,0 +1,75 @@
+"""When to slow down and when to stop, from nothing but the validation losses seen so far.
+
+Keras' callbacks keep such knowledge in themselves, where a run that is killed loses it. These functions say
+the same as those callbacks of any list of losses, so a resumed run goes on from its history alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+MIN_DELTA = 1e-4
+"""How much lower a loss must be for `learning_rate` to call it an improvement: Keras' default."""
+
+
+def learning_rate(
+    losses: Sequence[float], initial: float, *, patience: int = 2, factor: float = 0.5, minimum: float = 0.0
+) -> float:
+    """Learning rate of the next epoch, as ``keras.callbacks.ReduceLROnPlateau`` sets it.
+
+    Parameters
+    ----------
+    losses : sequence of float
+        Validation losses of the epochs so far.
+    initial : float
+        Learning rate of the first epoch.
+    patience : int
+        Epochs without an improvement after which the rate is multiplied by `factor`.
+    factor : float
+        Less than 1.
+    minimum : float
+        The rate never goes below it.
+
+    Returns
+    -------
+    float
+        The rate.
+    """
+    rate, best, waited = initial, math.inf, 0
+    for loss in losses:
+        waited += 1
+        if loss < best - MIN_DELTA:
+            best, waited = loss, 0
+        elif waited >= patience and rate > minimum:
+            rate, waited = max(rate * factor, minimum), 0
+    return rate
+
+
+def stop(losses: Sequence[float], *, patience: int = 3, start_from_epoch: int = 0) -> bool:
+    """Whether ``keras.callbacks.EarlyStopping`` would have stopped by now.
+
+    Parameters
+    ----------
+    losses : sequence of float
+        Validation losses of the epochs so far.
+    patience : int
+        Epochs in a row without an improvement after which training stops.
+    start_from_epoch : int
+        Epochs before which nothing is looked at, counted from 0.
+
+    Returns
+    -------
+    bool
+        True from the epoch on at which patience ran out.
+    """
+    best, waited = math.inf, 0
+    for epoch, loss in enumerate(losses):
+        if epoch < start_from_epoch:
+            continue
+        waited += 1
+        if loss < best:
+            best, waited = loss, 0
+        elif waited >= patience and epoch > 0:
+            return True
+    return False
