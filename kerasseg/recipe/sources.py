@@ -10,6 +10,8 @@ from pydantic import Field
 from kerasseg.recipe.section import Component, one_of
 
 Folder = Annotated[Path, Field(strict=False)]
+Level = Annotated[int, Field(ge=0, le=255)]
+Colour = Annotated[tuple[Level, Level, Level], Field(strict=False)]
 
 
 class Source(Component):
@@ -36,17 +38,36 @@ class ImagesMasks(Source):
 
     name: ClassVar[str] = "images_masks"
 
+    images: str = "images"
+    """Folder of the images, in root."""
+    masks: str = "masks"
+    """Folder of the masks, in root; the same folder needs a suffix."""
+    suffix: str = ""
+    """What a mask's name has after its image's: _mask where a.tif has a_mask.png."""
+    colours: dict[str, Colour] | None = None
+    """Red, green and blue of each class by its name, where masks hold colours."""
+
 
 class Instances(Source):
     """Objects one by one: a label image for each image, or one PNG an object as in the Data Science Bowl."""
 
     name: ClassVar[str] = "instances"
 
+    images: str = "*"
+    """Names of the images without suffix, with * and ?; for label images only."""
+    labels: str = "{stem}_labels"
+    """Name of an image's label image without suffix; {stem} is the image's own."""
+
 
 class Coco(Source):
     """Images and one COCO file of annotations."""
 
     name: ClassVar[str] = "coco"
+
+    annotations: str = "annotations.json"
+    """The COCO file, from root."""
+    images: str = "."
+    """Folder that the file's file_name starts from, from root."""
 
 
 AnySource = one_of("source", Sartorius, Labelme, ImagesMasks, Instances, Coco)
