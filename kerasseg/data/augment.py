@@ -1,9 +1,9 @@
 """Random changes of training images: albumentations behind one function that a seed decides.
 
-What a transform pulls in from outside the image is the image mirrored, and the mask mirrored with it, unless the recipe
-says otherwise. Filled with black, a model would learn that edge from every second image and never meet it again; set
-to "ignore", up to a third of the pixels that were computed would teach nothing; mirrored, they are cells with
-right outlines. Where the recipe asks for a constant border, the mask is 255 (ignore) there.
+What a transform pulls in from outside the image is the image mirrored, and the mask with it, unless the
+recipe says otherwise. Filled with black, a model would learn an edge from every second image and not meet it
+again; set to "ignore", up to a third of the pixels that were computed would teach nothing; mirrored, they are
+cells with right outlines. Where the recipe asks for a constant border, the mask is 255 (ignore) there.
 """
 
 from __future__ import annotations
@@ -130,6 +130,6 @@ def _problems(name: str, arguments: Mapping[str, Any]) -> list[str]:
 def _check_shape(changed: tuple[int, int], size: tuple[int, int]) -> None:
     if changed != size:
         raise UserError(
-            f"data.augment: the transforms turn an image of {size} (height, width) into {changed}; batches need one "
-            "size: use data.resize or data.patch to choose it, and transforms that keep it"
+            f"data.augment: the transforms turn an image of {size} (height, width) into {changed}; batches "
+            "need one size: use data.resize or data.patch to choose it, and transforms that keep it"
         )

@@ -1,4 +1,4 @@
-"""Where patches lie and what they hold. Outside the image there is the image mirrored, and nothing to learn."""
+"""Where patches lie and what they hold: outside the image it is mirrored, and there is nothing to learn."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ def random_origin(
     patch : tuple of int
         Height and width of the patch.
     foreground : float
-        Probability that the patch is centred, as far as the image's borders allow, on a random foreground pixel.
+        Probability that the patch is centred on a random foreground pixel, as far as the borders allow.
     rng : numpy.random.Generator
         Decides.
 
     Returns
     -------
     tuple of int
-        Row and column of the patch's first pixel. The patch lies inside the image where it fits, and otherwise
-        has the image at its centre.
+        Row and column of the patch's first pixel. The patch lies inside the image where it fits, and has the
+        image at its centre where it does not.
     """
     wanted = rng.random() < foreground
     pixels = np.flatnonzero((mask > 0) & (mask < IGNORED)) if wanted else ()

@@ -24,8 +24,8 @@ def dataset(stream: Stream | Fixed, *, start: int = 0, stop: int | None = None) 
     Returns
     -------
     tf.data.Dataset
-        Of images ``(B, Y, X, C)`` float32 and targets ``(B, Y, X, K)`` uint8, in order. B is None where the last
-        batch may be smaller, C where the images' own channels are taken.
+        Of images ``(B, Y, X, C)`` float32 and targets ``(B, Y, X, K)`` uint8, in order. B is None where the
+        last batch may be smaller, C where the images' own channels are taken.
     """
     endless = tf.int64.max if isinstance(stream, Stream) else len(stream)
     numbers = tf.data.Dataset.range(start, endless if stop is None else stop)
@@ -40,7 +40,7 @@ def _maker(stream: Stream | Fixed):
     def make(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         images, targets = tf.numpy_function(stream.batch, [index], (tf.float32, tf.uint8), stateful=False)
         images.set_shape((size, *stream.shape, stream.channels))
-        targets.set_shape((size, *stream.shape, stream.outputs))
+        targets.set_shape((size, *stream.shape, len(stream.ids)))
         return images, targets
 
     return make

@@ -85,7 +85,7 @@ class Prepared:
         return [self.size or sample.size for sample in self.samples]
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return an image ``(Y, X, C)`` (see :func:`prepare`) and its mask ``(Y, X)`` uint8; not to be written to."""
+        """Return an image ``(Y, X, C)``, as :func:`prepare` does, and its mask ``(Y, X)``; both read-only."""
         kept = self._kept.get(index)
         if kept is not None:
             return kept

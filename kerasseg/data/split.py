@@ -64,8 +64,9 @@ def split(
 ) -> Split:
     """Share samples out, whole groups at a time.
 
-    Groups are put into an order that only their names and `seed` decide, so neither the order of files nor a library's
-    version changes a split. The first groups are for the test, the next for validation, the others to learn from.
+    Groups are put into an order that only their names and `seed` decide, so neither the order of files nor a
+    library's version changes a split. The first groups are for the test, the next for validation, the others
+    to learn from.
 
     Parameters
     ----------
@@ -117,8 +118,8 @@ def audit(parts: Split, group_by: str | None) -> Audit:
 def _check_shares(train: float, test: float, validation: float) -> None:
     if min(train, test, validation) <= 0 or validation >= 1 or abs(train + test - 1) > 1e-6:
         raise UserError(
-            f"data.split: train {train:g}, test {test:g}, validation {validation:g}; train and test are shares that "
-            "add up to 1, validation is a share of train between 0 and 1, and none is 0"
+            f"data.split: train {train:g}, test {test:g}, validation {validation:g}; train and test "
+            "are shares that add up to 1, validation is a share of train between 0 and 1, and none is 0"
         )
 
 
@@ -173,8 +174,8 @@ def _check_parts(parts: Split, samples: int, groups: int, group_by: str | None) 
     if empty:
         by = f"in {groups} groups of {group_by}" if group_by else "each for itself"
         raise UserError(
-            f"data.split: nothing is left for {' and '.join(empty)} of {samples} samples {by}; at least three "
-            "are needed: bring more data, change the shares, or group by another attribute (data.split.group_by)"
+            f"data.split: nothing is left for {' and '.join(empty)} of {samples} samples {by}; three at "
+            "least are needed: bring more data, change the shares, or group by another attribute"
         )
 
 
@@ -215,7 +216,7 @@ def _straddling_attributes(parts: Split) -> list[str]:
         total, torn = len(set().union(*values.values())), len(list(_straddling(values)))
         if torn and total > 1:
             warnings.append(
-                f"{key}: {torn} of its {total} values are in more than one part; if images of one {key} are alike, "
-                f"scores are too good: set data.split.group_by={key}"
+                f"{key}: {torn} of its {total} values are in more than one part; if images of one {key} are "
+                f"alike, scores are too good: set data.split.group_by={key}"
             )
     return warnings

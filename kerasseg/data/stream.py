@@ -1,7 +1,7 @@
 """Samples to batches: endless for training, once over every pixel for validation.
 
-Both have ``batch(i)``, ``names(i)`` and a length, and any batch can be asked for at any time: training that goes on after an
-interruption asks for the batches that it would have seen.
+Both have ``batch(i)``, ``names(i)`` and a length, and any batch can be asked for at any time: training that
+goes on after an interruption asks for the batches that it would have seen.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from kerasseg.data.patches import cut, grid, random_origin
 from kerasseg.data.prepare import BUDGET, Prepared
 from kerasseg.data.sample import Sample
 from kerasseg.errors import UserError
-from kerasseg.images.normalise import normalise as normalised
 
 IGNORED = 255
+WHITE = 255  # of uint8
 MULTIPLE_OF = 32  # pixels: the stride of the deepest encoder
 PERMUTED, CHANGED = 0, 1  # what a seed is spent on
 
@@ -55,6 +55,8 @@ class Batches:
     ----------
     shape : tuple of int
         Height and width of a batch's images: those of patches or images, up to the next multiple of 32.
+    ids : range
+        The class of each channel of the targets.
     """
 
     def __init__(
@@ -78,23 +80,20 @@ class Batches:
         )
         self.patch = patch
         self.shape = _shape(self.images.sizes(), patch)
-        self._one_hot = _one_hot(len(classes), activation)
-
-    @property
-    def outputs(self) -> int:
-        """Channels of the targets."""
-        return self._one_hot.shape[1]
+        self.ids = range(activation != "softmax", len(classes) + 1)
 
     def _batch(self, pairs: Sequence[Batch]) -> Batch:
-        images, masks = zip(*pairs, strict=True)
-        return normalised(np.stack(images), "dtype"), self._one_hot[np.stack(masks)]
+        images = np.empty((len(pairs), *pairs[0][0].shape), np.float32)
+        for slot, (image, _) in zip(images, pairs, strict=True):
+            np.divide(image, WHITE if image.dtype == np.uint8 else 1, out=slot, dtype=np.float32)
+        return images, one_hot(np.stack([mask for _, mask in pairs]), self.ids)
 
 
 class Stream(Batches):
     """Endless batches of augmented samples; batch i is a function of the seed and i alone.
 
-    Samples come in an order drawn anew for each pass over them; a batch may hold the end of one pass and the beginning of the
-    next, so all batches are full and all samples are seen equally often.
+    Samples come in an order drawn anew for each pass over them; a batch may hold the end of one pass and the
+    beginning of the next, so all batches are full and all samples are seen equally often.
 
     Parameters
     ----------
@@ -202,15 +201,27 @@ def _shape(sizes: Sequence[tuple[int, int]], patch: Mapping[str, Any] | None) ->
     different = sorted(set(sizes))
     if len(different) > 1:
         raise UserError(
-            f"the images are of {len(different)} sizes, from {different[0]} to {different[-1]} (height, width), and "
-            "a batch holds one size: set data.resize to [height, width], or data.patch to {size: 256}"
+            f"the images are of {len(different)} sizes, from {different[0]} to {different[-1]} (height, "
+            "width), and a batch holds one: set data.resize to [height, width], or data.patch to {size: 256}"
         )
     return tuple(-(-side // MULTIPLE_OF) * MULTIPLE_OF for side in different[0])
 
 
-def _one_hot(classes: int, activation: str) -> np.ndarray:
-    """Tabulate the target of every value in a mask: shape (256, K), uint8."""
-    first = 0 if activation == "softmax" else 1
-    table = (np.arange(256)[:, None] == np.arange(first, classes + 1)).astype(np.uint8)
-    table[IGNORED] = IGNORED
-    return table
+def one_hot(masks: np.ndarray, ids: Sequence[int]) -> np.ndarray:
+    """Turn class ids into targets.
+
+    Parameters
+    ----------
+    masks : numpy.ndarray, shape (..., Y, X), uint8
+        Class ids, 255 is ignore.
+    ids : sequence of int
+        The class of each channel.
+
+    Returns
+    -------
+    numpy.ndarray, shape (..., Y, X, K), uint8
+        1 where a pixel is of the channel's class, 255 in all channels where it is ignored.
+    """
+    targets = (masks[..., None] == np.asarray(ids, np.uint8)).view(np.uint8)
+    targets[masks == IGNORED] = IGNORED
+    return targets

@@ -1,7 +1,7 @@
 """Where samples come from: a function for every layout of files, by the name that a recipe gives it.
 
-Listing reads headers and annotation files, checks all of them, and names every mistake at once; pixels are read
-when a sample is asked for them.
+Listing reads headers and annotation files, checks all of them, and names every mistake at once; pixels are
+read when a sample is asked for them.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Objects one by one: one PNG an object as in the Data Science Bowl 2018, or a label image beside each image."""
+"""Objects one by one: a PNG an object as in Data Science Bowl 2018, or a label image beside each image."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def instances(
 ) -> list[Sample]:
     """List images whose objects were annotated one by one.
 
-    Where any folder below `root` holds ``images`` and ``masks``, as ``stage1_train/ID`` does in the Data Science
-    Bowl, each such folder is a sample and each file in ``masks`` an object. Otherwise each image has a label
-    image beside it, in which every object has a number of its own.
+    Where any folder below `root` holds ``images`` and ``masks``, as ``stage1_train/ID`` does in the Data
+    Science Bowl, each such folder is a sample and each file in ``masks`` an object. Otherwise each image
+    has a label image beside it, in which every object has a number of its own.
 
     Parameters
     ----------

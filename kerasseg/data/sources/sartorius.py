@@ -32,8 +32,8 @@ Row = dict[str, str]
 def sartorius(root: Path, classes: list[str]) -> list[Sample]:
     """List the images that Kaggle's ``train.csv`` annotates.
 
-    Each row is a cell: run lengths row by row from 1. Of overlapping cells the later one lies on top in the labels;
-    the mask is their union.
+    Each row is a cell: run lengths row by row from 1. Of overlapping cells the later one lies on top in the
+    labels; the mask is their union.
 
     Parameters
     ----------
