@@ -93,8 +93,8 @@ def split(
     """
     _check_shares(train, test, validation)
     groups = _ordered(samples, group_by, seed)
-    tested, learnt = _take(groups, test * len(samples))
-    watching, learnt = _take(learnt, validation * sum(map(len, learnt)))
+    tested, learnt = _take(groups, test * len(samples), leave=2)
+    watching, learnt = _take(learnt, validation * sum(map(len, learnt)), leave=1)
     parts = Split(*([*_flat(part)] for part in (learnt, watching, tested)))
     _check_parts(parts, len(samples), len(groups), group_by)
     return parts
@@ -154,10 +154,12 @@ def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _take(groups: list[list[Sample]], wanted: float) -> tuple[list[list[Sample]], list[list[Sample]]]:
-    """Take the first groups, one at least, and stop where the next would lead further from what is wanted."""
+def _take(
+    groups: list[list[Sample]], wanted: float, leave: int
+) -> tuple[list[list[Sample]], list[list[Sample]]]:
+    """Take first groups, one at least, until the next would lead further from `wanted`; leave some for others."""
     taken, count = [], 0
-    for group in groups:
+    for group in groups[: max(len(groups) - leave, 0)]:
         if taken and abs(count + len(group) - wanted) >= abs(count - wanted):
             break
         taken.append(group)

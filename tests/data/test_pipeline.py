@@ -1,0 +1,38 @@
+import numpy as np
+import pytest
+
+from kerasseg.data.stream import Stream, fixed
+
+tf = pytest.importorskip("tensorflow")
+
+from kerasseg.data.pipeline import dataset  # noqa: E402
+
+
+@pytest.fixture
+def stream(gradients):
+    augment = [{"HorizontalFlip": {}}, {"Affine": {"scale": [0.8, 1.0]}}]
+    return Stream(gradients, classes=["cell"], channels=3, batch_size=2, seed=1, augment=augment)
+
+
+def test_batches_come_in_order_and_as_they_are(stream):
+    taken = list(dataset(stream, start=3, stop=9).as_numpy_iterator())
+    assert len(taken) == 6
+    for at, (images, targets) in enumerate(taken, start=3):
+        assert np.array_equal(images, stream.batch(at)[0])
+        assert np.array_equal(targets, stream.batch(at)[1])
+
+
+def test_shapes_are_known_to_the_graph(stream):
+    images, targets = dataset(stream).element_spec
+    assert images == tf.TensorSpec((2, 32, 64, 3), tf.float32)
+    assert targets == tf.TensorSpec((2, 32, 64, 1), tf.uint8)
+
+
+def test_a_fixed_stream_ends(gradients):
+    batches = fixed(gradients, classes=["cell"], channels=1, batch_size=4)
+    assert [len(images) for images, _ in dataset(batches)] == [4, 3]
+    assert dataset(batches).element_spec[0].shape.as_list() == [None, 32, 64, 1]
+
+
+def test_a_stream_does_not(stream):
+    assert len(list(dataset(stream).take(20))) == 20

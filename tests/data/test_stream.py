@@ -1,0 +1,113 @@
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from kerasseg.data.stream import Stream, fixed, one_hot
+from kerasseg.errors import UserError
+
+AUGMENT = [{"HorizontalFlip": {}}, {"Affine": {"scale": [0.8, 1.0]}}]
+
+
+def stream(samples, **changes):
+    arguments = {"classes": ["cell"], "channels": 1, "batch_size": 3, "seed": 5, "augment": AUGMENT}
+    return Stream(samples, **arguments | changes)
+
+
+def same(one, other):
+    return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def test_shapes_and_ranges(gradients):
+    images, targets = stream(gradients).batch(0)
+    assert (images.shape, images.dtype) == ((3, 32, 64, 1), np.float32)
+    assert (targets.shape, targets.dtype) == ((3, 32, 64, 1), np.uint8)
+    assert 0 <= images.min() < images.max() <= 1
+
+
+def test_any_batch_can_be_asked_for_at_any_time(gradients):
+    through = stream(gradients)
+    batches = [through.batch(at) for at in range(6)]
+    assert same(stream(gradients).batch(4), batches[4])
+    assert same(through.batch(1), batches[1])
+    assert not same(stream(gradients, seed=6).batch(4), batches[4])
+
+
+def test_memory_makes_no_difference(gradients):
+    assert same(stream(gradients, budget=0).batch(3), stream(gradients).batch(3))
+
+
+def test_every_pass_has_every_sample_in_another_order(gradients):
+    names = [name for at in range(7) for name in stream(gradients).names(at)]
+    passes = [names[at : at + 7] for at in (0, 7, 14)]
+    assert all(Counter(order) == Counter(s.name for s in gradients) for order in passes)
+    assert passes[0] != passes[1]
+    assert len(stream(gradients)) == 3
+
+
+def test_a_sample_looks_different_in_each_pass(gradients):
+    batches = stream(gradients[:1], batch_size=1, augment=[{"Affine": {"scale": [0.5, 1.0], "p": 1.0}}])
+    assert not same(batches.batch(0), batches.batch(1))
+
+
+def test_a_batch_may_be_larger_than_the_data(gradients):
+    images, _ = stream(gradients[:2], batch_size=5).batch(0)
+    assert len(images) == 5
+
+
+def test_images_are_padded_to_what_a_model_takes(gradients):
+    images, targets = stream(gradients, resize=(20, 40), augment=()).batch(0)
+    assert images.shape == (3, 32, 64, 1)
+    assert (targets[:, 20:] == 255).all()
+    assert (targets[:, :, 40:] == 255).all()
+    assert (targets[:, :20, :40] != 255).all()
+
+
+def test_patches_are_cut_from_the_resized_image(gradients):
+    patches = stream(gradients, resize=(64, 128), patch={"size": 32, "foreground": 1.0}, augment=())
+    images, targets = patches.batch(0)
+    assert images.shape == (3, 32, 32, 1)
+    assert targets.any(axis=(1, 2, 3)).all()
+
+
+def test_different_sizes_need_a_choice(make_sample):
+    samples = [make_sample(f"x{n}", np.zeros((n, n), np.uint8), np.zeros((n, n), np.uint8)) for n in (32, 40)]
+    with pytest.raises(UserError, match=r"data\.resize.*data\.patch"):
+        stream(samples)
+    assert stream(samples, resize=(32, 32)).batch(0)[0].shape[1:3] == (32, 32)
+    assert stream(samples, patch={"size": [32, 64]}).batch(0)[0].shape[1:3] == (32, 64)
+
+
+@pytest.mark.parametrize("arguments", [{}, {"patch": {"size": 32}}, {"resize": (40, 40)}])
+def test_a_fixed_stream_counts_every_pixel_once(gradients, arguments):
+    batches = fixed(gradients, classes=["cell"], channels=1, batch_size=4, **arguments)
+    targets = np.concatenate([batches.batch(at)[1] for at in range(len(batches))])
+    counted = np.bincount(targets.ravel(), minlength=256)
+    masks = [batches.images[at][1] for at in range(7)]
+    assert counted[1] == sum(mask.sum() for mask in masks)
+    assert counted[:2].sum() == sum(mask.size for mask in masks)
+
+
+def test_a_fixed_stream_is_what_the_files_hold(gradients):
+    batches = fixed(gradients, classes=["cell"], channels=1, batch_size=4)
+    images, targets = batches.batch(1)
+    assert batches.names(1) == ["g4", "g5", "g6"]
+    assert np.array_equal(images[0], gradients[4].read() / np.float32(255))
+    assert np.array_equal(targets[0, ..., 0], gradients[4].annotate().mask)
+
+
+def test_targets():
+    masks = np.array([[0, 1], [2, 255]], np.uint8)
+    assert one_hot(masks, [1, 2]).tolist() == [[[0, 0], [1, 0]], [[0, 1], [255, 255]]]
+    assert one_hot(masks, [0, 1, 2]).tolist() == [[[1, 0, 0], [0, 1, 0]], [[0, 0, 1], [255, 255, 255]]]
+
+
+def test_softmax_has_a_channel_for_the_background(gradients):
+    _, targets = stream(gradients, activation="softmax").batch(0)
+    assert targets.shape[-1] == 2
+    assert (targets.sum(axis=-1) == 1).all()
+
+
+def test_no_samples_are_refused():
+    with pytest.raises(UserError, match="no samples"):
+        stream([])
