@@ -18,6 +18,8 @@ from kerasseg.prediction.tiling import Tile, Tiling
 if TYPE_CHECKING:
     import keras
 
+STRIDE = 32  # of the deepest encoders: sizes that are multiples of it suit every model
+
 Forward = Callable[[np.ndarray], np.ndarray]
 
 
@@ -29,7 +31,7 @@ def predict(
     overlap: int | tuple[int, ...] = 32,
     blend: str = "hann",
     batch_size: int = 8,
-    multiple_of: int | tuple[int, ...] = 32,
+    multiple_of: int | tuple[int, ...] = STRIDE,
 ) -> np.ndarray:
     """Predict an image of any size and rank.
 
@@ -129,8 +131,8 @@ def collect(tiling: Tiling, bands: Iterator[tuple[slice, np.ndarray]]) -> np.nda
 def forward(model: keras.Model) -> Forward:
     """Compile a Keras model into a function from arrays to arrays, for batches of every shape that it takes.
 
-    One graph is traced for all shapes; `model.predict` builds a dataset and callbacks on every call, which costs
-    as much as the network itself on one image.
+    One graph is traced for all shapes; `model.predict` builds a dataset and callbacks on every call, which
+    costs as much as the network itself on one image.
     """
     import tensorflow as tf
 

@@ -1,0 +1,142 @@
+"""What `images`, `prediction` and `postprocess` do to one image, as TensorFlow operations on a batch.
+
+A SavedModel carries these with it, so that whoever serves it sends pixels as they are stored. Every function
+does what its namesake in NumPy does, and is tested against it.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from kerasseg.images.channels import LUMINANCE
+from kerasseg.images.normalise import HIGH, LOW
+
+
+def as_batch(image: tf.Tensor) -> tf.Tensor:
+    """Give grey images (B, Y, X) their axis of channels; (B, Y, X, C) stays."""
+    with_axis = tf.concat([tf.shape(image), [1]], axis=0)[:4]
+    return tf.ensure_shape(tf.reshape(image, with_axis), (None, None, None, None))
+
+
+def with_channels(image: tf.Tensor, n: int, whole_numbers: bool) -> tf.Tensor:
+    """Give images the channels that a model takes, as `kerasseg.images.channels.with_channels`.
+
+    Parameters
+    ----------
+    image : tf.Tensor
+        (B, Y, X, C) float32, intensities as stored.
+    n : int
+        Channels wanted.
+    whole_numbers : bool
+        Whether the images are stored as integers, so that luminance is rounded.
+
+    Returns
+    -------
+    tf.Tensor
+        (B, Y, X, n) float32. Where the channels cannot be had without guessing, the request fails.
+    """
+    image = tf.cond(tf.shape(image)[3] == n, lambda: image, lambda: _without_constant_alpha(image))
+    if n == 1:
+        image = tf.cond(tf.shape(image)[3] == 3, lambda: _luminance(image, whole_numbers), lambda: image)
+    else:
+        image = tf.cond(tf.shape(image)[3] == 1, lambda: tf.repeat(image, n, axis=3), lambda: image)
+    message = f"the model takes {n} channels; send images of {n}, or ones that turn into {n} without guessing"
+    tf.debugging.assert_equal(tf.shape(image)[3], n, message)
+    return tf.ensure_shape(image, (None, None, None, n))
+
+
+def _without_constant_alpha(image: tf.Tensor) -> tf.Tensor:
+    alpha, channels = image[..., -1], tf.shape(image)[3]
+    constant = tf.reduce_all(tf.reduce_min(alpha, axis=(1, 2)) == tf.reduce_max(alpha, axis=(1, 2)))
+    silent = constant & ((channels == 2) | (channels == 4))
+    return tf.cond(silent, lambda: image[..., :-1], lambda: image)
+
+
+def _luminance(image: tf.Tensor, whole_numbers: bool) -> tf.Tensor:
+    grey = tf.reduce_sum(image * LUMINANCE, axis=3, keepdims=True)
+    return tf.round(grey) if whole_numbers else grey
+
+
+def normalise(image: tf.Tensor, method: str, dtype: tf.DType) -> tf.Tensor:
+    """Scale intensities to [0, 1], each image by itself, as `kerasseg.images.normalise.normalise`.
+
+    Parameters
+    ----------
+    image : tf.Tensor
+        (B, Y, X, C) float32, intensities as stored.
+    method : {"dtype", "minmax", "percentile"}
+        What becomes 0 and 1.
+    dtype : tf.DType
+        The type in which the images are stored.
+
+    Returns
+    -------
+    tf.Tensor
+        The same shape, float32. Values that NumPy's function refuses make the request fail.
+    """
+    if dtype.is_floating:
+        image = tf.debugging.check_numerics(image, "the image holds NaN or infinite values")
+    if method == "dtype":
+        return image / dtype.max if dtype.is_integer else _already_normalised(image)
+    pixels = tf.reshape(image, (tf.shape(image)[0], -1, 1, image.shape[3]))  # (B, Y * X, 1, C)
+    low, high = _percentiles(pixels) if method == "percentile" else _ends(pixels)
+    span = tf.where(high > low, high - low, 1.0)
+    return tf.clip_by_value((image - low) / span, 0.0, 1.0)
+
+
+def _already_normalised(image: tf.Tensor) -> tf.Tensor:
+    inside = tf.reduce_all((image >= 0) & (image <= 1))
+    tf.debugging.assert_equal(inside, True, "float intensities must lie in [0, 1]")
+    return image
+
+
+def _ends(pixels: tf.Tensor) -> list[tf.Tensor]:
+    return [tf.reduce_min(pixels, axis=1, keepdims=True), tf.reduce_max(pixels, axis=1, keepdims=True)]
+
+
+def _percentiles(pixels: tf.Tensor) -> list[tf.Tensor]:
+    """Interpolate between the two nearest ranks, in float64 as NumPy does."""
+    ranked = tf.sort(tf.transpose(pixels, (0, 3, 2, 1)), axis=-1)
+    last = tf.shape(ranked)[-1] - 1
+    found = []
+    for percentile in (LOW, HIGH):
+        place = tf.cast(last, tf.float64) * percentile / 100
+        below = tf.cast(place, tf.int32)
+        nearest = tf.gather(ranked, [below, tf.minimum(below + 1, last)], axis=-1)
+        lower, upper = tf.unstack(tf.cast(nearest, tf.float64), axis=-1)
+        value = lower + (upper - lower) * (place - tf.floor(place))
+        found.append(tf.cast(tf.transpose(value, (0, 2, 1))[:, None], tf.float32))
+    return found
+
+
+def resize(image: tf.Tensor, size: tf.Tensor | tuple[int, int]) -> tf.Tensor:
+    """Resize by area where images shrink, linearly where they grow, as `kerasseg.images.resize.resize`.
+
+    On float32 this equals OpenCV to 1e-5.
+    """
+    shrinks = tf.reduce_all(tf.convert_to_tensor(size) <= tf.shape(image)[1:3])
+    by_area = lambda: tf.image.resize(image, size, method="area")  # noqa: E731
+    return tf.cond(shrinks, by_area, lambda: tf.image.resize(image, size, method="bilinear"))
+
+
+def pad(image: tf.Tensor, multiple_of: int) -> tf.Tensor:
+    """Continue images at their ends by reflection to multiples, as `kerasseg.prediction.predict.cut`."""
+    for axis in (1, 2):
+        image = tf.gather(image, _reflected(tf.shape(image)[axis], multiple_of), axis=axis)
+    return image
+
+
+def _reflected(length: tf.Tensor, multiple_of: int) -> tf.Tensor:
+    """Index `length` pixels, rounded up to a multiple: 0 1 2 1 0 1 ..."""
+    period = tf.maximum(2 * (length - 1), 1)
+    places = tf.range(-(-length // multiple_of) * multiple_of) % period
+    return tf.minimum(tf.minimum(places, period - places), length - 1)
+
+
+def mask(probabilities: tf.Tensor, threshold: float, activation: str) -> tf.Tensor:
+    """Decide a class for each pixel, as `kerasseg.postprocess.mask`: (B, Y, X) uint8."""
+    strongest = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
+    if activation == "sigmoid":
+        found = tf.reduce_max(probabilities, axis=-1) >= threshold
+        strongest = tf.where(found, strongest + 1, 0)
+    return tf.cast(strongest, tf.uint8)
