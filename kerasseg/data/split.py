@@ -157,7 +157,7 @@ def _hash(text: str) -> str:
 def _take(
     groups: list[list[Sample]], wanted: float, leave: int
 ) -> tuple[list[list[Sample]], list[list[Sample]]]:
-    """Take first groups, one at least, until the next would lead further from `wanted`; leave some for others."""
+    """Take first groups, one at least, until one more would lead further from `wanted`; leave some."""
     taken, count = [], 0
     for group in groups[: max(len(groups) - leave, 0)]:
         if taken and abs(count + len(group) - wanted) >= abs(count - wanted):

@@ -1,0 +1,210 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from kerasseg.annotations import coco as coco_files
+from kerasseg.annotations import labelme as labelme_files
+from kerasseg.annotations.shapes import Drawing, Shape
+from kerasseg.data.sample import MissingData
+from kerasseg.data.sources import SOURCES
+from kerasseg.errors import UserError
+from kerasseg.images import files
+
+BOX = Shape("cell", np.array([[1.0, 1.0], [3.0, 2.0]]), "rectangle")
+
+
+def messages(source, root, classes=("cell",), **arguments):
+    with pytest.raises(UserError) as raised:
+        SOURCES[source](root, list(classes), **arguments)
+    return raised.value.messages
+
+
+def write_table(root, *rows, header="id,annotation,width,height,cell_type"):
+    (root / "train.csv").write_text("\n".join([header, *rows]) + "\n")
+
+
+def drawing(image_path, *shapes, size=(4, 6)):
+    return Drawing(image_path, size, list(shapes))
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_no_folder_and_an_empty_folder_are_missing_data(source, tmp_path):
+    for root in (tmp_path, tmp_path / "absent"):
+        with pytest.raises(MissingData, match=root.name):
+            SOURCES[source](root, ["cell"])
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_folder_of_something_else_is_a_mistake(source, tmp_path):
+    (tmp_path / "notes.txt").write_text("no images")
+    assert messages(source, tmp_path)
+
+
+def test_sartorius_numbers_rows_and_puts_later_cells_on_top(tmp_path, write_image):
+    write_image(tmp_path / "train/a.png")
+    write_table(tmp_path, "a,1 2 7 2,6,4,cort", "a,2 2,6,4,cort")
+    (sample,) = SOURCES["sartorius"](tmp_path, ["cell"])
+    annotation = sample.annotate()
+    assert annotation.labels[:2].tolist() == [[1, 2, 2, 0, 0, 0], [1, 1, 0, 0, 0, 0]]
+    assert annotation.mask.tolist() == (annotation.labels > 0).astype(int).tolist()
+    assert sample.attributes == {"folder": "train", "cell_type": "cort"}
+    assert (sample.name, sample.size) == ("a", (4, 6))
+
+
+def test_sartorius_names_every_mistake_at_once(tmp_path, write_image):
+    for name in "abcd":
+        write_image(tmp_path / f"train/{name}.png")
+    (tmp_path / "train/b.png").write_bytes(b"")
+    (tmp_path / "train/f.png").write_bytes(b"this is text")
+    rows = ["a,1 2 24 2,6,4,x", "a,1 2 3,6,4,x", "b,1 1,6,4,x", "c,1 1,4,6,x", "e,1 1,6,4,x", "f,1 1,6,4,x"]
+    write_table(tmp_path, *rows, ",1 1,6,4,x", "a,1 1")
+    found = messages("sartorius", tmp_path)
+    expected = [
+        "outside the image",
+        "3 numbers",
+        "b.png: the file is empty",
+        "6 x 4",
+        "e.png: there is no such",
+    ]
+    expected += ["f.png", "id is ''", "line 9", "d.png: no row"]
+    assert len(found) == len(expected)
+    for part in expected:
+        assert sum(part in message for message in found) == 1, part
+
+
+def test_sartorius_needs_its_columns_and_one_class(tmp_path):
+    write_table(tmp_path, "a,1 1", header="id,annotation")
+    assert "no column width, height" in messages("sartorius", tmp_path)[0]
+    assert "knows one class" in messages("sartorius", tmp_path, ["cell", "debris"])[0]
+
+
+def test_sartorius_reads_real_fields(shared_data):
+    samples = SOURCES["sartorius"](shared_data / "phase_kaggle", ["cell"])
+    with (shared_data / "phase_kaggle/train.csv").open() as file:
+        cells = sum(1 for _ in csv.DictReader(file))
+    assert len(samples) == 60
+    assert sum(len(np.unique(s.annotate().labels)) - 1 for s in samples) == cells
+    assert len({s.attributes["sample_id"] for s in samples}) == 30
+    inside = [
+        s.read()[s.annotate().mask == 1].std() > s.read()[s.annotate().mask == 0].std() for s in samples
+    ]
+    assert np.mean(inside) > 0.9  # cells have structure; runs read in another order would not lie on them
+
+
+def test_instances_of_the_data_science_bowl(shared_data):
+    samples = SOURCES["instances"](shared_data / "nuclei_dsb2018", ["cell"])
+    assert len(samples) == 47
+    objects = sorted((samples[0].image.parents[1] / "masks").glob("*.png"))
+    labels = samples[0].annotate().labels
+    assert len(np.unique(labels)) == len(objects) + 1
+    assert np.array_equal(labels == len(objects), files.read(objects[-1])[..., 0] > 0)
+
+
+def test_instances_names_every_mistake_at_once(tmp_path, write_image):
+    stage = tmp_path / "stage1_train"
+    for name in "abcd":
+        write_image(stage / name / "images" / f"{name}.png")
+    for name, size in {
+        "a/masks/1": (4, 6),
+        "a/masks/2": (4, 4),
+        "b/masks/1": (4, 6),
+        "d/masks/1": (4, 6),
+    }.items():
+        write_image(stage / f"{name}.png", size, 255)
+    write_image(stage / "b/images/other.png")
+    truncated = stage / "d/images/d.png"
+    truncated.write_bytes(truncated.read_bytes()[:20])
+    found = messages("instances", tmp_path)
+    for part in ("4 x 4", "2 images; expected one", "c/images", "d.png"):
+        assert sum(part in message for message in found) == 1, part
+    assert len(found) == 4
+
+
+def test_instances_as_label_images(shared_data, tmp_path, write_image):
+    samples = SOURCES["instances"](
+        shared_data / "phase_usiigaci", ["cell"], images="phase", labels="instances_ids"
+    )
+    assert len(samples) == 6
+    write_image(tmp_path / "a.png")
+    write_image(tmp_path / "a_labels.tif", value=7, dtype=np.uint16)
+    (sample,) = SOURCES["instances"](tmp_path, ["cell"])
+    assert (sample.annotate().labels == 7).all()
+    write_image(tmp_path / "b.png")
+    assert "no label image b_labels" in messages("instances", tmp_path)[0]
+
+
+def test_images_and_masks_in_two_folders(tmp_path, write_image):
+    write_image(tmp_path / "images/well/a.tif")
+    write_image(tmp_path / "masks/well/a.png", value=2)
+    (sample,) = SOURCES["images_masks"](tmp_path, ["cell", "debris"])
+    assert (sample.annotate().mask == 2).all()
+    assert sample.annotate().labels is None
+    assert (sample.name, sample.attributes["folder"]) == ("well/a", "images/well")
+
+
+def test_images_and_masks_by_suffix_and_colour(tmp_path):
+    files.write(tmp_path / "a.png", np.zeros((2, 2), np.uint8))
+    files.write(tmp_path / "a_mask.png", np.full((2, 2, 3), (255, 0, 0), np.uint8))
+    where = {"images": ".", "masks": ".", "suffix": "_mask", "colours": {"cell": (255, 0, 0)}}
+    (sample,) = SOURCES["images_masks"](tmp_path, ["cell"], **where)
+    assert (sample.annotate().mask == 1).all()
+
+
+def test_images_and_masks_name_every_mistake_at_once(tmp_path, write_image):
+    for name in ("images/a.png", "images/b.png", "images/c.png", "masks/b.png", "masks/c.png", "masks/d.png"):
+        write_image(tmp_path / name)
+    write_image(tmp_path / "masks/b.png", (3, 3))
+    write_image(tmp_path / "images/c.tif")
+    found = messages("images_masks", tmp_path)
+    for part in ("a.png: there is no mask", "3 x 3", "d.png: there is no image", "same name"):
+        assert sum(part in message for message in found) == 1, part
+    assert len(found) == 4
+
+
+def test_labelme(tmp_path, write_image):
+    write_image(tmp_path / "one/a.png")
+    labelme_files.write(tmp_path / "one/a.json", drawing("a.png", BOX))
+    (sample,) = SOURCES["labelme"](tmp_path, ["debris", "cell"])
+    annotation = sample.annotate()
+    assert annotation.mask[1:3, 1:4].tolist() == [[2, 2, 2], [2, 2, 2]]
+    assert annotation.labels.max() == 1
+    assert (sample.name, sample.attributes) == ("one/a", {"folder": "one"})
+
+
+def test_labelme_names_every_mistake_at_once(tmp_path, write_image):
+    for name in "abc":
+        write_image(tmp_path / f"{name}.png")
+    labelme_files.write(tmp_path / "a.json", drawing("a.png", BOX))
+    labelme_files.write(tmp_path / "b.json", drawing("b.png", BOX, size=(8, 8)))
+    labelme_files.write(tmp_path / "d.json", drawing("d.png", BOX))
+    (tmp_path / "e.json").write_text(json.dumps({"no": "labelme"}))
+    found = messages("labelme", tmp_path, ["cel"])
+    for part in ("a.json: unknown class 'cell'", "8 x 8", "c.png: no JSON", "imagePath is 'd.png'", "e.json"):
+        assert sum(part in message for message in found) == 1, part
+    assert len(found) == 5
+
+
+def test_coco(tmp_path, write_image):
+    write_image(tmp_path / "images/a.png")
+    coco_files.write(tmp_path / "annotations.json", [drawing("a.png", BOX)], ["cell"])
+    (sample,) = SOURCES["coco"](tmp_path, ["cell"], images="images")
+    assert sample.annotate().mask.sum() == 6
+    assert sample.annotate().labels.max() == 1
+
+
+def test_coco_names_every_mistake_at_once(tmp_path, write_image):
+    for name in "ac":
+        write_image(tmp_path / f"{name}.png")
+    drawings = [drawing("a.png", BOX, size=(9, 9)), drawing("b.png", BOX)]
+    coco_files.write(tmp_path / "annotations.json", drawings, ["cell"])
+    found = messages("coco", tmp_path)
+    for part in ("9 x 9", "b.png: there is no such file", "c.png: "):
+        assert sum(part in message for message in found) == 1, part
+    assert len(found) == 3
+
+
+def test_stacks_are_refused(shared_data):
+    found = messages("instances", shared_data / "nuclei_stardist", images="img*", labels="mask3d")
+    assert any("stack" in message for message in found)
