@@ -1,5 +1,4 @@
-#!/usr/bin/env python3
-"""How long the command line takes to answer, beside a Python that does nothing and one that imports TensorFlow.
+"""How long the command line takes to answer, beside Python alone and an import of TensorFlow.
 
 python tools/bench/startup.py
 """
