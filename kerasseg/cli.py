@@ -97,7 +97,7 @@ def run(
 def check(recipe: RecipeFile, overrides: Overrides = None) -> None:
     """Validate a recipe and its data; say what a run takes."""
     recipe = _load(recipe, overrides)
-    from kerasseg.run import check
+    from kerasseg.check import check
 
     check(recipe)
 
@@ -123,7 +123,7 @@ def evaluate(
     threshold: Annotated[float | None, typer.Option(help="Instead of the recipe's.")] = None,
 ) -> None:
     """Score a run's model on its test images again."""
-    from kerasseg.run import evaluate
+    from kerasseg.reuse import evaluate
 
     evaluate(run, threshold=threshold)
 
@@ -135,7 +135,7 @@ def predict(
     out: Annotated[Path, typer.Argument(help="Folder for the masks.")],
 ) -> None:
     """Segment images of any size, tile by tile."""
-    from kerasseg.run import predict
+    from kerasseg.reuse import predict
 
     predict(model, images, out)
 
@@ -146,7 +146,7 @@ def export(
     out: Annotated[Path | None, typer.Argument(help="Folder to write; RUN/export/1 by default.")] = None,
 ) -> None:
     """Write a run's model as a SavedModel for raw images."""
-    from kerasseg.run import export
+    from kerasseg.reuse import export
 
     export(run, out)
 
@@ -154,9 +154,10 @@ def export(
 @app.command(**_example("report runs/sartorius_linknet/1"))
 def report(run: RunFolder) -> None:
     """Write a run's page, report.html, from the run's own files."""
-    from kerasseg.run import report
+    from kerasseg.report import page
+    from kerasseg.rundirectory import existing
 
-    report(run)
+    typer.echo(f"wrote {page.write(existing(run).path)}")
 
 
 @app.command(**_example("convert labelme masks drawn/ masks/ --classes cell"))

@@ -144,7 +144,7 @@ def _precision(names: tuple[str, ...]) -> str:
 
 def _strategy(names: tuple[str, ...]) -> tf.distribute.Strategy:
     return (
-        tf.distribute.MirroredStrategy(names) if len(names) > 1 else tf.distribute.OneDeviceStrategy(names[0])
+        tf.distribute.MirroredStrategy(names) if len(names) > 1 else tf.distribute.get_strategy()
     )
 
 

@@ -1,0 +1,126 @@
+"""Whether a recipe would run, and what the run would take: without TensorFlow, without reading a pixel."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from kerasseg import preparation
+from kerasseg.console import say
+from kerasseg.data.augment import augmentation
+from kerasseg.data.prepare import BUDGET
+from kerasseg.data.sample import Sample
+from kerasseg.data.split import Split, audit
+from kerasseg.data.stream import Stream
+from kerasseg.errors import UserError
+from kerasseg.recipe import Recipe
+
+GIB = 1 << 30
+
+PARAMETERS = {
+    "efficientnetb0": 6.2e6,
+    "efficientnetb1": 8.7e6,
+    "efficientnetb2": 10.1e6,
+    "efficientnetb3": 13.4e6,
+    "efficientnetb4": 21.1e6,
+    "efficientnetb5": 33.1e6,
+    "efficientnetb6": 46.8e6,
+    "efficientnetb7": 72.5e6,
+}
+"""Of a LinkNet on each encoder, roughly; to build one and count takes TensorFlow and seconds."""
+
+BYTES_PER_PARAMETER = {"memory": 16, "disk": 4 * 7}
+"""In memory float32 weights, gradients and Adam's two slots; on disk model, export and two checkpoints."""
+
+BYTES_PER_PIXEL = 2600
+"""What a training step keeps of each pixel of a batch, roughly: measured for LinkNet on EfficientNet-B0."""
+
+TENSORFLOW = GIB
+"""What TensorFlow takes before it does anything, roughly."""
+
+
+def check(recipe: Recipe) -> None:
+    """Validate a recipe's data and print what a run of it takes.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Valid in itself, as `kerasseg.recipe.load` gives it.
+
+    Raises
+    ------
+    UserError
+        With everything that would keep the run from starting.
+    """
+    told = recipe.data
+    augmentation(told.augment)
+    if told.if_missing == "synthesize" and not told.source.root.is_dir():
+        say(
+            f"data: {told.source.root} is missing: a run would make SYNTHETIC images there",
+            style="bold yellow",
+        )
+        return
+    parts = preparation.parts(recipe)
+    for line in (*_data(parts), *_leaks(parts, told.split.group_by), *_needs(recipe, parts)):
+        say(line)
+
+
+def _all(parts: Split) -> list[Sample]:
+    return [*parts.train, *parts.validation, *parts.test]
+
+
+def _data(parts: Split) -> list[str]:
+    sizes = sorted({sample.size for sample in _all(parts)})
+    shown = ", ".join(f"{height}x{width}" for height, width in sizes[:4]) + (
+        ", ..." if len(sizes) > 4 else ""
+    )
+    counts = ", ".join(f"{len(part)} {name}" for name, part in parts.parts().items())
+    return [f"data: {len(_all(parts))} images of {shown}", f"split: {counts}"]
+
+
+def _leaks(parts: Split, group_by: str | None) -> list[str]:
+    found = audit(parts, group_by)
+    return [f"leak: {text}" for text in found.leaks] + [f"warning: {text}" for text in found.warnings]
+
+
+def _needs(recipe: Recipe, parts: Split) -> list[str]:
+    """Say how many steps a run makes, and the memory and disk that it takes."""
+    channels = preparation.model_channels(recipe, parts)
+    training, validation = preparation.streams(recipe, parts, channels)
+    how, (height, width) = recipe.train, training.shape
+    steps = how.steps_per_epoch or len(training)
+    memory, disk = _memory(recipe, training, _all(parts)), _disk(recipe, parts)
+    _refuse_full_disk(disk)
+    return [
+        f"steps: {steps} an epoch in batches of {how.batch_size} at {height}x{width}, {len(validation)} of "
+        f"validation; at most {how.epochs} epochs, {how.epochs * steps} steps",
+        f"memory: about {memory / GIB:.1f} GiB (an estimate from LinkNet on EfficientNet-B0)",
+        f"disk: about {disk / GIB:.2f} GiB",
+    ]
+
+
+def _parameters(recipe: Recipe) -> float:
+    model = recipe.model
+    return PARAMETERS.get(model.encoder, 31e6 * (model.base_filters / 64) ** 2)
+
+
+def _memory(recipe: Recipe, training: Stream, samples: Sequence[Sample]) -> float:
+    height, width = training.shape
+    kept = min(BUDGET, sum(h * w for h, w in (recipe.data.resize or each.size for each in samples)) * 4)
+    step = recipe.train.batch_size * height * width * BYTES_PER_PIXEL
+    return TENSORFLOW + kept + step + _parameters(recipe) * BYTES_PER_PARAMETER["memory"]
+
+
+def _disk(recipe: Recipe, parts: Split) -> float:
+    predictions = sum(height * width for height, width in (each.size for each in parts.test))
+    return predictions + _parameters(recipe) * BYTES_PER_PARAMETER["disk"]
+
+
+def _refuse_full_disk(needed: float) -> None:
+    free = shutil.disk_usage(Path.cwd()).free
+    if free < needed:
+        raise UserError(
+            f"{Path.cwd()}: {free / GIB:.2f} GiB of disk are free, the run takes about {needed / GIB:.2f}: "
+            "make room, or choose another --directory"
+        )

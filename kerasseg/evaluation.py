@@ -1,0 +1,158 @@
+"""How good a model is on images that it never saw, and what it says of each of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kerasseg import postprocess
+from kerasseg.annotations.masks import read_labels, write_mask
+from kerasseg.console import track
+from kerasseg.data.sample import Sample
+from kerasseg.images.files import write
+from kerasseg.images.resize import resize_mask, resize_probabilities
+from kerasseg.metrics import pixel
+from kerasseg.metrics.pixel import Counts
+from kerasseg.prediction.predictor import Predictor
+from kerasseg.report import pictures
+
+THRESHOLDS = np.linspace(0.02, 0.98, 49).round(2)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The scores of a model.
+
+    Attributes
+    ----------
+    threshold : float
+        From which probability on a pixel belongs to a class.
+    size : str
+        At which size ``test`` was scored: that of the recipe's ``resize``, or the images' own.
+    test : dict
+        ``classes``: see `kerasseg.metrics.pixel.scores`; ``images``: the scores of each.
+    test_original_size : dict or None
+        The same with predictions brought back to the images' own size, where they were resized.
+    threshold_curve : dict
+        See `kerasseg.metrics.pixel.threshold_curve`.
+    seconds_per_image : float
+        Of prediction, reading included.
+    """
+
+    threshold: float
+    size: str
+    test: dict[str, Any]
+    test_original_size: dict[str, Any] | None
+    threshold_curve: dict[str, list[float]]
+    seconds_per_image: float
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What the model said of one sample, and how that compares with the truth."""
+
+    sample: Sample
+    counts: Counts
+    counts_original_size: Counts
+    counts_by_threshold: Counts
+
+
+def judge(
+    samples: Sequence[Sample],
+    predictor: Predictor,
+    *,
+    classes: Sequence[str],
+    activation: str,
+    threshold: float,
+    folder: Path,
+) -> Judgement:
+    """Predict samples, score them, and keep the predictions.
+
+    Parameters
+    ----------
+    samples : sequence of Sample
+    predictor : Predictor
+    classes : sequence of str
+        Names of the foreground classes.
+    activation : {"sigmoid", "softmax"}
+        Of the model's head.
+    threshold : float
+        From which probability on a pixel belongs to a class.
+    folder : Path
+        Gets ``predictions/<name>.mask.png`` for every sample, and ``predictions/overlays/<name>.png`` for the
+        best, the median and the worst.
+
+    Returns
+    -------
+    Judgement
+    """
+    started = time.monotonic()
+    decide = {"threshold": threshold, "activation": activation}
+    answers = [
+        _answer(sample, predictor, classes, decide, folder / "predictions")
+        for sample in track(samples, "predicting test images")
+    ]
+    seconds = (time.monotonic() - started) / len(samples)
+    _show(answers, folder / "predictions")
+    resized = predictor.resize is not None
+    return Judgement(
+        threshold=threshold,
+        size="x".join(map(str, predictor.resize)) if resized else "original",
+        test=_scored(answers, [each.counts for each in answers], classes),
+        test_original_size=_scored(answers, [each.counts_original_size for each in answers], classes)
+        if resized
+        else None,
+        threshold_curve=_curve([each.counts_by_threshold for each in answers]),
+        seconds_per_image=round(seconds, 3),
+    )
+
+
+def file_name(sample: Sample) -> str:
+    """Turn a sample's name into a file's: folders within a source become part of the name."""
+    return sample.name.replace("/", "__")
+
+
+def _answer(
+    sample: Sample, predictor: Predictor, classes: Sequence[str], decide: dict, folder: Path
+) -> _Answer:
+    probabilities = predictor.as_seen(sample.read(), str(sample.image))
+    truth = sample.annotate().mask
+    seen_truth = resize_mask(truth, probabilities.shape[:2])
+    full = resize_probabilities(probabilities, sample.size)
+    mask = postprocess.mask(full, **decide)
+    write_mask(folder / f"{file_name(sample)}.mask.png", mask)
+    foreground = probabilities[..., 1:] if decide["activation"] == "softmax" else probabilities
+    return _Answer(
+        sample,
+        pixel.count(seen_truth, postprocess.mask(probabilities, **decide), len(classes)),
+        pixel.count(truth, mask, len(classes)),
+        pixel.threshold_counts(foreground, seen_truth, THRESHOLDS),
+    )
+
+
+def _scored(answers: Sequence[_Answer], counts: Sequence[Counts], classes: Sequence[str]) -> dict[str, Any]:
+    images = {
+        each.sample.name: pixel.image_scores(of, classes) for each, of in zip(answers, counts, strict=True)
+    }
+    return {"classes": pixel.scores(counts, classes), "images": images}
+
+
+def _curve(counts: Sequence[Counts]) -> dict[str, list[float]]:
+    pooled = Counts(*(np.sum(arrays, axis=0) for arrays in zip(*counts, strict=True)))
+    curve = {name: score(pooled).mean(axis=-1).tolist() for name, score in pixel.SCORES.items()}
+    return {"threshold": THRESHOLDS.tolist(), **curve}
+
+
+def _show(answers: Sequence[_Answer], folder: Path) -> None:
+    """Draw the best, the median and the worst prediction over its image."""
+    ranked = sorted(answers, key=lambda each: pixel.dice(each.counts_original_size).mean())
+    for place in sorted({0, len(ranked) // 2, len(ranked) - 1}):
+        sample = ranked[place].sample
+        predicted = read_labels(folder / f"{file_name(sample)}.mask.png").astype(np.uint8)
+        overlay = pictures.overlay(sample.read(), sample.annotate().mask, predicted)
+        write(folder / "overlays" / f"{file_name(sample)}.png", overlay)

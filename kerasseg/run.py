@@ -1,0 +1,167 @@
+"""The story of one run: from a recipe to a trained model, its scores, its export and its report."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import keras
+
+from kerasseg import environment, losses, preparation, rundirectory
+from kerasseg.console import say
+from kerasseg.data.describe import describe, write_split
+from kerasseg.data.sample import Sample
+from kerasseg.data.split import Split
+from kerasseg.data.synthetic import is_synthetic
+from kerasseg.evaluation import Judgement, judge
+from kerasseg.models import MODELS, summary
+from kerasseg.prediction.predict import forward
+from kerasseg.prediction.predictor import Predictor
+from kerasseg.recipe import Recipe
+from kerasseg.report import page
+from kerasseg.rundirectory import RunDirectory
+from kerasseg.serving.export import Export
+from kerasseg.serving.export import export as export_saved_model
+from kerasseg.training import devices
+from kerasseg.training.supervised import OPTIMIZERS, History, train
+
+
+def run(recipe: Recipe, *, directory: Path = Path("runs"), resume: bool = False) -> RunDirectory:
+    """Follow a recipe from files to report.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    directory : Path
+        Where runs are kept; this one gets ``<directory>/<name>/<n>``.
+    resume : bool
+        Whether to go on with the last run of this recipe, which was killed or interrupted.
+
+    Returns
+    -------
+    RunDirectory
+        Where everything stands.
+
+    Raises
+    ------
+    UserError
+        If the recipe, the data or the disk do not allow it.
+    """
+    started = time.monotonic()
+    find = rundirectory.unfinished if resume else rundirectory.create
+    with find(recipe, directory).kept() as folder:
+        say(f"run {folder.path}")
+        setting = devices.configure(recipe.train.precision, recipe.train.devices)
+        say(f"computing on {setting}")
+        folder.write_json("environment.json", environment.facts() | setting.facts())
+
+        parts, group_by = preparation.parts(recipe), recipe.data.split.group_by
+        synthetic = is_synthetic(recipe.data.source.root)
+        folder.write_json("data.json", describe(parts, group_by, synthetic=synthetic))
+        write_split(folder / "split.csv", parts, group_by)
+
+        keras.utils.set_random_seed(recipe.seed)
+        with setting.scope():
+            model = build(recipe, preparation.model_channels(recipe, parts))
+        folder.write_json("model.json", summary.facts(model, seen_size(recipe)))
+        history = learn(recipe, model, parts, folder.path, resume)
+        model.save(folder / "model.keras")
+        times = {"training_s": round(time.monotonic() - started, 1)}
+
+        judgement = evaluate(recipe, model, parts.test, folder.path)
+        facts = {**asdict(judgement), "fallbacks": folder.fallbacks, "times": times}
+        folder.write_json("metrics.json", facts)
+        if recipe.export.saved_model:
+            export(recipe, model, folder / "export" / "1")
+        folder.set_state(_state(history), stopped=history.stopped, fallbacks=folder.fallbacks)
+    say(f"report {page.write(folder.path)}")
+    return folder
+
+
+def build(recipe: Recipe, channels: int) -> keras.Model:
+    """Build the recipe's model for images of any size."""
+    outputs = len(recipe.data.classes) + (recipe.model.activation == "softmax")
+    return MODELS[recipe.model.name]((None, None, channels), outputs, **recipe.model.arguments)
+
+
+def learn(recipe: Recipe, model: keras.Model, parts: Split, folder: Path, resume: bool) -> History:
+    """Train the model on the split's parts, and leave it with the weights of its best epoch."""
+    how = recipe.train
+    training, validation = preparation.streams(recipe, parts, model.input_shape[-1])
+    history = train(
+        model,
+        training,
+        validation,
+        loss=losses.LOSSES[recipe.loss.name](**recipe.loss.arguments),
+        optimizer=OPTIMIZERS[how.optimizer.name](**how.optimizer.arguments),
+        epochs=how.epochs,
+        steps_per_epoch=how.steps_per_epoch,
+        early_stopping=how.early_stopping and dict(how.early_stopping),
+        reduce_lr=how.reduce_lr and dict(how.reduce_lr),
+        threshold=recipe.evaluate.threshold,
+        activation=recipe.model.activation,
+        directory=folder,
+        seed=recipe.seed,
+        resume=resume,
+    )
+    if not history.rows:
+        raise KeyboardInterrupt  # before there was anything to go on with
+    return history
+
+
+def predictor(recipe: Recipe, model: keras.Model) -> Predictor:
+    """Put the model together with what the recipe says about its input and its tiles."""
+    told = recipe.data
+    return Predictor(
+        forward(model), model.input_shape[-1], told.normalise, told.resize, **dict(recipe.predict)
+    )
+
+
+def evaluate(recipe: Recipe, model: keras.Model, samples: list[Sample], folder: Path) -> Judgement:
+    """Score the model on samples that it never saw, and say how it did."""
+    judgement = judge(
+        samples,
+        predictor(recipe, model),
+        classes=recipe.data.classes,
+        activation=recipe.model.activation,
+        threshold=recipe.evaluate.threshold,
+        folder=folder,
+    )
+    for name, of in judgement.test["classes"].items():
+        low, high = of["dice_interval"]
+        say(
+            f"{name}: Dice {of['dice']:.4f} (95 % interval {low:.4f} to {high:.4f}), IoU {of['iou']:.4f}, "
+            f"pooled over {len(samples)} test images at size {judgement.size}"
+        )
+    return judgement
+
+
+def export(recipe: Recipe, model: keras.Model, folder: Path) -> Export:
+    """Write the SavedModel that answers for raw images, and say how far it is from the Keras model."""
+    told = recipe.data
+    exported = export_saved_model(
+        model,
+        folder,
+        channels=model.input_shape[-1],
+        normalise=told.normalise,
+        resize=told.resize,
+        classes=told.classes,
+        activation=recipe.model.activation,
+        threshold=recipe.evaluate.threshold,
+    )
+    say(
+        f"exported {exported.path}; largest difference from the Keras model {exported.largest_difference:.2g}"
+    )
+    return exported
+
+
+def seen_size(recipe: Recipe) -> tuple[int, int]:
+    """Height and width of what the model sees at once in training."""
+    if recipe.data.patch:
+        return (recipe.data.patch.size,) * 2
+    return recipe.data.resize or (recipe.predict.tile,) * 2
+
+
+def _state(history: History) -> str:
+    return "interrupted" if history.stopped == "interrupted" else rundirectory.FINISHED

@@ -1,0 +1,200 @@
+"""Where a run lives on disk: ``runs/<name>/<n>/``, what state it is in, and everything that it said."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from kerasseg.console import log, say
+from kerasseg.errors import Fallback, UserError
+from kerasseg.images.files import write_atomically
+from kerasseg.recipe import Recipe, load
+
+FINISHED = "finished"
+
+
+@dataclass
+class RunDirectory:
+    """One run's folder.
+
+    Parameters
+    ----------
+    path : Path
+        ``runs/<name>/<n>``.
+    fallbacks : list of str
+        What took the place of what the recipe asked for, while this folder was `kept`.
+    """
+
+    path: Path
+    fallbacks: list[str] = field(default_factory=list)
+
+    def __truediv__(self, name: str) -> Path:
+        return self.path / name
+
+    @property
+    def recipe(self) -> Recipe:
+        """The resolved recipe that the run follows."""
+        return load(self / "recipe.yaml")
+
+    @property
+    def state(self) -> str:
+        """One of running, finished, interrupted and failed; a run that was killed is still running."""
+        return self.read_json("status.json").get("state", "running")
+
+    def read_json(self, name: str) -> Any:
+        """Read facts that were written by `write_json`; an empty dict where they were not yet."""
+        path = self / name
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+    def write_json(self, name: str, facts: Any) -> None:
+        """Write facts as JSON, complete or not at all."""
+        with write_atomically(self / name) as temporary:
+            temporary.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    def set_state(self, state: str, **facts: Any) -> None:
+        """Say in ``status.json`` how far the run is, keeping what was said before."""
+        before = self.read_json("status.json") or {"started": _now()}
+        self.write_json("status.json", {**before, "state": state, "changed": _now(), **facts})
+
+    @contextmanager
+    def kept(self) -> Iterator[RunDirectory]:
+        """Keep what the run says in ``log.txt``, its fallbacks, and how it ends in ``status.json``."""
+        self.set_state("running", process=os.getpid())
+        handler = logging.FileHandler(self / "log.txt", encoding="utf-8")
+        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+        log.addHandler(handler)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("always", Fallback)
+                warnings.showwarning = self._showing(warnings.showwarning)
+                yield self
+        except BaseException as error:
+            self.set_state(
+                "interrupted" if isinstance(error, KeyboardInterrupt) else "failed", error=str(error)
+            )
+            raise
+        finally:
+            log.removeHandler(handler)
+            handler.close()
+
+    def _showing(self, show: Any) -> Any:
+        def show_warning(message: Warning, category: type[Warning], *place: Any) -> None:
+            if not issubclass(category, Fallback):
+                return show(message, category, *place)
+            if str(message) not in self.fallbacks:
+                self.fallbacks.append(str(message))
+                say(f"FALLBACK: {message}", style="bold yellow")
+
+        return show_warning
+
+
+def create(recipe: Recipe, root: Path) -> RunDirectory:
+    """Make the next free folder of a recipe, with the resolved recipe in it.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    root : Path
+        Where runs are kept.
+
+    Returns
+    -------
+    RunDirectory
+
+    Raises
+    ------
+    UserError
+        If it cannot be written.
+    """
+    try:
+        path = next_number(root / recipe.name)
+        path.mkdir(parents=True)
+        with write_atomically(path / "recipe.yaml") as temporary:
+            temporary.write_text(recipe.to_yaml(), encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{root / recipe.name}: cannot make a run directory there ({error})") from error
+    return RunDirectory(path)
+
+
+def unfinished(recipe: Recipe, root: Path) -> RunDirectory:
+    """Find the last run of a recipe, to go on with.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    root : Path
+        Where runs are kept.
+
+    Returns
+    -------
+    RunDirectory
+
+    Raises
+    ------
+    UserError
+        If there is none, it has finished, or it followed another recipe.
+    """
+    numbers = _numbers(root / recipe.name)
+    if not numbers:
+        raise UserError(f"{root / recipe.name}: there is no run to resume; leave out --resume to start one")
+    last = RunDirectory(root / recipe.name / str(max(numbers)))
+    if last.state == FINISHED:
+        raise UserError(f"{last.path}: this run has finished; leave out --resume to start another")
+    _refuse_other(recipe.dump(), last)
+    return last
+
+
+def existing(path: Path) -> RunDirectory:
+    """Open the folder of a run, given as itself or as a file in it, such as its ``model.keras``.
+
+    Raises
+    ------
+    UserError
+        If there is no run there.
+    """
+    folder = path.parent if path.is_file() else path
+    if not (folder / "recipe.yaml").is_file():
+        raise UserError(f"{path}: not a run; expected a folder such as runs/NAME/1 that holds recipe.yaml")
+    return RunDirectory(folder)
+
+
+def _now() -> str:
+    return datetime.now().astimezone().isoformat(timespec="seconds")
+
+
+def _numbers(folder: Path) -> list[int]:
+    return [int(path.name) for path in folder.glob("*") if path.name.isdigit()]
+
+
+def next_number(folder: Path) -> Path:
+    """Give the first path ``folder/1``, ``folder/2``, ... after those that exist."""
+    return folder / str(max(_numbers(folder), default=0) + 1)
+
+
+def _refuse_other(wanted: dict, last: RunDirectory) -> None:
+    now, then = _flat(wanted), _flat(last.recipe.dump())
+    changed = [key for key in sorted(now.keys() | then.keys()) if now.get(key) != then.get(key)]
+    if changed:
+        raise UserError(
+            f"{last.path}: this run followed another recipe, so it cannot be resumed with this one; "
+            "set these back, or leave out --resume to start another run",
+            *(f"  {key}: {then.get(key)!r} then, {now.get(key)!r} now" for key in changed),
+        )
+
+
+def _flat(value: Any, key: str = "") -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {key: value}
+    return {
+        path: leaf
+        for name, inner in value.items()
+        for path, leaf in _flat(inner, f"{key}.{name}".lstrip(".")).items()
+    }
