@@ -143,9 +143,7 @@ def _precision(names: tuple[str, ...]) -> str:
 
 
 def _strategy(names: tuple[str, ...]) -> tf.distribute.Strategy:
-    return (
-        tf.distribute.MirroredStrategy(names) if len(names) > 1 else tf.distribute.get_strategy()
-    )
+    return tf.distribute.MirroredStrategy(names) if len(names) > 1 else tf.distribute.get_strategy()
 
 
 def _description(on_cpu: bool) -> str:

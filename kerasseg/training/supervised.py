@@ -111,7 +111,7 @@ def train(
             _seed_dropout(trained, seed, epoch)
             watch = [StopOnDivergence(training, epoch, steps), Progress(epoch, epochs, steps)]
             batches = dataset(training, start=epoch * steps, stop=(epoch + 1) * steps)
-            fitted = trained.fit(batches, validation_data=held_out, callbacks=watch, verbose=0)
+            fitted = trained.fit(batches, validation_data=held_out, callbacks=watch, shuffle=False, verbose=0)
             rows.append(_row(epoch, fitted, rate, time.monotonic() - started))
             checkpoint.save(checkpoints, trained, rows)
             history.write(directory / "history.csv", rows)

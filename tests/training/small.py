@@ -1,0 +1,139 @@
+"""A training small enough to repeat.
+
+As a program, ``python small.py DIRECTORY``, it is killed at each of `MOMENTS`, resumed each time, and leaves its
+weights in ``DIRECTORY/weights.npz``.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import layers
+
+from kerasseg.data.sample import Annotation, Sample
+from kerasseg.data.stream import Stream, fixed
+from kerasseg.images import files
+from kerasseg.losses import LOSSES
+from kerasseg.training import checkpoint, supervised
+from kerasseg.training.history import History
+
+SIZE = (32, 32)
+STEPS = 3
+ARGUMENTS = {"classes": ["cell"], "channels": 1, "batch_size": 2}
+
+
+def samples(directory: Path) -> list[Sample]:
+    """Six grey noisy images, of which the brighter half is the cell."""
+    directory.mkdir(exist_ok=True)
+    return [_sample(directory / f"{number}.png", np.random.default_rng(number)) for number in range(6)]
+
+
+def training(directory: Path) -> Stream:
+    return Stream(samples(directory), seed=3, augment=[{"HorizontalFlip": {"p": 0.5}}], **ARGUMENTS)
+
+
+def model() -> keras.Model:
+    """Every kind of layer that could remember or round differently: statistics, dropout, resizing, depthwise."""
+    keras.utils.set_random_seed(1)
+    image = keras.Input((None, None, 1))
+    x = layers.Conv2D(8, 3, strides=2, padding="same")(image)
+    x = layers.BatchNormalization(momentum=0.5)(x)
+    x = layers.Dropout(0.3)(layers.ReLU()(x))
+    x = layers.DepthwiseConv2D(3, padding="same")(x)
+    x = layers.UpSampling2D(interpolation="bilinear")(x)
+    return keras.Model(image, layers.Conv2D(1, 3, padding="same", activation="sigmoid")(x))
+
+
+def learn(
+    directory: Path, *, trained: keras.Model, resume: bool = False, epochs: int = 6, **changes
+) -> History:
+    """Train `trained`, by default on everything as above."""
+    arguments = {
+        "training": training(directory / "data"),
+        "validation": fixed(samples(directory / "data")[:3], **ARGUMENTS),
+        "loss": LOSSES["combo"](),
+        "optimizer": keras.optimizers.Adam(0.02),
+        "reduce_lr": {"patience": 1, "factor": 0.5},
+        "seed": 3,
+    }
+    return supervised.train(trained, directory=directory, resume=resume, epochs=epochs, **arguments | changes)
+
+
+def die(*_, **__) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def in_the_first_epoch() -> None:
+    _die_at_batch(1)
+
+
+def in_the_middle_of_an_epoch() -> None:
+    _die_at_batch(2 * STEPS + 1)
+
+
+def while_weights_are_written() -> None:
+    whole = keras.Model.save_weights
+
+    def half(self: keras.Model, path: Path) -> None:
+        whole(self, path)
+        os.truncate(path, path.stat().st_size // 2)
+        die()
+
+    keras.Model.save_weights = half
+
+
+def before_a_checkpoint_gets_its_name() -> None:
+    checkpoint.history.write = die
+
+
+def while_old_checkpoints_are_removed() -> None:
+    whole = checkpoint._discard
+    checkpoint._discard = lambda folder: die() if any(folder.glob("*")) else whole(folder)
+
+
+MOMENTS = [
+    in_the_first_epoch,
+    while_weights_are_written,
+    while_old_checkpoints_are_removed,
+    in_the_middle_of_an_epoch,
+    before_a_checkpoint_gets_its_name,
+]
+
+
+def _die_at_batch(number: int) -> None:
+    whole = Stream.batch
+    Stream.batch = lambda self, index: die() if index == number else whole(self, index)
+
+
+def _sample(path: Path, rng: np.random.Generator) -> Sample:
+    mask = (rng.random(SIZE) > 0.5).astype(np.uint8)
+    if not path.exists():
+        files.write(path, (mask * 100 + rng.integers(0, 100, SIZE)).astype(np.uint8)[..., None])
+    return Sample(path.stem, path, SIZE, partial(Annotation, mask))
+
+
+def killed(directory: Path, moment: Callable[[], None]) -> bool:
+    """Resume in a fork of this process, which must not have used TensorFlow yet, and die at `moment`."""
+    child = os.fork()
+    if not child:
+        moment()
+        learn(directory, trained=model(), resume=True)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+
+
+if __name__ == "__main__":
+    target = Path(sys.argv[1])
+    survived = [moment.__name__ for moment in MOMENTS if not killed(target, moment)]
+    if survived:
+        sys.exit(f"was not killed {survived}")
+    last = model()
+    learn(target, trained=last, resume=True)
+    np.savez(target / "weights.npz", *last.get_weights())

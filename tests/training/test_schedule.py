@@ -1,0 +1,49 @@
+"""Schedules against the Keras callbacks whose words they keep."""
+
+from types import SimpleNamespace
+
+import keras
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kerasseg.training import schedule
+
+# Sixteenths differ by far more than `MIN_DELTA` or not at all: float32 and float64 compare them alike.
+LOSSES = st.lists(st.integers(1, 24).map(lambda n: n / 16), max_size=16)
+
+
+@settings(deadline=None)
+@given(LOSSES, st.integers(1, 4), st.sampled_from([0.5, 0.25]), st.sampled_from([0.0, 0.125]))
+def test_learning_rate_is_that_of_reduce_lr_on_plateau(losses, patience, factor, minimum):
+    judge = keras.callbacks.ReduceLROnPlateau(patience=patience, factor=factor, min_lr=minimum)
+    judge.set_model(SimpleNamespace(optimizer=keras.optimizers.SGD(1.0)))
+    judge.on_train_begin()
+    for epoch, loss in enumerate(losses):
+        judge.on_epoch_end(epoch, {"val_loss": loss})
+        rate = schedule.learning_rate(
+            losses[: epoch + 1], 1.0, patience=patience, factor=factor, minimum=minimum
+        )
+        assert rate == pytest.approx(float(judge.model.optimizer.learning_rate))
+
+
+@settings(deadline=None)
+@given(LOSSES, st.integers(1, 4), st.integers(0, 6))
+def test_stop_is_that_of_early_stopping(losses, patience, start):
+    judge = keras.callbacks.EarlyStopping(patience=patience, start_from_epoch=start)
+    judge.set_model(SimpleNamespace(stop_training=False))
+    judge.on_train_begin()
+    for epoch, loss in enumerate(losses):
+        judge.on_epoch_end(epoch, {"val_loss": loss})
+        seen = schedule.stop(losses[: epoch + 1], patience=patience, start_from_epoch=start)
+        assert seen == judge.model.stop_training
+
+
+def test_nothing_happens_before_the_first_epoch():
+    assert schedule.learning_rate([], 0.1) == 0.1
+    assert not schedule.stop([])
+
+
+def test_a_loss_that_is_no_number_is_no_improvement():
+    assert schedule.stop([1.0, float("nan"), float("nan")], patience=2)
+    assert schedule.learning_rate([1.0, float("nan"), float("nan")], 1.0, patience=2) == 0.5
