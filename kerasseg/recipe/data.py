@@ -35,10 +35,16 @@ def _distinct(names: list[str]) -> list[str]:
     return names
 
 
+def _printable(name: str) -> str:
+    if not name.isprintable() or name != name.strip() or not name:
+        raise PydanticCustomError("printable", "must be printable text without spaces around it")
+    return name
+
+
 Size = Annotated[tuple[Positive, Positive], Field(strict=False), BeforeValidator(_two_numbers)]
 Transform = Annotated[dict[str, dict[str, Any]], BeforeValidator(_one_transform)]
 Classes = Annotated[
-    list[Annotated[str, Field(min_length=1)]],
+    list[Annotated[str, AfterValidator(_printable)]],
     Field(min_length=1, max_length=MOST_CLASSES),
     AfterValidator(_distinct),
 ]

@@ -13,6 +13,9 @@ SMALL = {
     "data": {"source": {"labelme": {"root": "drawn"}}, "classes": ["cell"]},
     "model": "unet",
 }
+NAMES = st.from_regex(r"[0-9.eE+-]{1,6}", fullmatch=True) | st.text(min_size=1).filter(
+    lambda name: name.isprintable() and name == name.strip()
+)
 
 
 @pytest.fixture
@@ -43,7 +46,7 @@ def test_a_shipped_recipe_loads_dumps_and_loads_equal(name, write):
     alpha=st.floats(0, 1),
     rate=st.floats(1e-12, 10),
     resize=st.none() | st.tuples(st.integers(1, 9999), st.integers(1, 9999)).map(list),
-    classes=st.lists(st.text(min_size=1), min_size=1, max_size=4, unique=True),
+    classes=st.lists(NAMES, min_size=1, max_size=4, unique=True),
     seed=st.integers(0, 2**32 - 1),
 )
 def test_what_a_recipe_says_survives_yaml(tmp_path_factory, alpha, rate, resize, classes, seed):
@@ -112,6 +115,7 @@ def test_all_mistakes_are_told_at_once_with_line_key_and_nearest_name(write):
         ("data.classes=cell", "data.classes: must be a list"),
         ("data.classes=[]", "data.classes: "),
         ("data.classes=[no, 1]", "data.classes.1: must be text, got 1"),
+        ('data.classes=["a\\nb"]', "data.classes.0: must be printable text"),
         ("data.resize=[0, 5]", "data.resize.0: must be greater than or equal to 1"),
         ("data.augment=[{}]", "data.augment.0: must be one name and its arguments"),
         ("data.split.train=1.5", "data.split.train: must be less than or equal to 1"),
