@@ -8,7 +8,7 @@ import numpy as np
 
 from kerasseg.data.sample import Sample
 from kerasseg.errors import UserError
-from kerasseg.images import channels as image_channels
+from kerasseg.images.channels import with_channels
 from kerasseg.images.normalise import normalise
 from kerasseg.images.resize import resize, resize_mask
 
@@ -44,13 +44,15 @@ def prepare(
     UserError
         If the channels or the intensities do not fit.
     """
-    image = image_channels.with_channels(image, channels, name)
+    grey = image.shape[2] == 1  # repeated last: the same numbers for a third of the work
+    image = image if grey else with_channels(image, channels, name)
     if image.dtype != np.uint8 or method != "dtype":
         try:
             image = normalise(image, method)
         except UserError as error:
             raise UserError(*(f"{name}: {message}" for message in error.messages)) from error
-    return image if size is None else resize(image, size)
+    image = image if size is None else resize(image, size)
+    return with_channels(image, channels, name) if grey else image
 
 
 class Prepared:

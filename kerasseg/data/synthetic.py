@@ -1,7 +1,7 @@
 """SYNTHETIC look-alikes of phase-contrast cells, in Kaggle's own layout, for where there are no real data.
 
 A cell delays light; a phase-contrast microscope shows a delay as darkness, less the mean of its surroundings:
-hence the bright halo around a cell and the grey inside of a broad one. Where a round cell delays light by more
+hence the bright halo around a cell and the grey inside of a broad one. Where a cell delays light by more
 than half a wave, dark turns bright again. Cells are stars, spindles with neurites and spheres, many of them
 touching; light is uneven, specks lie about, the camera is noisy.
 """
