@@ -64,7 +64,8 @@ def run(recipe: Recipe, *, directory: Path = Path("runs"), resume: bool = False)
         keras.utils.set_random_seed(recipe.seed)
         with setting.scope():
             model = build(recipe, preparation.model_channels(recipe, parts))
-        folder.write_json("model.json", summary.facts(model, seen_size(recipe)))
+        about = summary.describe(model, seen_size(recipe), batch=recipe.train.batch_size)
+        folder.write_json("model.json", about)
         history = learn(recipe, model, parts, folder.path, resume)
         model.save(folder / "model.keras")
         times = {"training_s": round(time.monotonic() - started, 1)}
