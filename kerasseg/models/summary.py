@@ -73,7 +73,7 @@ def blocks(model: keras.Model, size: tuple[int, ...]) -> list[Block]:
 
 
 def block_name(layer: str) -> str:
-    """Name the block of a layer: ``block2a_expand_conv`` is in ``block2``; what has no prefix is the head's."""
+    """Name the block of a layer: ``block2a_expand_conv`` is in ``block2``, what has no prefix in the head."""
     found = BLOCK.match(layer)
     return found.group() if found else OUTPUT_BLOCK
 

@@ -1,0 +1,131 @@
+"""Charts as SVG: how training went, and what the threshold does."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # matplotlib costs half a second to import, and only a report needs it
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BLUE, ORANGE, GREEN, INK, GRID = "#0072B2", "#D55E00", "#007A5A", "#4a4f57", "#e6e8eb"
+
+STYLE = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["Helvetica Neue", "Helvetica", "Arial", "DejaVu Sans"],
+    "font.size": 9,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "kerasseg",  # the same numbers draw the same file
+    "text.color": INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 9.5,
+    "axes.titlelocation": "left",
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.7,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "lines.linewidth": 1.6,
+    "legend.frameon": False,
+}
+
+
+def curves(history: Sequence[Mapping[str, float]], best: int | None = None) -> bytes:
+    """Draw loss, Dice and learning rate against the epoch.
+
+    Parameters
+    ----------
+    history : sequence of dict
+        One row an epoch, with `epoch`, `loss`, `val_loss`, `val_dice`, `learning_rate`, and `dice` if known.
+    best : int, optional
+        The epoch to mark: the one whose weights were kept.
+
+    Returns
+    -------
+    bytes
+        SVG.
+    """
+    with _figure(columns=3, width=9.6, height=2.7) as (figure, (loss, dice, rate)):
+        _lines(loss, history, {"loss": "training", "val_loss": "validation"}, "Loss")
+        _lines(dice, history, {"dice": "training", "val_dice": "validation"}, "Dice")
+        _lines(rate, history, {"learning_rate": ""}, "Learning rate")
+        dice.set_ylim(0, 1)
+        rate.set_yscale("log")
+        for axes in (loss, dice):
+            _mark_epoch(axes, best)
+        return _svg(figure)
+
+
+def threshold_curve(curve: Mapping[str, Sequence[float]], chosen: float) -> bytes:
+    """Draw pooled Dice and IoU against the threshold.
+
+    Parameters
+    ----------
+    curve : dict
+        `threshold`, `dice` and `iou`: lists of the same length.
+    chosen : float
+        The threshold in use, marked.
+
+    Returns
+    -------
+    bytes
+        SVG.
+    """
+    with _figure(columns=1, width=4.8, height=2.7) as (figure, (axes,)):
+        for name, label, colour in (("dice", "Dice", BLUE), ("iou", "IoU", ORANGE)):
+            axes.plot(curve["threshold"], curve[name], color=colour, label=label)
+        axes.axvline(chosen, color=INK, linewidth=0.8, linestyle=(0, (4, 3)))
+        axes.annotate(f" in use: {chosen:g}", (chosen, 0.04), color=INK)
+        axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="threshold")
+        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        return _svg(figure)
+
+
+@contextmanager
+def _figure(*, columns: int, width: float, height: float) -> Iterator[tuple[Figure, Sequence[Axes]]]:
+    """Open a row of axes; a Figure of its own needs neither pyplot nor a display."""
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        FigureCanvasAgg(figure)
+        yield figure, figure.subplots(1, columns, squeeze=False)[0]
+
+
+def _lines(axes: Axes, history: Sequence[Mapping[str, float]], labels: Mapping[str, str], title: str) -> None:
+    """Plot the columns that the history has; one epoch alone shows as a dot."""
+    marker = "o" if len(history) == 1 else None
+    for (name, label), colour in zip(labels.items(), (BLUE, ORANGE), strict=False):
+        if name in history[0]:
+            epochs, values = [row["epoch"] for row in history], [row[name] for row in history]
+            axes.plot(epochs, values, color=colour, label=label, marker=marker, markersize=4)
+    axes.set(title=title, xlabel="epoch")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend()
+
+
+def _mark_epoch(axes: Axes, epoch: int | None) -> None:
+    if epoch is not None and not math.isnan(epoch):
+        axes.axvline(epoch, color=INK, linewidth=0.8, linestyle=(0, (4, 3)))
+        axes.annotate(" best", (epoch, 0.02), xycoords=("data", "axes fraction"), color=INK)
+
+
+def _svg(figure: Figure) -> bytes:
+    file = io.BytesIO()
+    figure.savefig(file, format="svg", metadata={"Date": None}, transparent=True)
+    return file.getvalue()

@@ -1,0 +1,210 @@
+"""One page about a run, from the files in its directory: readable anywhere, without a network or a script.
+
+What is read, and which section is left out where it is missing:
+
+=============================  ==================================================================
+``status.json``                state, start and end, why training stopped, fallbacks
+``recipe.yaml``                the recipe, and whether the paper's table is shown
+``environment.json``           versions, machine, settings chosen
+``data.json``, ``split.csv``   data, split and its audit
+``examples/*.png``             annotated images, by `pictures.annotated`
+``history.csv``                curves
+``model.json``                 the model, by `kerasseg.models.summary.describe`
+``metrics.json``               verdict, scores, images, threshold
+``predictions/overlays``       ``NAME.png`` for some of the test's images, by `pictures.overlay`
+=============================  ==================================================================
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from kerasseg.images.files import write_atomically
+from kerasseg.report import charts, paper
+from kerasseg.report.ranking import Rank, ranks, shown
+
+NAME = "report.html"
+MOST_EXAMPLES = 8
+MIME = {".png": "image/png", ".svg": "image/svg+xml"}
+
+
+def write(directory: Path) -> Path:
+    """Write a run's page from the run's own files.
+
+    Parameters
+    ----------
+    directory : Path
+        The run's, in whatever state it is.
+
+    Returns
+    -------
+    Path
+        ``report.html`` in it, written whole or not at all.
+    """
+    path = directory / NAME
+    with write_atomically(path) as temporary:
+        temporary.write_text(render(gather(directory)), encoding="utf-8")
+    return path
+
+
+def gather(directory: Path) -> dict[str, Any]:
+    """Read what a run's directory holds, and make the pictures.
+
+    Parameters
+    ----------
+    directory : Path
+
+    Returns
+    -------
+    dict
+        What `page.html` is filled with; None or empty where a file is missing.
+    """
+    recipe, metrics, status = _yaml(directory), _json(directory, "metrics"), _json(directory, "status")
+    history, data = _history(directory / "history.csv"), _json(directory, "data")
+    ranking = ranks((metrics.get("test") or {}).get("images", {}))
+    return {
+        "name": recipe.get("name", directory.name),
+        "number": directory.name,
+        "status": status,
+        "minutes": _minutes(status),
+        "warnings": _warnings(data, status, metrics),
+        "data": data,
+        "split": _split(directory / "split.csv"),
+        "examples": _examples(directory / "examples"),
+        "history": history,
+        "best": _best(history),
+        "curves": _curves(history),
+        "metrics": metrics,
+        "ranking": ranking,
+        "overlays": _overlays(directory / "predictions" / "overlays", metrics, ranking),
+        "threshold_curve": _threshold_curve(metrics),
+        "model": _json(directory, "model"),
+        "paper": paper if paper.applies(recipe) else None,
+        "environment": _json(directory, "environment"),
+        "recipe": (directory / "recipe.yaml").read_text(encoding="utf-8") if recipe else "",
+    }
+
+
+def render(facts: Mapping[str, Any]) -> str:
+    """Fill the page in; whatever the facts hold is escaped.
+
+    Parameters
+    ----------
+    facts : dict
+        As `gather` gives them.
+
+    Returns
+    -------
+    str
+        HTML.
+    """
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": number, "moment": moment}
+    return environment.get_template("page.html").render(facts)
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Write a number with its decimals, thousands apart; a dash where there is none."""
+    if value is None or math.isnan(value):
+        return "\N{EN DASH}"
+    return f"{value:,.{digits}f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def moment(text: str) -> str:
+    """Write an ISO 8601 moment as people do: ``21 November 2026, 04:05``."""
+    when = datetime.fromisoformat(text)
+    return f"{when.day} {when:%B %Y, %H:%M}"
+
+
+def _json(directory: Path, name: str) -> dict[str, Any]:
+    path = directory / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def _yaml(directory: Path) -> dict[str, Any]:
+    path = directory / "recipe.yaml"
+    return yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def _history(path: Path) -> list[dict[str, float]]:
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+
+
+def _split(path: Path) -> Counter[str]:
+    """Count the images of each part."""
+    if not path.exists():
+        return Counter()
+    with path.open(newline="", encoding="utf-8") as file:
+        return Counter(row["part"] for row in csv.DictReader(file))
+
+
+def _minutes(status: Mapping[str, Any]) -> float | None:
+    if "started" not in status or "changed" not in status:
+        return None
+    begin, end = (datetime.fromisoformat(status[name]) for name in ("started", "changed"))
+    return (end - begin).total_seconds() / 60
+
+
+def _warnings(data: Mapping, status: Mapping, metrics: Mapping) -> list[str]:
+    """Collect what a reader must know before any figure, each once."""
+    synthetic = ["SYNTHETIC data: these images were drawn by a program; the scores say nothing about cells."]
+    fallbacks = [*status.get("fallbacks", []), *metrics.get("fallbacks", [])]
+    made_up = synthetic if data.get("origin") == "SYNTHETIC" else []
+    return made_up + [f"FALLBACK: {text}" for text in dict.fromkeys(fallbacks)]
+
+
+def _best(history: list[dict[str, float]]) -> int | None:
+    """Find the epoch whose weights are kept: the first with the lowest validation loss."""
+    rows = [row for row in history if not math.isnan(row["val_loss"])]
+    return int(min(rows, key=lambda row: row["val_loss"])["epoch"]) if rows else None
+
+
+def _curves(history: list[dict[str, float]]) -> str | None:
+    return _embedded(charts.curves(history, _best(history)), ".svg") if history else None
+
+
+def _threshold_curve(metrics: Mapping[str, Any]) -> str | None:
+    curve = metrics.get("threshold_curve")
+    return _embedded(charts.threshold_curve(curve, metrics["threshold"]), ".svg") if curve else None
+
+
+def _examples(folder: Path) -> list[tuple[str, str]]:
+    """Embed annotated images: pairs of name and data URI."""
+    return [(path.stem, _picture(path)) for path in sorted(folder.glob("*.png"))[:MOST_EXAMPLES]]
+
+
+def _overlays(folder: Path, metrics: Mapping, ranking: list[Rank]) -> list[tuple[Rank, str]]:
+    """Embed overlays, best first; ranked at the images' own size, at which they are drawn."""
+    own_size = metrics.get("test_original_size")
+    ranking = ranks(own_size["images"]) if own_size else ranking
+    names = {path.stem for path in folder.glob("*.png")}
+    return [(rank, _picture(folder / f"{rank.file_name}.png")) for rank in shown(ranking, names)]
+
+
+def _picture(path: Path) -> str:
+    return _embedded(path.read_bytes(), path.suffix)
+
+
+def _embedded(content: bytes, suffix: str) -> str:
+    """Turn a file's content into an address that holds it."""
+    return f"data:{MIME[suffix]};base64,{base64.b64encode(content).decode('ascii')}"

@@ -1,0 +1,60 @@
+"""Which images of a test went worst, and which of them a report can show."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from statistics import fmean
+from typing import NamedTuple
+
+SCORES = ("dice", "iou", "precision", "recall")
+
+
+class Rank(NamedTuple):
+    """An image of the test and how well it went, each score a mean over the classes."""
+
+    name: str
+    place: int  # from 1, the worst
+    of: int
+    scores: dict[str, float]
+
+    @property
+    def title(self) -> str:
+        """Say in a word where the image stands."""
+        titles = {1: "worst", self.of // 2 + 1: "median", self.of: "best"}
+        return titles.get(self.place, f"{self.place} of {self.of}, worst first")
+
+    @property
+    def file_name(self) -> str:
+        """Name of the image's files among the predictions, without suffix."""
+        return file_name(self.name)
+
+
+def file_name(name: str) -> str:
+    """Turn a sample's name into that of a file without suffix: its folders become a part of it."""
+    return name.replace("/", "__")
+
+
+def ranks(images: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[Rank]:
+    """Order images by their Dice, worst first; equals by their names.
+
+    Parameters
+    ----------
+    images : dict
+        From the image's name to class to score, as in `metrics.json`.
+
+    Returns
+    -------
+    list of Rank
+    """
+    means = {name: _mean_over_classes(by_class) for name, by_class in images.items()}
+    order = sorted(means, key=lambda name: (means[name]["dice"], name))
+    return [Rank(name, place, len(order), means[name]) for place, name in enumerate(order, start=1)]
+
+
+def shown(ranking: Collection[Rank], file_names: Collection[str]) -> list[Rank]:
+    """Keep the images that have a picture, best first."""
+    return [rank for rank in reversed(list(ranking)) if rank.file_name in file_names]
+
+
+def _mean_over_classes(by_class: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    return {score: fmean(scores[score] for scores in by_class.values()) for score in SCORES}

@@ -1,0 +1,38 @@
+"""Charts are well-formed SVG with a line for each column."""
+
+import re
+from xml.etree import ElementTree
+
+from kerasseg.report import charts
+
+
+def lines(svg: bytes) -> int:
+    """Count plotted lines: groups that matplotlib names line2d and that stand right in an axes."""
+    axes = [group for group in ElementTree.fromstring(svg).iter() if re.match("axes_", group.get("id", ""))]
+    return sum(group.get("id", "").startswith("line2d") for each in axes for group in each)
+
+
+def row(epoch, **more):
+    values = {"loss": 1 / epoch, "val_loss": 1.1 / epoch, "val_dice": 0.5, "learning_rate": 1e-3}
+    return {"epoch": epoch, **values, **more}
+
+
+def test_every_column_is_a_line_and_the_best_epoch_is_marked_twice():
+    history = [row(1), row(2), row(3)]
+    assert lines(charts.curves(history)) == 4
+    assert lines(charts.curves(history, best=2)) == 6
+    assert lines(charts.curves([row(epoch, dice=0.4) for epoch in (1, 2)])) == 5
+
+
+def test_one_epoch_and_no_number_can_be_drawn():
+    assert lines(charts.curves([row(1)], best=1)) == 6
+    assert lines(charts.curves([row(1), row(2, val_loss=float("nan"))])) == 4
+
+
+def test_the_threshold_in_use_is_marked():
+    curve = {"threshold": [0.1, 0.5, 0.9], "dice": [0.5, 0.8, 0.4], "iou": [0.4, 0.7, 0.3]}
+    assert lines(charts.threshold_curve(curve, 0.5)) == 3
+
+
+def test_the_same_numbers_draw_the_same_file():
+    assert charts.curves([row(1), row(2)]) == charts.curves([row(1), row(2)])

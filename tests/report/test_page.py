@@ -1,0 +1,196 @@
+"""The page is read as a person or a browser would: by its text, its pictures and its links."""
+
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import pytest
+
+from kerasseg.report import page
+
+
+class Reader(HTMLParser):
+    """Collect headings, addresses and all text, and refuse tags that do not nest."""
+
+    VOID = frozenset({"meta", "img", "br", "link"})
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.headings, self.addresses, self.texts = [], [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.addresses += [value for name, value in attrs if name in ("src", "href")]
+        self.open += [] if tag in self.VOID else [tag]
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append(data)
+        if self.open and self.open[-1] in ("h2", "h3"):
+            self.headings.append(data.strip())
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.texts).split())
+
+
+def read(directory):
+    reader = Reader()
+    reader.feed(page.write(directory).read_text(encoding="utf-8"))
+    assert reader.open == []
+    return reader
+
+
+def change(path, **facts):
+    path.write_text(json.dumps({**json.loads(path.read_text()), **facts}))
+
+
+def test_a_finished_run_has_every_section(finished_run):
+    assert [heading for heading in read(finished_run).headings if heading] == [
+        "Data",
+        "Split",
+        "Training",
+        "Scores on the test images",
+        "At size 256x256",
+        "At the images' own size",
+        "Threshold",
+        "Predictions",
+        "Every test image, worst first",
+        "Model",
+        "By block",
+        "How to get this again",
+        "Recipe, resolved",
+        "Environment",
+    ]
+
+
+def test_the_page_needs_nothing_but_itself(finished_run):
+    reader = read(finished_run)
+    assert len(reader.addresses) == 2 + 4 + 4  # charts, examples, overlays
+    assert all(address.startswith("data:image/") for address in reader.addresses)
+    assert "<script" not in (finished_run / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_verdict_is_what_the_metrics_say(finished_run):
+    cell = json.loads((finished_run / "metrics.json").read_text())["test"]["classes"]["cell"]
+    low, high = cell["dice_interval"]
+    assert f"{cell['dice']:.3f} Dice, cell {low:.3f} \u2013 {high:.3f}" in read(finished_run).text
+    assert "21 November 2026, 04:05 · 42 minutes · finished" in read(finished_run).text
+
+
+def test_the_best_epoch_has_the_lowest_validation_loss(finished_run):
+    assert "The weights of epoch 24 are kept" in read(finished_run).text
+
+
+def test_images_are_listed_worst_first(finished_run):
+    listed = re.findall(r'<td class="text">(field\d)</td>', page.write(finished_run).read_text("utf-8"))
+    assert listed == ["field3", "field2", "field1", "field0"]  # the further the shift, the worse
+
+
+def test_a_fallback_is_told_once_and_before_any_figure(finished_run):
+    text = read(finished_run).text
+    assert text.count("FALLBACK: no ImageNet weights") == 1
+    assert text.index("FALLBACK") < text.index("Dice")
+    assert "SYNTHETIC" not in text
+
+
+def test_synthetic_data_are_told(finished_run):
+    change(finished_run / "data.json", origin="SYNTHETIC")
+    assert "SYNTHETIC data: these images were drawn by a program" in read(finished_run).text
+
+
+def test_leaks_are_told(finished_run):
+    data = json.loads((finished_run / "data.json").read_text())
+    change(
+        finished_run / "data.json", audit={**data["audit"], "leaks": ["group 'a[1]' is in train and test"]}
+    )
+    text = read(finished_run).text
+    assert "1 leak found" in text
+    assert "Leak: group 'a[1]' is in train and test" in text
+    assert "No leak found" not in text
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ("unet", True),
+        ("{linknet: {encoder: efficientnetb0}}", True),
+        ("{linknet: null}", True),
+        ("{unet: {encoder: plain}}", False),
+        ("{other: {}}", False),
+    ],
+)
+def test_the_papers_table_stands_beside_its_own_networks_only(finished_run, model, expected):
+    (finished_run / "recipe.yaml").write_text(f"name: cells\nmodel: {model}\n")
+    assert ("370.8" in read(finished_run).text) is expected
+
+
+def test_what_users_write_is_escaped(finished_run):
+    (finished_run / "recipe.yaml").write_text("name: <script>alert(1)</script>\n")
+    change(finished_run / "status.json", fallbacks=["<img src=http://x>"])
+    reader = read(finished_run)
+    assert "<script>alert(1)</script> · run 3" in reader.text
+    assert all(address.startswith("data:") for address in reader.addresses)
+
+
+@pytest.mark.parametrize(
+    ("missing", "heading"),
+    [
+        ("data.json", "Data"),
+        ("history.csv", "Training"),
+        ("metrics.json", "Predictions"),
+        ("model.json", "Model"),
+        ("environment.json", "Environment"),
+        ("recipe.yaml", "Recipe, resolved"),
+    ],
+)
+def test_a_missing_file_is_a_missing_section(finished_run, missing, heading):
+    (finished_run / missing).unlink()
+    assert heading not in read(finished_run).headings
+
+
+def test_an_interrupted_run_has_a_page(finished_run):
+    (finished_run / "metrics.json").unlink()
+    (finished_run / "split.csv").unlink()
+    change(finished_run / "status.json", state="interrupted", stopped="interrupted")
+    text = read(finished_run).text
+    assert "There are no test scores yet" in text
+    assert "It was interrupted." in text
+
+
+def test_an_empty_directory_has_a_page(tmp_path):
+    assert "There are no test scores yet" in read(tmp_path).text
+
+
+def test_an_image_without_an_overlay_is_not_shown(finished_run):
+    (finished_run / "predictions" / "overlays" / "field1.png").unlink()
+    assert len(read(finished_run).addresses) == 9
+
+
+def test_the_same_run_gives_the_same_page(finished_run):
+    first = page.write(finished_run).read_bytes()
+    assert page.write(finished_run).read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "expected"),
+    [
+        (1234567, 0, "1\u202f234\u202f567"),
+        (0.12345, 3, "0.123"),
+        (None, 1, "\u2013"),
+        (float("nan"), 1, "\u2013"),
+    ],
+)
+def test_numbers_are_written_for_people(value, digits, expected):
+    assert page.number(value, digits) == expected
+
+
+def test_no_tensorflow_is_imported(finished_run):
+    code = (
+        "import sys, pathlib; from kerasseg.report import page; page.write(pathlib.Path(sys.argv[1]));"
+        "sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(finished_run)]).returncode == 0
