@@ -112,7 +112,7 @@ def inspect(
     inspected = path if path.is_dir() or path.suffix == ".keras" else _load(target, overrides)
     if overrides and inspected is path:
         raise UserError(f"{path}: overrides change a recipe, and this is a model; got {' '.join(overrides)}")
-    from kerasseg.run import inspect
+    from kerasseg.inspection import inspect
 
     inspect(inspected)
 

@@ -20,6 +20,7 @@ from kerasseg.metrics import pixel
 from kerasseg.metrics.pixel import Counts
 from kerasseg.prediction.predictor import Predictor
 from kerasseg.report import pictures
+from kerasseg.report.ranking import file_name, ranks
 
 THRESHOLDS = np.linspace(0.02, 0.98, 49).round(2)
 
@@ -98,9 +99,8 @@ def judge(
         for sample in track(samples, "predicting test images")
     ]
     seconds = (time.monotonic() - started) / len(samples)
-    _show(answers, folder / "predictions")
     resized = predictor.resize is not None
-    return Judgement(
+    judgement = Judgement(
         threshold=threshold,
         size="x".join(map(str, predictor.resize)) if resized else "original",
         test=_scored(answers, [each.counts for each in answers], classes),
@@ -110,11 +110,8 @@ def judge(
         threshold_curve=_curve([each.counts_by_threshold for each in answers]),
         seconds_per_image=round(seconds, 3),
     )
-
-
-def file_name(sample: Sample) -> str:
-    """Turn a sample's name into a file's: folders within a source become part of the name."""
-    return sample.name.replace("/", "__")
+    _show(samples, judgement, folder / "predictions")
+    return judgement
 
 
 def _answer(
@@ -125,7 +122,7 @@ def _answer(
     seen_truth = resize_mask(truth, probabilities.shape[:2])
     full = resize_probabilities(probabilities, sample.size)
     mask = postprocess.mask(full, **decide)
-    write_mask(folder / f"{file_name(sample)}.mask.png", mask)
+    write_mask(folder / f"{file_name(sample.name)}.mask.png", mask)
     foreground = probabilities[..., 1:] if decide["activation"] == "softmax" else probabilities
     return _Answer(
         sample,
@@ -148,11 +145,12 @@ def _curve(counts: Sequence[Counts]) -> dict[str, list[float]]:
     return {"threshold": THRESHOLDS.tolist(), **curve}
 
 
-def _show(answers: Sequence[_Answer], folder: Path) -> None:
+def _show(samples: Sequence[Sample], judgement: Judgement, folder: Path) -> None:
     """Draw the best, the median and the worst prediction over its image."""
-    ranked = sorted(answers, key=lambda each: pixel.dice(each.counts_original_size).mean())
-    for place in sorted({0, len(ranked) // 2, len(ranked) - 1}):
-        sample = ranked[place].sample
-        predicted = read_labels(folder / f"{file_name(sample)}.mask.png").astype(np.uint8)
+    named = {sample.name: sample for sample in samples}
+    ranking = ranks(judgement.test["images"])
+    for place in sorted({0, len(ranking) // 2, len(ranking) - 1}):
+        name, sample = ranking[place].file_name, named[ranking[place].name]
+        predicted = read_labels(folder / f"{name}.mask.png").astype(np.uint8)
         overlay = pictures.overlay(sample.read(), sample.annotate().mask, predicted)
-        write(folder / "overlays" / f"{file_name(sample)}.png", overlay)
+        write(folder / "overlays" / f"{name}.png", overlay)

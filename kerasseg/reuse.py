@@ -33,7 +33,7 @@ def evaluate(path: Path, *, threshold: float | None = None) -> None:
     UserError
         If there is no trained run, or its data are gone.
     """
-    folder, recipe, model = _opened(path)
+    folder, recipe, model = opened(path)
     if threshold is not None:
         recipe = recipe.model_copy(update={"evaluate": Evaluate(threshold=threshold)})
     judgement = story.evaluate(recipe, model, preparation.parts(recipe).test, folder.path)
@@ -57,7 +57,7 @@ def predict(path: Path, images: Path, out: Path) -> None:
     UserError
         If there is no trained run or no image, or images cannot be read; those that can are predicted first.
     """
-    _, recipe, model = _opened(path)
+    _, recipe, model = opened(path)
     answer = story.predictor(recipe, model)
     found = [images] if images.is_file() else files.find(images)
     if not found:
@@ -91,11 +91,18 @@ def export(path: Path, out: Path | None = None) -> None:
     UserError
         If there is no trained run, or `out` exists.
     """
-    folder, recipe, model = _opened(path)
+    folder, recipe, model = opened(path)
     story.export(recipe, model, out or rundirectory.next_number(folder / "export"))
 
 
-def _opened(path: Path) -> tuple[RunDirectory, Recipe, keras.Model]:
+def opened(path: Path) -> tuple[RunDirectory, Recipe, keras.Model]:
+    """Open a trained run, given as its folder or as its ``model.keras``.
+
+    Raises
+    ------
+    UserError
+        If there is no run, it has no model yet, or the model cannot be loaded safely.
+    """
     folder = rundirectory.existing(Path(path))
     if not (folder / "model.keras").is_file():
         raise UserError(

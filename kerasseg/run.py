@@ -15,11 +15,13 @@ from kerasseg.data.sample import Sample
 from kerasseg.data.split import Split
 from kerasseg.data.synthetic import is_synthetic
 from kerasseg.evaluation import Judgement, judge
+from kerasseg.images import files
 from kerasseg.models import MODELS, summary
 from kerasseg.prediction.predict import forward
 from kerasseg.prediction.predictor import Predictor
 from kerasseg.recipe import Recipe
-from kerasseg.report import page
+from kerasseg.report import page, pictures
+from kerasseg.report.ranking import file_name
 from kerasseg.rundirectory import RunDirectory
 from kerasseg.serving.export import Export
 from kerasseg.serving.export import export as export_saved_model
@@ -60,6 +62,7 @@ def run(recipe: Recipe, *, directory: Path = Path("runs"), resume: bool = False)
         synthetic = is_synthetic(recipe.data.source.root)
         folder.write_json("data.json", describe(parts, group_by, synthetic=synthetic))
         write_split(folder / "split.csv", parts, group_by)
+        show_examples(parts.train[: page.MOST_EXAMPLES], folder / "examples")
 
         keras.utils.set_random_seed(recipe.seed)
         with setting.scope():
@@ -78,6 +81,13 @@ def run(recipe: Recipe, *, directory: Path = Path("runs"), resume: bool = False)
         folder.set_state(_state(history), stopped=history.stopped, fallbacks=folder.fallbacks)
     say(f"report {page.write(folder.path)}")
     return folder
+
+
+def show_examples(samples: list[Sample], folder: Path) -> None:
+    """Draw the annotations of some samples over their images, for the report."""
+    for sample in samples:
+        picture = pictures.annotated(sample.read(), sample.annotate().mask)
+        files.write(folder / f"{file_name(sample.name)}.png", picture)
 
 
 def build(recipe: Recipe, channels: int) -> keras.Model:

@@ -1,0 +1,104 @@
+"""What a model is made of and what it costs, before it is trained or after; the paper's figures beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+from rich.table import Table
+
+from kerasseg import run as story
+from kerasseg.console import console
+from kerasseg.models import summary
+from kerasseg.prediction.predict import forward
+from kerasseg.recipe import Recipe
+from kerasseg.report import paper
+from kerasseg.reuse import opened
+
+CHANNELS = 3
+"""Of a model whose recipe takes its images' own channels, which an inspection does not open."""
+
+
+def inspect(target: Recipe | Path) -> None:
+    """Print a model's blocks, its cost, and the paper's own figures where it is one of the paper's networks.
+
+    Parameters
+    ----------
+    target : Recipe or Path
+        A recipe, whose model is built with random weights; or a run's folder, or its model.keras.
+
+    Raises
+    ------
+    UserError
+        If there is no model at that path, or the recipe's cannot be built.
+    """
+    if isinstance(target, Recipe):
+        recipe, model = target, story.build(_untrained(target), target.data.channels or CHANNELS)
+    else:
+        _, recipe, model = opened(target)
+    facts = _facts(recipe, model)
+    console.print(_blocks(facts))
+    console.print(_costs(facts))
+    if paper.applies(recipe.dump()):
+        console.print(_beside_the_paper(facts))
+
+
+def _untrained(recipe: Recipe) -> Recipe:
+    """Leave out the encoder's weights, which change nothing of what is looked at and take a download."""
+    return recipe.model_copy(update={"model": recipe.model.model_copy(update={"encoder_weights": None})})
+
+
+def _facts(recipe: Recipe, model: keras.Model) -> dict[str, Any]:
+    batch = recipe.train.batch_size
+    return summary.describe(model, story.seen_size(recipe), batch=batch, forward=forward(model))
+
+
+def _blocks(facts: dict[str, Any]) -> Table:
+    table = _table(f"{facts['name']} at {_size(facts)}", "block", "layers", "parameters", "MFLOP")
+    for block in facts["blocks"]:
+        table.add_row(
+            block["block"], str(block["layers"]), f"{block['parameters']:,}", f"{block['flops'] / 1e6:,.1f}"
+        )
+    return table
+
+
+def _costs(facts: dict[str, Any]) -> str:
+    return (
+        f"{facts['parameters']:,} parameters, {facts['flops'] / 1e9:.2f} GFLOP and "
+        f"{facts['latency_ms']:.0f} ms an image of {_size(facts)} on this machine; "
+        f"about {facts['memory_mb']:,.0f} MB to train in batches of {facts['batch']}\n"
+    )
+
+
+def _beside_the_paper(facts: dict[str, Any]) -> Table:
+    table = _table(
+        "The paper's Table 3", "network", "parameters, M", "'FLOPs', M", "latency, ms", "memory, MB"
+    )
+    for row in paper.TABLE:
+        figures = (row.parameters, row.flops, row.latency, row.memory)
+        table.add_row(f"{row.model} (paper)", *(f"{figure:g}" for figure in figures))
+    ours = (
+        facts["parameters"] / 1e6,
+        facts["flops"] / 1e6,
+        facts["latency_ms"],
+        paper.comparable_memory(facts["parameters"]),
+    )
+    table.add_row(f"{facts['name']} (this one)", *(f"{figure:,.4g}" for figure in ours), style="bold")
+    table.caption = (
+        "The paper's 'FLOPs' are about twice its parameters, which is no cost of arithmetic; "
+        f"its memory is about {paper.BYTES_PER_PARAMETER} bytes a parameter, and so is ours here."
+    )
+    return table
+
+
+def _table(title: str, first: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", caption_justify="left")
+    table.add_column(first)
+    for column in columns:
+        table.add_column(column, justify="right")
+    return table
+
+
+def _size(facts: dict[str, Any]) -> str:
+    return "x".join(map(str, facts["size"]))
