@@ -189,7 +189,8 @@ def test_labelme_names_every_mistake_at_once(tmp_path, write_image):
 def test_coco(tmp_path, write_image):
     write_image(tmp_path / "images/a.png")
     coco_files.write(tmp_path / "annotations.json", [drawing("a.png", BOX)], ["cell"])
-    (sample,) = SOURCES["coco"](tmp_path, ["cell"], images="images")
+    (sample,) = SOURCES["coco"](tmp_path, ["cell"], images=str(tmp_path / "images"))
+    assert sample.name == "a"
     assert sample.annotate().mask.sum() == 6
     assert sample.annotate().labels.max() == 1
 

@@ -44,7 +44,8 @@ def coco(
     drawings = coco_files.read(file)
     for drawing in drawings:
         with mistakes.noted():
-            samples.append(drawn_sample(root, folder / drawing.image_path, drawing, file, classes))
+            image = folder / drawing.image_path
+            samples.append(drawn_sample(root, folder, image, drawing, file, classes))
     listed = {(folder / drawing.image_path).resolve() for drawing in drawings}
     for image in files.find(folder):
         if image.resolve() not in listed:

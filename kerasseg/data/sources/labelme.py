@@ -43,7 +43,7 @@ def labelme(root: Path, classes: list[str]) -> list[Sample]:
             if image in samples:
                 raise UserError(f"{path}: {image} has another annotation file; take one of them away")
             samples[image] = None  # seen, whatever is wrong with it
-            samples[image] = drawn_sample(root, image, drawing, path, classes)
+            samples[image] = drawn_sample(root, root, image, drawing, path, classes)
     for image in files.find(root):
         if image not in samples:
             mistakes.add(f"{image}: no JSON file annotates this image; annotate it, or take it away")

@@ -12,13 +12,17 @@ from kerasseg.data.sources.listing import check_size, folder_of, image_size
 from kerasseg.errors import UserError, unknown
 
 
-def drawn_sample(root: Path, image: Path, drawing: Drawing, file: Path, classes: list[str]) -> Sample:
+def drawn_sample(
+    root: Path, folder: Path, image: Path, drawing: Drawing, file: Path, classes: list[str]
+) -> Sample:
     """Make a sample of an image and the shapes drawn on it.
 
     Parameters
     ----------
     root : Path
         Folder of the data.
+    folder : Path
+        Folder of the images, from which they are named.
     image : Path
         The image.
     drawing : Drawing
@@ -36,7 +40,7 @@ def drawn_sample(root: Path, image: Path, drawing: Drawing, file: Path, classes:
     size = image_size(image)
     check_size(image, size, file, drawing.size, key=image.name)
     _check_labels(drawing.shapes, classes, file)
-    name = image.relative_to(root).with_suffix("").as_posix()
+    name = image.relative_to(folder).with_suffix("").as_posix()
     return Sample(name, image, size, partial(_draw, drawing, classes), folder_of(image, root))
 
 
