@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ BLUE, ORANGE, GREEN, INK, GRID = "#0072B2", "#D55E00", "#007A5A", "#4a4f57", "#e
 
 STYLE = {
     "font.family": "sans-serif",
-    "font.sans-serif": ["Helvetica Neue", "Helvetica", "Arial", "DejaVu Sans"],
+    "font.sans-serif": ["Helvetica Neue", "Helvetica", "Arial", "Liberation Sans", "DejaVu Sans"],
     "font.size": 9,
     "svg.fonttype": "path",
     "svg.hashsalt": "kerasseg",  # the same numbers draw the same file
@@ -60,11 +60,12 @@ def curves(history: Sequence[Mapping[str, float]], best: int | None = None) -> b
     with _figure(columns=3, width=9.6, height=2.7) as (figure, (loss, dice, rate)):
         _lines(loss, history, {"loss": "training", "val_loss": "validation"}, "Loss")
         _lines(dice, history, {"dice": "training", "val_dice": "validation"}, "Dice")
-        _lines(rate, history, {"learning_rate": ""}, "Learning rate")
+        _lines(rate, history, {"learning_rate": "learning rate"}, "Learning rate", drawstyle="steps-mid")
         dice.set_ylim(0, 1)
-        rate.set_yscale("log")
+        rate.set(yscale="log", ylim=_decades(row["learning_rate"] for row in history))
         for axes in (loss, dice):
             _mark_epoch(axes, best)
+            axes.legend()
         return _svg(figure)
 
 
@@ -106,23 +107,28 @@ def _figure(*, columns: int, width: float, height: float) -> Iterator[tuple[Figu
         yield figure, figure.subplots(1, columns, squeeze=False)[0]
 
 
-def _lines(axes: Axes, history: Sequence[Mapping[str, float]], labels: Mapping[str, str], title: str) -> None:
+def _lines(
+    axes: Axes, history: Sequence[Mapping[str, float]], labels: Mapping[str, str], title: str, **style
+) -> None:
     """Plot the columns that the history has; one epoch alone shows as a dot."""
     marker = "o" if len(history) == 1 else None
     for (name, label), colour in zip(labels.items(), (BLUE, ORANGE), strict=False):
         if name in history[0]:
             epochs, values = [row["epoch"] for row in history], [row[name] for row in history]
-            axes.plot(epochs, values, color=colour, label=label, marker=marker, markersize=4)
+            axes.plot(epochs, values, color=colour, label=label, marker=marker, markersize=4, **style)
     axes.set(title=title, xlabel="epoch")
     axes.xaxis.get_major_locator().set_params(integer=True)
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend()
 
 
 def _mark_epoch(axes: Axes, epoch: int | None) -> None:
-    if epoch is not None and not math.isnan(epoch):
-        axes.axvline(epoch, color=INK, linewidth=0.8, linestyle=(0, (4, 3)))
-        axes.annotate(" best", (epoch, 0.02), xycoords=("data", "axes fraction"), color=INK)
+    if epoch is not None:
+        axes.axvline(epoch, color=INK, linewidth=0.8, linestyle=(0, (4, 3)), label=f"kept: epoch {epoch}")
+
+
+def _decades(values: Iterable[float]) -> tuple[float, float]:
+    """Widen a range of positive numbers to whole decades, which a logarithmic axis can label."""
+    logarithms = [math.log10(value) for value in values]
+    return 10 ** math.floor(min(logarithms) - 0.01), 10 ** math.ceil(max(logarithms) + 0.01)
 
 
 def _svg(figure: Figure) -> bytes:

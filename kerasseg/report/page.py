@@ -29,13 +29,14 @@ from typing import Any
 
 import yaml
 
-from kerasseg.images.files import write_atomically
-from kerasseg.report import charts, paper
+from kerasseg.images.files import read, write_atomically
+from kerasseg.report import charts, paper, pictures
 from kerasseg.report.ranking import Rank, ranks, shown
 
 NAME = "report.html"
 MOST_EXAMPLES = 8
-MIME = {".png": "image/png", ".svg": "image/svg+xml"}
+LONGEST_SIDE = 1000  # of an embedded picture, in pixels
+JPEG, SVG = "image/jpeg", "image/svg+xml"
 
 
 def write(directory: Path) -> Path:
@@ -180,12 +181,12 @@ def _best(history: list[dict[str, float]]) -> int | None:
 
 
 def _curves(history: list[dict[str, float]]) -> str | None:
-    return _embedded(charts.curves(history, _best(history)), ".svg") if history else None
+    return _embedded(charts.curves(history, _best(history)), SVG) if history else None
 
 
 def _threshold_curve(metrics: Mapping[str, Any]) -> str | None:
     curve = metrics.get("threshold_curve")
-    return _embedded(charts.threshold_curve(curve, metrics["threshold"]), ".svg") if curve else None
+    return _embedded(charts.threshold_curve(curve, metrics["threshold"]), SVG) if curve else None
 
 
 def _examples(folder: Path) -> list[tuple[str, str]]:
@@ -202,9 +203,9 @@ def _overlays(folder: Path, metrics: Mapping, ranking: list[Rank]) -> list[tuple
 
 
 def _picture(path: Path) -> str:
-    return _embedded(path.read_bytes(), path.suffix)
+    return _embedded(pictures.compressed(read(path), LONGEST_SIDE), JPEG)
 
 
-def _embedded(content: bytes, suffix: str) -> str:
+def _embedded(content: bytes, kind: str) -> str:
     """Turn a file's content into an address that holds it."""
-    return f"data:{MIME[suffix]};base64,{base64.b64encode(content).decode('ascii')}"
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"

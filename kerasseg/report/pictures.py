@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from kerasseg.errors import UserError
+from kerasseg.images.resize import resize
 
 TRUTH = (86, 180, 233)  # sky blue
 PREDICTED = (255, 176, 0)  # amber
@@ -15,6 +16,9 @@ INVENTED = (213, 94, 0)  # vermilion: predicted where there is nothing
 TINT = 0.45
 IGNORE = 255
 LONGEST_SIDE = 640  # smaller images are enlarged, so that an outline stays thin beside what it surrounds
+LINES_PER_SIDE = (
+    400  # an outline is this part of the longer side, so that it is seen when a picture is shrunk
+)
 
 
 def overlay(image: np.ndarray, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
@@ -98,10 +102,35 @@ def enlarge(array: np.ndarray) -> np.ndarray:
 
 
 def outline(mask: np.ndarray) -> np.ndarray:
-    """Find the pixels of a class that touch another class or the background: (Y, X) ids to (Y, X) bool."""
+    """Find the pixels of a class along another class or the background: (Y, X) ids to (Y, X) bool.
+
+    The line lies inside what it surrounds, and is thicker in larger images; the image's border is no edge.
+    """
     mask = mask.astype(np.uint8)
     cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
-    return cv2.erode(mask, cross) != mask
+    thickness = max(1, round(max(mask.shape) / LINES_PER_SIDE))
+    return cv2.erode(mask, cross, iterations=thickness) != mask
+
+
+def compressed(picture: np.ndarray, longest: int) -> bytes:
+    """Encode a picture as JPEG, with full colour resolution for the sake of outlines.
+
+    Parameters
+    ----------
+    picture : np.ndarray
+        (Y, X, 3) uint8.
+    longest : int
+        The longer side is shrunk to this many pixels where it is longer.
+
+    Returns
+    -------
+    bytes
+    """
+    scale = min(1, longest / max(picture.shape))
+    picture = resize(picture, tuple(max(1, round(scale * side)) for side in picture.shape[:2]))
+    full_colour = (cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444)
+    _, encoded = cv2.imencode(".jpg", picture[..., ::-1], (cv2.IMWRITE_JPEG_QUALITY, 92, *full_colour))
+    return encoded.tobytes()
 
 
 def _tinted(picture: np.ndarray, where: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Overlays on arrays small enough to check by eye."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -82,3 +83,22 @@ def test_sizes_that_differ_are_refused():
     mask = np.zeros((4, 5), np.uint8)
     with pytest.raises(UserError, match=r"differ in size: \(4, 4\), \(4, 5\), \(4, 5\)"):
         pictures.overlay(np.zeros((4, 4)), mask, mask)
+
+
+def test_outlines_are_thicker_in_larger_images():
+    mask = np.zeros((30, 1200), np.uint8)
+    mask[5:25, 10:50] = 1
+    assert pictures.outline(mask)[15, 8:15].tolist() == [False, False, True, True, True, False, False]
+
+
+def test_a_compressed_picture_is_shrunk_and_keeps_its_colours():
+    picture = np.full((300, 400, 3), PREDICTED, np.uint8)
+    content = np.frombuffer(pictures.compressed(picture, longest=200), np.uint8)
+    found = cv2.imdecode(content, cv2.IMREAD_COLOR_RGB)
+    assert found.shape == (150, 200, 3)
+    np.testing.assert_allclose(found[75, 100], PREDICTED, atol=3)
+
+
+def test_a_picture_that_is_small_enough_keeps_its_size():
+    content = np.frombuffer(pictures.compressed(np.zeros((30, 40, 3), np.uint8), longest=200), np.uint8)
+    assert cv2.imdecode(content, cv2.IMREAD_COLOR_RGB).shape == (30, 40, 3)
