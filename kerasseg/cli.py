@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from kerasseg.errors import UserError
 # Each command imports what it needs when it is called: help must not wait for TensorFlow.
 
 MISTAKE = 2
+NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)  # full, or not ours to write
 INTERRUPTED = 130
 
 
@@ -27,6 +29,11 @@ class Verbs(TyperGroup):
         except UserError as error:
             for message in error.messages:
                 typer.secho(f"error: {message}", fg="red", err=True)
+            raise typer.Exit(MISTAKE) from error
+        except OSError as error:
+            if error.errno not in NO_PLACE:
+                raise
+            typer.secho(f"error: {error.filename or 'the disk'}: {error.strerror}", fg="red", err=True)
             raise typer.Exit(MISTAKE) from error
         except KeyboardInterrupt as error:
             typer.secho("interrupted", fg="yellow", err=True)

@@ -7,6 +7,7 @@ import pytest
 
 LIGHT = [
     "cli",
+    "check",
     "errors",
     "console",
     "postprocess",
@@ -29,12 +30,15 @@ LIGHT = [
     "data.augment",
     "data.patches",
     "data.stream",
+    "data.collect",
+    "data.describe",
+    "rundirectory",
     "metrics.pixel",
     "prediction.tiling",
     "prediction.merge",
     "prediction.predict",
     "training.schedule",
-    "report",
+    "report.page",
 ]
 
 

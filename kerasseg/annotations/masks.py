@@ -140,7 +140,8 @@ def _is_binary(values: np.ndarray) -> bool:
 
 
 def _check(values: np.ndarray, allowed: np.ndarray, path: Path, classes: Sequence[str]) -> None:
-    found = np.unique(values)
+    whole = values.dtype in (np.uint8, np.uint16)  # to count is ten times as fast as to sort
+    found = np.flatnonzero(np.bincount(values.ravel())) if whole else np.unique(values)
     strange = found[~np.isin(found, allowed)]
     if strange.size:
         shown = ", ".join(f"{value:g}" for value in strange[:SHOWN]) + (

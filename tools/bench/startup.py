@@ -1,6 +1,6 @@
 """How long the command line takes to answer, beside Python alone and an import of TensorFlow.
 
-    python tools/bench/startup.py
+python tools/bench/startup.py
 """
 
 from __future__ import annotations
