@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -62,7 +62,7 @@ def curves(history: Sequence[Mapping[str, float]], best: int | None = None) -> b
         _lines(dice, history, {"dice": "training", "val_dice": "validation"}, "Dice")
         _lines(rate, history, {"learning_rate": "learning rate"}, "Learning rate", drawstyle="steps-mid")
         dice.set_ylim(0, 1)
-        rate.set(yscale="log", ylim=_decades(row["learning_rate"] for row in history))
+        rate.set(yscale="log", ylim=_limits([row["learning_rate"] for row in history]))
         for axes in (loss, dice):
             _mark_epoch(axes, best)
             axes.legend()
@@ -125,10 +125,9 @@ def _mark_epoch(axes: Axes, epoch: int | None) -> None:
         axes.axvline(epoch, color=INK, linewidth=0.8, linestyle=(0, (4, 3)), label=f"kept: epoch {epoch}")
 
 
-def _decades(values: Iterable[float]) -> tuple[float, float]:
-    """Widen a range of positive numbers to whole decades, which a logarithmic axis can label."""
-    logarithms = [math.log10(value) for value in values]
-    return 10 ** math.floor(min(logarithms) - 0.01), 10 ** math.ceil(max(logarithms) + 0.01)
+def _limits(values: Sequence[float]) -> tuple[float, float]:
+    """Widen a range of positive numbers down to a power of ten, so that a logarithmic axis has two labels."""
+    return 10 ** math.floor(math.log10(min(values)) - 0.01), 1.5 * max(values)
 
 
 def _svg(figure: Figure) -> bytes:

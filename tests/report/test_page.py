@@ -162,7 +162,9 @@ def test_an_interrupted_run_has_a_page(finished_run):
 
 
 def test_an_empty_directory_has_a_page(tmp_path):
-    assert "There are no test scores yet" in read(tmp_path).text
+    reader = read(tmp_path)
+    assert "There are no test scores yet" in reader.text
+    assert reader.headings == []
 
 
 def test_an_image_without_an_overlay_is_not_shown(finished_run):
