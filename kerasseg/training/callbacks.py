@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
 
 import keras
 
@@ -24,15 +26,17 @@ class StopOnDivergence(keras.callbacks.Callback):
     ----------
     training : Stream
         What the batches come from.
-    epoch : int
-        Counted from 0.
     steps : int
         Steps in an epoch.
     """
 
-    def __init__(self, training: Stream, epoch: int, steps: int) -> None:
+    def __init__(self, training: Stream, steps: int) -> None:
         super().__init__()
-        self.training, self.epoch, self.steps = training, epoch, steps
+        self.training, self.steps = training, steps
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Know which batches come."""
+        self.epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
         """Look at the mean loss of the epoch so far: it stops being finite at the very step that does."""
@@ -49,18 +53,17 @@ class Progress(keras.callbacks.Callback):
 
     Parameters
     ----------
-    epoch : int
-        Counted from 0.
     epochs, steps : int
         How many epochs there are at most, and steps in each.
     """
 
-    def __init__(self, epoch: int, epochs: int, steps: int) -> None:
+    def __init__(self, epochs: int, steps: int) -> None:
         super().__init__()
-        self.title, self.steps = f"epoch {epoch + 1}/{epochs}", steps
+        self.epochs, self.steps = epochs, steps
 
-    def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Start the clocks."""
+        self.title = f"epoch {epoch + 1}/{self.epochs}"
         self.started = self.shown = time.monotonic()
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
@@ -78,3 +81,10 @@ class Progress(keras.callbacks.Callback):
         return (
             f"{self.title}  step {done}/{self.steps}  loss {loss:.4f}  {rate:.2f} steps/s  {left:.0f} s left"
         )
+
+
+def tensorboard(directory: Path) -> list[keras.callbacks.Callback]:
+    """What writes ``directory/tensorboard/``; nothing where the package ``tensorboard`` is not installed."""
+    if find_spec("tensorboard") is None:
+        return []
+    return [keras.callbacks.TensorBoard(str(directory / "tensorboard"), write_graph=False)]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -101,7 +102,26 @@ def configure(precision: str = "auto", devices: str = "auto") -> Setting:
             f"train.precision: {precision} is about 8 times slower than float32 on a CPU", stacklevel=2
         )
     keras.config.set_dtype_policy(precision)
-    return Setting(names, _description(on_cpu), precision, _onednn() and on_cpu, False, _strategy(names))
+    return Setting(names, _description(on_cpu), precision, _onednn() and on_cpu, False, share(names))
+
+
+def share(names: Sequence[str]) -> tf.distribute.Strategy:
+    """Make the strategy that gives each device its part of every batch; a single one needs none.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Logical names of devices, such as ``"GPU:0"``.
+
+    Returns
+    -------
+    tf.distribute.Strategy
+        With its default reduction TensorFlow 2.21 takes one replica's gradient for another's batch statistics
+        (seen on two logical CPUs, with Keras alone); summing on one device does not.
+    """
+    if len(names) == 1:
+        return tf.distribute.get_strategy()
+    return tf.distribute.MirroredStrategy(names, tf.distribute.ReductionToOneDevice())
 
 
 def _check(precision: str, devices: str) -> None:
@@ -115,7 +135,11 @@ def _check(precision: str, devices: str) -> None:
 
 
 def _choose(devices: str) -> tuple[str, ...]:
-    gpus = [] if devices == "cpu" else _gpus()
+    if devices == "cpu":
+        tf.config.set_visible_devices([], "GPU")
+    gpus = tf.config.get_visible_devices("GPU")
+    for gpu in gpus:
+        tf.config.experimental.set_memory_growth(gpu, True)
     if devices == "mirrored" and not gpus:
         warnings.warn(
             "train.devices: mirrored needs GPUs and there is none: using the CPU", Fallback, stacklevel=3
@@ -123,34 +147,23 @@ def _choose(devices: str) -> tuple[str, ...]:
     return tuple(f"GPU:{index}" for index in range(len(gpus))) or ("CPU:0",)
 
 
-def _gpus() -> list[tf.config.PhysicalDevice]:
-    gpus = tf.config.list_physical_devices("GPU")
-    for gpu in gpus:
-        tf.config.experimental.set_memory_growth(gpu, True)
-    return gpus
-
-
 def _precision(names: tuple[str, ...]) -> str:
     """bfloat16 needs no loss scaling; it is fast from compute capability 8.0 (Ampere), float16 from 7.0."""
     if names[0].startswith("CPU"):
         return "float32"
     capability = min(
-        _details(gpu).get("compute_capability", (0, 0)) for gpu in tf.config.list_physical_devices("GPU")
+        _details(gpu).get("compute_capability", (0, 0)) for gpu in tf.config.get_visible_devices("GPU")
     )
     if capability >= (8, 0):
         return "mixed_bfloat16"
     return "mixed_float16" if capability >= (7, 0) else "float32"
 
 
-def _strategy(names: tuple[str, ...]) -> tf.distribute.Strategy:
-    return tf.distribute.MirroredStrategy(names) if len(names) > 1 else tf.distribute.get_strategy()
-
-
 def _description(on_cpu: bool) -> str:
     if on_cpu:
         return f"{os.cpu_count()} cores"
     return ", ".join(
-        sorted({_details(gpu).get("device_name", "GPU") for gpu in tf.config.list_physical_devices("GPU")})
+        sorted({_details(gpu).get("device_name", "GPU") for gpu in tf.config.get_visible_devices("GPU")})
     )
 
 

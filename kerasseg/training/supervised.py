@@ -22,7 +22,7 @@ from kerasseg.errors import UserError
 from kerasseg.losses import Loss
 from kerasseg.metrics.streaming import Dice
 from kerasseg.training import checkpoint, history, schedule
-from kerasseg.training.callbacks import Progress, StopOnDivergence, TrainingDiverged
+from kerasseg.training.callbacks import Progress, StopOnDivergence, TrainingDiverged, tensorboard
 from kerasseg.training.history import History, Row
 
 __all__ = ["OPTIMIZERS", "History", "TrainingDiverged", "train"]
@@ -70,11 +70,11 @@ def train(
     loss : callable
         One of `kerasseg.losses.LOSSES`, with its numbers filled in.
     optimizer : keras.optimizers.Optimizer
-        Not used before.
+        Its arguments are used, and not itself: it may be made anywhere.
     epochs : int
         Most epochs.
     directory : Path
-        Gets ``history.csv`` and ``checkpoints/``.
+        Gets ``history.csv``, ``checkpoints/`` and, where TensorBoard is installed, ``tensorboard/``.
     seed : int
         Of the dropout.
     steps_per_epoch : int, optional
@@ -98,28 +98,88 @@ def train(
     UserError
         If `directory` holds checkpoints that were not to be resumed.
     """
-    checkpoints, first_rate = directory / "checkpoints", _in_decimals(optimizer.learning_rate)
-    trained = _compile(model, loss, optimizer, threshold, activation)
-    rows = _start(checkpoints, trained, resume)
-    held_out = dataset(validation, stop=len(validation))
     steps = steps_per_epoch or len(training)
+    trained = _compile(model, loss, optimizer, threshold, activation)
+    rows = _start(directory / "checkpoints", trained, resume)
+    patience = early_stopping or {"patience": epochs}
+    plateau = {"initial": _rate(optimizer), **(reduce_lr or {"factor": 1.0})}
+    between = BetweenEpochs(directory, rows, seed=seed, epochs=epochs, patience=patience, plateau=plateau)
+    callbacks = [between, StopOnDivergence(training, steps), Progress(epochs, steps), *tensorboard(directory)]
     try:
-        while not (stopped := _reason_to_stop(rows, epochs, early_stopping)):
-            epoch, started = len(rows), time.monotonic()
-            rate = _next_rate(rows, first_rate, reduce_lr)
-            trained.optimizer.learning_rate = rate
-            _seed_dropout(trained, seed, epoch)
-            watch = [StopOnDivergence(training, epoch, steps), Progress(epoch, epochs, steps)]
-            batches = dataset(training, start=epoch * steps, stop=(epoch + 1) * steps)
-            fitted = trained.fit(batches, validation_data=held_out, callbacks=watch, shuffle=False, verbose=0)
-            rows.append(_row(epoch, fitted, rate, time.monotonic() - started))
-            checkpoint.save(checkpoints, trained, rows)
-            history.write(directory / "history.csv", rows)
-            _say(rows, epochs)
+        if not between.stopped:
+            trained.fit(
+                dataset(training, start=len(rows) * steps),
+                validation_data=dataset(validation, stop=len(validation)),
+                initial_epoch=len(rows),
+                epochs=epochs,
+                steps_per_epoch=steps,
+                callbacks=callbacks,
+                shuffle=False,
+                verbose=0,
+            )
     except KeyboardInterrupt:
-        rows, stopped = checkpoint.rows(checkpoints), "interrupted"
-    checkpoint.load_best(checkpoints, trained, rows)
-    return History(rows, stopped)
+        return _finish(directory, trained, "interrupted")
+    return _finish(directory, trained, between.stopped)
+
+
+class BetweenEpochs(keras.callbacks.Callback):
+    """Do what is to be done before and after each epoch; what it needs to know is in `rows`.
+
+    Parameters
+    ----------
+    directory : Path
+        Gets ``history.csv`` and ``checkpoints/``.
+    rows : list of dict
+        History so far.
+    seed : int
+        Of the dropout.
+    epochs : int
+        Most epochs.
+    patience, plateau : mapping
+        Arguments of `schedule.stop` and `schedule.learning_rate`.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        rows: list[Row],
+        *,
+        seed: int,
+        epochs: int,
+        patience: Mapping[str, int],
+        plateau: Mapping[str, float],
+    ) -> None:
+        super().__init__()
+        self.directory, self.rows, self.seed, self.epochs = directory, list(rows), seed, epochs
+        self.patience, self.plateau = patience, plateau
+
+    @property
+    def stopped(self) -> str | None:
+        """Why there is no next epoch; None where there is one."""
+        if schedule.stop(self._losses, **self.patience):
+            return "early stopping"
+        return "epochs" if len(self.rows) >= self.epochs else None
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Make learning rate and dropout follow from the history and the epoch's number alone."""
+        self.started = time.monotonic()
+        self.rate = schedule.learning_rate(self._losses, **self.plateau)
+        self.model.optimizer.learning_rate = self.rate
+        _seed_dropout(self.model, self.seed, epoch)
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Keep and say what the epoch came to."""
+        scores = {name: logs[name] for name in ("loss", "dice", "val_loss", "val_dice")}
+        seconds = round(time.monotonic() - self.started, 2)
+        self.rows.append({"epoch": epoch + 1, **scores, "learning_rate": self.rate, "seconds": seconds})
+        checkpoint.save(self.directory / "checkpoints", self.model, self.rows)
+        history.write(self.directory / "history.csv", self.rows)
+        _say(self.rows, self.epochs)
+        self.model.stop_training = self.stopped is not None
+
+    @property
+    def _losses(self) -> list[float]:
+        return [row["val_loss"] for row in self.rows]
 
 
 def _compile(
@@ -127,7 +187,8 @@ def _compile(
 ) -> keras.Model:
     """Wrap `model`, sharing its weights, so that it stays uncompiled itself."""
     classes = model.output_shape[-1] - (activation == "softmax")
-    with model.distribute_strategy.scope():
+    with model.distribute_strategy.scope():  # which refuses an optimiser that was made outside
+        optimizer = type(optimizer).from_config(optimizer.get_config())
         trained = keras.Model(model.inputs, model.outputs, name=model.name)
         trained.compile(optimizer, loss, metrics=[Dice(classes, threshold, activation)], jit_compile=False)
         trained.optimizer.build(trained.trainable_variables)
@@ -143,19 +204,18 @@ def _start(checkpoints: Path, trained: keras.Model, resume: bool) -> list[Row]:
     return []
 
 
-def _in_decimals(rate: float) -> float:
+def _finish(directory: Path, trained: keras.Model, stopped: str) -> History:
+    """Bring `trained` to its best epoch; what counts is what the last checkpoint says, also after Ctrl-C."""
+    rows = checkpoint.rows(directory / "checkpoints")
+    if rows:
+        history.write(directory / "history.csv", rows)
+    checkpoint.load_best(directory / "checkpoints", trained, rows)
+    return History(rows, stopped)
+
+
+def _rate(optimizer: keras.optimizers.Optimizer) -> float:
     """0.01 and not 0.009999999776: float32, in which the optimiser keeps it, holds seven digits."""
-    return float(f"{float(rate):.7g}")
-
-
-def _reason_to_stop(rows: list[Row], epochs: int, early_stopping: Mapping[str, int] | None) -> str | None:
-    if early_stopping and schedule.stop(_losses(rows), **early_stopping):
-        return "early stopping"
-    return "epochs" if len(rows) >= epochs else None
-
-
-def _next_rate(rows: list[Row], initial: float, reduce_lr: Mapping[str, float] | None) -> float:
-    return schedule.learning_rate(_losses(rows), initial, **reduce_lr) if reduce_lr else initial
+    return float(f"{float(optimizer.learning_rate):.7g}")
 
 
 def _seed_dropout(trained: keras.Model, seed: int, epoch: int) -> None:
@@ -165,16 +225,7 @@ def _seed_dropout(trained: keras.Model, seed: int, epoch: int) -> None:
         state.assign(np.random.SeedSequence((seed, epoch, index)).generate_state(2))
 
 
-def _row(epoch: int, fitted: keras.callbacks.History, rate: float, seconds: float) -> Row:
-    scores = {name: fitted.history[name][0] for name in ("loss", "dice", "val_loss", "val_dice")}
-    return {"epoch": epoch + 1, **scores, "learning_rate": rate, "seconds": round(seconds, 2)}
-
-
 def _say(rows: list[Row], epochs: int) -> None:
     say(LINE.format(epochs=epochs, **rows[-1]))
     if history.degenerate(rows):
         say(history.ADVICE.format(**rows[-1]), style="yellow")
-
-
-def _losses(rows: list[Row]) -> list[float]:
-    return [row["val_loss"] for row in rows]

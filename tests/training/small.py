@@ -1,7 +1,7 @@
 """A training small enough to repeat.
 
-As a program, ``python small.py DIRECTORY``, it is killed at each of `MOMENTS`, resumed each time, and leaves its
-weights in ``DIRECTORY/weights.npz``.
+As a program, ``python small.py DIRECTORY``, it is killed at each of `MOMENTS`, resumed each time, and leaves
+its weights in ``DIRECTORY/weights.npz``.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def training(directory: Path) -> Stream:
 
 
 def model() -> keras.Model:
-    """Every kind of layer that could remember or round differently: statistics, dropout, resizing, depthwise."""
+    """Every kind of layer that could remember or round differently."""
     keras.utils.set_random_seed(1)
     image = keras.Input((None, None, 1))
     x = layers.Conv2D(8, 3, strides=2, padding="same")(image)
