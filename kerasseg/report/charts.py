@@ -63,6 +63,7 @@ def curves(history: Sequence[Mapping[str, float]], best: int | None = None) -> b
         _lines(rate, history, {"learning_rate": "learning rate"}, "Learning rate", drawstyle="steps-mid")
         dice.set_ylim(0, 1)
         rate.set(yscale="log", ylim=_limits([row["learning_rate"] for row in history]))
+        rate.yaxis.set_minor_formatter("")
         for axes in (loss, dice):
             _mark_epoch(axes, best)
             axes.legend()

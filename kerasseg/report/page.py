@@ -160,7 +160,7 @@ def _split(path: Path) -> Counter[str]:
 
 
 def _minutes(status: Mapping[str, Any]) -> float | None:
-    if "started" not in status or "changed" not in status:
+    if "started" not in status or status.get("state") == "running":
         return None
     begin, end = (datetime.fromisoformat(status[name]) for name in ("started", "changed"))
     return (end - begin).total_seconds() / 60

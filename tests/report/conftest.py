@@ -72,7 +72,7 @@ def write_run(directory: Path, tested: dict[str, tuple[np.ndarray, np.ndarray]])
         "kerasseg": "0.1.0",
         "python": "3.11.2",
         "precision": "float32",
-        "onednn": True,
+        "devices": ["GPU:0", "GPU:1"],
         "keras": None,
     }
     facts = {"status": STATUS, "data": DATA, "model": MODEL, "environment": environment}

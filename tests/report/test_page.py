@@ -161,6 +161,15 @@ def test_an_interrupted_run_has_a_page(finished_run):
     assert "It was interrupted." in text
 
 
+def test_a_run_that_goes_on_has_no_duration(finished_run):
+    change(finished_run / "status.json", state="running")
+    assert "21 November 2026, 04:05 · running" in read(finished_run).text
+
+
+def test_lists_are_written_for_people(finished_run):
+    assert "devices GPU:0, GPU:1" in read(finished_run).text
+
+
 def test_an_empty_directory_has_a_page(tmp_path):
     reader = read(tmp_path)
     assert "There are no test scores yet" in reader.text
