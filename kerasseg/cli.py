@@ -70,6 +70,30 @@ def _load(recipe: str, overrides: list[str] | None):
     return load(path, overrides or ())
 
 
+def _start_tensorflow() -> None:
+    """Import TensorFlow without what its libraries print at every start; they mind no level of logging.
+
+    What they say of a start that fails is shown.
+    """
+    import os
+    import tempfile
+
+    with tempfile.TemporaryFile() as said:
+        stderr = os.dup(2)
+        os.dup2(said.fileno(), 2)
+        try:
+            import tensorflow
+
+            tensorflow.config.list_physical_devices()
+        except BaseException:
+            said.seek(0)
+            os.write(stderr, said.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"kerasseg {__version__}")
@@ -95,6 +119,7 @@ def run(
 ) -> None:
     """Train, score, predict, export and report, as a recipe says."""
     recipe = _load(recipe, overrides)
+    _start_tensorflow()
     from kerasseg.run import run
 
     run(recipe, directory=directory, resume=resume)
@@ -119,6 +144,7 @@ def inspect(
     inspected = path if path.is_dir() or path.suffix == ".keras" else _load(target, overrides)
     if overrides and inspected is path:
         raise UserError(f"{path}: overrides change a recipe, and this is a model; got {' '.join(overrides)}")
+    _start_tensorflow()
     from kerasseg.inspection import inspect
 
     inspect(inspected)
@@ -130,6 +156,7 @@ def evaluate(
     threshold: Annotated[float | None, typer.Option(help="Instead of the recipe's.")] = None,
 ) -> None:
     """Score a run's model on its test images again."""
+    _start_tensorflow()
     from kerasseg.reuse import evaluate
 
     evaluate(run, threshold=threshold)
@@ -142,6 +169,7 @@ def predict(
     out: Annotated[Path, typer.Argument(help="Folder for the masks.")],
 ) -> None:
     """Segment images of any size, tile by tile."""
+    _start_tensorflow()
     from kerasseg.reuse import predict
 
     predict(model, images, out)
@@ -153,6 +181,7 @@ def export(
     out: Annotated[Path | None, typer.Argument(help="Folder to write; RUN/export/1 by default.")] = None,
 ) -> None:
     """Write a run's model as a SavedModel for raw images."""
+    _start_tensorflow()
     from kerasseg.reuse import export
 
     export(run, out)
