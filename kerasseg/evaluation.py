@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -147,6 +148,7 @@ def _curve(counts: Sequence[Counts]) -> dict[str, list[float]]:
 
 def _show(samples: Sequence[Sample], judgement: Judgement, folder: Path) -> None:
     """Draw the best, the median and the worst prediction over its image."""
+    shutil.rmtree(folder / "overlays", ignore_errors=True)  # another threshold has another ranking
     named = {sample.name: sample for sample in samples}
     ranking = ranks(judgement.test["images"])
     for place in sorted({0, len(ranking) // 2, len(ranking) - 1}):

@@ -5,13 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import keras
 from rich.table import Table
 
 from kerasseg import run as story
 from kerasseg.console import console
-from kerasseg.models import summary
-from kerasseg.prediction.predict import forward
 from kerasseg.recipe import Recipe
 from kerasseg.report import paper
 from kerasseg.reuse import opened
@@ -37,7 +34,7 @@ def inspect(target: Recipe | Path) -> None:
         recipe, model = target, story.build(_untrained(target), target.data.channels or CHANNELS)
     else:
         _, recipe, model = opened(target)
-    facts = _facts(recipe, model)
+    facts = story.describe_model(recipe, model, story.predictor(recipe, model))
     console.print(_blocks(facts))
     console.print(_costs(facts))
     if paper.applies(recipe.dump()):
@@ -47,11 +44,6 @@ def inspect(target: Recipe | Path) -> None:
 def _untrained(recipe: Recipe) -> Recipe:
     """Leave out the encoder's weights, which change nothing of what is looked at and take a download."""
     return recipe.model_copy(update={"model": recipe.model.model_copy(update={"encoder_weights": None})})
-
-
-def _facts(recipe: Recipe, model: keras.Model) -> dict[str, Any]:
-    batch = recipe.train.batch_size
-    return summary.describe(model, story.seen_size(recipe), batch=batch, forward=forward(model))
 
 
 def _blocks(facts: dict[str, Any]) -> Table:

@@ -36,7 +36,8 @@ def evaluate(path: Path, *, threshold: float | None = None) -> None:
     folder, recipe, model = opened(path)
     if threshold is not None:
         recipe = recipe.model_copy(update={"evaluate": Evaluate(threshold=threshold)})
-    judgement = story.evaluate(recipe, model, preparation.parts(recipe).test, folder.path)
+    answering = story.predictor(recipe, model)
+    judgement = story.evaluate(recipe, answering, preparation.parts(recipe).test, folder.path)
     folder.write_json("metrics.json", {**folder.read_json("metrics.json"), **asdict(judgement)})
 
 

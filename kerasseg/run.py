@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -67,13 +68,13 @@ def run(recipe: Recipe, *, directory: Path = Path("runs"), resume: bool = False)
         keras.utils.set_random_seed(recipe.seed)
         with setting.scope():
             model = build(recipe, preparation.model_channels(recipe, parts))
-        about = summary.describe(model, seen_size(recipe), batch=recipe.train.batch_size)
-        folder.write_json("model.json", about)
         history = learn(recipe, model, parts, folder.path, resume)
         model.save(folder / "model.keras")
         times = {"training_s": round(time.monotonic() - started, 1)}
 
-        judgement = evaluate(recipe, model, parts.test, folder.path)
+        answering = predictor(recipe, model)
+        folder.write_json("model.json", describe_model(recipe, model, answering))
+        judgement = evaluate(recipe, answering, parts.test, folder.path)
         facts = {**asdict(judgement), "fallbacks": folder.fallbacks, "times": times}
         folder.write_json("metrics.json", facts)
         if recipe.export.saved_model:
@@ -129,11 +130,17 @@ def predictor(recipe: Recipe, model: keras.Model) -> Predictor:
     )
 
 
-def evaluate(recipe: Recipe, model: keras.Model, samples: list[Sample], folder: Path) -> Judgement:
-    """Score the model on samples that it never saw, and say how it did."""
+def describe_model(recipe: Recipe, model: keras.Model, answering: Predictor) -> dict[str, Any]:
+    """Sum up what the model is made of and what it costs."""
+    batch = recipe.train.batch_size
+    return summary.describe(model, seen_size(recipe), batch=batch, forward=answering.forward)
+
+
+def evaluate(recipe: Recipe, answering: Predictor, samples: list[Sample], folder: Path) -> Judgement:
+    """Score a model on samples that it never saw, and say how it did."""
     judgement = judge(
         samples,
-        predictor(recipe, model),
+        answering,
         classes=recipe.data.classes,
         activation=recipe.model.activation,
         threshold=recipe.evaluate.threshold,
