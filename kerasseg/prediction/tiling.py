@@ -196,8 +196,8 @@ def _check(length: int, tile: int, overlap: int, multiple_of: int) -> None:
         )
     if round_up(tile, multiple_of) - 2 * overlap < multiple_of:
         raise UserError(
-            f"predict.overlap {overlap} is per side and leaves too little of predict.tile {tile}; the model wants "
-            f"multiples of {multiple_of}, so give a tile of at least {2 * overlap + multiple_of}"
+            f"predict.overlap {overlap} is per side and leaves too little of predict.tile {tile}; the model "
+            f"wants multiples of {multiple_of}, so give a tile of at least {2 * overlap + multiple_of}"
         )
 
 
