@@ -99,8 +99,8 @@ def _check(model: keras.Model, channels: int, normalise: str, classes: list[str]
     given = (model.input_shape[-1], model.output_shape[-1])
     if given != expected:
         raise UserError(
-            f"the model turns {given[0]} channels into {given[1]} probabilities; the recipe's {channels} "
-            f"channels, its classes {', '.join(classes)} and {activation} need {expected[0]} and {expected[1]}"
+            f"the model turns {given[0]} channels into {given[1]} probabilities; {channels} channels and "
+            f"{activation} over {len(classes)} classes need {expected[0]} and {expected[1]}"
         )
 
 
