@@ -70,6 +70,13 @@ def _load(recipe: str, overrides: list[str] | None):
     return load(path, overrides or ())
 
 
+def _existing(path: Path) -> Path:
+    """Answer a path that is no run before TensorFlow starts."""
+    from kerasseg.rundirectory import existing
+
+    return existing(path).path
+
+
 def _start_tensorflow() -> None:
     """Import TensorFlow without what its libraries print at every start; they mind no level of logging.
 
@@ -156,6 +163,7 @@ def evaluate(
     threshold: Annotated[float | None, typer.Option(help="Instead of the recipe's.")] = None,
 ) -> None:
     """Score a run's model on its test images again."""
+    run = _existing(run)
     _start_tensorflow()
     from kerasseg.reuse import evaluate
 
@@ -169,10 +177,11 @@ def predict(
     out: Annotated[Path, typer.Argument(help="Folder for the masks.")],
 ) -> None:
     """Segment images of any size, tile by tile."""
+    run = _existing(model)
     _start_tensorflow()
     from kerasseg.reuse import predict
 
-    predict(model, images, out)
+    predict(run, images, out)
 
 
 @app.command(**_example("export runs/sartorius_linknet/1 served/cells/1"))
@@ -181,6 +190,7 @@ def export(
     out: Annotated[Path | None, typer.Argument(help="Folder to write; RUN/export/1 by default.")] = None,
 ) -> None:
     """Write a run's model as a SavedModel for raw images."""
+    run = _existing(run)
     _start_tensorflow()
     from kerasseg.reuse import export
 
@@ -191,9 +201,8 @@ def export(
 def report(run: RunFolder) -> None:
     """Write a run's page, report.html, from the run's own files."""
     from kerasseg.report import page
-    from kerasseg.rundirectory import existing
 
-    typer.echo(f"wrote {page.write(existing(run).path)}")
+    typer.echo(f"wrote {page.write(_existing(run))}")
 
 
 @app.command(**_example("convert labelme masks drawn/ masks/ --classes cell"))
