@@ -9,7 +9,7 @@ very weights that it would have had.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import keras
@@ -24,14 +24,9 @@ from kerasseg.metrics.streaming import Dice
 from kerasseg.training import checkpoint, history, schedule
 from kerasseg.training.callbacks import Progress, StopOnDivergence, TrainingDiverged, tensorboard
 from kerasseg.training.history import History, Row
+from kerasseg.training.optimizers import OPTIMIZERS
 
 __all__ = ["OPTIMIZERS", "History", "TrainingDiverged", "train"]
-
-OPTIMIZERS: dict[str, Callable[..., keras.optimizers.Optimizer]] = {
-    "adam": keras.optimizers.Adam,
-    "adamw": keras.optimizers.AdamW,
-    "sgd": keras.optimizers.SGD,
-}
 
 LINE = (
     "epoch {epoch}/{epochs}  loss {loss:.4f}  dice {dice:.4f}  val_loss {val_loss:.4f}"

@@ -59,7 +59,7 @@ def learn(
         "training": training(directory / "data"),
         "validation": fixed(samples(directory / "data")[:3], **ARGUMENTS),
         "loss": LOSSES["combo"](),
-        "optimizer": keras.optimizers.Adam(0.02),
+        "optimizer": supervised.OPTIMIZERS["adam"](0.02),
         "reduce_lr": {"patience": 1, "factor": 0.5},
         "seed": 3,
     }
