@@ -9,7 +9,7 @@ from pathlib import Path
 from kerasseg import preparation
 from kerasseg.console import say
 from kerasseg.data.augment import augmentation
-from kerasseg.data.prepare import BUDGET
+from kerasseg.data.prepared import BUDGET
 from kerasseg.data.sample import Sample
 from kerasseg.data.split import Split, audit
 from kerasseg.data.stream import Stream

@@ -15,7 +15,7 @@ import numpy as np
 
 from kerasseg.data.augment import augmentation
 from kerasseg.data.patches import cut, grid, random_origin
-from kerasseg.data.prepare import BUDGET, Prepared
+from kerasseg.data.prepared import BUDGET, Prepared
 from kerasseg.data.sample import Sample
 from kerasseg.errors import UserError
 

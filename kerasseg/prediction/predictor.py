@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kerasseg.data.prepare import prepare
+from kerasseg.images.prepare import prepare
 from kerasseg.images.resize import resize_probabilities
 from kerasseg.prediction.predict import Forward, predict
 

@@ -130,7 +130,7 @@ def _answer(
 
 
 def _as_seen(pixels: tf.Tensor, normalise: str, resize: tuple[int, int] | None, dtype: tf.DType) -> tf.Tensor:
-    """Normalise and resize in the order of `kerasseg.data.prepare.prepare`."""
+    """Normalise and resize in the order of `kerasseg.images.prepare.prepare`."""
     if resize is None:
         return graph.normalise(pixels, normalise, dtype)
     if (
