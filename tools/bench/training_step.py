@@ -1,0 +1,153 @@
+"""LinkNet-B0's training step, time to the first one, and inference, against plain Keras and PyTorch.
+
+    python tools/bench/training_step.py [--batch 8] [--rounds 3]
+
+Each contender lives in a process of its own, since TensorFlow reads its switches when imported; they take
+turns, and a ratio is the median of the rounds' ratios. segmentation_models_pytorch joins if installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+
+import numpy as np
+from rich.table import Table
+
+from kerasseg.console import console
+
+SIZE = (256, 256)
+Work = Callable[[], object]
+
+
+def ours(images: np.ndarray, targets: np.ndarray) -> tuple[Work, Work]:
+    """Our settings: what `kerasseg run` trains with."""
+    from kerasseg.training.optimizers import OPTIMIZERS
+
+    return _in_keras(images, targets, OPTIMIZERS["adam"](1e-3))
+
+
+def plain_keras(images: np.ndarray, targets: np.ndarray) -> tuple[Work, Work]:
+    """The same model, Keras' Adam, TensorFlow's defaults; no XLA, whose first step takes minutes."""
+    import keras
+
+    return _in_keras(images, targets, keras.optimizers.Adam(1e-3))
+
+
+def smp(images: np.ndarray, targets: np.ndarray) -> tuple[Work, Work]:
+    """segmentation_models.pytorch's LinkNet-B0, eager, as its examples train it."""
+    import segmentation_models_pytorch
+    import torch
+
+    model = segmentation_models_pytorch.Linknet("efficientnet-b0", encoder_weights=None, activation="sigmoid")
+    optimizer = torch.optim.Adam(model.parameters(), 1e-3)
+    dice = segmentation_models_pytorch.losses.DiceLoss("binary", from_logits=False)
+    x, y = (torch.from_numpy(array.astype(np.float32).transpose(0, 3, 1, 2)) for array in (images, targets))
+
+    def step() -> None:
+        optimizer.zero_grad()
+        guess = model.train()(x)
+        (dice(guess, y) + torch.nn.functional.binary_cross_entropy(guess, y)).backward()
+        optimizer.step()
+
+    def infer() -> None:
+        with torch.inference_mode():
+            model.eval()(x[:1])
+
+    return step, infer
+
+
+CONTENDERS = {"kerasseg": ours, "plain Keras": plain_keras, "smp": smp}
+SWITCHES = {"plain Keras": {"TF_ENABLE_ONEDNN_OPTS": "0"}}
+
+
+def _in_keras(images: np.ndarray, targets: np.ndarray, optimizer: object) -> tuple[Work, Work]:
+    import keras
+    import tensorflow as tf
+
+    from kerasseg.losses import LOSSES
+    from kerasseg.metrics.streaming import Dice
+    from kerasseg.models import MODELS
+
+    model = MODELS["linknet"]((*SIZE, 3), 1, encoder_weights=None)
+    trained = keras.Model(model.inputs, model.outputs)
+    trained.compile(optimizer, LOSSES["combo"](), metrics=[Dice(1)], jit_compile=False)
+    forward = tf.function(lambda x: model(x, training=False))
+    x, y = tf.constant(images), tf.constant(targets)
+    return lambda: trained.train_on_batch(x, y), lambda: forward(x[:1]).numpy()
+
+
+def contend(name: str, batch: int) -> None:
+    """Be a contender: say how long things take, whenever a line comes in that names one."""
+    rng = np.random.default_rng(0)
+    images = rng.random((batch, *SIZE, 3), np.float32)
+    step, infer = CONTENDERS[name](images, (images[..., :1] > 0.5).astype(np.uint8))
+    step()
+    works = {"step": step, "infer": infer}
+    print("ready", flush=True)
+    for line in sys.stdin:
+        began = time.perf_counter()
+        works[line.strip()]()
+        print(time.perf_counter() - began, flush=True)
+
+
+class Contender:
+    """A contender in a process of its own."""
+
+    def __init__(self, name: str, batch: int) -> None:
+        began = time.perf_counter()
+        command = [sys.executable, __file__, "--contend", name, "--batch", str(batch)]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        self.process = subprocess.Popen(command, text=True, env=os.environ | SWITCHES.get(name, {}), **pipes)
+        self._answer()
+        self.first = time.perf_counter() - began
+
+    def time(self, work: str) -> float:
+        """Seconds that ``"step"`` or ``"infer"`` takes now."""
+        print(work, file=self.process.stdin, flush=True)
+        return float(self._answer())
+
+    def _answer(self) -> str:
+        answer = self.process.stdout.readline()
+        if not answer:
+            raise RuntimeError(f"{' '.join(self.process.args)} ended; run it alone to see why")
+        return answer
+
+
+def main() -> None:
+    """Let all take turns and print the table."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--batch", type=int, default=8)
+    arguments.add_argument("--rounds", type=int, default=3)
+    arguments.add_argument("--contend", choices=CONTENDERS, help=argparse.SUPPRESS)
+    given = arguments.parse_args()
+    if given.contend:
+        contend(given.contend, given.batch)
+        return
+    names = [name for name in CONTENDERS if name != "smp" or find_spec("segmentation_models_pytorch")]
+    contenders = [Contender(name, given.batch) for name in names]
+    works = ("step", "infer")
+    for contender in contenders:
+        contender.time("infer")  # traces it
+    times = np.array([[[c.time(work) for work in works] for c in contenders] for _ in range(given.rounds)])
+    show(names, [contender.first for contender in contenders], times)
+
+
+def show(names: list[str], first: list[float], times: np.ndarray) -> None:
+    """Print medians and ratios to the first contender; `times` is (rounds, contenders, works) in seconds."""
+    table = Table("", "first step ready, s", "ratio", "step, s", "ratio", "inference of one, ms", "ratio")
+    medians, ratios = np.median(times, axis=0), np.median(times[:, :1] / times, axis=0)
+    for name, ready, (step, infer), (faster, inferred) in zip(names, first, medians, ratios, strict=True):
+        cells = (ready, first[0] / ready, step, faster, infer * 1e3, inferred)
+        table.add_row(name, *(f"{cell:.2f}" for cell in cells))
+    console.print(table)
+    console.print("a ratio is kerasseg's time over the contender's: below 1, kerasseg is faster")
+
+
+if __name__ == "__main__":
+    main()
