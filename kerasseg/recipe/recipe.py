@@ -29,7 +29,7 @@ class Predict(Section):
     tile: Positive = 256
     """Side of a tile, in pixels."""
     overlap: Count = 32
-    """Pixels that neighbouring tiles share."""
+    """Pixels on each side of a tile that are context and are not answered for."""
     blend: Literal["crop", "gaussian", "hann", "constant"] = "hann"
     """How they are weighted where they overlap."""
 

@@ -1,0 +1,63 @@
+"""Probabilities to mask, mask to labels, on arrays that can be checked by eye."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy import ndimage
+
+from kerasseg import postprocess
+from kerasseg.errors import UserError
+
+
+def test_sigmoid_takes_the_strongest_class_from_the_threshold_on():
+    probabilities = np.array([[[0.5, 0.2], [0.4, 0.49], [0.6, 0.9]]], np.float32)
+    assert postprocess.mask(probabilities).tolist() == [[1, 0, 2]]
+    assert postprocess.mask(probabilities, threshold=0.7).tolist() == [[0, 0, 2]]
+
+
+def test_softmax_has_background_first_and_no_threshold():
+    probabilities = np.array([[[0.4, 0.35, 0.25], [0.2, 0.3, 0.5]]], np.float32)
+    assert postprocess.mask(probabilities, threshold=0.9, activation="softmax").tolist() == [[0, 2]]
+
+
+def test_objects_are_numbered_class_by_class_in_the_order_of_their_first_pixels():
+    mask = np.array([[1, 1, 0, 2], [0, 0, 2, 2], [1, 255, 0, 0]], np.uint8)
+    assert postprocess.labels(mask).tolist() == [[1, 1, 0, 2], [0, 0, 2, 2], [3, 0, 0, 0]]
+
+
+def test_corners_connect_only_if_asked():
+    mask = np.eye(3, dtype=np.uint8)
+    assert postprocess.labels(mask).max() == 3
+    assert postprocess.labels(mask, diagonal=True).max() == 1
+
+
+def test_small_objects_go_after_their_holes_are_filled():
+    ring = np.array([[1, 1, 1, 0, 1], [1, 0, 1, 0, 0], [1, 1, 1, 0, 0]], np.uint8)
+    filled = [[1, 1, 1, 0, 0], [1, 1, 1, 0, 0], [1, 1, 1, 0, 0]]
+    assert postprocess.labels(ring, smallest=9, fill=True).tolist() == filled
+    assert postprocess.labels(ring, smallest=9).max() == 0
+
+
+def test_an_object_within_a_hole_stays():
+    labels = np.ones((5, 5), np.int32)
+    labels[1:4, 1:4], labels[2, 2] = 0, 2
+    filled = postprocess.fill_holes(labels)
+    assert filled[2, 2] == 2
+    assert (filled == 1).sum() == 24
+
+
+@given(arrays(np.uint8, (4, 5, 3), elements=st.integers(0, 1)))
+def test_volumes_are_numbered_as_scipy_does(mask):
+    _, count = ndimage.label(mask)
+    labels = postprocess.labels(mask)
+    assert labels.max() == count
+    assert ((labels > 0) == (mask > 0)).all()
+
+
+@pytest.mark.parametrize("arguments", [{"activation": "tanh"}, {}])
+def test_what_makes_no_mask_is_refused(arguments):
+    channels = 2 if arguments else 255
+    with pytest.raises(UserError):
+        postprocess.mask(np.zeros((1, 1, channels), np.float32), **arguments)
