@@ -39,4 +39,4 @@ def test_what_was_resized_comes_back_at_its_own_size():
 
 def test_a_message_names_the_file():
     with pytest.raises(UserError, match=r"odd\.tif"):
-        predictor(channels=3)(np.zeros((4, 4, 2), np.uint8), "odd.tif")
+        predictor(channels=3)(np.zeros((4, 4, 5), np.uint8), "odd.tif")
