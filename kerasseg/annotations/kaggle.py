@@ -12,7 +12,7 @@ from kerasseg.annotations import rle
 from kerasseg.annotations.documents import checked_size
 from kerasseg.annotations.draw import draw_labels
 from kerasseg.annotations.shapes import Drawing, Shape, instances
-from kerasseg.annotations.trace import label_shapes
+from kerasseg.annotations.trace import pixels_shape
 from kerasseg.errors import UserError, unknown
 from kerasseg.images import files
 
@@ -109,8 +109,8 @@ def _shapes(row: dict[str, str], size: tuple[int, int], classes: Sequence[str], 
     label = row.get(CLASS) or classes[0]
     if label not in classes:
         raise UserError(f"{path}: {unknown('class', label, classes)}")
-    mask = rle.decode(row["annotation"] or "", size, name=f"{path}: {row['id']}")
-    return label_shapes(mask.astype(np.uint8), lambda _: label)
+    pixels = rle.pixels(row["annotation"] or "", size, name=f"{path}: {row['id']}")
+    return [pixels_shape(*np.divmod(pixels, size[1]), label)] if pixels.size else []
 
 
 def _written(name: str, drawing: Drawing) -> Iterable[tuple]:

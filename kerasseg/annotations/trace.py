@@ -78,6 +78,22 @@ def label_shapes(labels: np.ndarray, label_of: Callable[[int], str]) -> list[Sha
     return [_mask_shape(labels[box] == at, box, label_of(at)) for at, box in boxes if box is not None]
 
 
+def pixels_shape(rows: np.ndarray, columns: np.ndarray, label: str) -> Shape:
+    """Hold one instance exactly, as a ``mask`` shape, at the cost of its own box and not of its image's.
+
+    Parameters
+    ----------
+    rows, columns : numpy.ndarray, shape (N,), int64
+        Where its pixels lie; at least one.
+    label : str
+        Its class.
+    """
+    box = tuple(slice(int(axis.min()), int(axis.max()) + 1) for axis in (rows, columns))
+    mask = np.zeros([part.stop - part.start for part in box], bool)
+    mask[rows - box[0].start, columns - box[1].start] = True
+    return _mask_shape(mask, box, label)
+
+
 def outline(shapes: Iterable[Shape], tolerance: float = TOLERANCE) -> list[Shape]:
     """Turn ``mask`` shapes without holes into polygons; all other shapes stay as they are.
 

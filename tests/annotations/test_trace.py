@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from kerasseg.annotations.draw import draw_labels, draw_mask
 from kerasseg.annotations.shapes import IGNORE, Shape
-from kerasseg.annotations.trace import outline, trace_labels, trace_mask
+from kerasseg.annotations.trace import label_shapes, outline, pixels_shape, trace_labels, trace_mask
 
 RING = np.array([[1, 1, 1, 0, 2], [1, 0, 1, 0, 0], [1, 1, 1, 0, 2]], np.int32)
 IDS = hnp.arrays(np.int32, hnp.array_shapes(min_dims=2, max_dims=2, max_side=14), elements=st.integers(0, 3))
@@ -57,3 +57,11 @@ def test_groups_of_others_are_not_joined():
     taken = Shape("cell", np.array([[0.0, 0], [1, 0], [1, 1]]), group_id=4)
     _, left, right = outline([taken, Shape("cell", np.array([[0.0, 2], [2, 2]]), "mask", mask=mask)])
     assert left.group_id == right.group_id != taken.group_id
+
+
+def test_pixels_by_their_places_are_held_as_labels_are():
+    labels = np.array([[0, 0, 0, 0], [0, 1, 0, 1], [0, 1, 1, 0]], np.int32)
+    (expected,) = label_shapes(labels, lambda _: "cell")
+    found = pixels_shape(*np.nonzero(labels), "cell")
+    assert found.points.tolist() == expected.points.tolist() == [[1, 1], [3, 2]]
+    assert found.mask.tolist() == expected.mask.tolist()
