@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,6 @@ def run(recipe: Recipe, *, directory: Path = Path("runs"), resume: bool = False)
     UserError
         If the recipe, the data or the disk do not allow it.
     """
-    started = time.monotonic()
     find = rundirectory.unfinished if resume else rundirectory.create
     with find(recipe, directory).kept() as folder:
         say(f"run {folder.path}")
@@ -69,15 +68,17 @@ def run(recipe: Recipe, *, directory: Path = Path("runs"), resume: bool = False)
         with setting.scope():
             model = build(recipe, preparation.model_channels(recipe, parts))
         history = learn(recipe, model, parts, folder.path, resume)
-        model.save(folder / "model.keras")
-        times = {"training_s": round(time.monotonic() - started, 1)}
+        with files.write_atomically(folder / "model.keras") as path:
+            model.save(path)
 
         answering = predictor(recipe, model)
         folder.write_json("model.json", describe_model(recipe, model, answering))
         judgement = evaluate(recipe, answering, parts.test, folder.path)
+        times = {"training_s": round(sum(row["seconds"] for row in history.rows), 1)}
         facts = {**asdict(judgement), "fallbacks": folder.fallbacks, "times": times}
         folder.write_json("metrics.json", facts)
         if recipe.export.saved_model:
+            shutil.rmtree(folder / "export", ignore_errors=True)  # of weights before a resumption
             export(recipe, model, folder / "export" / "1")
         folder.set_state(_state(history), stopped=history.stopped, fallbacks=folder.fallbacks)
     say(f"report {page.write(folder.path)}")

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 
@@ -129,6 +130,17 @@ def test_an_export_gets_the_next_number_and_answers_without_kerasseg(finished):
     )
     answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "(1, 50, 70, 1)"
+
+
+def test_a_run_that_was_killed_just_before_its_end_goes_on_to_the_same_scores(finished, recipe, tmp_path):
+    again = rundirectory.RunDirectory(tmp_path / "tiny" / "1")
+    shutil.copytree(finished.path, again.path)
+    again.set_state("running")
+    (again / "model.keras").unlink()
+    run(recipe, directory=tmp_path, resume=True)
+    assert again.state == "finished"
+    assert again.read_json("metrics.json")["test"] == finished.read_json("metrics.json")["test"]
+    assert (again / "model.keras").is_file()
 
 
 def test_a_finished_run_is_not_resumed(finished, recipe, folder):
