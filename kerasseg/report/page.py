@@ -35,6 +35,7 @@ from kerasseg.report.ranking import Rank, ranks, shown
 
 NAME = "report.html"
 MOST_EXAMPLES = 8
+SYNTHETIC = "SYNTHETIC data: these images were drawn by a program; the scores say nothing about cells."
 LONGEST_SIDE = 1000  # of an embedded picture, in pixels
 JPEG, SVG = "image/jpeg", "image/svg+xml"
 
@@ -168,10 +169,10 @@ def _minutes(status: Mapping[str, Any]) -> float | None:
 
 def _warnings(data: Mapping, status: Mapping, metrics: Mapping) -> list[str]:
     """Collect what a reader must know before any figure, each once."""
-    synthetic = ["SYNTHETIC data: these images were drawn by a program; the scores say nothing about cells."]
-    fallbacks = [*status.get("fallbacks", []), *metrics.get("fallbacks", [])]
-    made_up = synthetic if data.get("origin") == "SYNTHETIC" else []
-    return made_up + [f"FALLBACK: {text}" for text in dict.fromkeys(fallbacks)]
+    synthetic = data.get("origin") == "SYNTHETIC"
+    fallbacks = dict.fromkeys([*status.get("fallbacks", []), *metrics.get("fallbacks", [])])
+    said = [f"FALLBACK: {text}" for text in fallbacks if not (synthetic and text.startswith("SYNTHETIC"))]
+    return [SYNTHETIC, *said] if synthetic else said
 
 
 def _best(history: list[dict[str, float]]) -> int | None:
