@@ -159,8 +159,8 @@ def _keras_layer(layer: layers.Layer, *, momentum: float) -> layers.Layer:
     config = layer.get_config()
     if type(layer).__name__ == "FixedDropout":
         return layers.Dropout(config["rate"], noise_shape=(None, 1, 1, 1), name=layer.name)
-    if isinstance(layer, layers.Activation) and "swish" in str(config["activation"]):
-        return layers.Activation("silu", name=layer.name)
+    if "swish" in str(config.get("activation")):  # of activations, and of the convolutions that squeeze
+        config["activation"] = "silu"
     if isinstance(layer, layers.BatchNormalization):
         config["momentum"] = momentum
     return type(layer).from_config(config)
