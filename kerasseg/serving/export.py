@@ -181,7 +181,9 @@ def largest_difference(directory: Path, local: Predictor) -> float:
         The largest difference of two probabilities.
     """
     served = tf.saved_model.load(str(directory)).signatures
-    noise = np.random.default_rng(0).random((*CHECKED_SIZE, local.channels), dtype=np.float32)
+    # OpenCV enlarges in whole numbers, which rounds noise otherwise; images shrink alike.
+    size = CHECKED_SIZE if local.resize is None else tuple(2 * length + 1 for length in local.resize)
+    noise = np.random.default_rng(0).random((*size, local.channels), dtype=np.float32)
     differences = []
     for name, dtype in SIGNATURES.items():
         image = noise if dtype.is_floating else (noise * dtype.max).astype(dtype.as_numpy_dtype)
