@@ -16,7 +16,7 @@ without any predicted pixel and recall without any true one included.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -238,27 +238,21 @@ def _above(values: np.ndarray, truth: np.ndarray, edges: np.ndarray) -> Counts:
     return Counts(tp, fp, fn, tn)
 
 
-def threshold_curve(
-    probabilities: Iterable[np.ndarray], masks: Iterable[np.ndarray], thresholds: Sequence[float]
-) -> dict[str, list[float]]:
+def threshold_curve(counts: Sequence[Counts], thresholds: Sequence[float]) -> dict[str, list[float]]:
     """Show how pooled scores depend on the threshold.
 
     Parameters
     ----------
-    probabilities : iterable of np.ndarray
-        (..., K) float32 for each image; drawn one by one, so a generator keeps memory low.
-    masks : iterable of np.ndarray
-        (...) uint8 for each image.
+    counts : sequence of Counts
+        What `threshold_counts` gave for each image.
     thresholds : sequence of float
-        T rising thresholds.
+        The T thresholds it was given.
 
     Returns
     -------
     dict
         `threshold` and the four pooled scores, each a list of T floats, averaged over classes.
     """
-    pairs = zip(probabilities, masks, strict=True)
-    each = [threshold_counts(probability, mask, thresholds) for probability, mask in pairs]
-    pooled = Counts(*(np.sum(arrays, axis=0) for arrays in zip(*each, strict=True)))
+    pooled = Counts(*(np.sum(arrays, axis=0) for arrays in zip(*counts, strict=True)))
     curve = {name: score(pooled).mean(axis=-1).tolist() for name, score in SCORES.items()}
     return {"threshold": [float(threshold) for threshold in thresholds], **curve}

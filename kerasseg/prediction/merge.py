@@ -44,7 +44,9 @@ def gaussian(tile: int) -> np.ndarray:
 WINDOWS: dict[str, Callable[[int], np.ndarray]] = {"constant": constant, "gaussian": gaussian, "hann": hann}
 BLENDS = ("crop", *WINDOWS)
 
-Put = Callable[[np.ndarray, Tile, np.ndarray], None]
+Answers = Iterator[tuple[Tile, np.ndarray]]
+Rows = Iterator[tuple[int, Answers]]  # each row of tiles with its number
+Bands = Iterator[tuple[slice, np.ndarray]]
 
 
 def weights(axis: Axis, window: Callable[[int], np.ndarray]) -> np.ndarray:
@@ -69,9 +71,7 @@ def weights(axis: Axis, window: Callable[[int], np.ndarray]) -> np.ndarray:
     return np.stack([shape / total[source] for source in axis.sources]).astype(np.float32)
 
 
-def bands(
-    tiling: Tiling, answers: Iterable[tuple[Tile, np.ndarray]], blend: str = "hann"
-) -> Iterator[tuple[slice, np.ndarray]]:
+def bands(tiling: Tiling, answers: Iterable[tuple[Tile, np.ndarray]], blend: str = "hann") -> Bands:
     """Merge tiles into bands of finished rows.
 
     Parameters
@@ -83,12 +83,11 @@ def bands(
     blend : {"crop", "constant", "gaussian", "hann"}
         How tiles share the pixels in which they overlap.
 
-    Yields
-    ------
-    slice
-        Rows of the image (planes of a volume), each once, from the top.
-    np.ndarray
-        (rows, X, K) float32: a view that is valid until the next band is asked for.
+    Returns
+    -------
+    iterator of (slice, np.ndarray)
+        Rows of the image (planes of a volume), each once, from the top, with their (rows, X, K) float32: a
+        view that is valid until the next band is asked for.
 
     Raises
     ------
@@ -98,58 +97,77 @@ def bands(
     if blend not in BLENDS:
         raise UserError(unknown("blend", blend, BLENDS))
     first, answers = _peek(answers)
-    band = np.zeros(_band_shape(tiling, channels=first.shape[-1]), np.float32)
-    put = _place if blend == "crop" else _adder(tiling, WINDOWS[blend], first.shape)
-    columns = tuple(slice(0, length) for length in tiling.shape[1:])
-    for row, group in itertools.groupby(answers, key=lambda pair: pair[0].index[0]):
-        for tile, answer in group:
-            put(band, tile, answer)
-        rows = _finished(tiling, row)
-        yield rows, band[(slice(0, rows.stop - rows.start), *columns)]
-        _scroll(band, rows.stop - rows.start)
+    rows = itertools.groupby(answers, key=lambda pair: pair[0].index[0])
+    channels = first.shape[-1]
+    return (
+        _cropped(tiling, rows, channels)
+        if blend == "crop"
+        else _blended(tiling, rows, channels, WINDOWS[blend])
+    )
 
 
-def _peek(answers: Iterable[tuple[Tile, np.ndarray]]) -> tuple[np.ndarray, Iterator[tuple[Tile, np.ndarray]]]:
+def _peek(answers: Iterable[tuple[Tile, np.ndarray]]) -> tuple[np.ndarray, Answers]:
     """Look at the first answer without losing it."""
     answers = iter(answers)
     first = next(answers)
     return first[1], itertools.chain([first], answers)
 
 
-def _band_shape(tiling: Tiling, channels: int) -> tuple[int, ...]:
-    """One row of tiles, from its top to its bottom, as wide as the tiles reach."""
+def _cropped(tiling: Tiling, rows: Rows, channels: int) -> Bands:
+    """Lay cores side by side; a band is as high as a row of cores."""
+    cores = tiling.axes[0].cores
+    band = np.empty((max(map(_length, cores)), *tiling.shape[1:], channels), np.float32)
+    for row, answers in rows:
+        finished = band[: _length(cores[row])]
+        for tile, answer in answers:
+            finished[(slice(None), *tile.core[1:])] = answer[tile.inner]
+        yield cores[row], finished
+
+
+def _blended(tiling: Tiling, rows: Rows, channels: int, window: Callable[[int], np.ndarray]) -> Bands:
+    """Add weighted tiles up; a band is as high as a tile, and scrolls down by what is finished."""
     widths = (axis.starts[-1] + axis.tile for axis in tiling.axes[1:])
-    return (tiling.tile_shape[0], *widths, channels)
+    band = np.zeros((tiling.tile_shape[0], *widths, channels), np.float32)
+    weighted = np.empty((*tiling.tile_shape, channels), np.float32)
+    each_axis = _axis_weights(tiling, window, channels)
+    columns = tuple(slice(0, length) for length in tiling.shape[1:])
+    for row, answers in rows:
+        for tile, answer in answers:
+            _weigh(answer, [of[number] for of, number in zip(each_axis, tile.index, strict=True)], weighted)
+            band[(slice(None), *tile.source[1:])] += weighted
+        finished = _finished(tiling, row)
+        yield finished, band[(slice(0, _length(finished)), *columns)]
+        _scroll(band, _length(finished))
+
+
+def _axis_weights(tiling: Tiling, window: Callable[[int], np.ndarray], channels: int) -> list[np.ndarray]:
+    """Shape each axis' weights such that those of one tile multiply its (Y, X, K)."""
+    rank = len(tiling.shape)
+    each_axis = [weights(axis, window) for axis in tiling.axes]
+    # Written out for the channels along the last axis: an inner loop over a few channels would be slow.
+    each_axis[-1] = np.repeat(each_axis[-1], channels, axis=1)
+    last = (*[1] * (rank - 1), tiling.tile_shape[-1], channels)
+    shapes = [tuple(-1 if other == axis else 1 for other in range(rank + 1)) for axis in range(rank - 1)]
+    return [of.reshape(len(of), *shape) for of, shape in zip(each_axis, (*shapes, last), strict=True)]
+
+
+def _weigh(answer: np.ndarray, each_axis: list[np.ndarray], weighted: np.ndarray) -> None:
+    np.multiply(answer, each_axis[-1], out=weighted)
+    for along in each_axis[:-1]:
+        weighted *= along
 
 
 def _finished(tiling: Tiling, row: int) -> slice:
     """Tell which rows no tile below this row of tiles touches."""
-    starts = (*tiling.axes[0].starts, tiling.shape[0])
-    return slice(starts[row], starts[row + 1])
+    return slice(*(*tiling.axes[0].starts, tiling.shape[0])[row : row + 2])
 
 
 def _scroll(band: np.ndarray, rows: int) -> None:
     """Move what is not finished to the top, and clear the rest."""
     kept = max(len(band) - rows, 0)
-    band[:kept] = band[len(band) - kept :].copy()
+    band[:kept] = band[len(band) - kept :]
     band[kept:] = 0
 
 
-def _place(band: np.ndarray, tile: Tile, answer: np.ndarray) -> None:
-    """Write a tile's core."""
-    band[(tile.inner[0], *tile.core[1:])] = answer[tile.inner]
-
-
-def _adder(tiling: Tiling, window: Callable[[int], np.ndarray], shape: tuple[int, ...]) -> Put:
-    """Make the function that adds a tile to the band under its weights."""
-    each_axis = [weights(axis, window) for axis in tiling.axes]
-    weighted = np.empty(shape, np.float32)
-
-    def add(band: np.ndarray, tile: Tile, answer: np.ndarray) -> None:
-        for axis, number in enumerate(tile.index):
-            along = [1] * answer.ndim
-            along[axis] = -1
-            answer = np.multiply(answer, each_axis[axis][number].reshape(along), out=weighted)
-        band[(slice(None), *tile.source[1:])] += answer
-
-    return add
+def _length(part: slice) -> int:
+    return part.stop - part.start

@@ -111,6 +111,15 @@ def test_many_thresholds_at_once_count_as_each_does(probabilities, mask):
             assert [array[at, k] for array in found] == [array[0] for array in one]
 
 
+def test_a_curve_pools_images_before_it_scores():
+    mask, thresholds = np.array([1, 1, 0], np.uint8), [0.2, 0.6]
+    images = [np.array([[0.9], [0.5], [0.4]], np.float32), np.array([[0.1], [0.7], [0.1]], np.float32)]
+    counts = [pixel.threshold_counts(image, mask, thresholds) for image in images]
+    curve = pixel.threshold_curve(counts, thresholds)
+    assert curve["threshold"] == thresholds
+    np.testing.assert_allclose(curve["iou"], [3 / 5, 2 / 4])
+
+
 @pytest.mark.parametrize(
     ("found", "message"),
     [(FOUND[:1], "shape"), (np.full((2, 3), 3, np.uint8), "class id 3")],

@@ -55,6 +55,17 @@ def test_cropped_tiles_that_see_enough_equal_the_whole(three_convolutions):
     assert np.abs(blind - whole).max() > 1e-3
 
 
+def test_tiles_start_where_strides_fall_on_the_same_pixels():
+    image = x = keras.Input((None, None, 1))
+    for layer in (keras.layers.MaxPooling2D(4), keras.layers.UpSampling2D(4)):
+        x = layer(x)
+    answer = forward(keras.Model(image, x))
+    pixels = np.random.default_rng(2).random((50, 45, 1), np.float32)
+    whole = predict(pixels, answer, tile=64, overlap=0, multiple_of=4)
+    tiled = predict(pixels, answer, tile=18, overlap=4, blend="crop", multiple_of=4)
+    np.testing.assert_array_equal(tiled, whole)
+
+
 def test_one_graph_serves_all_batches(three_convolutions):
     answer = forward(three_convolutions)
     assert answer(np.zeros((2, 8, 8, 1), np.float32)).shape == (2, 8, 8, 2)

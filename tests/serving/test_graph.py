@@ -1,0 +1,72 @@
+"""TensorFlow's operations against their namesakes in NumPy."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kerasseg import postprocess
+from kerasseg.images.channels import with_channels
+from kerasseg.images.normalise import NORMALISATIONS, normalise
+from kerasseg.images.resize import resize
+from kerasseg.prediction.predict import cut
+from kerasseg.serving import graph
+
+rng = np.random.default_rng(0)
+
+
+def stored(dtype, shape):
+    noise = rng.random(shape, np.float32)
+    return noise if dtype is np.float32 else (noise * np.iinfo(dtype).max).astype(dtype)
+
+
+@pytest.mark.parametrize("method", NORMALISATIONS)
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("size", [(1, 1), (1, 2), (23, 31)])
+def test_normalise_scales_each_image_by_itself(method, dtype, size):
+    images = stored(dtype, (2, *size, 3))
+    images[1, ..., 2] = images[1, 0, 0, 2]  # one channel is constant
+    found = graph.normalise(tf.cast(images, tf.float32), method, tf.as_dtype(dtype))
+    for one, image in zip(found, images, strict=True):
+        np.testing.assert_allclose(one, normalise(image, method), atol=1e-6)
+
+
+@pytest.mark.parametrize("value", [1.5, np.nan])
+def test_normalise_refuses_what_numpy_s_refuses(value):
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        graph.normalise(tf.fill((1, 2, 2, 1), value), "dtype", tf.float32)
+
+
+@pytest.mark.parametrize(("has", "wanted"), [(1, 3), (3, 1), (3, 3), (4, 3), (4, 1), (2, 1), (4, 4)])
+def test_channels_turn_into_those_wanted(has, wanted):
+    image = stored(np.uint8, (5, 7, has))
+    if has in (2, 4):
+        image[..., -1] = 255
+    found = graph.with_channels(tf.cast(image[None], tf.float32), wanted, whole_numbers=True)
+    np.testing.assert_array_equal(found[0], with_channels(image, wanted, "image"))
+
+
+def test_channels_that_would_be_guessed_are_refused():
+    with pytest.raises(tf.errors.InvalidArgumentError, match="takes 3 channels"):
+        graph.with_channels(tf.random.uniform((1, 4, 4, 5)), 3, whole_numbers=False)
+
+
+@pytest.mark.parametrize("size", [(20, 30), (64, 96), (20, 96), (41, 53), (41, 20)])
+def test_resize_is_opencv_s(size):
+    image = stored(np.float32, (41, 53, 2))
+    np.testing.assert_allclose(graph.resize(image[None], size)[0], resize(image, size), atol=2e-5)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (5, 33), (32, 64), (17, 70)])
+def test_pad_reflects_as_tiles_do(size):
+    image = stored(np.float32, (*size, 2))
+    height, width = (-(-length // 32) * 32 for length in size)
+    expected = cut(image, (slice(0, height), slice(0, width)))
+    np.testing.assert_array_equal(graph.pad(image[None], 32)[0], expected)
+
+
+@pytest.mark.parametrize("activation", postprocess.ACTIVATIONS)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_mask_decides_alike(activation, channels):
+    probabilities = stored(np.float32, (9, 11, channels))
+    found = graph.mask(probabilities[None], 0.6, activation)
+    np.testing.assert_array_equal(found[0], postprocess.mask(probabilities, 0.6, activation))
