@@ -71,7 +71,7 @@ def monai(image: np.ndarray, tile: int, overlap: int) -> np.ndarray:
 
 
 def tiler(image: np.ndarray, tile: int, overlap: int) -> np.ndarray:
-    """The package `tiler` with its Hann-like window."""
+    """The package `tiler` with its Hann window, which is 0 on the outermost pixels: hence its error there."""
     from tiler import Merger, Tiler
 
     cutter = Tiler(image.shape, (tile, tile, 1), overlap=(2 * overlap, 2 * overlap, 0), channel_dimension=2)
