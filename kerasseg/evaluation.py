@@ -101,6 +101,7 @@ def judge(
     ]
     seconds = (time.monotonic() - started) / len(samples)
     resized = predictor.resize is not None
+    by_threshold = [each.counts_by_threshold for each in answers]
     judgement = Judgement(
         threshold=threshold,
         size="x".join(map(str, predictor.resize)) if resized else "original",
@@ -108,7 +109,7 @@ def judge(
         test_original_size=_scored(answers, [each.counts_original_size for each in answers], classes)
         if resized
         else None,
-        threshold_curve=_curve([each.counts_by_threshold for each in answers]),
+        threshold_curve=pixel.threshold_curve(by_threshold, THRESHOLDS),
         seconds_per_image=round(seconds, 3),
     )
     _show(samples, judgement, folder / "predictions")
@@ -138,12 +139,6 @@ def _scored(answers: Sequence[_Answer], counts: Sequence[Counts], classes: Seque
         each.sample.name: pixel.image_scores(of, classes) for each, of in zip(answers, counts, strict=True)
     }
     return {"classes": pixel.scores(counts, classes), "images": images}
-
-
-def _curve(counts: Sequence[Counts]) -> dict[str, list[float]]:
-    pooled = Counts(*(np.sum(arrays, axis=0) for arrays in zip(*counts, strict=True)))
-    curve = {name: score(pooled).mean(axis=-1).tolist() for name, score in pixel.SCORES.items()}
-    return {"threshold": THRESHOLDS.tolist(), **curve}
 
 
 def _show(samples: Sequence[Sample], judgement: Judgement, folder: Path) -> None:
