@@ -98,7 +98,9 @@ def judged(directory: Path, tested: dict[str, tuple[np.ndarray, np.ndarray]]) ->
         truths.append(truth)
     images = {name: pixel.image_scores(each, ["cell"]) for name, each in counts.items()}
     test = {"classes": pixel.scores(list(counts.values()), ["cell"]), "images": images}
-    curve = pixel.threshold_curve(probabilities, truths, np.linspace(0.02, 0.98, 49))
+    thresholds = np.linspace(0.02, 0.98, 49)
+    pairs = zip(probabilities, truths, strict=True)
+    curve = pixel.threshold_curve([pixel.threshold_counts(*pair, thresholds) for pair in pairs], thresholds)
     return {
         "threshold": 0.5,
         "size": "256x256",
