@@ -189,11 +189,6 @@ class Fixed(Batches):
         return self._windows[index * self.batch_size : (index + 1) * self.batch_size]
 
 
-def fixed(samples: Sequence[Sample], **arguments: Any) -> Fixed:
-    """Make the stream that validation reads: see :class:`Fixed`."""
-    return Fixed(samples, **arguments)
-
-
 def _shape(sizes: Sequence[tuple[int, int]], patch: Mapping[str, Any] | None) -> tuple[int, int]:
     """Find the one size that all images of a batch have."""
     if patch is not None:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kerasseg.data.stream import Stream, fixed
+from kerasseg.data.stream import Fixed, Stream
 
 tf = pytest.importorskip("tensorflow")
 
@@ -29,7 +29,7 @@ def test_shapes_are_known_to_the_graph(stream):
 
 
 def test_a_fixed_stream_ends(gradients):
-    batches = fixed(gradients, classes=["cell"], channels=1, batch_size=4)
+    batches = Fixed(gradients, classes=["cell"], channels=1, batch_size=4)
     assert [len(images) for images, _ in dataset(batches)] == [4, 3]
     assert dataset(batches).element_spec[0].shape.as_list() == [None, 32, 64, 1]
 

@@ -3,7 +3,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from kerasseg.data.stream import Stream, fixed, one_hot
+from kerasseg.data.stream import Fixed, Stream, one_hot
 from kerasseg.errors import UserError
 
 AUGMENT = [{"HorizontalFlip": {}}, {"Affine": {"scale": [0.8, 1.0]}}]
@@ -80,7 +80,7 @@ def test_different_sizes_need_a_choice(make_sample):
 
 @pytest.mark.parametrize("arguments", [{}, {"patch": {"size": 32}}, {"resize": (40, 40)}])
 def test_a_fixed_stream_counts_every_pixel_once(gradients, arguments):
-    batches = fixed(gradients, classes=["cell"], channels=1, batch_size=4, **arguments)
+    batches = Fixed(gradients, classes=["cell"], channels=1, batch_size=4, **arguments)
     targets = np.concatenate([batches.batch(at)[1] for at in range(len(batches))])
     counted = np.bincount(targets.ravel(), minlength=256)
     masks = [batches.images[at][1] for at in range(7)]
@@ -89,7 +89,7 @@ def test_a_fixed_stream_counts_every_pixel_once(gradients, arguments):
 
 
 def test_a_fixed_stream_is_what_the_files_hold(gradients):
-    batches = fixed(gradients, classes=["cell"], channels=1, batch_size=4)
+    batches = Fixed(gradients, classes=["cell"], channels=1, batch_size=4)
     images, targets = batches.batch(1)
     assert batches.names(1) == ["g4", "g5", "g6"]
     assert np.array_equal(images[0], gradients[4].read() / np.float32(255))

@@ -7,7 +7,7 @@ from pathlib import Path
 import small
 import tensorflow as tf
 
-from kerasseg.data.stream import fixed
+from kerasseg.data.stream import Fixed
 from kerasseg.training.devices import share
 
 if __name__ == "__main__":
@@ -17,6 +17,6 @@ if __name__ == "__main__":
         model = small.model()
     directory = Path(sys.argv[1])
     # oneDNN fails on the empty half of a batch of one, so the validation images are even.
-    validation = fixed(small.samples(directory / "data")[:4], **small.ARGUMENTS)
+    validation = Fixed(small.samples(directory / "data")[:4], **small.ARGUMENTS)
     history = small.learn(directory, trained=model, validation=validation, epochs=3)
     print(json.dumps(history.rows))

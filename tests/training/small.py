@@ -18,7 +18,7 @@ import numpy as np
 from keras import layers
 
 from kerasseg.data.sample import Annotation, Sample
-from kerasseg.data.stream import Stream, fixed
+from kerasseg.data.stream import Fixed, Stream
 from kerasseg.images import files
 from kerasseg.losses import LOSSES
 from kerasseg.training import checkpoint, supervised
@@ -57,7 +57,7 @@ def learn(
     """Train `trained`, by default on everything as above."""
     arguments = {
         "training": training(directory / "data"),
-        "validation": fixed(samples(directory / "data")[:3], **ARGUMENTS),
+        "validation": Fixed(samples(directory / "data")[:3], **ARGUMENTS),
         "loss": LOSSES["combo"](),
         "optimizer": supervised.OPTIMIZERS["adam"](0.02),
         "reduce_lr": {"patience": 1, "factor": 0.5},

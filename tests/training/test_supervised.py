@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import small
 
-from kerasseg.data.stream import Stream, fixed
+from kerasseg.data.stream import Fixed, Stream
 from kerasseg.errors import UserError
 from kerasseg.losses import LOSSES
 from kerasseg.metrics.streaming import Dice
@@ -36,7 +36,7 @@ def test_the_history_is_on_disk(run):
 
 def test_the_model_keeps_the_weights_of_the_best_epoch(run):
     directory, model, result = run
-    validation = fixed(small.samples(directory / "data")[:3], **small.ARGUMENTS)
+    validation = Fixed(small.samples(directory / "data")[:3], **small.ARGUMENTS)
     images, targets = (np.concatenate(parts) for parts in zip(*map(validation.batch, range(2)), strict=True))
     guess = model(images, training=False)
     assert np.mean(LOSSES["combo"]()(targets, guess)) == pytest.approx(result.best["val_loss"], rel=1e-5)
