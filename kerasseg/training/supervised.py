@@ -24,6 +24,7 @@ from kerasseg.metrics.streaming import Dice
 from kerasseg.training import checkpoint, history, schedule
 from kerasseg.training.callbacks import Progress, StopOnDivergence, TrainingDiverged, tensorboard
 from kerasseg.training.history import History, Row
+from kerasseg.training.normalization import fused
 from kerasseg.training.optimizers import OPTIMIZERS
 
 __all__ = ["OPTIMIZERS", "History", "TrainingDiverged", "train"]
@@ -184,7 +185,7 @@ def _compile(
     classes = model.output_shape[-1] - (activation == "softmax")
     with model.distribute_strategy.scope():  # which refuses an optimiser that was made outside
         optimizer = type(optimizer).from_config(optimizer.get_config())
-        trained = keras.Model(model.inputs, model.outputs, name=model.name)
+        trained = fused(model)
         trained.compile(optimizer, loss, metrics=[Dice(classes, threshold, activation)], jit_compile=False)
         trained.optimizer.build(trained.trainable_variables)
     return trained

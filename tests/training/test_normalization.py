@@ -1,0 +1,69 @@
+"""Fused batch normalisation computes and learns what Keras' own does."""
+
+import keras
+import numpy as np
+import pytest
+
+from kerasseg.training.normalization import FusedBatchNormalization, fused
+
+
+def small_model(rank: int) -> keras.Model:
+    keras.utils.set_random_seed(1)
+    convolution = {2: keras.layers.Conv2D, 3: keras.layers.Conv3D}[rank]
+    image = x = keras.Input((*[None] * rank, 2))
+    for _ in range(2):
+        x = convolution(4, 3, padding="same", use_bias=False)(x)
+        x = keras.layers.BatchNormalization(momentum=0.9)(x)
+    return keras.Model(image, x)
+
+
+def trained(model: keras.Model, steps: int, rank: int) -> keras.Model:
+    model.compile(keras.optimizers.SGD(0.1), "mse", jit_compile=False)
+    rng = np.random.default_rng(0)
+    for _ in range(steps):
+        images = rng.normal(3, 2, (2, *[6] * rank, 2)).astype("float32")
+        model.train_on_batch(images, images.mean(-1, keepdims=True))
+    return model
+
+
+@pytest.mark.parametrize("rank", [2, 3])
+def test_training_through_it_leaves_the_model_that_keras_leaves(rank):
+    expected, model = trained(small_model(rank), 5, rank), small_model(rank)
+    trained(fused(model), 5, rank)
+    for ours, keras_own in zip(model.variables, expected.variables, strict=True):
+        np.testing.assert_allclose(ours, keras_own, rtol=1e-4, atol=1e-5, err_msg=keras_own.path)
+
+
+def test_it_answers_as_the_model_does():
+    model = trained(small_model(2), 3, 2)
+    image = np.random.default_rng(1).normal(size=(1, 5, 7, 2)).astype("float32")
+    np.testing.assert_allclose(fused(model)(image), model(image), atol=1e-5)
+
+
+def test_the_model_itself_stays_keras_own():
+    model = small_model(2)
+    layers = [type(layer) for layer in fused(model).layers]
+    assert layers.count(FusedBatchNormalization) == 2
+    assert not any(isinstance(layer, FusedBatchNormalization) for layer in model.layers)
+
+
+def test_a_frozen_layer_keeps_its_statistics():
+    model = small_model(2)
+    for layer in model.layers:
+        layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
+    trained(fused(model), 2, 2)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            np.testing.assert_array_equal(layer.moving_mean, 0)
+            np.testing.assert_array_equal(layer.moving_variance, 1)
+
+
+def test_half_precision_keeps_statistics_in_full():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = small_model(2)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    answer = trained(fused(model), 1, 2)(np.ones((1, 4, 4, 2), "float32"))
+    assert keras.backend.standardize_dtype(answer.dtype) == "bfloat16"
+    assert {variable.dtype for variable in model.variables} == {"float32"}
