@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from kerasseg.rundirectory import RunDirectory
 from kerasseg.serving.export import Export
 from kerasseg.serving.export import export as export_saved_model
 from kerasseg.training import devices
+from kerasseg.training.schedule import SCHEDULES
 from kerasseg.training.supervised import OPTIMIZERS, History, train
 
 
@@ -111,7 +113,7 @@ def learn(recipe: Recipe, model: keras.Model, parts: Split, folder: Path, resume
         epochs=how.epochs,
         steps_per_epoch=how.steps_per_epoch,
         early_stopping=how.early_stopping and dict(how.early_stopping),
-        reduce_lr=how.reduce_lr and dict(how.reduce_lr),
+        schedule=how.schedule and partial(SCHEDULES[how.schedule.name], **how.schedule.arguments),
         threshold=recipe.evaluate.threshold,
         activation=recipe.model.activation,
         directory=folder,

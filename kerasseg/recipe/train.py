@@ -65,8 +65,10 @@ class EarlyStopping(Section):
     """Epochs before patience counts."""
 
 
-class ReduceLr(Section):
+class Plateau(Component):
     """Lowers the learning rate where training no longer improves."""
+
+    name: ClassVar[str] = "plateau"
 
     patience: Positive = 2
     """Epochs without a better validation loss after which the rate falls."""
@@ -74,6 +76,20 @@ class ReduceLr(Section):
     """What the rate is multiplied by."""
     minimum: Annotated[float, Field(ge=0)] = 0.0
     """The lowest rate."""
+
+
+class Cosine(Component):
+    """Lowers the learning rate along half a cosine, over all epochs (Loshchilov and Hutter 2017)."""
+
+    name: ClassVar[str] = "cosine"
+
+    warmup: Count = 0
+    """Epochs in which the rate rises to the optimiser's."""
+    minimum: Annotated[float, Field(ge=0)] = 0.0
+    """The rate at the end."""
+
+
+AnySchedule = one_of("schedule", Plateau, Cosine)
 
 
 class Train(Section):
@@ -89,8 +105,8 @@ class Train(Section):
     """How a gradient becomes a step."""
     early_stopping: EarlyStopping | None = None
     """When to end early; null is never."""
-    reduce_lr: ReduceLr | None = None
-    """When to lower the learning rate; null is never."""
+    schedule: AnySchedule | None = None
+    """How the learning rate falls; null is never."""
     precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = "auto"
     """Of the computation; auto is float32 on a CPU and mixed on a GPU."""
     devices: Literal["auto", "cpu", "mirrored"] = "auto"

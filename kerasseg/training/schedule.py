@@ -1,20 +1,26 @@
-"""When to slow down and when to stop, from nothing but the validation losses seen so far.
+"""How fast to go and when to stop, from nothing but the validation losses seen so far.
 
 Keras' callbacks keep such knowledge in themselves, where a run that is killed loses it. These functions say
-the same as those callbacks of any list of losses, so a resumed run goes on from its history alone.
+the same of any list of losses, so a resumed run goes on from its history alone.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 MIN_DELTA = 1e-4
-"""How much lower a loss must be for `learning_rate` to call it an improvement: Keras' default."""
+"""How much lower a loss must be for `plateau` to call it an improvement: Keras' default."""
 
 
-def learning_rate(
-    losses: Sequence[float], initial: float, *, patience: int = 2, factor: float = 0.5, minimum: float = 0.0
+def plateau(
+    losses: Sequence[float],
+    initial: float,
+    epochs: int,
+    *,
+    patience: int = 2,
+    factor: float = 0.5,
+    minimum: float = 0.0,
 ) -> float:
     """Learning rate of the next epoch, as ``keras.callbacks.ReduceLROnPlateau`` sets it.
 
@@ -24,6 +30,8 @@ def learning_rate(
         Validation losses of the epochs so far.
     initial : float
         Learning rate of the first epoch.
+    epochs : int
+        Most epochs; of no account here.
     patience : int
         Epochs without an improvement after which the rate is multiplied by `factor`.
     factor : float
@@ -44,6 +52,43 @@ def learning_rate(
         elif waited >= patience and rate > minimum:
             rate, waited = max(rate * factor, minimum), 0
     return rate
+
+
+def cosine(
+    losses: Sequence[float], initial: float, epochs: int, *, warmup: int = 0, minimum: float = 0.0
+) -> float:
+    """Learning rate of the next epoch: rising in equal steps, then half a cosine down to `minimum`.
+
+    Parameters
+    ----------
+    losses : sequence of float
+        Validation losses of the epochs so far; only their number counts.
+    initial : float
+        The highest rate.
+    epochs : int
+        Epochs of the whole training.
+    warmup : int
+        Epochs until the rate is `initial`.
+    minimum : float
+        What the rate would be in the epoch after the last.
+
+    Returns
+    -------
+    float
+        The rate.
+
+    References
+    ----------
+    Loshchilov and Hutter, "SGDR", ICLR 2017, arXiv:1608.03983, equation 5, without restarts.
+    """
+    epoch = len(losses)
+    if epoch < warmup:
+        return initial * (epoch + 1) / (warmup + 1)
+    done = (epoch - warmup) / max(epochs - warmup, 1)
+    return minimum + (initial - minimum) * (1 + math.cos(math.pi * done)) / 2
+
+
+SCHEDULES: dict[str, Callable[..., float]] = {"plateau": plateau, "cosine": cosine}
 
 
 def stop(losses: Sequence[float], *, patience: int = 3, start_from_epoch: int = 0) -> bool:

@@ -9,7 +9,8 @@ very weights that it would have had.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -21,11 +22,14 @@ from kerasseg.data.stream import Stream
 from kerasseg.errors import UserError
 from kerasseg.losses import Loss
 from kerasseg.metrics.streaming import Dice
-from kerasseg.training import checkpoint, history, schedule
+from kerasseg.training import checkpoint, history
 from kerasseg.training.callbacks import Progress, StopOnDivergence, TrainingDiverged, tensorboard
 from kerasseg.training.history import History, Row
 from kerasseg.training.normalization import fused
 from kerasseg.training.optimizers import OPTIMIZERS
+from kerasseg.training.schedule import stop
+
+Schedule = Callable[..., float]
 
 __all__ = ["OPTIMIZERS", "History", "TrainingDiverged", "train"]
 
@@ -47,7 +51,7 @@ def train(
     seed: int,
     steps_per_epoch: int | None = None,
     early_stopping: Mapping[str, int] | None = None,
-    reduce_lr: Mapping[str, float] | None = None,
+    schedule: Schedule | None = None,
     threshold: float = 0.5,
     activation: str = "sigmoid",
     resume: bool = False,
@@ -75,8 +79,10 @@ def train(
         Of the dropout.
     steps_per_epoch : int, optional
         One pass over the training samples by default.
-    early_stopping, reduce_lr : mapping, optional
-        Arguments of `schedule.stop` and `schedule.learning_rate`; neither happens by default.
+    early_stopping : mapping, optional
+        Arguments of `kerasseg.training.schedule.stop`; none by default.
+    schedule : callable, optional
+        One of `kerasseg.training.schedule.SCHEDULES`, with its arguments filled in; a constant rate by default.
     threshold, activation : float, {"sigmoid", "softmax"}
         For the Dice that the history shows.
     resume : bool
@@ -98,8 +104,8 @@ def train(
     trained = _compile(model, loss, optimizer, threshold, activation)
     rows = _start(directory / "checkpoints", trained, resume)
     patience = early_stopping or {"patience": epochs}
-    plateau = {"initial": _rate(optimizer), **(reduce_lr or {"factor": 1.0})}
-    between = BetweenEpochs(directory, rows, seed=seed, epochs=epochs, patience=patience, plateau=plateau)
+    rate = partial(schedule or _constant, initial=_rate(optimizer), epochs=epochs)
+    between = BetweenEpochs(directory, rows, seed=seed, epochs=epochs, patience=patience, rate=rate)
     callbacks = [between, StopOnDivergence(training, steps), Progress(epochs, steps), *tensorboard(directory)]
     try:
         if not between.stopped:
@@ -131,8 +137,10 @@ class BetweenEpochs(keras.callbacks.Callback):
         Of the dropout.
     epochs : int
         Most epochs.
-    patience, plateau : mapping
-        Arguments of `schedule.stop` and `schedule.learning_rate`.
+    patience : mapping
+        Arguments of `kerasseg.training.schedule.stop`.
+    rate : callable
+        From the validation losses so far to the learning rate of the next epoch.
     """
 
     def __init__(
@@ -143,31 +151,33 @@ class BetweenEpochs(keras.callbacks.Callback):
         seed: int,
         epochs: int,
         patience: Mapping[str, int],
-        plateau: Mapping[str, float],
+        rate: Callable[[Sequence[float]], float],
     ) -> None:
         super().__init__()
         self.directory, self.rows, self.seed, self.epochs = directory, list(rows), seed, epochs
-        self.patience, self.plateau = patience, plateau
+        self.patience, self.rate = patience, rate
 
     @property
     def stopped(self) -> str | None:
         """Why there is no next epoch; None where there is one."""
-        if schedule.stop(self._losses, **self.patience):
+        if stop(self._losses, **self.patience):
             return "early stopping"
         return "epochs" if len(self.rows) >= self.epochs else None
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Make learning rate and dropout follow from the history and the epoch's number alone."""
         self.started = time.monotonic()
-        self.rate = schedule.learning_rate(self._losses, **self.plateau)
-        self.model.optimizer.learning_rate = self.rate
+        self.learning_rate = self.rate(self._losses)
+        self.model.optimizer.learning_rate = self.learning_rate
         _seed_dropout(self.model, self.seed, epoch)
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Keep and say what the epoch came to."""
         scores = {name: logs[name] for name in ("loss", "dice", "val_loss", "val_dice")}
         seconds = round(time.monotonic() - self.started, 2)
-        self.rows.append({"epoch": epoch + 1, **scores, "learning_rate": self.rate, "seconds": seconds})
+        self.rows.append(
+            {"epoch": epoch + 1, **scores, "learning_rate": self.learning_rate, "seconds": seconds}
+        )
         checkpoint.save(self.directory / "checkpoints", self.model, self.rows)
         history.write(self.directory / "history.csv", self.rows)
         _say(self.rows, self.epochs)
@@ -207,6 +217,10 @@ def _finish(directory: Path, trained: keras.Model, stopped: str) -> History:
         history.write(directory / "history.csv", rows)
     checkpoint.load_best(directory / "checkpoints", trained, rows)
     return History(rows, stopped)
+
+
+def _constant(losses: Sequence[float], initial: float, epochs: int) -> float:
+    return initial
 
 
 def _rate(optimizer: keras.optimizers.Optimizer) -> float:

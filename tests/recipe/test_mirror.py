@@ -17,7 +17,7 @@ from kerasseg.recipe.models import AnyModel, Encoder
 from kerasseg.recipe.recipe import Predict
 from kerasseg.recipe.section import Component, Section
 from kerasseg.recipe.sources import AnySource
-from kerasseg.recipe.train import AnyOptimizer, EarlyStopping, ReduceLr, Train
+from kerasseg.recipe.train import AnyOptimizer, AnySchedule, EarlyStopping, Train
 from kerasseg.training import devices, schedule
 from kerasseg.training.supervised import OPTIMIZERS
 
@@ -44,6 +44,7 @@ def choices(section: type[Section], key: str) -> set:
 FAMILIES = {
     "model": (AnyModel, models.MODELS, ("input_shape", "classes", "name")),
     "loss": (AnyLoss, losses.LOSSES, ()),
+    "schedule": (AnySchedule, schedule.SCHEDULES, ("losses", "initial", "epochs")),
     "source": (AnySource, sources.SOURCES, ("classes",)),
 }
 
@@ -69,7 +70,6 @@ def test_optimizers_take_keras_arguments_with_keras_defaults():
     [
         (data_sections.Split, split.split, ("samples", "seed")),
         (EarlyStopping, schedule.stop, ("losses",)),
-        (ReduceLr, schedule.learning_rate, ("losses", "initial")),
         (Predict, predict, ("image", "forward", "batch_size", "multiple_of")),
     ],
 )

@@ -23,6 +23,7 @@ from kerasseg.images import files
 from kerasseg.losses import LOSSES
 from kerasseg.training import checkpoint, supervised
 from kerasseg.training.history import History
+from kerasseg.training.schedule import plateau
 
 SIZE = (32, 32)
 STEPS = 3
@@ -60,7 +61,7 @@ def learn(
         "validation": Fixed(samples(directory / "data")[:3], **ARGUMENTS),
         "loss": LOSSES["combo"](),
         "optimizer": supervised.OPTIMIZERS["adam"](0.02),
-        "reduce_lr": {"patience": 1, "factor": 0.5},
+        "schedule": partial(plateau, patience=1, factor=0.5),
         "seed": 3,
     }
     return supervised.train(trained, directory=directory, resume=resume, epochs=epochs, **arguments | changes)

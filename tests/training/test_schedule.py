@@ -21,10 +21,18 @@ def test_learning_rate_is_that_of_reduce_lr_on_plateau(losses, patience, factor,
     judge.on_train_begin()
     for epoch, loss in enumerate(losses):
         judge.on_epoch_end(epoch, {"val_loss": loss})
-        rate = schedule.learning_rate(
-            losses[: epoch + 1], 1.0, patience=patience, factor=factor, minimum=minimum
+        rate = schedule.plateau(
+            losses[: epoch + 1], 1.0, 50, patience=patience, factor=factor, minimum=minimum
         )
         assert rate == pytest.approx(float(judge.model.optimizer.learning_rate))
+
+
+@pytest.mark.parametrize(("minimum", "peak"), [(0.0, 1.0), (0.25, 2.0)])
+def test_the_cosine_is_that_of_keras_after_rising_in_equal_steps(minimum, peak):
+    judge = keras.optimizers.schedules.CosineDecay(peak, decay_steps=8, alpha=minimum / peak)
+    rates = [schedule.cosine([0.5] * epoch, peak, 11, warmup=3, minimum=minimum) for epoch in range(11)]
+    assert rates[:3] == pytest.approx([peak / 4, peak / 2, peak * 3 / 4])
+    assert rates[3:] == pytest.approx([float(judge(step)) for step in range(8)])
 
 
 @settings(deadline=None)
@@ -40,10 +48,11 @@ def test_stop_is_that_of_early_stopping(losses, patience, start):
 
 
 def test_nothing_happens_before_the_first_epoch():
-    assert schedule.learning_rate([], 0.1) == 0.1
+    assert schedule.plateau([], 0.1, 50) == 0.1
+    assert schedule.cosine([], 0.1, 50) == 0.1
     assert not schedule.stop([])
 
 
 def test_a_loss_that_is_no_number_is_no_improvement():
     assert schedule.stop([1.0, float("nan"), float("nan")], patience=2)
-    assert schedule.learning_rate([1.0, float("nan"), float("nan")], 1.0, patience=2) == 0.5
+    assert schedule.plateau([1.0, float("nan"), float("nan")], 1.0, 50, patience=2) == 0.5
