@@ -82,7 +82,7 @@ def train(
     early_stopping : mapping, optional
         Arguments of `kerasseg.training.schedule.stop`; none by default.
     schedule : callable, optional
-        One of `kerasseg.training.schedule.SCHEDULES`, with its arguments filled in; a constant rate by default.
+        One of `kerasseg.training.schedule.SCHEDULES`, its arguments filled in; a constant rate by default.
     threshold, activation : float, {"sigmoid", "softmax"}
         For the Dice that the history shows.
     resume : bool
