@@ -7,20 +7,16 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import numpy as np
 
+from kerasseg.prediction.forward import Forward
 from kerasseg.prediction.merge import bands
+from kerasseg.prediction.symmetries import averaged
 from kerasseg.prediction.tiling import Tile, Tiling
 
-if TYPE_CHECKING:
-    import keras
-
 STRIDE = 32  # of the deepest encoders: sizes that are multiples of it suit every model
-
-Forward = Callable[[np.ndarray], np.ndarray]
 
 
 def predict(
@@ -30,6 +26,7 @@ def predict(
     tile: int | tuple[int, ...] = 256,
     overlap: int | tuple[int, ...] = 32,
     blend: str = "hann",
+    symmetries: str = "none",
     batch_size: int = 8,
     multiple_of: int | tuple[int, ...] = STRIDE,
 ) -> np.ndarray:
@@ -47,6 +44,8 @@ def predict(
         Pixels **on each side** of a tile that are context.
     blend : {"crop", "constant", "gaussian", "hann"}
         How tiles share the pixels in which they overlap; see `merge`.
+    symmetries : {"none", "flips", "d4"}
+        How many ways of looking at a tile are averaged; see `kerasseg.prediction.symmetries`.
     batch_size : int
         The most tiles in a batch.
     multiple_of : int or tuple of int
@@ -63,7 +62,8 @@ def predict(
         If the tiling or the blend makes no sense.
     """
     tiling = Tiling(image.shape[:-1], tile, overlap, multiple_of)
-    return collect(tiling, bands(tiling, answers(image, tiling, forward, batch_size), blend))
+    answered = answers(image, tiling, averaged(forward, symmetries), batch_size)
+    return collect(tiling, bands(tiling, answered, blend))
 
 
 def answers(
@@ -126,16 +126,3 @@ def collect(tiling: Tiling, bands: Iterator[tuple[slice, np.ndarray]]) -> np.nda
     for rows, band in bands:
         whole[rows] = band
     return whole
-
-
-def forward(model: keras.Model) -> Forward:
-    """Compile a Keras model into a function from arrays to arrays, for batches of every shape that it takes.
-
-    One graph is traced for all shapes; `model.predict` builds a dataset and callbacks on every call, which
-    costs as much as the network itself on one image.
-    """
-    import tensorflow as tf
-
-    signature = tf.TensorSpec(model.input_shape, tf.float32)
-    graph = tf.function(lambda batch: model(batch, training=False), input_signature=[signature])
-    return lambda batch: graph(batch).numpy()

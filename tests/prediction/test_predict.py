@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kerasseg.errors import UserError
+from kerasseg.prediction.forward import forward
 from kerasseg.prediction.merge import BLENDS, WINDOWS, bands, weights
-from kerasseg.prediction.predict import answers, batches, cut, forward, predict
+from kerasseg.prediction.predict import answers, batches, cut, predict
 from kerasseg.prediction.tiling import Tiling
 
 lengths = st.integers(1, 300)
