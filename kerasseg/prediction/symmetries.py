@@ -57,8 +57,7 @@ def averaged(forward: Forward, which: str) -> Forward:
     Parameters
     ----------
     forward : callable
-        From a batch (B, ..., C) float32 to (B, ..., K); with ``d4`` it also gets batches with swapped rows and
-        columns.
+        From a batch (B, ..., C) float32 to (B, ..., K); ``d4`` swaps the axes Y and X of some batches.
     which : {"none", "flips", "d4"}
         See `symmetries`.
 
