@@ -26,7 +26,7 @@ class Predictor:
         How intensities come into [0, 1].
     resize : tuple of int or None
         Height and width at which the model looks at an image; None is the image's own.
-    tile, overlap, blend, symmetries
+    tile, overlap, blend, padding, symmetries
         See `kerasseg.prediction.predict.predict`.
     """
 
@@ -37,6 +37,7 @@ class Predictor:
     tile: int
     overlap: int
     blend: str
+    padding: str = "inside"
     symmetries: str = "none"
 
     def as_seen(self, image: np.ndarray, name: str) -> np.ndarray:
@@ -63,6 +64,7 @@ class Predictor:
             tile=self.tile,
             overlap=self.overlap,
             blend=self.blend,
+            padding=self.padding,
             symmetries=self.symmetries,
         )
 
