@@ -136,10 +136,11 @@ def _blended(tiling: Tiling, rows: Rows, channels: int, window: Callable[[int], 
             _weigh(answer, [of[number] for of, number in zip(each_axis, tile.index, strict=True)], weighted)
             columns_of_tile = map(_shifted, tile.source[1:], across)
             band[(slice(None), *columns_of_tile)] += weighted
-        start, finished = tiling.axes[0].starts[row], _finished(tiling, row)
-        if _length(finished):
-            yield finished, band[(slice(finished.start - start, finished.stop - start), *columns)]
-        _scroll(band, finished.stop - start)
+        start, stop = _finished(tiling, row)
+        rows_of_image = slice(max(start, 0), max(stop, 0))
+        if _length(rows_of_image):
+            yield rows_of_image, band[(slice(rows_of_image.start - start, stop - start), *columns)]
+        _scroll(band, stop - start)
 
 
 def _axis_weights(tiling: Tiling, window: Callable[[int], np.ndarray], channels: int) -> list[np.ndarray]:
@@ -159,10 +160,9 @@ def _weigh(answer: np.ndarray, each_axis: list[np.ndarray], weighted: np.ndarray
         weighted *= along
 
 
-def _finished(tiling: Tiling, row: int) -> slice:
-    """Tell which rows of the image no tile below this row of tiles touches."""
-    start, stop = (*tiling.axes[0].starts, tiling.shape[0])[row : row + 2]
-    return slice(max(start, 0), max(stop, 0))
+def _finished(tiling: Tiling, row: int) -> tuple[int, int]:
+    """Tell from where to where no tile below this row of tiles reaches; it may begin before the image."""
+    return (*tiling.axes[0].starts, tiling.shape[0])[row : row + 2]
 
 
 def _scroll(band: np.ndarray, rows: int) -> None:

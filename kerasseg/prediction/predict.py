@@ -3,8 +3,8 @@
 probabilities = predict(image, forward(model), tile=256, overlap=32)
 
 An image is whatever gives pixels when it is sliced: an array, or a file that is read by region. What comes
-out of `predicted_bands` are bands of finished rows, so that neither the image nor the answer need be in memory;
-and it can begin at any row that an earlier band ended with.
+out of `predicted_bands` are bands of finished rows, so that neither the image nor the answer need be in
+memory; and it can begin at any row that an earlier band ended with.
 """
 
 from __future__ import annotations
