@@ -44,9 +44,11 @@ def blocks_of(series: tifffile.TiffPageSeries, columns: int) -> Blocks:
     UserError
         If a single strip or tile is absurdly large.
     """
-    pages, page = list(series.pages), series.keyframe
-    if series.transform is not None or None in pages:
-        raise ValueError("planes are missing, or stored in an unknown way")
+    page = series.keyframe
+    if None in series.pages:
+        raise ValueError("planes are missing")
+    if not _by_pages(series):
+        return _whole(series, columns)
     outer = series.shape[: -len(page.shape)]
     pieces = Rows(series, math.prod(outer)) if page.is_final else Segments(series)
 
@@ -75,12 +77,32 @@ def axes_of(series: tifffile.TiffPageSeries, names: str) -> tuple[str, tuple[int
     shape : tuple of int
         Their lengths.
     """
+    if not _by_pages(series):
+        return names, series.shape
     page = series.keyframe
     outer = len(series.shape) - len(page.shape)
     inner = iter(names[outer:])
     present = [length > 1 or at in (2, 3) for at, length in enumerate(page.shaped)]
     axes = names[:outer] + "".join(next(inner) if there else "_" for there in present)
     return axes, (*series.shape[:outer], *page.shaped)
+
+
+def _by_pages(series: tifffile.TiffPageSeries) -> bool:
+    """Tell whether the last axes of a series are those of its pages.
+
+    They are not for images one pixel wide, which tifffile writes with other axes than it names, and for
+    some makers' formats.
+    """
+    page = series.keyframe
+    return series.transform is None and series.shape[-len(page.shape) :] == page.shape
+
+
+def _whole(series: tifffile.TiffPageSeries, columns: int) -> Blocks:
+    """Decode a series whole, as one block."""
+    if math.prod(series.shape) > MAX_PIXELS:
+        raise ValueError(f"pages of {series.keyframe.shape} in a series of {series.shape}")
+    array = series.asarray()
+    return Blocks(series.shape, series.shape, array.dtype, lambda index: array, columns)
 
 
 class Rows:
@@ -177,7 +199,7 @@ def _check_segments(page: tifffile.TiffPage, sides: tuple[int, ...], count: int)
     if math.prod(sides) > MAX_PIXELS:
         kind = "tile" if page.is_tiled else "strip"
         raise UserError(
-            f"{path}: a single {kind} holds {' x '.join(map(str, sides))} pixels, and can only be read whole; "
+            f"{path}: a single {kind} holds {' x '.join(map(str, sides))} pixels and can only be read whole; "
             f"expected at most {MAX_PIXELS:,}. Save the image in tiles"
         )
     if min(len(page.dataoffsets), len(page.databytecounts)) < count:
