@@ -23,7 +23,7 @@ from kerasseg.images.blocks import Blocks
 from kerasseg.images.calibration import PixelSize
 from kerasseg.images.dtypes import as_intensities, intensity_type
 
-BAND_BYTES = 2**25  # of what statistics look at in one go
+BAND_BYTES = 2**23  # of what statistics look at in one go
 
 Region = tuple[slice, ...]
 
