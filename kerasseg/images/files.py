@@ -50,7 +50,7 @@ def header(path: Path) -> Header:
         If the file is missing, empty, truncated, not an image, without pixels or larger than ``MAX_PIXELS``.
     """
     path = Path(path)
-    return _format_of(path).header(path)
+    return format_of(path).header(path)
 
 
 def read(path: Path) -> np.ndarray:
@@ -103,7 +103,7 @@ def is_palette(path: Path) -> bool:
     UserError
         If the file cannot be read.
     """
-    return _format_of(Path(path)).is_palette(Path(path))
+    return format_of(Path(path)).is_palette(Path(path))
 
 
 def write(path: Path, image: np.ndarray) -> None:
@@ -184,8 +184,14 @@ def write_atomically(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def _format_of(path: Path) -> ModuleType:
-    """Choose the reader by the file's first bytes."""
+def format_of(path: Path) -> ModuleType:
+    """Choose the reader, `raster` or `tiff`, by the file's first bytes.
+
+    Raises
+    ------
+    UserError
+        If there is no such file, or nothing in it.
+    """
     if not path.is_file():
         raise UserError(f"{path}: there is no such file")
     with path.open("rb") as file:
@@ -197,7 +203,7 @@ def _format_of(path: Path) -> ModuleType:
 
 def _checked(path: Path) -> ModuleType:
     """Choose the reader after the header was found sane, so that no bomb is ever decoded."""
-    reader = _format_of(Path(path))
+    reader = format_of(Path(path))
     reader.header(Path(path))
     return reader
 
