@@ -28,7 +28,8 @@ def draw_mask(
     Parameters
     ----------
     shapes : sequence of Shape
-        Later ones cover earlier ones. The labels ``__ignore__`` and ``_background_`` need no class.
+        Later ones cover earlier ones. The labels ``__ignore__`` and ``_background_`` need no class. A crowd
+        is ignored, whatever its class, and all others cover it.
     size : tuple of int
         Height and width of the image.
     classes : list of str
@@ -51,7 +52,10 @@ def draw_mask(
     if strangers:
         place = f"{name}: " if name else ""
         raise UserError(*(place + unknown("label", label, classes) for label in strangers))
-    return _draw("L", size, ((shape, values[shape.label]) for shape in shapes))
+    crowds_first = sorted(shapes, key=lambda shape: not shape.is_crowd)
+    return _draw(
+        "L", size, ((shape, values[IGNORE if shape.is_crowd else shape.label]) for shape in crowds_first)
+    )
 
 
 def draw_labels(shapes: Sequence[Shape], size: tuple[int, int]) -> np.ndarray:

@@ -281,6 +281,15 @@ def test_coco(tmp_path, write_image):
     assert sample.annotate().labels.max() == 1
 
 
+def test_crowds_of_coco_are_ignored_and_no_instances(tmp_path, write_image):
+    write_image(tmp_path / "a.png")
+    crowd = Shape("cell", np.array([[2.0, 0.0], [5.0, 3.0]]), "rectangle", other={"iscrowd": 1})
+    coco_files.write(tmp_path / "annotations.json", [drawing("a.png", BOX, crowd)], ["cell"])
+    (sample,) = SOURCES["coco"](tmp_path, ["cell"])
+    assert sample.annotate().mask[1].tolist() == [0, 1, 1, 1, 255, 255]
+    assert sample.annotate().labels[1].tolist() == [0, 1, 1, 1, 0, 0]
+
+
 def test_coco_names_every_mistake_at_once(tmp_path, write_image):
     for name in "ac":
         write_image(tmp_path / f"{name}.png")

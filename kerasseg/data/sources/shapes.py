@@ -55,6 +55,6 @@ def _check_labels(shapes: list[Shape], classes: list[str], file: Path) -> None:
 
 
 def _draw(drawing: Drawing, classes: list[str]) -> Annotation:
-    objects = [shape for shape in drawing.shapes if shape.label not in (BACKGROUND, IGNORE)]
+    objects = [shape for shape in drawing.shapes if shape.is_object]
     mask = draw_mask(drawing.shapes, drawing.size, classes)
     return Annotation(mask, draw_labels(objects, drawing.size))
