@@ -8,6 +8,7 @@ import pytest
 LIGHT = [
     "cli",
     "check",
+    "classes",
     "errors",
     "console",
     "postprocess",

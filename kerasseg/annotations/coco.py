@@ -11,7 +11,7 @@ import numpy as np
 from kerasseg.annotations import rle
 from kerasseg.annotations.documents import checked_points, checked_size, contained, read_json, write_json
 from kerasseg.annotations.draw import draw_mask
-from kerasseg.annotations.shapes import BACKGROUND, CROWD, IGNORE, Drawing, Shape, instances
+from kerasseg.annotations.shapes import BACKGROUND_LABEL, CROWD, IGNORE_LABEL, Drawing, Shape, instances
 from kerasseg.annotations.trace import label_shapes
 from kerasseg.errors import UserError
 
@@ -76,8 +76,8 @@ def write(path: Path, drawings: Iterable[Drawing], classes: Sequence[str]) -> No
     for image_id, drawing in enumerate(drawings, start=1):
         height, width = drawing.size
         images.append({"id": image_id, "file_name": drawing.image_path, "height": height, "width": width})
-        for shapes in instances([shape for shape in drawing.shapes if shape.label != BACKGROUND]):
-            of = ids.values() if shapes[0].label == IGNORE else [ids[shapes[0].label]]
+        for shapes in instances([shape for shape in drawing.shapes if shape.label != BACKGROUND_LABEL]):
+            of = ids.values() if shapes[0].label == IGNORE_LABEL else [ids[shapes[0].label]]
             for category_id in of:
                 entry = {"id": len(annotations) + 1, "image_id": image_id, "category_id": category_id}
                 annotations.append(entry | _annotation(shapes, drawing.size))

@@ -24,7 +24,7 @@ from kerasseg.annotations.formats import (
     Plan,
     image_beside,
 )
-from kerasseg.annotations.shapes import BACKGROUND, IGNORE
+from kerasseg.annotations.shapes import IGNORE_LABEL, NO_CLASS
 from kerasseg.annotations.trace import TOLERANCE, outline
 from kerasseg.console import track
 from kerasseg.errors import UserError, unknown
@@ -144,7 +144,7 @@ def _count(number: int, what: str) -> str:
 
 def _class_names(drawings: Drawings, given: Sequence[str]) -> list[str]:
     """Take the classes that are given, which must be all that there are, or else those found, sorted."""
-    found = {shape.label for drawing in drawings.values() for shape in drawing.shapes} - {BACKGROUND, IGNORE}
+    found = {shape.label for drawing in drawings.values() for shape in drawing.shapes} - NO_CLASS.keys()
     strangers = sorted(found - set(given)) if given else []
     if strangers:
         raise UserError(*(unknown("class", label, given) for label in strangers))
@@ -182,7 +182,7 @@ def _report(drawings: Drawings, written: Drawings, paths: list[Path], names: lis
 def _ignored(drawings: Drawings) -> int:
     """Count the shapes that mean pixels to be ignored."""
     shapes = (shape for drawing in drawings.values() for shape in drawing.shapes)
-    return sum(shape.is_crowd or shape.label == IGNORE for shape in shapes)
+    return sum(shape.is_crowd or shape.label == IGNORE_LABEL for shape in shapes)
 
 
 def _agreement(before: Drawings, after: Drawings, name: str, names: list[str]) -> float:

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-from kerasseg.annotations.shapes import BACKGROUND, IGNORE, Shape, instances
+from kerasseg.annotations.shapes import NO_CLASS, Shape, instances
+from kerasseg.classes import IGNORE
 from kerasseg.errors import UserError, unknown
 
 LINE_WIDTH = 10  # pixels, labelme's
@@ -47,15 +48,14 @@ def draw_mask(
     UserError
         If a label is none of the classes.
     """
-    values = {BACKGROUND: 0, IGNORE: 255} | {label: at for at, label in enumerate(classes, start=1)}
+    values = NO_CLASS | {label: at for at, label in enumerate(classes, start=1)}
     strangers = sorted({shape.label for shape in shapes} - values.keys())
     if strangers:
         place = f"{name}: " if name else ""
         raise UserError(*(place + unknown("label", label, classes) for label in strangers))
     crowds_first = sorted(shapes, key=lambda shape: not shape.is_crowd)
-    return _draw(
-        "L", size, ((shape, values[IGNORE if shape.is_crowd else shape.label]) for shape in crowds_first)
-    )
+    painted = ((shape, IGNORE if shape.is_crowd else values[shape.label]) for shape in crowds_first)
+    return _draw("L", size, painted)
 
 
 def draw_labels(shapes: Sequence[Shape], size: tuple[int, int]) -> np.ndarray:

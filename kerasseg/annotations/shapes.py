@@ -7,7 +7,10 @@ from typing import Any
 
 import numpy as np
 
-IGNORE, BACKGROUND = "__ignore__", "_background_"  # labelme's own names for pixels without and of no class
+from kerasseg.classes import BACKGROUND, IGNORE
+
+IGNORE_LABEL, BACKGROUND_LABEL = "__ignore__", "_background_"  # labelme's own
+NO_CLASS = {BACKGROUND_LABEL: BACKGROUND, IGNORE_LABEL: IGNORE}  # labels that need no class, and their pixels
 CROWD = "iscrowd"  # COCO's own key, kept in Shape.other
 
 
@@ -56,7 +59,7 @@ class Shape:
     @property
     def is_object(self) -> bool:
         """Whether it is, or is part of, one object of a class."""
-        return self.label not in (BACKGROUND, IGNORE) and not self.is_crowd
+        return self.label not in NO_CLASS and not self.is_crowd
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from kerasseg.classes import IGNORE
 from kerasseg.errors import unknown
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ Place = tuple[str | int, ...]
 
 COMPOSITIONS = ("OneOf", "RandomOrder", "Sequential", "SomeOf")
 REFLECT = 4  # cv2.BORDER_REFLECT_101
-IGNORED = 255
 
 
 @cache
@@ -114,7 +114,7 @@ def _made(name: str, arguments: Arguments) -> albumentations.BasicTransform | al
 def _border(kind: type, given: Arguments) -> dict[str, Any]:
     """Choose what lies outside the image, where the transform has a say in it and the recipe has none."""
     known = _parameters(kind)
-    border = {"border_mode": REFLECT, "fill_mask": IGNORED} if "border_mode" in known else {}
+    border = {"border_mode": REFLECT, "fill_mask": IGNORE} if "border_mode" in known else {}
     return {key: value for key, value in border.items() if key in known and key not in given}
 
 

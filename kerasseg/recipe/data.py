@@ -9,11 +9,10 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
+from kerasseg.classes import MOST_CLASSES
 from kerasseg.recipe.mistakes import SEVERAL
 from kerasseg.recipe.section import Positive, Section, Share
 from kerasseg.recipe.sources import AnySource
-
-MOST_CLASSES = 254  # a mask is uint8; 0 is background and 255 is ignore
 
 
 def _two_numbers(value: Any) -> Any:

@@ -5,7 +5,7 @@ import pytest
 
 from kerasseg.annotations import coco
 from kerasseg.annotations.draw import draw_mask
-from kerasseg.annotations.shapes import BACKGROUND, IGNORE, Drawing, Shape
+from kerasseg.annotations.shapes import NO_CLASS, Drawing, Shape
 from kerasseg.errors import UserError
 
 SQUARE = [1, 1, 4, 1, 4, 3, 1, 3]
@@ -101,8 +101,8 @@ def test_pycocotools_finds_nothing_wrong_where_we_ignore(tmp_path):
 
 
 def test_regions_to_ignore_are_crowds_of_every_class(tmp_path):
-    region, hidden = (Shape(name, np.array([[0.0, 0], [3, 0], [0, 3]])) for name in (IGNORE, BACKGROUND))
-    coco.write(tmp_path / "c.json", [Drawing("a.png", (5, 6), [region, hidden])], ["cell", "dead"])
+    shapes = [Shape(label, np.array([[0.0, 0], [3, 0], [0, 3]])) for label in NO_CLASS]
+    coco.write(tmp_path / "c.json", [Drawing("a.png", (5, 6), shapes)], ["cell", "dead"])
     (drawing,) = coco.read(tmp_path / "c.json")
     assert [(shape.label, shape.is_crowd) for shape in drawing.shapes] == [("cell", True), ("dead", True)]
 

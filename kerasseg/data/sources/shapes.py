@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from kerasseg.annotations.draw import draw_labels, draw_mask
-from kerasseg.annotations.shapes import BACKGROUND, IGNORE, Drawing, Shape
+from kerasseg.annotations.shapes import NO_CLASS, Drawing, Shape
 from kerasseg.data.sample import Annotation, Sample
 from kerasseg.data.sources.listing import check_size, folder_of, image_size
 from kerasseg.errors import UserError, unknown
@@ -47,7 +47,7 @@ def drawn_sample(
 
 
 def _check_labels(shapes: list[Shape], classes: list[str], file: Path) -> None:
-    strangers = sorted({shape.label for shape in shapes} - {*classes, BACKGROUND, IGNORE})
+    strangers = sorted({shape.label for shape in shapes} - {*classes, *NO_CLASS})
     if strangers:
         raise UserError(
             *(f"{file}: {unknown('class', label, classes)} (data.classes)" for label in strangers)
