@@ -21,9 +21,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kerasseg.classes import IGNORE
 from kerasseg.errors import UserError
-
-IGNORE = 255
 
 
 class Counts(NamedTuple):

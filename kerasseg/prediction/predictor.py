@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kerasseg.images.prepare import prepare
-from kerasseg.images.resize import resize_probabilities
+from kerasseg.images.resize import resize
 from kerasseg.prediction.forward import Forward
 from kerasseg.prediction.predict import predict
 
@@ -71,4 +71,4 @@ class Predictor:
     def __call__(self, image: np.ndarray, name: str) -> np.ndarray:
         """Predict an image at its own size: (Y, X, C) as stored to (Y, X, K) float32."""
         probabilities = self.as_seen(image, name)
-        return probabilities if self.resize is None else resize_probabilities(probabilities, image.shape[:2])
+        return probabilities if self.resize is None else resize(probabilities, image.shape[:2])
