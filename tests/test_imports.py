@@ -34,6 +34,8 @@ LIGHT = [
     "data.describe",
     "rundirectory",
     "metrics.pixel",
+    "metrics.instance",
+    "metrics.coco",
     "prediction.tiling",
     "prediction.merge",
     "prediction.predict",
