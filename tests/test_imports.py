@@ -11,6 +11,7 @@ LIGHT = [
     "errors",
     "console",
     "postprocess",
+    "postprocess.streaming",
     "recipe",
     "images.files",
     "images.channels",
