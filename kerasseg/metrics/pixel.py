@@ -23,6 +23,7 @@ import numpy as np
 
 from kerasseg.classes import IGNORE
 from kerasseg.errors import UserError
+from kerasseg.metrics import bootstrap
 
 
 class Counts(NamedTuple):
@@ -96,26 +97,29 @@ def _from_confusion(confusion: np.ndarray) -> Counts:
 
 def iou(counts: Counts) -> np.ndarray:
     """Intersection over union, TP / (TP + FP + FN), the Jaccard index; of the shape of the counts."""
-    return _ratio(counts.tp, counts.tp + counts.fp + counts.fn, counts)
+    return ratio(counts.tp, counts.tp + counts.fp + counts.fn, counts)
 
 
 def dice(counts: Counts) -> np.ndarray:
     """Dice coefficient, 2 TP / (2 TP + FP + FN), the F1 score; of the shape of the counts."""
-    return _ratio(2 * counts.tp, 2 * counts.tp + counts.fp + counts.fn, counts)
+    return ratio(2 * counts.tp, 2 * counts.tp + counts.fp + counts.fn, counts)
 
 
 def precision(counts: Counts) -> np.ndarray:
     """How much of the prediction is true, TP / (TP + FP); of the shape of the counts."""
-    return _ratio(counts.tp, counts.tp + counts.fp, counts)
+    return ratio(counts.tp, counts.tp + counts.fp, counts)
 
 
 def recall(counts: Counts) -> np.ndarray:
     """How much of the truth is found, TP / (TP + FN); of the shape of the counts."""
-    return _ratio(counts.tp, counts.tp + counts.fn, counts)
+    return ratio(counts.tp, counts.tp + counts.fn, counts)
 
 
-def _ratio(part: np.ndarray, whole: np.ndarray, counts: Counts) -> np.ndarray:
-    """Divide; where `whole` is 0, 1 if the class is neither there nor predicted, otherwise 0."""
+def ratio(part: np.ndarray, whole: np.ndarray, counts: Counts) -> np.ndarray:
+    """Divide; where `whole` is 0, give 1 if nothing is there and nothing was predicted, otherwise 0.
+
+    `counts` are any that have `tp`, `fp` and `fn`: of pixels, or of objects.
+    """
     empty = counts.tp + counts.fp + counts.fn == 0
     return np.where(whole > 0, part / np.maximum(whole, 1), empty)
 
@@ -148,7 +152,7 @@ def scores(
     classes : sequence of str
         Names of the K foreground classes.
     resamples : int
-        How often the images are drawn again, with replacement.
+        How often the images are drawn again for an interval; see `kerasseg.metrics.bootstrap.scores`.
     seed : int
         Seed of the draws: the same counts always give the same intervals.
 
@@ -162,44 +166,11 @@ def scores(
     ------
     UserError
         If there is no image.
-
-    Notes
-    -----
-    Intervals are percentile bootstrap intervals (Efron 1979, doi:10.1214/aos/1176344552) with the image as
-    the unit: pixels of one image are far from independent. One image alone gives an interval of no width.
     """
-    if not counts:
-        raise UserError("there is no image to score")
-    images = Counts(*map(np.stack, zip(*counts, strict=True)))  # arrays (N, K)
-    draws = _draws(len(counts), resamples, seed)
-    found = {}
-    for name, score in SCORES.items():
-        found |= _pooled(name, score, images, draws) | _per_image(f"{name}_per_image", score, images, draws)
+    found = bootstrap.scores(counts, SCORES, resamples=resamples, seed=seed)
     return {
         label: {name: value[k].tolist() for name, value in found.items()} for k, label in enumerate(classes)
     }
-
-
-def _draws(images: int, resamples: int, seed: int) -> np.ndarray:
-    """Draw how often each image is taken in each resample: (resamples, N), rows sum to N."""
-    chances = np.full(images, 1 / images)
-    return np.random.default_rng(seed).multinomial(images, chances, size=resamples)
-
-
-def _pooled(name: str, score: Callable, images: Counts, draws: np.ndarray) -> dict[str, np.ndarray]:
-    pooled = Counts(*(array.sum(axis=0) for array in images))
-    resampled = Counts(*(draws @ array for array in images))
-    return {name: score(pooled), f"{name}_interval": _interval(score(resampled))}
-
-
-def _per_image(name: str, score: Callable, images: Counts, draws: np.ndarray) -> dict[str, np.ndarray]:
-    each = score(images)
-    return {name: each.mean(axis=0), f"{name}_interval": _interval(draws @ each / len(each))}
-
-
-def _interval(resampled: np.ndarray) -> np.ndarray:
-    """Take the middle 95 %: (resamples, K) to (K, 2)."""
-    return np.percentile(resampled, [2.5, 97.5], axis=0).T
 
 
 def threshold_counts(probabilities: np.ndarray, mask: np.ndarray, thresholds: Sequence[float]) -> Counts:

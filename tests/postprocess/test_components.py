@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
+from skimage import measure
 
 from kerasseg import postprocess
 from kerasseg.errors import UserError
@@ -48,12 +49,26 @@ def test_an_object_within_a_hole_stays():
     assert (filled == 1).sum() == 24
 
 
-@given(arrays(np.uint8, (4, 5, 3), elements=st.integers(0, 1)))
-def test_volumes_are_numbered_as_scipy_does(mask):
-    _, count = ndimage.label(mask)
+shapes = st.sampled_from([(7, 9), (9, 1), (4, 5, 3)])
+masks = arrays(np.uint8, shapes, elements=st.integers(0, 2))
+
+
+@given(masks, st.booleans())
+def test_objects_are_numbered_as_scikit_image_numbers_them(mask, diagonal):
+    expected = measure.label(mask, connectivity=mask.ndim if diagonal else 1)
+    for each in (mask, np.asfortranarray(mask), mask[:, ::-1][:, ::-1]):
+        labels = postprocess.labels(each, diagonal=diagonal)
+        assert labels.dtype == np.int32
+        np.testing.assert_array_equal(labels, expected)
+
+
+@given(masks)
+def test_a_hole_belongs_to_the_innermost_object_around_it(mask):
     labels = postprocess.labels(mask)
-    assert labels.max() == count
-    assert ((labels > 0) == (mask > 0)).all()
+    expected = labels.copy()
+    for number in range(1, labels.max() + 1):  # what lies within another comes after it
+        expected[ndimage.binary_fill_holes(labels == number) & (labels == 0)] = number
+    np.testing.assert_array_equal(postprocess.fill_holes(labels), expected)
 
 
 @pytest.mark.parametrize("arguments", [{"activation": "tanh"}, {}])

@@ -1,0 +1,84 @@
+"""Scores of a set of images from what was counted on each: pooled, per image, and how sure they are.
+
+Two averages exist and never share a name: **pooled** counts all images together and scores once; **per
+image** scores each image on its own and averages the scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from kerasseg.errors import UserError
+
+
+def scores(
+    counts: Sequence[NamedTuple],
+    functions: Mapping[str, Callable[[NamedTuple], np.ndarray]],
+    *,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> dict[str, np.ndarray]:
+    """Score a set of images, pooled and per image, with 95 % intervals over images.
+
+    Parameters
+    ----------
+    counts : sequence of NamedTuple
+        One for each image; its arrays have one shape, and the counts of two images are their sums.
+    functions : mapping
+        Scores by name: functions of counts whose arrays may have further axes in front.
+    resamples : int
+        How often the images are drawn again, with replacement.
+    seed : int
+        Seed of the draws: the same counts always give the same intervals.
+
+    Returns
+    -------
+    dict of numpy.ndarray
+        For each name: the name itself, pooled; with `_per_image` the mean over images; and for both an
+        `..._interval` with a last axis of two.
+
+    Raises
+    ------
+    UserError
+        If there is no image.
+
+    Notes
+    -----
+    Intervals are percentile bootstrap intervals (Efron 1979, doi:10.1214/aos/1176344552) with the image as
+    the unit: pixels and objects of one image are far from independent. One image alone gives an interval of
+    no width.
+    """
+    if not counts:
+        raise UserError("there is no image to score")
+    images = type(counts[0])(*map(np.stack, zip(*counts, strict=True)))  # arrays (N, ...)
+    drawn = draws(len(counts), resamples, seed)
+    found = {}
+    for name, score in functions.items():
+        found |= _pooled(name, score, images, drawn) | _per_image(f"{name}_per_image", score, images, drawn)
+    return found
+
+
+def draws(images: int, resamples: int, seed: int) -> np.ndarray:
+    """Draw how often each image is taken in each resample: (resamples, N), rows sum to N."""
+    chances = np.full(images, 1 / images)
+    return np.random.default_rng(seed).multinomial(images, chances, size=resamples)
+
+
+def interval(resampled: np.ndarray) -> np.ndarray:
+    """Take the middle 95 %: (resamples, ...) to (..., 2)."""
+    return np.moveaxis(np.percentile(resampled, [2.5, 97.5], axis=0), 0, -1)
+
+
+def _pooled(name: str, score: Callable, images: NamedTuple, drawn: np.ndarray) -> dict[str, np.ndarray]:
+    kind = type(images)
+    pooled = kind(*(array.sum(axis=0) for array in images))
+    resampled = kind(*(drawn @ array for array in images))
+    return {name: score(pooled), f"{name}_interval": interval(score(resampled))}
+
+
+def _per_image(name: str, score: Callable, images: NamedTuple, drawn: np.ndarray) -> dict[str, np.ndarray]:
+    each = score(images)
+    return {name: each.mean(axis=0), f"{name}_interval": interval(drawn @ each / len(each))}

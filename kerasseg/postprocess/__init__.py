@@ -1,0 +1,18 @@
+"""Probabilities to mask, mask to labels. Every function takes images and volumes alike."""
+
+from kerasseg.postprocess.classes import ACTIVATIONS, mask
+from kerasseg.postprocess.components import fill_holes, labels, remove_small
+from kerasseg.postprocess.splitting import boundary, watershed
+
+INSTANCES = {"components": labels, "watershed": watershed, "boundary": boundary}
+
+__all__ = [
+    "ACTIVATIONS",
+    "INSTANCES",
+    "boundary",
+    "fill_holes",
+    "labels",
+    "mask",
+    "remove_small",
+    "watershed",
+]
