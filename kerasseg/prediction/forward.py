@@ -23,11 +23,13 @@ def forward(model: keras.Model) -> Forward:
     """Compile a Keras model into a function from arrays to arrays, for batches of every shape that it takes.
 
     One graph is traced for all shapes; `model.predict` builds a dataset and callbacks on every call, which
-    costs as much as the network itself on one image.
+    costs as much as the network itself on one image. The weights are those of now: see `folding`.
     """
     import tensorflow as tf
 
-    signature = tf.TensorSpec(model.input_shape, tf.float32)
+    from kerasseg.prediction.folding import folded
+
+    model, signature = folded(model), tf.TensorSpec(model.input_shape, tf.float32)
     graph = tf.function(lambda batch: model(batch, training=False), input_signature=[signature])
     return _halving(lambda batch: graph(batch).numpy(), tf.errors.ResourceExhaustedError)
 
