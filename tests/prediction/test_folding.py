@@ -7,7 +7,7 @@ from keras import layers
 
 from kerasseg.models import MODELS
 from kerasseg.prediction.folding import folded
-from kerasseg.prediction.predict import forward
+from kerasseg.prediction.forward import forward
 from kerasseg.training.normalization import fused
 
 
