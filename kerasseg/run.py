@@ -128,9 +128,7 @@ def learn(recipe: Recipe, model: keras.Model, parts: Split, folder: Path, resume
 def predictor(recipe: Recipe, model: keras.Model) -> Predictor:
     """Put the model together with what the recipe says about its input and its tiles."""
     told = recipe.data
-    return Predictor(
-        forward(model), model.input_shape[-1], told.normalise, told.resize, **dict(recipe.predict)
-    )
+    return Predictor(forward(model), model.input_shape[-1], told.normalise, told.resize, dict(recipe.predict))
 
 
 def describe_model(recipe: Recipe, model: keras.Model, answering: Predictor) -> dict[str, Any]:

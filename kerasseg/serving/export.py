@@ -84,7 +84,9 @@ def export(
     """
     _check(model, channels, normalise, classes, activation)
     answer = _answer(model, channels, normalise, resize, activation, threshold)
-    local = Predictor(forward(model), channels, normalise, resize, tile=WHOLE, overlap=0, blend="crop")
+    local = Predictor(
+        forward(model), channels, normalise, resize, {"tile": WHOLE, "overlap": 0, "blend": "crop"}
+    )
     with _appearing(Path(directory)) as partial:
         _write(model, answer, partial)
         difference = largest_difference(partial, local)

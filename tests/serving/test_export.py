@@ -52,7 +52,11 @@ def test_it_answers_as_the_keras_model_does(case, tmp_path):
         image=tf.constant(image[None])
     )
     local = Predictor(
-        forward(model), told["channels"], told["normalise"], told["resize"], tile=256, overlap=0, blend="crop"
+        forward(model),
+        told["channels"],
+        told["normalise"],
+        told["resize"],
+        {"tile": 256, "overlap": 0, "blend": "crop"},
     )
     np.testing.assert_allclose(served["probabilities"][0], local(image, "image"), atol=0.01)
     mask = postprocess.mask(served["probabilities"][0].numpy(), 0.5, told["activation"])
