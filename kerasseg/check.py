@@ -8,7 +8,6 @@ from pathlib import Path
 
 from kerasseg import preparation
 from kerasseg.console import say
-from kerasseg.data.augment import augmentation
 from kerasseg.data.prepared import BUDGET
 from kerasseg.data.sample import Sample
 from kerasseg.data.split import Split, audit
@@ -54,7 +53,6 @@ def check(recipe: Recipe) -> None:
         With everything that would keep the run from starting.
     """
     told = recipe.data
-    augmentation(told.augment)
     if told.if_missing == "synthesize" and not told.source.root.is_dir():
         say(
             f"data: {told.source.root} is missing: a run would make SYNTHETIC images there",

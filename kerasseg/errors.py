@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+MANY = 50  # choices, of which a message lists only the nearest
+
 
 class UserError(Exception):
     """A mistake that a user can mend. The command line prints it, without a traceback, and exits with code 2.
@@ -50,6 +52,7 @@ def unknown(kind: str, given: str, choices: Iterable[str]) -> str:
     "unknown model 'linknt': choose one of linknet, unet; did you mean 'linknet'?"
     """
     choices = sorted(choices)
-    near = difflib.get_close_matches(given, choices, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(given, choices, n=5, cutoff=0.6)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"unknown {kind} {given!r}: choose one of {', '.join(choices)}{hint}"
+    shown = near if near and len(choices) > MANY else choices
+    return f"unknown {kind} {given!r}: choose one of {', '.join(shown)}{hint}"

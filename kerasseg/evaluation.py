@@ -16,7 +16,7 @@ from kerasseg.annotations.masks import read_labels, write_mask
 from kerasseg.console import track
 from kerasseg.data.sample import Sample
 from kerasseg.images.files import write
-from kerasseg.images.resize import resize_mask, resize_probabilities
+from kerasseg.images.resize import resize, resize_mask
 from kerasseg.metrics import pixel
 from kerasseg.metrics.pixel import Counts
 from kerasseg.prediction.predictor import Predictor
@@ -122,7 +122,7 @@ def _answer(
     probabilities = predictor.as_seen(sample.read(), str(sample.image))
     truth = sample.annotate().mask
     seen_truth = resize_mask(truth, probabilities.shape[:2])
-    full = resize_probabilities(probabilities, sample.size)
+    full = resize(probabilities, sample.size)
     mask = postprocess.mask(full, **decide)
     write_mask(folder / f"{file_name(sample.name)}.mask.png", mask)
     foreground = probabilities[..., 1:] if decide["activation"] == "softmax" else probabilities

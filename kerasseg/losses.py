@@ -17,7 +17,7 @@ from typing import Any
 
 from keras import ops
 
-IGNORE = 255
+from kerasseg.classes import IGNORE
 
 EPSILON = 1e-7
 """Probabilities stay this far from 0 and 1 before a logarithm, whose value and gradient so stay finite."""

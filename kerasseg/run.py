@@ -19,7 +19,7 @@ from kerasseg.data.synthetic import is_synthetic
 from kerasseg.evaluation import Judgement, judge
 from kerasseg.images import files
 from kerasseg.models import MODELS, summary
-from kerasseg.prediction.predict import forward
+from kerasseg.prediction.forward import forward
 from kerasseg.prediction.predictor import Predictor
 from kerasseg.recipe import Recipe
 from kerasseg.report import page, pictures

@@ -8,6 +8,7 @@ import pytest
 LIGHT = [
     "cli",
     "check",
+    "classes",
     "errors",
     "console",
     "postprocess",
@@ -29,6 +30,7 @@ LIGHT = [
     "data.synthetic",
     "data.split",
     "data.augment",
+    "data.transforms",
     "data.patches",
     "data.stream",
     "data.collect",
@@ -62,5 +64,13 @@ def test_help_imports_no_more_than_typer():
     assert not loaded(help_ + "try: main()\nexcept SystemExit: pass") & heavy
 
 
-def test_recipes_are_read_without_numpy():
-    assert not loaded("from kerasseg.recipe import load; load('sartorius_linknet')") & {"numpy", "cv2", "PIL"}
+def test_recipes_that_augment_nothing_are_read_without_numpy():
+    read = "from kerasseg.recipe import load; load('sartorius_linknet', ['data.augment=[]'])"
+    assert not loaded(read) & {"numpy", "cv2", "PIL", "albumentations"}
+
+
+def test_recipes_that_augment_are_listed_and_described_without_albumentations():
+    listed = (
+        "from kerasseg.recipe.shipped import about, shipped; [about(path) for path in shipped().values()]"
+    )
+    assert not loaded(f"{listed}; from kerasseg.recipe import schema; schema()") & {"numpy", "albumentations"}

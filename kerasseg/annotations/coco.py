@@ -11,11 +11,10 @@ import numpy as np
 from kerasseg.annotations import rle
 from kerasseg.annotations.documents import checked_points, checked_size, contained, read_json, write_json
 from kerasseg.annotations.draw import draw_mask
-from kerasseg.annotations.shapes import Drawing, Shape, instances
+from kerasseg.annotations.shapes import BACKGROUND_LABEL, CROWD, IGNORE_LABEL, Drawing, Shape, instances
 from kerasseg.annotations.trace import label_shapes
 from kerasseg.errors import UserError
 
-CROWD = "iscrowd"  # kept in Shape.other: a group of objects that nobody told apart
 _SECTIONS = ("images", "categories", "annotations")
 _POLYGONS = {"polygon", "oriented_rectangle"}
 
@@ -67,7 +66,8 @@ def write(path: Path, drawings: Iterable[Drawing], classes: Sequence[str]) -> No
         The JSON file to appear.
     drawings : iterable of Drawing
         Each instance becomes an annotation: polygons as they are, any other shape as compressed run lengths
-        of its pixels.
+        of its pixels. A region to ignore becomes a crowd of every class, which means the same; background,
+        for which COCO has no word, is left out.
     classes : sequence of str
         The categories 1, 2, ...
     """
@@ -76,9 +76,11 @@ def write(path: Path, drawings: Iterable[Drawing], classes: Sequence[str]) -> No
     for image_id, drawing in enumerate(drawings, start=1):
         height, width = drawing.size
         images.append({"id": image_id, "file_name": drawing.image_path, "height": height, "width": width})
-        for shapes in instances(drawing.shapes):
-            entry = {"id": len(annotations) + 1, "image_id": image_id, "category_id": ids[shapes[0].label]}
-            annotations.append(entry | _annotation(shapes, drawing.size))
+        for shapes in instances([shape for shape in drawing.shapes if shape.label != BACKGROUND_LABEL]):
+            of = ids.values() if shapes[0].label == IGNORE_LABEL else [ids[shapes[0].label]]
+            for category_id in of:
+                entry = {"id": len(annotations) + 1, "image_id": image_id, "category_id": category_id}
+                annotations.append(entry | _annotation(shapes, drawing.size))
     categories = [{"id": at, "name": name} for name, at in ids.items()]
     write_json(Path(path), {"images": images, "categories": categories, "annotations": annotations})
 
@@ -140,7 +142,7 @@ def _run_length_mask(segmentation: dict, size: tuple[int, int]) -> np.ndarray:
 
 
 def _annotation(shapes: list[Shape], size: tuple[int, int]) -> dict[str, Any]:
-    crowd = int(any(shape.other.get(CROWD) for shape in shapes))
+    crowd = int(not all(shape.is_object for shape in shapes))
     if not crowd and all(shape.shape_type in _POLYGONS for shape in shapes):
         return _of_polygons([shape.points for shape in shapes])
     mask = draw_mask(shapes, size, [shapes[0].label]) > 0

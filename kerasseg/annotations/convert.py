@@ -16,6 +16,7 @@ import numpy as np
 from kerasseg.annotations.draw import draw_mask
 from kerasseg.annotations.formats import (
     NEED_CLASSES,
+    OBJECTS_ONLY,
     READERS,
     WRITERS,
     Drawings,
@@ -23,7 +24,7 @@ from kerasseg.annotations.formats import (
     Plan,
     image_beside,
 )
-from kerasseg.annotations.shapes import BACKGROUND, IGNORE
+from kerasseg.annotations.shapes import IGNORE_LABEL, NO_CLASS
 from kerasseg.annotations.trace import TOLERANCE, outline
 from kerasseg.console import track
 from kerasseg.errors import UserError, unknown
@@ -48,6 +49,8 @@ class Report:
         gives back as they were (IoU of all classes together); 1 is no loss.
     without_image : list of str
         Files written for labelme whose image is not beside them.
+    left_out : int
+        Crowds and regions to ignore, where the format has no word for them.
     """
 
     files: list[Path]
@@ -56,9 +59,10 @@ class Report:
     classes: list[str]
     agreement: dict[str, float] = field(default_factory=dict)
     without_image: list[str] = field(default_factory=list)
+    left_out: int = 0
 
     def __str__(self) -> str:
-        """Tell it in up to three lines."""
+        """Tell it in up to four lines."""
         read = f"{_count(self.images, 'image')}, {_count(self.shapes, 'shape')}"
         lines = [f"{read} of {', '.join(self.classes) or 'no class'}"]
         if self.agreement:
@@ -68,6 +72,8 @@ class Report:
         if self.without_image:
             missing = _count(len(self.without_image), "JSON file")
             lines.append(f"{missing} without the image beside: put the images there before opening labelme")
+        if self.left_out:
+            lines.append(f"left out: {_count(self.left_out, 'crowd or region')} to ignore")
         return "\n".join(lines)
 
 
@@ -120,7 +126,8 @@ def convert(
     _check_free(plan, overwrite)
     for write in track(list(plan.values()), "writing"):
         write()
-    return _report(drawings, written, list(plan), names)
+    report = _report(drawings, written, list(plan), names)
+    return replace(report, left_out=_ignored(drawings)) if write_as in OBJECTS_ONLY else report
 
 
 CONVERSIONS: dict[tuple[str, str], Callable[..., Report]] = {
@@ -137,7 +144,7 @@ def _count(number: int, what: str) -> str:
 
 def _class_names(drawings: Drawings, given: Sequence[str]) -> list[str]:
     """Take the classes that are given, which must be all that there are, or else those found, sorted."""
-    found = {shape.label for drawing in drawings.values() for shape in drawing.shapes} - {BACKGROUND, IGNORE}
+    found = {shape.label for drawing in drawings.values() for shape in drawing.shapes} - NO_CLASS.keys()
     strangers = sorted(found - set(given)) if given else []
     if strangers:
         raise UserError(*(unknown("class", label, given) for label in strangers))
@@ -170,6 +177,12 @@ def _report(drawings: Drawings, written: Drawings, paths: list[Path], names: lis
         agreement={name: _agreement(drawings, written, name, names) for name in drawings if outlined},
         without_image=[str(path) for path in paths if outlined and not image_beside(path.with_suffix(""))],
     )
+
+
+def _ignored(drawings: Drawings) -> int:
+    """Count the shapes that mean pixels to be ignored."""
+    shapes = (shape for drawing in drawings.values() for shape in drawing.shapes)
+    return sum(shape.is_crowd or shape.label == IGNORE_LABEL for shape in shapes)
 
 
 def _agreement(before: Drawings, after: Drawings, name: str, names: list[str]) -> float:

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-from kerasseg.annotations.shapes import BACKGROUND, IGNORE, Shape, instances
+from kerasseg.annotations.shapes import NO_CLASS, Shape, instances
+from kerasseg.classes import IGNORE
 from kerasseg.errors import UserError, unknown
 
 LINE_WIDTH = 10  # pixels, labelme's
@@ -28,7 +29,8 @@ def draw_mask(
     Parameters
     ----------
     shapes : sequence of Shape
-        Later ones cover earlier ones. The labels ``__ignore__`` and ``_background_`` need no class.
+        Later ones cover earlier ones. The labels ``__ignore__`` and ``_background_`` need no class. A crowd
+        is ignored, whatever its class, and all others cover it.
     size : tuple of int
         Height and width of the image.
     classes : list of str
@@ -46,12 +48,14 @@ def draw_mask(
     UserError
         If a label is none of the classes.
     """
-    values = {BACKGROUND: 0, IGNORE: 255} | {label: at for at, label in enumerate(classes, start=1)}
+    values = NO_CLASS | {label: at for at, label in enumerate(classes, start=1)}
     strangers = sorted({shape.label for shape in shapes} - values.keys())
     if strangers:
         place = f"{name}: " if name else ""
         raise UserError(*(place + unknown("label", label, classes) for label in strangers))
-    return _draw("L", size, ((shape, values[shape.label]) for shape in shapes))
+    crowds_first = sorted(shapes, key=lambda shape: not shape.is_crowd)
+    painted = ((shape, IGNORE if shape.is_crowd else values[shape.label]) for shape in crowds_first)
+    return _draw("L", size, painted)
 
 
 def draw_labels(shapes: Sequence[Shape], size: tuple[int, int]) -> np.ndarray:

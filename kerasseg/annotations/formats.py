@@ -87,7 +87,8 @@ def _plan_masks(drawings: Drawings, target: Path, options: Options) -> Plan:
 
 def _plan_labels(drawings: Drawings, target: Path, options: Options) -> Plan:
     def write(path: Path, drawing: Drawing) -> None:
-        masks.write_labels(path, draw_labels(drawing.shapes, drawing.size))
+        objects = [shape for shape in drawing.shapes if shape.is_object]
+        masks.write_labels(path, draw_labels(objects, drawing.size))
 
     return {path: partial(write, path, drawing) for path, drawing in _pngs(drawings, target)}
 
@@ -117,6 +118,7 @@ WRITERS: dict[str, Callable[[Drawings, Path, Options], Plan]] = {
     "rle": _plan_rle,
 }
 NEED_CLASSES = frozenset({"masks", "labels", "rle"})  # formats that know no names
+OBJECTS_ONLY = frozenset({"labels", "rle"})  # formats that leave out crowds and what is to be ignored
 
 
 def image_beside(stem: Path) -> Path | None:

@@ -63,7 +63,8 @@ def write(path: Path, drawings: Mapping[str, Drawing]) -> None:
     path : Path
         The CSV file to appear.
     drawings : mapping of str to Drawing
-        By image id. An image without objects is a row without annotation.
+        By image id. An image without objects is a row without annotation; crowds and regions to ignore, for
+        which Kaggle has no word, are left out.
     """
     with files.write_atomically(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -115,8 +116,9 @@ def _shapes(row: dict[str, str], size: tuple[int, int], classes: Sequence[str], 
 
 def _written(name: str, drawing: Drawing) -> Iterable[tuple]:
     height, width = drawing.size
-    groups = instances(drawing.shapes)
-    runs = rle.encode_labels(draw_labels(drawing.shapes, drawing.size))
+    objects = [shape for shape in drawing.shapes if shape.is_object]
+    groups = instances(objects)
+    runs = rle.encode_labels(draw_labels(objects, drawing.size))
     if not runs:
         yield name, "", width, height, ""
     for at, numbers in runs.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,9 @@ from kerasseg.annotations.documents import (
 from kerasseg.annotations.shapes import Drawing, Shape
 from kerasseg.errors import UserError, unknown
 from kerasseg.images import files
+from kerasseg.images.embedded import Embedded
 
-__all__ = ["VERSION", "Drawing", "Shape", "read", "write"]
+__all__ = ["VERSION", "Drawing", "Shape", "embedded_image", "read", "write"]
 
 VERSION = "6.3.1"  # whose format is written
 
@@ -65,6 +67,23 @@ def read(path: Path) -> Drawing:
     )
 
 
+def embedded_image(path: Path) -> Embedded:
+    """Find the image that a labelme file holds itself, in ``imageData``.
+
+    Parameters
+    ----------
+    path : Path
+        The JSON file. Its length is checked whenever it is read, and the image's size before it is decoded.
+
+    Returns
+    -------
+    Embedded
+        Which :func:`kerasseg.images.files.header` and :func:`~kerasseg.images.files.read` take as they take a
+        path; they refuse what is damaged or no image.
+    """
+    return Embedded(path, lambda: _image_file(read_json(path), path))
+
+
 def write(path: Path, drawing: Drawing) -> None:
     """Write a drawing as a labelme file, with all that was read and is not understood.
 
@@ -92,15 +111,17 @@ def _size(document: dict, image_path: str | None, path: Path) -> tuple[int, int]
     """Take the size that the file says, else that of the embedded image, else that of the image beside."""
     height, width = document.get("imageHeight"), document.get("imageWidth")
     if height is None and width is None:
-        image_data = document.get("imageData")
-        height, width = _embedded_size(image_data, path) if image_data else _size_beside(image_path, path)
+        embedded = Embedded(path, partial(_image_file, document, path))
+        height, width = (
+            files.header(embedded).size if document.get("imageData") else _size_beside(image_path, path)
+        )
     return checked_size(height, width, path, "imageHeight and imageWidth")
 
 
-def _embedded_size(image_data: Any, path: Path) -> tuple[int, int]:
+def _image_file(document: dict, path: Path) -> bytes:
+    """Decode the image file that a document holds."""
     try:
-        with Image.open(io.BytesIO(base64.b64decode(image_data))) as image:
-            return image.size[::-1]
+        return base64.b64decode(document.get("imageData"))
     except _NOT_BASE64 as error:
         raise UserError(f"{path}: imageData is no image in base64 ({error}); save it again") from error
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from kerasseg.classes import IGNORE
 from kerasseg.errors import UserError, unknown
 from kerasseg.images import files, raster
 
-IGNORED = 255
 SHOWN = 6  # values that a message lists
 _GOLDEN = 0.618034  # steps of hue that keep neighbouring classes apart
 
@@ -50,7 +50,7 @@ def read_mask(
     values = _grey(files.read_values(path), path)
     if len(classes) == 1 and not files.is_palette(path) and _is_binary(values):
         return (values > 0).astype(np.uint8)
-    allowed = np.append(np.arange(len(classes) + 1), IGNORED)
+    allowed = np.append(np.arange(len(classes) + 1), IGNORE)
     _check(values, allowed, path, classes)
     return values.astype(np.uint8)
 
@@ -118,7 +118,7 @@ def palette() -> np.ndarray:
     """
     hues = (np.arange(256) * _GOLDEN) % 1
     colours = np.array([colorsys.hsv_to_rgb(hue, 0.75, 0.95) for hue in hues])
-    colours[0], colours[IGNORED] = 0, 1
+    colours[0], colours[IGNORE] = 0, 1
     return np.rint(colours * 255).astype(np.uint8)
 
 
@@ -155,7 +155,7 @@ def _check(values: np.ndarray, allowed: np.ndarray, path: Path, classes: Sequenc
 
 
 def _by_colour(path: Path, classes: Sequence[str], colours: Mapping[str, Sequence[int]]) -> np.ndarray:
-    ids = {"background": 0, "ignore": IGNORED} | {name: at for at, name in enumerate(classes, start=1)}
+    ids = {"background": 0, "ignore": IGNORE} | {name: at for at, name in enumerate(classes, start=1)}
     strangers = [unknown("class in colours", name, ids) for name in colours if name not in ids]
     if strangers:
         raise UserError(*strangers)

@@ -7,7 +7,11 @@ from typing import Any
 
 import numpy as np
 
-IGNORE, BACKGROUND = "__ignore__", "_background_"  # labelme's own names for pixels without and of no class
+from kerasseg.classes import BACKGROUND, IGNORE
+
+IGNORE_LABEL, BACKGROUND_LABEL = "__ignore__", "_background_"  # labelme's own
+NO_CLASS = {BACKGROUND_LABEL: BACKGROUND, IGNORE_LABEL: IGNORE}  # labels that need no class, and their pixels
+CROWD = "iscrowd"  # COCO's own key, kept in Shape.other
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,20 @@ class Shape:
     flags: dict[str, bool] = field(default_factory=dict)
     description: str = ""
     other: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_crowd(self) -> bool:
+        """Whether it is COCO's crowd: a region full of objects of its class that nobody told apart.
+
+        As in pycocotools, where what is found inside it is neither right nor wrong: those pixels are ignored,
+        but for those of objects drawn one by one.
+        """
+        return bool(self.other.get(CROWD))
+
+    @property
+    def is_object(self) -> bool:
+        """Whether it is, or is part of, one object of a class."""
+        return self.label not in NO_CLASS and not self.is_crowd
 
 
 @dataclass(frozen=True)

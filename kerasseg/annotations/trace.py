@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
-from kerasseg.annotations.shapes import IGNORE, Shape
+from kerasseg.annotations.shapes import IGNORE_LABEL, Shape
+from kerasseg.classes import IGNORE
 
 TOLERANCE = 0.5  # pixels
 
@@ -64,7 +65,7 @@ def trace_labels(
 
 def mask_shapes(mask: np.ndarray, classes: Sequence[str]) -> list[Shape]:
     """Hold each connected component of each class exactly, as a ``mask`` shape; see :func:`trace_mask`."""
-    names = dict(enumerate(classes, start=1)) | {255: IGNORE}
+    names = dict(enumerate(classes, start=1)) | {IGNORE: IGNORE_LABEL}
     shapes = []
     for value in np.unique(mask[mask > 0]).tolist():
         components = cv2.connectedComponents((mask == value).astype(np.uint8), connectivity=8)[1]

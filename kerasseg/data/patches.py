@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-IGNORED = 255
+from kerasseg.classes import IGNORE
 
 
 def random_origin(
@@ -32,7 +32,7 @@ def random_origin(
         image at its centre where it does not.
     """
     wanted = rng.random() < foreground
-    pixels = np.flatnonzero((mask > 0) & (mask < IGNORED)) if wanted else ()
+    pixels = np.flatnonzero((mask > 0) & (mask < IGNORE)) if wanted else ()
     if len(pixels):
         centre = np.unravel_index(pixels[rng.integers(len(pixels))], mask.shape)
         return tuple(
@@ -77,7 +77,7 @@ def cut(
         return image[window], mask[window]
     return (
         np.pad(image[window], (*beyond, (0, 0)), mode="reflect"),
-        np.pad(mask[window], beyond, constant_values=IGNORED),
+        np.pad(mask[window], beyond, constant_values=IGNORE),
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from kerasseg.errors import UserError
 from kerasseg.images import files
+from kerasseg.images.embedded import Embedded
 
 
 class MissingData(UserError):
@@ -40,8 +41,8 @@ class Sample:
     ----------
     name : str
         Unique in its source.
-    image : Path
-        The image file.
+    image : Path or Embedded
+        The image file, which may lie in another one.
     size : tuple of int
         Height and width, from the image's header.
     annotate : callable
@@ -51,7 +52,7 @@ class Sample:
     """
 
     name: str
-    image: Path
+    image: Path | Embedded
     size: tuple[int, int]
     annotate: Callable[[], Annotation]
     attributes: Mapping[str, str] = field(default_factory=dict)

@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from kerasseg.classes import IGNORE
 from kerasseg.data.augment import augmentation
 from kerasseg.data.patches import cut, grid, random_origin
 from kerasseg.data.prepared import BUDGET, Prepared
 from kerasseg.data.sample import Sample
 from kerasseg.errors import UserError
 
-IGNORED = 255
 WHITE = 255  # of uint8
 MULTIPLE_OF = 32  # pixels: the stride of the deepest encoder
 PERMUTED, CHANGED = 0, 1  # what a seed is spent on
@@ -218,5 +218,5 @@ def one_hot(masks: np.ndarray, ids: Sequence[int]) -> np.ndarray:
         1 where a pixel is of the channel's class, 255 in all channels where it is ignored.
     """
     targets = (masks[..., None] == np.asarray(ids, np.uint8)).view(np.uint8)
-    targets[masks == IGNORED] = IGNORED
+    targets[masks == IGNORE] = IGNORE
     return targets

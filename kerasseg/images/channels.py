@@ -17,7 +17,7 @@ def with_channels(image: np.ndarray, n: int | None, name: str) -> np.ndarray:
 
     Parameters
     ----------
-    image : numpy.ndarray, shape (Y, X, C)
+    image : numpy.ndarray, shape (..., C)
         Of any type, which is kept.
     n : int or None
         Channels wanted; None keeps the image as it is stored.
@@ -26,34 +26,49 @@ def with_channels(image: np.ndarray, n: int | None, name: str) -> np.ndarray:
 
     Returns
     -------
-    numpy.ndarray, shape (Y, X, n)
+    numpy.ndarray, shape (..., n)
 
     Raises
     ------
     UserError
         If the channels cannot be turned into `n` without guessing.
     """
-    if n is None or image.shape[2] == n:
+    if n is None or image.shape[-1] == n:
         return image
-    opaque = _without_constant_alpha(image)
-    channels = opaque.shape[2]
+    alpha = image[..., -1]
+    silent = may_have_alpha(image.shape[-1]) and bool((alpha == alpha.flat[0]).all())
+    return converted(image, n, name, silent_alpha=silent)
+
+
+def may_have_alpha(channels: int) -> bool:
+    """Tell whether the last of so many channels may be alpha: after grey or after colours."""
+    return channels in (2, 4)
+
+
+def converted(image: np.ndarray, n: int | None, name: str, *, silent_alpha: bool) -> np.ndarray:
+    """Do as :func:`with_channels`, for a region of an image of which is known whether its alpha says nothing.
+
+    Parameters
+    ----------
+    image, n, name
+        As there.
+    silent_alpha : bool
+        Whether the last channel is alpha of one value throughout the whole image.
+    """
+    if n is None or image.shape[-1] == n:
+        return image
+    opaque = image[..., :-1] if silent_alpha else image
+    channels = opaque.shape[-1]
     if channels == n:
         return opaque
     if channels == 1:
-        return np.repeat(opaque, n, axis=2)
+        return np.repeat(opaque, n, axis=-1)
     if channels == 3 and n == 1:
         return _luminance(opaque)
     raise UserError(
-        f"{name}: the image has {image.shape[2]} channels, the recipe's data.channels is {n}; "
-        f"set data.channels to {image.shape[2]}, or save the image with {n}"
+        f"{name}: the image has {image.shape[-1]} channels, the recipe's data.channels is {n}; "
+        f"set data.channels to {image.shape[-1]}, or save the image with {n}"
     )
-
-
-def _without_constant_alpha(image: np.ndarray) -> np.ndarray:
-    """Drop the last of two or four channels where it says nothing."""
-    alpha = image[..., -1]
-    silent = image.shape[2] in (2, 4) and (alpha == alpha.flat[0]).all()
-    return image[..., :-1] if silent else image
 
 
 def _luminance(image: np.ndarray) -> np.ndarray:

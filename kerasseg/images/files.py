@@ -12,6 +12,7 @@ import numpy as np
 
 from kerasseg.errors import UserError
 from kerasseg.images import raster, tiff
+from kerasseg.images.embedded import Embedded
 from kerasseg.images.header import MAX_PIXELS, Header
 
 __all__ = [
@@ -31,12 +32,12 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 _TIFF_SUFFIXES = (".tif", ".tiff")
 
 
-def header(path: Path) -> Header:
+def header(path: Path | Embedded) -> Header:
     """Read what a file says about its image, without decoding a pixel.
 
     Parameters
     ----------
-    path : Path
+    path : Path or Embedded
         A PNG, JPEG, BMP or TIFF file.
 
     Returns
@@ -49,16 +50,16 @@ def header(path: Path) -> Header:
     UserError
         If the file is missing, empty, truncated, not an image, without pixels or larger than ``MAX_PIXELS``.
     """
-    path = Path(path)
-    return _format_of(path).header(path)
+    path = _at_hand(path)
+    return format_of(path).header(path)
 
 
-def read(path: Path) -> np.ndarray:
+def read(path: Path | Embedded) -> np.ndarray:
     """Read a 2-D image upright.
 
     Parameters
     ----------
-    path : Path
+    path : Path or Embedded
         A PNG, JPEG, BMP or TIFF file. EXIF orientation is obeyed; palettes become colours; black and white
         become 0 and 255; integers of more than 16 bits and all floats become float32.
 
@@ -71,7 +72,8 @@ def read(path: Path) -> np.ndarray:
     UserError
         As :func:`header`, and if the file is a stack of planes or its pixels cannot be decoded.
     """
-    return _with_channel_axis(_checked(path).read(Path(path)))
+    path = _at_hand(path)
+    return _with_channel_axis(_checked(path).read(path))
 
 
 def read_values(path: Path) -> np.ndarray:
@@ -92,7 +94,8 @@ def read_values(path: Path) -> np.ndarray:
     UserError
         As :func:`read`.
     """
-    return _with_channel_axis(_checked(path).read_values(Path(path)))
+    path = _at_hand(path)
+    return _with_channel_axis(_checked(path).read_values(path))
 
 
 def is_palette(path: Path) -> bool:
@@ -103,7 +106,7 @@ def is_palette(path: Path) -> bool:
     UserError
         If the file cannot be read.
     """
-    return _format_of(Path(path)).is_palette(Path(path))
+    return format_of(Path(path)).is_palette(Path(path))
 
 
 def write(path: Path, image: np.ndarray) -> None:
@@ -184,8 +187,20 @@ def write_atomically(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def _format_of(path: Path) -> ModuleType:
-    """Choose the reader by the file's first bytes."""
+def _at_hand(path: Path | Embedded) -> Path | Embedded:
+    return path.at_hand() if isinstance(path, Embedded) else Path(path)
+
+
+def format_of(path: Path | Embedded) -> ModuleType:
+    """Choose the reader, `raster` or `tiff`, by the file's first bytes.
+
+    Raises
+    ------
+    UserError
+        If there is no such file, or nothing in it.
+    """
+    if isinstance(path, Embedded):
+        return raster
     if not path.is_file():
         raise UserError(f"{path}: there is no such file")
     with path.open("rb") as file:
@@ -195,10 +210,10 @@ def _format_of(path: Path) -> ModuleType:
     return tiff if magic in tiff.MAGIC else raster
 
 
-def _checked(path: Path) -> ModuleType:
+def _checked(path: Path | Embedded) -> ModuleType:
     """Choose the reader after the header was found sane, so that no bomb is ever decoded."""
-    reader = _format_of(Path(path))
-    reader.header(Path(path))
+    reader = format_of(path)
+    reader.header(path)
     return reader
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from kerasseg.errors import UserError
+from kerasseg.images.embedded import Embedded
 
 # Pillow refuses more in PNG and JPEG (decompression bombs); the same limit holds for every format.
 MAX_PIXELS = 178_956_970
@@ -19,7 +20,7 @@ class Header:
 
     Attributes
     ----------
-    path : Path
+    path : Path or Embedded
         The file.
     size : tuple of int
         Height and width in pixels.
@@ -31,7 +32,7 @@ class Header:
         Planes that the file holds; 1 unless it is a stack.
     """
 
-    path: Path
+    path: Path | Embedded
     size: tuple[int, int]
     channels: int
     dtype: np.dtype
@@ -54,6 +55,6 @@ def sane(header: Header) -> Header:
     return header
 
 
-def too_large(path: Path, given: str) -> str:
+def too_large(path: Path | Embedded, given: str) -> str:
     """Say that an image is larger than what is read whole."""
     return f"{path}: the image is {given}; expected at most {MAX_PIXELS:,} pixels. Cut it into smaller images"

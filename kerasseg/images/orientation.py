@@ -7,15 +7,8 @@ import numpy as np
 TAG = 274  # the same number in EXIF and TIFF
 TURNED = frozenset({5, 6, 7, 8})  # those that swap height and width
 
-_TURNS = {
-    2: lambda image: image[:, ::-1],
-    3: lambda image: image[::-1, ::-1],
-    4: lambda image: image[::-1],
-    5: lambda image: image.swapaxes(0, 1),
-    6: lambda image: np.rot90(image, -1),
-    7: lambda image: image[::-1, ::-1].swapaxes(0, 1),
-    8: lambda image: np.rot90(image, 1),
-}
+# Axes that run backwards, once height and width are swapped where they must be.
+BACKWARDS = {2: "X", 3: "YX", 4: "Y", 5: "", 6: "X", 7: "YX", 8: "Y"}
 
 
 def upright(image: np.ndarray, orientation: int) -> np.ndarray:
@@ -33,5 +26,8 @@ def upright(image: np.ndarray, orientation: int) -> np.ndarray:
     numpy.ndarray
         The image as it is meant to be seen, contiguous.
     """
-    turn = _TURNS.get(orientation)
-    return image if turn is None else np.ascontiguousarray(turn(image))
+    if orientation not in BACKWARDS:
+        return image
+    turned = image.swapaxes(0, 1) if orientation in TURNED else image
+    rows, columns = (slice(None, None, -1 if axis in BACKWARDS[orientation] else 1) for axis in "YX")
+    return np.ascontiguousarray(turned[rows, columns])

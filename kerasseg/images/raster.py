@@ -92,7 +92,7 @@ def write_indices(path: Path, mask: np.ndarray, palette: np.ndarray) -> None:
 def _opened(path: Path) -> Iterator[Image.Image]:
     """Open with Pillow; whatever it complains of, while open too, becomes a UserError that names the file."""
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
             yield image
     except Image.DecompressionBombError as error:
         raise UserError(too_large(path, "suspiciously large (a decompression bomb?)")) from error

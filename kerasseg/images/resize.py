@@ -50,9 +50,6 @@ def resize_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return mask[rows][:, columns]
 
 
-resize_probabilities = resize
-
-
 def _nearest(old: int, new: int) -> np.ndarray:
     """Index the pixel whose centre lies nearest to each new pixel's centre."""
     return ((np.arange(new) + 0.5) * old / new).astype(np.intp)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import lzma
 import struct
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,13 +13,15 @@ import numpy as np
 import tifffile
 
 from kerasseg.errors import UserError
+from kerasseg.images.dtypes import as_intensities, intensity_type
 from kerasseg.images.header import Header, sane
 from kerasseg.images.orientation import TAG, TURNED, upright
 
-# What tifffile and its codecs raise when tags or pixels make no sense.
+# What tifffile, zarr and their codecs raise when tags or pixels make no sense.
 DAMAGES = (
     tifffile.TiffFileError,
     OSError,
+    EOFError,
     ValueError,
     TypeError,
     LookupError,
@@ -26,6 +30,8 @@ DAMAGES = (
     RuntimeError,
     MemoryError,
     struct.error,
+    zlib.error,
+    lzma.LZMAError,
 )
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
@@ -38,15 +44,15 @@ def header(path: Path) -> Header:
     UserError
         If the file is damaged or truncated, has no pixels or absurdly many.
     """
-    with _opened(path) as file:
+    with opened(path) as file:
         series = file.series[0]
         lengths = dict(zip(series.axes, series.shape, strict=True))
         size = (lengths["Y"], lengths["X"])
         page = series.keyframe
-        channels = 3 if page.photometric == tifffile.PHOTOMETRIC.PALETTE else _channels(lengths)
-        _check_complete(file, path)
-        size = size[::-1] if _orientation(page) in TURNED else size
-        return sane(Header(path, size, channels, _pixel_type(series.dtype), _planes(file)))
+        channels = 3 if _has_palette(page) else _channels(lengths)
+        check_complete(file, path)
+        size = size[::-1] if orientation_of(page) in TURNED else size
+        return sane(Header(path, size, channels, intensity_type(series.dtype), _planes(file)))
 
 
 def read(path: Path) -> np.ndarray:
@@ -61,14 +67,9 @@ def read(path: Path) -> np.ndarray:
     UserError
         If the file is a stack, or cannot be decoded.
     """
-    with _opened(path) as file:
-        page, values = file.series[0].keyframe, _plane(file, path)
-        if page.photometric == tifffile.PHOTOMETRIC.PALETTE:
-            values = (page.colormap.T >> 8).astype(np.uint8)[values[..., 0]]
-        elif page.photometric == tifffile.PHOTOMETRIC.MINISWHITE and values.dtype.kind in "ub":
-            values = ~values
-        pixels = values.astype(np.uint8) * 255 if values.dtype == bool else values
-        return upright(pixels.astype(_pixel_type(values.dtype), copy=False), _orientation(page))
+    with opened(path) as file:
+        page = file.series[0].keyframe
+        return upright(intensities(_plane(file, path), page), orientation_of(page))
 
 
 def read_values(path: Path) -> np.ndarray:
@@ -78,14 +79,14 @@ def read_values(path: Path) -> np.ndarray:
     -------
     numpy.ndarray, shape (Y, X, C)
     """
-    with _opened(path) as file:
-        return upright(_plane(file, path), _orientation(file.series[0].keyframe))
+    with opened(path) as file:
+        return upright(_plane(file, path), orientation_of(file.series[0].keyframe))
 
 
 def is_palette(path: Path) -> bool:
     """Tell whether the file stores indices into a palette."""
-    with _opened(path) as file:
-        return file.series[0].keyframe.photometric == tifffile.PHOTOMETRIC.PALETTE
+    with opened(path) as file:
+        return _has_palette(file.series[0].keyframe)
 
 
 def write(path: Path, image: np.ndarray) -> None:
@@ -98,8 +99,29 @@ def write(path: Path, image: np.ndarray) -> None:
     tifffile.imwrite(path, planes, photometric="minisblack", metadata={"axes": axes}, compression="zlib")
 
 
+def intensities(values: np.ndarray, page: tifffile.TiffPage) -> np.ndarray:
+    """Turn stored numbers into intensities: a palette into its colours, white made the largest.
+
+    Parameters
+    ----------
+    values : numpy.ndarray, shape (..., C)
+        As the page stores them.
+    page : tifffile.TiffPage
+        Says what they mean.
+
+    Returns
+    -------
+    numpy.ndarray, shape (..., C), uint8, uint16 or float32
+    """
+    if _has_palette(page):
+        values = (page.colormap.T >> 8).astype(np.uint8)[values[..., 0]]
+    elif page.photometric == tifffile.PHOTOMETRIC.MINISWHITE and values.dtype.kind in "ub":
+        values = ~values
+    return as_intensities(values)
+
+
 @contextmanager
-def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
+def opened(path: Path) -> Iterator[tifffile.TiffFile]:
     """Open with tifffile; what it or a codec complains of becomes a UserError that names the file."""
     try:
         with tifffile.TiffFile(path) as file:
@@ -112,6 +134,24 @@ def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
         raise UserError(
             f"{path}: the TIFF is damaged, truncated or unknown ({error!r}); write it again"
         ) from error
+
+
+def only_series(file: tifffile.TiffFile, path: Path) -> tifffile.TiffPageSeries:
+    """Choose the one image of a file, of any rank; previews do not count.
+
+    Raises
+    ------
+    UserError
+        If there are several.
+    """
+    series = [one for one in file.series if not one.keyframe.is_reduced]
+    if len(series) == 1:
+        return series[0]
+    shapes = ", ".join(" x ".join(map(str, one.shape)) for one in file.series)
+    raise UserError(
+        f"{path}: the TIFF holds {len(file.series)} images ({shapes}); expected one. "
+        "Save each as a file of its own"
+    )
 
 
 def _plane(file: tifffile.TiffFile, path: Path) -> np.ndarray:
@@ -146,21 +186,24 @@ def _channels(lengths: dict[str, int]) -> int:
     return lengths.get("S", 1) * lengths.get("C", 1)
 
 
-def _pixel_type(dtype: np.dtype) -> np.dtype:
-    """Choose what holds the stored numbers among the three types of images."""
-    if dtype.kind not in "buif":
-        raise ValueError(f"pixels of type {dtype}")
-    whole = {"bool": np.uint8, "uint8": np.uint8, "uint16": np.uint16}
-    return np.dtype(whole.get(dtype.name, np.float32))
+def _has_palette(page: tifffile.TiffPage) -> bool:
+    return page.photometric == tifffile.PHOTOMETRIC.PALETTE
 
 
-def _check_complete(file: tifffile.TiffFile, path: Path) -> None:
-    """Refuse a file that ends before its last pixel."""
+def check_complete(file: tifffile.TiffFile, path: Path) -> None:
+    """Refuse a file that ends before its last pixel.
+
+    Raises
+    ------
+    UserError
+        If it does.
+    """
     end = max(max(map(sum, zip(p.dataoffsets, p.databytecounts, strict=True)), default=0) for p in file.pages)
     if end > path.stat().st_size:
         raise UserError(f"{path}: the TIFF is truncated: {path.stat().st_size} of {end} bytes; copy it again")
 
 
-def _orientation(page: tifffile.TiffPage) -> int:
+def orientation_of(page: tifffile.TiffPage) -> int:
+    """Read which way is up: 1 to 8, as in EXIF."""
     tag = page.tags.get(TAG)
     return 1 if tag is None else int(tag.value)

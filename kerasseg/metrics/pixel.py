@@ -21,10 +21,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kerasseg.classes import IGNORE
 from kerasseg.errors import UserError
 from kerasseg.metrics import bootstrap
-
-IGNORE = 255
 
 
 class Counts(NamedTuple):

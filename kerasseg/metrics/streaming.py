@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from kerasseg.metrics.pixel import IGNORE
+from kerasseg.classes import IGNORE
 
 Tensor = Any
 

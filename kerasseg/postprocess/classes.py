@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from kerasseg.classes import IGNORE, MOST_CLASSES
 from kerasseg.errors import UserError, unknown
 
 ACTIVATIONS = ("sigmoid", "softmax")
-IGNORE = 255
 
 
 def mask(probabilities: np.ndarray, threshold: float = 0.5, activation: str = "sigmoid") -> np.ndarray:
@@ -34,9 +34,10 @@ def mask(probabilities: np.ndarray, threshold: float = 0.5, activation: str = "s
     """
     if activation not in ACTIVATIONS:
         raise UserError(unknown("activation", activation, ACTIVATIONS))
-    if probabilities.shape[-1] >= IGNORE:
+    if probabilities.shape[-1] > MOST_CLASSES:
         raise UserError(
-            f"{probabilities.shape[-1]} channels were given; class ids reach 254, 255 means ignore"
+            f"{probabilities.shape[-1]} channels were given; class ids reach {MOST_CLASSES}, "
+            f"{IGNORE} means ignore"
         )
     if activation == "softmax":
         return probabilities.argmax(axis=-1).astype(np.uint8)

@@ -64,11 +64,11 @@ def weights(axis: Axis, window: Callable[[int], np.ndarray]) -> np.ndarray:
     np.ndarray
         (N, T) float32.
     """
-    shape = window(axis.tile)
-    total = np.zeros(axis.starts[-1] + axis.tile)
-    for source in axis.sources:
+    shape, sources = window(axis.tile), [_shifted(source, axis) for source in axis.sources]
+    total = np.zeros(_extent(axis))
+    for source in sources:
         total[source] += shape
-    return np.stack([shape / total[source] for source in axis.sources]).astype(np.float32)
+    return np.stack([shape / total[source] for source in sources]).astype(np.float32)
 
 
 def bands(tiling: Tiling, answers: Iterable[tuple[Tile, np.ndarray]], blend: str = "hann") -> Bands:
@@ -126,18 +126,21 @@ def _cropped(tiling: Tiling, rows: Rows, channels: int) -> Bands:
 
 def _blended(tiling: Tiling, rows: Rows, channels: int, window: Callable[[int], np.ndarray]) -> Bands:
     """Add weighted tiles up; a band is as high as a tile, and scrolls down by what is finished."""
-    widths = (axis.starts[-1] + axis.tile for axis in tiling.axes[1:])
-    band = np.zeros((tiling.tile_shape[0], *widths, channels), np.float32)
+    across = tiling.axes[1:]
+    band = np.zeros((tiling.tile_shape[0], *map(_extent, across), channels), np.float32)
     weighted = np.empty((*tiling.tile_shape, channels), np.float32)
     each_axis = _axis_weights(tiling, window, channels)
-    columns = tuple(slice(0, length) for length in tiling.shape[1:])
+    columns = tuple(_shifted(slice(0, axis.length), axis) for axis in across)
     for row, answers in rows:
         for tile, answer in answers:
             _weigh(answer, [of[number] for of, number in zip(each_axis, tile.index, strict=True)], weighted)
-            band[(slice(None), *tile.source[1:])] += weighted
-        finished = _finished(tiling, row)
-        yield finished, band[(slice(0, _length(finished)), *columns)]
-        _scroll(band, _length(finished))
+            columns_of_tile = map(_shifted, tile.source[1:], across)
+            band[(slice(None), *columns_of_tile)] += weighted
+        start, stop = _finished(tiling, row)
+        rows_of_image = slice(max(start, 0), max(stop, 0))
+        if _length(rows_of_image):
+            yield rows_of_image, band[(slice(rows_of_image.start - start, stop - start), *columns)]
+        _scroll(band, stop - start)
 
 
 def _axis_weights(tiling: Tiling, window: Callable[[int], np.ndarray], channels: int) -> list[np.ndarray]:
@@ -157,9 +160,9 @@ def _weigh(answer: np.ndarray, each_axis: list[np.ndarray], weighted: np.ndarray
         weighted *= along
 
 
-def _finished(tiling: Tiling, row: int) -> slice:
-    """Tell which rows no tile below this row of tiles touches."""
-    return slice(*(*tiling.axes[0].starts, tiling.shape[0])[row : row + 2])
+def _finished(tiling: Tiling, row: int) -> tuple[int, int]:
+    """Tell from where to where no tile below this row of tiles reaches; it may begin before the image."""
+    return (*tiling.axes[0].starts, tiling.shape[0])[row : row + 2]
 
 
 def _scroll(band: np.ndarray, rows: int) -> None:
@@ -167,6 +170,16 @@ def _scroll(band: np.ndarray, rows: int) -> None:
     kept = max(len(band) - rows, 0)
     band[:kept] = band[len(band) - kept :]
     band[kept:] = 0
+
+
+def _extent(axis: Axis) -> int:
+    """How many pixels lie between the start of the first tile and the end of the last."""
+    return axis.starts[-1] + axis.tile - axis.starts[0]
+
+
+def _shifted(part: slice, axis: Axis) -> slice:
+    """Count a part of the image from the start of the first tile."""
+    return slice(part.start - axis.starts[0], part.stop - axis.starts[0])
 
 
 def _length(part: slice) -> int:

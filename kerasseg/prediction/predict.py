@@ -1,35 +1,48 @@
 """From an image of any size to probabilities: cut into tiles, answer in batches, merge.
 
 probabilities = predict(image, forward(model), tile=256, overlap=32)
+
+An image is whatever gives pixels when it is sliced: an array, or a file that is read by region. What comes
+out of `predicted_bands` are bands of finished rows, so that neither the image nor the answer need be in
+memory; and it can begin at any row that an earlier band ended with.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import Protocol
 
 import numpy as np
 
-from kerasseg.prediction.merge import bands
+from kerasseg.prediction.ahead import DEPTH, ahead
+from kerasseg.prediction.forward import Forward, empty_once
+from kerasseg.prediction.merge import Bands, bands
+from kerasseg.prediction.padding import cut
+from kerasseg.prediction.symmetries import averaged
 from kerasseg.prediction.tiling import Tile, Tiling
-
-if TYPE_CHECKING:
-    import keras
 
 STRIDE = 32  # of the deepest encoders: sizes that are multiples of it suit every model
 
-Forward = Callable[[np.ndarray], np.ndarray]
+
+class Pixels(Protocol):
+    """What can be sliced like an array of shape (Y, X, C) or (Z, Y, X, C), float32 in [0, 1]."""
+
+    shape: tuple[int, ...]
+
+    def __getitem__(self, region: tuple[slice, ...]) -> np.ndarray: ...
 
 
 def predict(
-    image: np.ndarray,
+    image: Pixels,
     forward: Forward,
     *,
     tile: int | tuple[int, ...] = 256,
     overlap: int | tuple[int, ...] = 32,
     blend: str = "hann",
+    padding: str = "inside",
+    symmetries: str = "none",
     batch_size: int = 8,
     multiple_of: int | tuple[int, ...] = STRIDE,
 ) -> np.ndarray:
@@ -37,7 +50,7 @@ def predict(
 
     Parameters
     ----------
-    image : np.ndarray
+    image : np.ndarray or what can be sliced like one
         (Y, X, C) or (Z, Y, X, C) float32, normalised as the model was trained.
     forward : callable
         From a batch (B, *tile, C) float32 to (B, *tile, K); all batches of an image have one shape.
@@ -47,6 +60,10 @@ def predict(
         Pixels **on each side** of a tile that are context.
     blend : {"crop", "constant", "gaussian", "hann"}
         How tiles share the pixels in which they overlap; see `merge`.
+    padding : {"inside", "reflect", "edge", "zero"}
+        What the model sees beyond the image; see `kerasseg.prediction.padding`.
+    symmetries : {"none", "flips", "d4"}
+        How many ways of looking at a tile are averaged; see `kerasseg.prediction.symmetries`.
     batch_size : int
         The most tiles in a batch.
     multiple_of : int or tuple of int
@@ -62,63 +79,79 @@ def predict(
     UserError
         If the tiling or the blend makes no sense.
     """
-    tiling = Tiling(image.shape[:-1], tile, overlap, multiple_of)
-    return collect(tiling, bands(tiling, answers(image, tiling, forward, batch_size), blend))
+    tiling = Tiling(image.shape[:-1], tile, overlap, multiple_of, padded=padding != "inside")
+    answer = empty_once(averaged(forward, symmetries))
+    asked = {"padding": padding, "batch_size": batch_size}
+    return collect(tiling, predicted_bands(image, tiling, answer, blend=blend, **asked))
 
 
-def answers(
-    image: np.ndarray, tiling: Tiling, forward: Forward, batch_size: int
-) -> Iterator[tuple[Tile, np.ndarray]]:
-    """Give every tile of an image with what the model says of it, in the tiling's order."""
-    for tiles, batch in batches(image, tiling, batch_size):
-        yield from zip(
-            tiles, np.asarray(forward(batch)), strict=False
-        )  # a last batch holds more than its tiles
+def predicted_bands(
+    image: Pixels,
+    tiling: Tiling,
+    forward: Forward,
+    *,
+    blend: str = "hann",
+    padding: str = "inside",
+    batch_size: int = 8,
+    done: int = 0,
+) -> Bands:
+    """Predict an image from a row of pixels on, a band of finished rows at a time.
 
-
-def batches(image: np.ndarray, tiling: Tiling, batch_size: int) -> Iterator[tuple[list[Tile], np.ndarray]]:
-    """Cut tiles into batches of one shape; the same array is filled again and again.
-
-    Batches are as even as they can be, so that few slots of the last one go to waste; those keep old tiles.
-    """
-    per_batch = math.ceil(len(tiling) / math.ceil(len(tiling) / batch_size))
-    batch = np.zeros((per_batch, *tiling.tile_shape, image.shape[-1]), np.float32)
-    remaining = iter(tiling)
-    while tiles := list(itertools.islice(remaining, per_batch)):
-        for tile, place in zip(tiles, batch, strict=False):
-            place[...] = cut(image, tile.source)
-        yield tiles, batch
-
-
-def cut(image: np.ndarray, source: tuple[slice, ...]) -> np.ndarray:
-    """Cut a region out of an image; what lies beyond its end is the image reflected there.
+    Batches hold the same tiles and sums are added in the same order wherever it begins, so the bands are the
+    very bytes that they would be from the start.
 
     Parameters
     ----------
-    image : np.ndarray
-        (Y, X, C) or (Z, Y, X, C).
-    source : tuple of slice
-        One slice an axis, channels left out.
+    image, forward, blend, padding, batch_size
+        See `predict`.
+    tiling : Tiling
+        Of the image.
+    done : int
+        Rows of the image (planes of a volume) that are finished: 0, or where a band ended.
 
-    Returns
-    -------
-    np.ndarray
-        A view where the region lies inside, otherwise a copy.
+    Yields
+    ------
+    slice, np.ndarray
+        Rows, with their (rows, X, K) float32: a view that is valid until the next band is asked for.
     """
-    if all(part.stop <= length for part, length in zip(source, image.shape, strict=False)):
-        return image[source]
-    indices = (reflected(part, length) for part, length in zip(source, image.shape, strict=False))
-    return image[np.ix_(*indices)]
+    first = tiling.first_row_below(done) * math.prod(tiling.grid[1:])
+    answered = answers(image, tiling, forward, padding=padding, batch_size=batch_size, first=first)
+    for rows, band in bands(tiling, answered, blend):
+        if rows.stop > done:
+            yield rows, band
 
 
-def reflected(part: slice, length: int) -> np.ndarray:
-    """Index pixels as though the image were mirrored at its last pixel again and again: 0 1 2 1 0 1 ..."""
-    period = max(2 * (length - 1), 1)
-    places = np.arange(part.start, part.stop) % period
-    return np.minimum(places, period - places) if length > 1 else np.zeros_like(places)
+def answers(
+    image: Pixels, tiling: Tiling, forward: Forward, *, padding: str, batch_size: int, first: int = 0
+) -> Iterator[tuple[Tile, np.ndarray]]:
+    """Give every tile from number `first` on with what the model says of it, in the tiling's order.
+
+    The next tiles are read while the model is at work.
+    """
+    for tiles, batch in ahead(batches(image, tiling, padding, batch_size, first)):
+        yield from zip(tiles, forward(batch), strict=False)  # a last batch holds more than its tiles
 
 
-def collect(tiling: Tiling, bands: Iterator[tuple[slice, np.ndarray]]) -> np.ndarray:
+def batches(
+    image: Pixels, tiling: Tiling, padding: str, batch_size: int, first: int = 0
+) -> Iterator[tuple[list[Tile], np.ndarray]]:
+    """Cut tiles into batches of one shape, from the one that holds tile number `first` on.
+
+    A few arrays are filled in turn. Batches are as even as they can be, so that few slots of the last one go
+    to waste; those keep old tiles.
+    """
+    per_batch = math.ceil(len(tiling) / math.ceil(len(tiling) / batch_size))
+    shape = (per_batch, *tiling.tile_shape, image.shape[-1])
+    in_turn = itertools.cycle([np.zeros(shape, np.float32) for _ in range(DEPTH + 2)])
+    remaining = itertools.islice(tiling, first // per_batch * per_batch, None)
+    while tiles := list(itertools.islice(remaining, per_batch)):
+        batch = next(in_turn)
+        for tile, place in zip(tiles, batch, strict=False):
+            place[...] = cut(image, tile.source, padding)
+        yield tiles, batch
+
+
+def collect(tiling: Tiling, bands: Bands) -> np.ndarray:
     """Put bands of rows together to the whole: (Y, X, K)."""
     top, first = next(bands)
     whole = np.empty((*tiling.shape, first.shape[-1]), first.dtype)
@@ -126,16 +159,3 @@ def collect(tiling: Tiling, bands: Iterator[tuple[slice, np.ndarray]]) -> np.nda
     for rows, band in bands:
         whole[rows] = band
     return whole
-
-
-def forward(model: keras.Model) -> Forward:
-    """Compile a Keras model into a function from arrays to arrays, for batches of every shape that it takes.
-
-    One graph is traced for all shapes; `model.predict` builds a dataset and callbacks on every call, which
-    costs as much as the network itself on one image.
-    """
-    import tensorflow as tf
-
-    signature = tf.TensorSpec(model.input_shape, tf.float32)
-    graph = tf.function(lambda batch: model(batch, training=False), input_signature=[signature])
-    return lambda batch: graph(batch).numpy()

@@ -3,7 +3,8 @@
 Along each axis the first tile starts at 0, the next ones follow `tile - 2 * overlap` further on, and the last
 is moved back so that it ends where the image ends. Tiles stay inside the image, so its border looks to a
 model as it does in the whole image; only an axis that is no multiple of `multiple_of` goes on a little beyond
-its end, by reflection.
+its end, by reflection. With `padded`, tiles start `overlap` pixels before the image instead and all cores but
+the last are alike, as in a sliding window over an image with a border around it.
 
 `overlap` is **per side**: a tile sees at least that many pixels around its *core*, the part that it alone
 answers for, wherever the image goes on. A model whose receptive field reaches no further answers there as it
@@ -63,7 +64,7 @@ class Axis:
         return [slice(*ends) for ends in itertools.pairwise(self.bounds)]
 
 
-def axis(length: int, tile: int, overlap: int, multiple_of: int = 1) -> Axis:
+def axis(length: int, tile: int, overlap: int, multiple_of: int = 1, padded: bool = False) -> Axis:
     """Lay tiles along one axis.
 
     Parameters
@@ -76,16 +77,20 @@ def axis(length: int, tile: int, overlap: int, multiple_of: int = 1) -> Axis:
         Pixels on each side of a tile that are context.
     multiple_of : int
         What starts are multiples of.
+    padded : bool
+        Whether tiles start before the image.
 
     Returns
     -------
     Axis
     """
-    tile, padded = round_up(tile, multiple_of), round_up(length, multiple_of)
-    if padded <= tile:
-        return Axis(length, padded, (0,))
+    tile, needed = round_up(tile, multiple_of), round_up(length, multiple_of)
     step = (tile - 2 * overlap) // multiple_of * multiple_of
-    return Axis(length, tile, (*range(0, padded - tile, step), padded - tile))
+    if padded:
+        return Axis(length, tile, tuple(range(-overlap, length - overlap, step)))
+    if needed <= tile:
+        return Axis(length, needed, (0,))
+    return Axis(length, tile, (*range(0, needed - tile, step), needed - tile))
 
 
 def round_up(number: int, multiple_of: int) -> int:
@@ -107,6 +112,8 @@ class Tiling:
         Pixels on each side of a tile that are context.
     multiple_of : int or tuple of int
         What tiles and their starts are multiples of: the model's stride.
+    padded : bool
+        Whether tiles start before the image, so that each sees `overlap` pixels beyond its border.
 
     Raises
     ------
@@ -125,6 +132,7 @@ class Tiling:
     tile: int | tuple[int, ...]
     overlap: int | tuple[int, ...] = 0
     multiple_of: int | tuple[int, ...] = 1
+    padded: bool = False
 
     def __post_init__(self) -> None:
         if min(self.shape, default=0) < 1:
@@ -140,12 +148,17 @@ class Tiling:
     @cached_property
     def axes(self) -> tuple[Axis, ...]:
         """The tiles along each axis."""
-        return tuple(axis(*numbers) for numbers in self._each_axis())
+        return tuple(axis(*numbers, self.padded) for numbers in self._each_axis())
 
     @property
     def tile_shape(self) -> tuple[int, ...]:
         """The size that all tiles have: `tile`, made a multiple and no longer than the image needs."""
         return tuple(axis.tile for axis in self.axes)
+
+    def first_row_below(self, pixel: int) -> int:
+        """Which row of tiles is the first that reaches below a row of pixels."""
+        along = self.axes[0]
+        return next(row for row, start in enumerate(along.starts) if start + along.tile > pixel)
 
     @property
     def grid(self) -> tuple[int, ...]:

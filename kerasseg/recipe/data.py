@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
+from typing_extensions import TypedDict
 
+from kerasseg.classes import MOST_CLASSES
+from kerasseg.recipe.mistakes import SEVERAL
 from kerasseg.recipe.section import Positive, Section, Share
 from kerasseg.recipe.sources import AnySource
-
-MOST_CLASSES = 254  # a mask is uint8; 0 is background and 255 is ignore
 
 
 def _two_numbers(value: Any) -> Any:
@@ -29,6 +30,16 @@ def _one_transform(value: Any) -> Any:
     raise PydanticCustomError("transform", "{text}", {"text": text})
 
 
+def _makeable(transform: dict[str, Any]) -> dict[str, Any]:
+    """Let albumentations check what it will be asked for."""
+    from kerasseg.data.transforms import mistakes  # albumentations: a second that others should not pay
+
+    found = [(place[1:], text) for place, text in mistakes([transform])]
+    if found:
+        raise PydanticCustomError(SEVERAL, "{count} mistakes", {"count": len(found), "found": found})
+    return transform
+
+
 def _distinct(names: list[str]) -> list[str]:
     if len(set(names)) < len(names):
         raise PydanticCustomError("distinct", "must name each class once")
@@ -42,7 +53,19 @@ def _printable(name: str) -> str:
 
 
 Size = Annotated[tuple[Positive, Positive], Field(strict=False), BeforeValidator(_two_numbers)]
-Transform = Annotated[dict[str, dict[str, Any]], BeforeValidator(_one_transform)]
+
+
+class Arguments(TypedDict, total=False):
+    """A transform's arguments by name; OneOf and its like hold transforms themselves."""
+
+    __pydantic_config__ = ConfigDict(extra="allow", strict=True, use_attribute_docstrings=True)
+
+    transforms: list[Transform]
+    """What OneOf, SomeOf, RandomOrder and Sequential choose from or go through."""
+
+
+AsWritten = str | dict[str, Arguments | None]
+Transform = Annotated[dict[str, Arguments], BeforeValidator(_one_transform, json_schema_input_type=AsWritten)]
 Classes = Annotated[
     list[Annotated[str, AfterValidator(_printable)]],
     Field(min_length=1, max_length=MOST_CLASSES),
@@ -91,5 +114,5 @@ class Data(Section):
     """What training cuts out of an image; null takes whole images."""
     split: Split = Split()
     """How samples are shared out."""
-    augment: list[Transform] = Field(default=[])
+    augment: list[Annotated[Transform, AfterValidator(_makeable)]] = Field(default=[])
     """Random changes of training images: albumentations' transforms by name, in their order."""

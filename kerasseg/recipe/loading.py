@@ -43,7 +43,7 @@ def load(path: str | os.PathLike, overrides: Sequence[str] = ()) -> Recipe:
     try:
         recipe = Recipe.model_validate(value)
     except ValidationError as error:
-        wrong += [_located(each, path, parsed, overridden) for each in error.errors()]
+        wrong += [_located(each, path, parsed, overridden) for each in mistakes.unfolded(error.errors())]
     if parsed.duplicates or wrong:
         raise UserError(*parsed.duplicates, *wrong)
     return recipe

@@ -13,6 +13,17 @@ from kerasseg.recipe.document import Path, dotted
 from kerasseg.recipe.section import Component, Section
 
 LONGEST = 60  # characters of a value that a message shows
+SEVERAL = "several"  # type of an error that stands for several: where each is inside the key, and its text
+
+
+def unfolded(errors: Iterable[ErrorDetails]) -> Iterator[ErrorDetails]:
+    """Yield each error, and each that stands for `SEVERAL` as those that it stands for."""
+    for error in errors:
+        if error["type"] != SEVERAL:
+            yield error
+            continue
+        for place, text in error["ctx"]["found"]:
+            yield {**error, "type": "component", "loc": (*error["loc"], *place), "msg": text}
 
 
 def message(error: ErrorDetails, whole: type[Section]) -> str:

@@ -33,6 +33,10 @@ class Predict(Section):
     """Pixels on each side of a tile that are context and are not answered for."""
     blend: Literal["crop", "gaussian", "hann", "constant"] = "hann"
     """How they are weighted where they overlap."""
+    padding: Literal["inside", "reflect", "edge", "zero"] = "inside"
+    """What the model sees beyond the image; inside keeps tiles within it."""
+    symmetries: Literal["none", "flips", "d4"] = "none"
+    """Mirrored and turned views of each tile that are averaged (test-time augmentation)."""
 
 
 class Export(Section):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from kerasseg.classes import IGNORE
 from kerasseg.errors import UserError
 from kerasseg.images.resize import resize
 
@@ -14,7 +15,6 @@ MISSED = (0, 114, 178)  # blue: truth that was not predicted
 INVENTED = (213, 94, 0)  # vermilion: predicted where there is nothing
 
 TINT = 0.45
-IGNORE = 255
 LONGEST_SIDE = 640  # smaller images are enlarged, so that an outline stays thin beside what it surrounds
 LINES_PER_SIDE = (
     400  # an outline is this part of the longer side, so that it is seen when a picture is shrunk

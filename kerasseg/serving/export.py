@@ -22,7 +22,8 @@ import tensorflow as tf
 from kerasseg.errors import UserError, unknown
 from kerasseg.images.normalise import NORMALISATIONS
 from kerasseg.postprocess import ACTIVATIONS
-from kerasseg.prediction.predict import STRIDE, forward
+from kerasseg.prediction.forward import forward
+from kerasseg.prediction.predict import STRIDE
 from kerasseg.prediction.predictor import Predictor
 from kerasseg.serving import graph
 

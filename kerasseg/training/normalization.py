@@ -3,6 +3,11 @@
 Keras writes it as some fourteen small operations a layer, each of which goes over the whole feature map.
 TensorFlow has it as one operation, and one for its gradient: a training step takes three quarters of the
 time.
+
+Keras' moving statistics begin at 0 and 1, and at a momentum of 0.99 hold more of that than of the data for
+seventy steps: on few images validation finds nothing for many epochs, and patience ends the training. Here
+they are the mean of all steps so far until that is the slower of the two, so they never hold what was not
+seen.
 """
 
 from __future__ import annotations
@@ -24,6 +29,7 @@ class FusedBatchNormalization(keras.layers.Layer):
     def __init__(self, layer: keras.layers.BatchNormalization) -> None:
         super().__init__(name=layer.name, dtype=layer.dtype_policy)
         self.layer = layer
+        self.steps = self.add_weight((), "zeros", trainable=False, autocast=False, name="steps")
 
     def call(self, x: tf.Tensor, training: bool = False, mask: None = None) -> tf.Tensor:
         """Normalise `(B, ..., C)` by its own statistics in training, by the moving ones otherwise.
@@ -35,8 +41,7 @@ class FusedBatchNormalization(keras.layers.Layer):
         # Of no elements, as the operation wants it: it takes the statistics from the batch.
         normalised, mean, variance = self._normalised(x, ops.zeros(0), ops.zeros(0), is_training=True)
         pixels = ops.cast(ops.size(x) // x.shape[-1], "float32")
-        self._follow(self.layer.moving_mean, mean)
-        self._follow(self.layer.moving_variance, variance * (pixels - 1) / pixels)  # as Keras: not Bessel's
+        self._follow(mean, variance * (pixels - 1) / pixels)  # as Keras: not Bessel's
         return normalised
 
     def _normalised(self, x: tf.Tensor, mean: tf.Tensor, variance: tf.Tensor, **how) -> tuple[tf.Tensor, ...]:
@@ -55,8 +60,11 @@ class FusedBatchNormalization(keras.layers.Layer):
         )
         return ops.reshape(flat, ops.shape(x)), mean, variance
 
-    def _follow(self, moving: keras.Variable, value: tf.Tensor) -> None:
-        moving.assign(moving * self.layer.momentum + value * (1 - self.layer.momentum))
+    def _follow(self, mean: tf.Tensor, variance: tf.Tensor) -> None:
+        kept = ops.minimum(self.layer.momentum, self.steps / (self.steps + 1))
+        for moving, value in ((self.layer.moving_mean, mean), (self.layer.moving_variance, variance)):
+            moving.assign(moving * kept + value * (1 - kept))
+        self.steps.assign_add(1.0)
 
 
 def fused(model: keras.Model) -> keras.Model:

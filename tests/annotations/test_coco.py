@@ -5,7 +5,7 @@ import pytest
 
 from kerasseg.annotations import coco
 from kerasseg.annotations.draw import draw_mask
-from kerasseg.annotations.shapes import Drawing, Shape
+from kerasseg.annotations.shapes import NO_CLASS, Drawing, Shape
 from kerasseg.errors import UserError
 
 SQUARE = [1, 1, 4, 1, 4, 3, 1, 3]
@@ -37,8 +37,8 @@ def test_run_lengths_compressed_or_not(tmp_path, compressed):
     judged = peer.frPyObjects(runs, 5, 6)
     given = {"size": [5, 6], "counts": judged["counts"].decode()} if compressed else runs
     (drawing,) = coco.read(_written(tmp_path, {"segmentation": given, "iscrowd": 1}))
-    assert drawing.shapes[0].other == {"iscrowd": 1}
-    assert np.array_equal(draw_mask(drawing.shapes, (5, 6), ["cell"]), peer.decode(judged))
+    assert drawing.shapes[0].is_crowd
+    assert np.array_equal(draw_mask(drawing.shapes, (5, 6), ["cell"]) == 255, peer.decode(judged) == 1)
 
 
 def test_what_is_written_comes_back_and_pycocotools_reads_it(tmp_path):
@@ -55,10 +55,56 @@ def test_what_is_written_comes_back_and_pycocotools_reads_it(tmp_path):
         expected = draw_mask([shape], (5, 6), ["cell", "dead"])
         assert np.array_equal(draw_mask([back], (5, 6), ["cell", "dead"]), expected)
     loaded = peer.COCO(str(tmp_path / "c.json"))
-    assert np.array_equal(loaded.annToMask(loaded.anns[1]), draw_mask([masked], (5, 6), ["cell"]))
+    assert np.array_equal(loaded.annToMask(loaded.anns[1]), draw_mask([masked], (5, 6), ["cell"]) == 255)
     assert [loaded.anns[at]["iscrowd"] for at in (1, 2, 3)] == [1, 0, 0]
     assert loaded.anns[1]["bbox"] == [1, 1, 3, 3]
     assert (loaded.anns[1]["area"], loaded.anns[2]["area"]) == (6, 10)
+
+
+def test_a_crowd_is_ignored_where_no_object_covers_it(tmp_path):
+    crowd = {"segmentation": {"size": [5, 6], "counts": [5, 10, 15]}, "iscrowd": 1}
+    object_ = {"segmentation": {"size": [5, 6], "counts": [10, 10, 10]}}
+    (drawing,) = coco.read(_written(tmp_path, object_, crowd))
+    drawn = draw_mask(drawing.shapes, (5, 6), ["cell"])
+    assert drawn[0].tolist() == [0, 255, 1, 1, 0, 0]
+    assert (drawn == drawn[0]).all()
+
+
+def test_pycocotools_finds_nothing_wrong_where_we_ignore(tmp_path):
+    """What is found inside a crowd is no mistake to its scoring, and no pixel of ours."""
+    coco_api = pytest.importorskip("pycocotools.coco")
+    run_lengths = pytest.importorskip("pycocotools.mask")
+    scoring = pytest.importorskip("pycocotools.cocoeval")
+    squares = [[0, 0, 10, 0, 10, 10, 0, 10], [20, 20, 39, 20, 39, 39, 20, 39]]
+    drawing = Drawing(
+        "a.png",
+        (40, 40),
+        [
+            Shape("cell", np.reshape(square, (4, 2)).astype(float), other={"iscrowd": crowd})
+            for square, crowd in zip(squares, (0, 1), strict=True)
+        ],
+    )
+    coco.write(tmp_path / "truth.json", [drawing], ["cell"])
+    truth = coco_api.COCO(str(tmp_path / "truth.json"))
+    inside = [[22, 22, 30, 22, 30, 30, 22, 30], [31, 31, 38, 31, 38, 38, 31, 38]]
+    entry = {"image_id": 1, "category_id": 1}
+    runs = run_lengths.frPyObjects([squares[0], *inside], 40, 40)
+    found = [entry | {"segmentation": each, "score": 0.9} for each in runs]
+    judge = scoring.COCOeval(truth, truth.loadRes(found), "segm")
+    judge.evaluate()
+    judge.accumulate()
+    judge.summarize()
+    assert judge.stats[0] == pytest.approx(1)
+    drawn = draw_mask(coco.read(tmp_path / "truth.json")[0].shapes, (40, 40), ["cell"])
+    for square in inside:
+        assert (drawn[square[1] : square[5], square[0] : square[4]] == 255).all()
+
+
+def test_regions_to_ignore_are_crowds_of_every_class(tmp_path):
+    shapes = [Shape(label, np.array([[0.0, 0], [3, 0], [0, 3]])) for label in NO_CLASS]
+    coco.write(tmp_path / "c.json", [Drawing("a.png", (5, 6), shapes)], ["cell", "dead"])
+    (drawing,) = coco.read(tmp_path / "c.json")
+    assert [(shape.label, shape.is_crowd) for shape in drawing.shapes] == [("cell", True), ("dead", True)]
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from kerasseg.annotations import labelme, masks
+from kerasseg.annotations import coco, labelme, masks
 from kerasseg.annotations.convert import CONVERSIONS
 from kerasseg.annotations.draw import draw_labels, draw_mask
 from kerasseg.annotations.shapes import Drawing, Shape
+from kerasseg.annotations.trace import mask_shapes
 from kerasseg.errors import UserError
 from kerasseg.images import files
 
@@ -87,6 +88,29 @@ def test_an_image_of_another_size_is_refused(tmp_path, source):
     with pytest.raises(UserError, match=r"a\.png: the image is \(5, 5\).*its annotation \(12, 16\)"):
         CONVERSIONS["masks", "labelme"](source, tmp_path / "images", classes=CLASSES)
     assert len(list((tmp_path / "images").iterdir())) == 1
+
+
+@pytest.mark.parametrize("between", ["labelme", "masks"])
+def test_crowds_stay_crowds_where_the_format_can_hold_them(tmp_path, between):
+    cell, crowd = (np.kron(np.eye(2, dtype=np.uint8)[[at]], np.ones((5, 3), np.uint8)) for at in (0, 1))
+    shapes = [*mask_shapes(cell, ["cell"]), *mask_shapes(crowd, ["cell"])]
+    shapes[1].other["iscrowd"] = 1
+    coco.write(tmp_path / "c.json", [Drawing("a.png", (5, 6), shapes)], ["cell"])
+    CONVERSIONS["coco", between](tmp_path / "c.json", tmp_path / between, tolerance=0)
+    CONVERSIONS[between, "coco"](tmp_path / between, tmp_path / "back.json", classes=["cell"])
+    (drawing,) = coco.read(tmp_path / "back.json")
+    assert draw_mask(drawing.shapes, (5, 6), ["cell"]).tolist() == [[1, 1, 1, 255, 255, 255]] * 5
+    assert sorted(shape.is_crowd for shape in drawing.shapes) == [False, True]
+
+
+@pytest.mark.parametrize("write_as", ["labels", "rle"])
+def test_crowds_are_left_out_and_told_where_the_format_cannot_hold_them(tmp_path, write_as):
+    mask = np.array([[1, 1, 0, 255]], np.uint8)
+    masks.write_mask(tmp_path / "masks" / "a.png", mask)
+    report = CONVERSIONS["masks", write_as](tmp_path / "masks", tmp_path / "out", classes=["cell", "dead"])
+    assert "left out: 1 crowd or region to ignore" in str(report)
+    CONVERSIONS[write_as, "masks"](tmp_path / "out", tmp_path / "back", classes=["cell", "dead"])
+    assert masks.read_mask(tmp_path / "back" / "a.png", CLASSES).tolist() == [[1, 1, 0, 0]]
 
 
 def test_touching_instances_stay_apart(tmp_path):

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kerasseg.annotations.draw import PAINTERS, draw_labels, draw_mask
-from kerasseg.annotations.shapes import BACKGROUND, IGNORE, Shape
+from kerasseg.annotations.shapes import BACKGROUND_LABEL, IGNORE_LABEL, Shape
 from kerasseg.errors import UserError
 
 SIZE = (60, 80)
@@ -98,8 +98,8 @@ def test_one_group_is_one_instance_and_other_labels_are_not():
 def test_ignore_and_background_need_no_class():
     drawn = [
         Shape("cell", np.array([[0.0, 0], [2, 0]]), "rectangle"),
-        Shape(IGNORE, np.array([[1.0, 0], [1, 0]]), "rectangle"),
-        Shape(BACKGROUND, np.array([[2.0, 0], [2, 0]]), "rectangle"),
+        Shape(IGNORE_LABEL, np.array([[1.0, 0], [1, 0]]), "rectangle"),
+        Shape(BACKGROUND_LABEL, np.array([[2.0, 0], [2, 0]]), "rectangle"),
     ]
     assert draw_mask(drawn, (1, 3), CLASSES).tolist() == [[1, 255, 0]]
 

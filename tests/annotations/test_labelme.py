@@ -171,7 +171,9 @@ def test_a_mask_of_another_size_than_its_box_is_refused_undecoded(tmp_path):
         (NEW | {"imageWidth": None}, "expected whole numbers from 1"),
         (OLD, "no such file"),
         (OLD | {"imagePath": None}, "how large the image is"),
-        (OLD | {"imageData": "????"}, "imageData is no image"),
+        (OLD | {"imageData": "????"}, "embedded image.*not an image"),
+        (OLD | {"imageData": "abcde"}, "damaged|not an image|no image in base64"),
+        (OLD | {"imageData": 5}, "imageData is no image in base64"),
         (NEW | {"imagePath": 5}, "expected a file name"),
     ],
 )

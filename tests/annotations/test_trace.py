@@ -6,7 +6,7 @@ from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 
 from kerasseg.annotations.draw import draw_labels, draw_mask
-from kerasseg.annotations.shapes import IGNORE, Shape
+from kerasseg.annotations.shapes import IGNORE_LABEL, Shape
 from kerasseg.annotations.trace import label_shapes, outline, pixels_shape, trace_labels, trace_mask
 
 RING = np.array([[1, 1, 1, 0, 2], [1, 0, 1, 0, 0], [1, 1, 1, 0, 2]], np.int32)
@@ -38,7 +38,7 @@ def test_at_tolerance_0_masks_come_back_exactly(ids):
 
 def test_ignored_pixels_are_shapes_of_their_own():
     (shape,) = trace_mask(np.full((3, 3), 255, np.uint8), ["cell"])
-    assert shape.label == IGNORE
+    assert shape.label == IGNORE_LABEL
 
 
 @pytest.mark.parametrize("tolerance", [0.5, 1, 2, 4])

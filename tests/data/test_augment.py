@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from kerasseg.data.augment import augmentation
+from kerasseg.data.transforms import mistakes
 from kerasseg.errors import UserError
 
 CHAIN = [
@@ -38,6 +39,53 @@ def test_a_seed_decides_and_threads_do_not():
         together = list(pool.map(lambda seed: augment(image, mask, seed)[0].tobytes(), range(40)))
     assert together == alone
     assert len(set(alone)) > 30
+
+
+NESTED = [
+    {
+        "OneOf": {
+            "transforms": [
+                {"HorizontalFlip": {"p": 1}},
+                {"Sequential": {"transforms": [{"VerticalFlip": {"p": 1}}, {"Transpose": {"p": 1}}], "p": 1}},
+            ],
+            "p": 1,
+        }
+    },
+    {"SomeOf": {"transforms": [{"RandomRotate90": {}}, {"Affine": {"scale": [0.5, 0.9]}}], "n": 1}},
+]
+
+
+def test_nested_transforms_follow_the_seed_too():
+    image, mask = np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8), np.eye(32, dtype=np.uint8)
+    first, second = augmentation(NESTED), augmentation(NESTED)
+    alone = [first(image, mask, seed)[0].tobytes() for seed in range(40)]
+    assert [second(image, mask, seed)[0].tobytes() for seed in reversed(range(40))] == alone[::-1]
+    assert len(set(alone)) > 15
+
+
+def test_one_of_takes_one_of_them():
+    image, mask = np.random.default_rng(0).integers(0, 255, (8, 8, 1), np.uint8), np.zeros((8, 8), np.uint8)
+    augment = augmentation(NESTED[:1])
+    turned = image.transpose(1, 0, 2)[:, ::-1]
+    expected = {image[:, ::-1].tobytes(), turned.tobytes()}
+    assert {augment(image, mask, seed)[0].tobytes() for seed in range(20)} == expected
+
+
+def test_mistakes_inside_are_found_with_their_places():
+    inner = [{"VerticalFlipp": {}}, {"Affine": {"scal": 1}}, {"SomeOf": {"transforms": [], "n": 1}}]
+    chain = [{"OneOf": {"transforms": inner, "q": 1}}, {"Sequential": {"transforms": [{"NoOp": {}}], "p": 7}}]
+    places = {".".join(map(str, place)): text for place, text in mistakes(chain)}
+    assert list(places) == ["0", *(f"0.OneOf.transforms.{at}" for at in range(3)), "1"]
+    assert "unknown argument of OneOf 'q'" in places["0"]
+    assert "did you mean 'VerticalFlip'" in places["0.OneOf.transforms.0"]
+    assert "transforms holds none" in places["0.OneOf.transforms.2"]
+    assert "p is 7" in places["1"]
+
+
+@pytest.mark.parametrize(("n", "p"), [(0, 1), ("2", 1), (1, "often"), (True, 1)])
+def test_what_albumentations_would_trip_over_while_training_is_refused(n, p):
+    with pytest.raises(UserError, match=r"data\.augment\.0: SomeOf cannot be made"):
+        augmentation([{"SomeOf": {"transforms": [{"NoOp": {}}], "n": n, "p": p}}])
 
 
 def test_image_and_mask_move_together():

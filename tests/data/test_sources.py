@@ -1,14 +1,19 @@
+import base64
 import csv
+import io
 import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from kerasseg.annotations import coco as coco_files
 from kerasseg.annotations import labelme as labelme_files
 from kerasseg.annotations.shapes import Drawing, Shape
+from kerasseg.data.collect import channels
 from kerasseg.data.sample import MissingData
 from kerasseg.data.sources import SOURCES
+from kerasseg.data.split import Split, audit
 from kerasseg.errors import UserError
 from kerasseg.images import files
 
@@ -186,6 +191,87 @@ def test_labelme_names_every_mistake_at_once(tmp_path, write_image):
     assert len(found) == 5
 
 
+def embedded(content, **changes):
+    """Write what labelme does where it stores the image with its shapes."""
+    shape = {"label": "cell", "points": [[1, 1], [3, 2]], "shape_type": "rectangle"}
+    image_data = base64.b64encode(content).decode()
+    return json.dumps({"imagePath": "lost.png", "imageData": image_data, "shapes": [shape]} | changes)
+
+
+def encoded(pixels, kind="PNG", **options):
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def test_labelme_reads_an_image_that_only_its_json_holds(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 255, (4, 6, 3), np.uint8)
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "a.json").write_text(embedded(encoded(pixels)))
+    (sample,) = SOURCES["labelme"](tmp_path, ["cell"])
+    assert (sample.name, sample.size, sample.attributes) == ("deep/a", (4, 6), {"folder": "deep"})
+    assert np.array_equal(sample.read(), pixels)
+    assert (channels([sample]), sample.annotate().mask.sum()) == (3, 6)
+
+
+def test_labelme_obeys_the_orientation_of_an_embedded_image(tmp_path):
+    exif = Image.Exif()
+    exif[274] = 6  # turned by a quarter
+    jpeg = encoded(np.zeros((6, 4, 3), np.uint8), "JPEG", exif=exif)
+    (tmp_path / "a.json").write_text(embedded(jpeg))
+    (sample,) = SOURCES["labelme"](tmp_path, ["cell"])
+    assert (sample.size, sample.read().shape) == ((4, 6), (4, 6, 3))
+
+
+def test_labelme_prefers_the_image_beside_to_the_embedded_one(tmp_path, write_image):
+    (tmp_path / "a.json").write_text(embedded(encoded(np.full((4, 6), 9, np.uint8))))
+    write_image(tmp_path / "lost.png", value=7)
+    (sample,) = SOURCES["labelme"](tmp_path, ["cell"])
+    assert sample.image == tmp_path / "lost.png"
+    assert (sample.read() == 7).all()
+
+
+def test_labelme_names_every_embedded_image_that_is_damaged(tmp_path, monkeypatch):
+    sized = {"imageHeight": 4, "imageWidth": 6}
+    content = encoded(np.random.default_rng(0).integers(0, 255, (40, 60), np.uint8))
+    (tmp_path / "a.json").write_text(embedded(b"no image at all", **sized))
+    (tmp_path / "b.json").write_text(embedded(content, **sized))
+    (tmp_path / "c.json").write_text(embedded(content, imageData="@@@", **sized))
+    (tmp_path / "d.json").write_text(embedded(content[:20], **sized))
+    (tmp_path / "e.json").write_text(embedded(b"II*\0" + content, **sized))
+    (tmp_path / "f.json").write_text(embedded(encoded(np.zeros((99, 99), np.uint8)), **sized))
+    monkeypatch.setattr("kerasseg.images.header.MAX_PIXELS", 9000)
+    found = messages("labelme", tmp_path)
+    expected = ["a.json (its", "40 x 60", "c.json (its", "d.json (its", "e.json (its", "at most 9,000"]
+    for part in expected:
+        assert sum(part in message for message in found) == 1, (part, found)
+    assert len(found) == len(expected)
+
+
+def test_labelme_refuses_a_json_file_too_long_for_its_image_before_reading_it(tmp_path, monkeypatch):
+    (tmp_path / "a.json").write_text(embedded(bytes(2000)))
+    monkeypatch.setattr("kerasseg.annotations.documents.MAX_BYTES", 1000)
+    assert "expected at most 1,000" in messages("labelme", tmp_path)[0]
+
+
+def test_an_embedded_image_cut_short_is_said_when_it_is_read(tmp_path):
+    content = encoded(np.random.default_rng(0).integers(0, 255, (4, 6, 3), np.uint8))
+    (tmp_path / "a.json").write_text(embedded(content[:-30]))
+    (sample,) = SOURCES["labelme"](tmp_path, ["cell"])
+    with pytest.raises(UserError, match=r"a\.json \(its embedded image\): the image is damaged"):
+        sample.read()
+
+
+def test_the_same_embedded_image_in_two_parts_is_a_leak(tmp_path):
+    for name, value in (("a", 0), ("b", 1), ("c", 1)):
+        content = encoded(np.full((4, 6), value, np.uint8))
+        (tmp_path / f"{name}.json").write_text(embedded(content, note=name))
+    a, b, c = SOURCES["labelme"](tmp_path, ["cell"])
+    (leak,) = audit(Split([a], [b], [c]), None).leaks
+    assert "b.json" in leak
+    assert "c.json" in leak
+
+
 def test_coco(tmp_path, write_image):
     write_image(tmp_path / "images/a.png")
     coco_files.write(tmp_path / "annotations.json", [drawing("a.png", BOX)], ["cell"])
@@ -193,6 +279,15 @@ def test_coco(tmp_path, write_image):
     assert sample.name == "a"
     assert sample.annotate().mask.sum() == 6
     assert sample.annotate().labels.max() == 1
+
+
+def test_crowds_of_coco_are_ignored_and_no_instances(tmp_path, write_image):
+    write_image(tmp_path / "a.png")
+    crowd = Shape("cell", np.array([[2.0, 0.0], [5.0, 3.0]]), "rectangle", other={"iscrowd": 1})
+    coco_files.write(tmp_path / "annotations.json", [drawing("a.png", BOX, crowd)], ["cell"])
+    (sample,) = SOURCES["coco"](tmp_path, ["cell"])
+    assert sample.annotate().mask[1].tolist() == [0, 1, 1, 1, 255, 255]
+    assert sample.annotate().labels[1].tolist() == [0, 1, 1, 1, 0, 0]
 
 
 def test_coco_names_every_mistake_at_once(tmp_path, write_image):

@@ -1,8 +1,11 @@
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 
 from kerasseg.errors import UserError
-from kerasseg.images.prepare import prepare
+from kerasseg.images import files
+from kerasseg.images.prepare import by_region, prepare
+from kerasseg.images.store import open_store
 
 
 def test_eight_bits_stay_eight_bits():
@@ -21,3 +24,33 @@ def test_all_else_becomes_float(method):
 def test_a_message_names_the_file():
     with pytest.raises(UserError, match=r"a\.tif: float intensities"):
         prepare(np.full((2, 2, 1), 3, np.float32), channels=None, method="dtype", size=None, name="a.tif")
+
+
+@pytest.mark.parametrize("method", ["dtype", "minmax", "percentile"])
+@pytest.mark.parametrize(("stored", "wanted"), [(1, 3), (3, 1), (3, 3), (4, 3), (2, 1), (2, None)])
+def test_a_region_is_the_whole_image_prepared_and_cut(tmp_path, method, stored, wanted):
+    image = np.random.default_rng(0).integers(9, 60000, (40, 50, stored)).astype(np.uint16)
+    if stored in (2, 4):
+        image[..., -1] = 65535
+    files.write(tmp_path / "a.tif", image)
+    whole = prepare(image, channels=wanted, method=method, size=None, name="a")
+    with open_store(tmp_path / "a.tif") as store:
+        read = by_region(store, channels=wanted, method=method)
+        assert_array_equal(read((slice(7, 30), slice(20, 50))), whole[7:30, 20:50])
+
+
+def test_alpha_that_varies_elsewhere_is_not_dropped_from_a_region(tmp_path):
+    image = np.full((40, 50, 4), 255, np.uint8)
+    image[39, 49, 3] = 0
+    files.write(tmp_path / "a.png", image)
+    with open_store(tmp_path / "a.png") as store, pytest.raises(UserError, match="has 4 channels"):
+        by_region(store, channels=3, method="dtype")
+
+
+def test_intensities_of_a_store_that_do_not_fit_name_the_file(tmp_path):
+    files.write(tmp_path / "a.tif", np.full((4, 4), 7, np.float32))
+    with (
+        open_store(tmp_path / "a.tif") as store,
+        pytest.raises(UserError, match=r"a\.tif: float intensities"),
+    ):
+        by_region(store, channels=1, method="dtype")

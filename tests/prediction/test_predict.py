@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kerasseg.errors import UserError
+from kerasseg.prediction.forward import forward
 from kerasseg.prediction.merge import BLENDS, WINDOWS, bands, weights
-from kerasseg.prediction.predict import answers, batches, cut, forward, predict
+from kerasseg.prediction.padding import PADDINGS
+from kerasseg.prediction.predict import answers, batches, predict, predicted_bands
 from kerasseg.prediction.tiling import Tiling
 
 lengths = st.integers(1, 300)
@@ -20,19 +22,27 @@ def identity(batch):
     return batch.copy()
 
 
-@given(st.tuples(lengths, lengths), st.sampled_from(BLENDS), st.integers(16, 80), st.integers(0, 6))
+@given(
+    st.tuples(lengths, lengths),
+    st.sampled_from(BLENDS),
+    st.integers(16, 80),
+    st.integers(0, 6),
+    st.sampled_from(list(PADDINGS)),
+)
 @settings(deadline=None, max_examples=60)
-def test_an_identity_comes_back_as_it_was(size, blend, tile, overlap):
+def test_an_identity_comes_back_as_it_was(size, blend, tile, overlap, padding):
     image = np.random.default_rng(0).random((*size, 2), np.float32)
-    found = predict(image, identity, tile=tile, overlap=overlap, blend=blend, multiple_of=4)
+    how = {"tile": tile, "overlap": overlap, "blend": blend, "padding": padding, "multiple_of": 4}
+    found = predict(image, identity, **how)
     np.testing.assert_allclose(found, image, atol=1e-6)
 
 
-@given(st.tuples(*[st.integers(1, 30)] * 3), st.sampled_from(BLENDS))
+@given(st.tuples(*[st.integers(1, 30)] * 3), st.sampled_from(BLENDS), st.sampled_from(list(PADDINGS)))
 @settings(deadline=None, max_examples=30)
-def test_so_does_a_volume(size, blend):
+def test_so_does_a_volume(size, blend, padding):
     volume = np.random.default_rng(0).random((*size, 1), np.float32)
-    found = predict(volume, identity, tile=(8, 12, 16), overlap=2, blend=blend, multiple_of=4)
+    how = {"tile": (8, 12, 16), "overlap": 2, "blend": blend, "padding": padding, "multiple_of": 4}
+    found = predict(volume, identity, **how)
     np.testing.assert_allclose(found, volume, atol=1e-6)
 
 
@@ -74,15 +84,9 @@ def test_one_graph_serves_all_batches(three_convolutions):
 
 def test_all_batches_have_one_shape():
     image = np.zeros((40, 70, 1), np.float32)
-    made = [(len(tiles), batch.shape) for tiles, batch in batches(image, Tiling((40, 70), 16), 4)]
+    made = [(len(tiles), batch.shape) for tiles, batch in batches(image, Tiling((40, 70), 16), "inside", 4)]
     assert {shape for _, shape in made} == {(4, 16, 16, 1)}
     assert sum(count for count, _ in made) == 3 * 5
-
-
-def test_beyond_the_end_the_image_is_mirrored():
-    image = np.arange(3, dtype=np.float32).reshape(1, 3, 1)
-    assert cut(image, (slice(0, 1), slice(1, 7)))[0, :, 0].tolist() == [1, 2, 1, 0, 1, 2]
-    assert cut(image[:, :1], (slice(0, 2), slice(0, 3)))[..., 0].tolist() == [[0, 0, 0]] * 2
 
 
 @pytest.mark.parametrize("window", WINDOWS)
@@ -97,7 +101,9 @@ def test_weights_of_every_pixel_add_up_to_one(window):
 def test_bands_hand_rows_on_as_soon_as_no_tile_touches_them():
     image = np.zeros((100, 20, 1), np.float32)
     tiling = Tiling((100, 20), 20, 2)
-    rows = [rows for rows, _ in bands(tiling, answers(image, tiling, identity, 3))]
+    rows = [
+        rows for rows, _ in bands(tiling, answers(image, tiling, identity, padding="inside", batch_size=3))
+    ]
     assert (rows[0].start, rows[-1].stop) == (0, 100)
     assert all(before.stop == after.start for before, after in itertools.pairwise(rows))
     assert max(band.stop - band.start for band in rows) <= 20
@@ -106,3 +112,26 @@ def test_bands_hand_rows_on_as_soon_as_no_tile_touches_them():
 def test_an_unknown_blend_is_answered_with_the_nearest():
     with pytest.raises(UserError, match="did you mean 'hann'"):
         predict(np.zeros((4, 4, 1), np.float32), identity, blend="han")
+
+
+@given(st.tuples(lengths, lengths), st.sampled_from(BLENDS), st.sampled_from(list(PADDINGS)), st.data())
+@settings(deadline=None, max_examples=60)
+def test_from_any_band_on_it_goes_on_with_the_same_bytes(size, blend, padding, data):
+    image = np.random.default_rng(0).random((*size, 1), np.float32)
+    tiling = Tiling(size, 24, 4, 4, padded=padding != "inside")
+    how = {"blend": blend, "padding": padding, "batch_size": 3}
+    unbroken = [(rows, band.copy()) for rows, band in predicted_bands(image, tiling, identity, **how)]
+    at = data.draw(st.integers(0, len(unbroken) - 1))
+    rest = predicted_bands(image, tiling, identity, **how, done=unbroken[at][0].start)
+    for (rows, band), (expected_rows, expected) in zip(rest, unbroken[at:], strict=True):
+        assert rows == expected_rows
+        assert band.tobytes() == expected.tobytes()
+
+
+def test_going_on_answers_only_the_tiles_that_reach_below():
+    asked = []
+    tiling = Tiling((100, 20), 20, 2)
+    count = lambda batch: (asked.append(len(batch)), batch)[1]  # noqa: E731
+    image = np.zeros((100, 20, 1), np.float32)
+    list(predicted_bands(image, tiling, count, batch_size=1, done=tiling.axes[0].starts[3]))
+    assert sum(asked) == len(tiling.axes[0].starts) - 2

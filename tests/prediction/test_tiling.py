@@ -33,6 +33,18 @@ def test_cores_cover_every_pixel_once_and_lie_in_their_tiles(shape, tile, overla
     assert (answered == 1).all()
 
 
+@given(shapes, st.integers(8, 64), st.integers(0, 3))
+@settings(deadline=None)
+def test_a_sliding_window_over_a_padded_image_has_alike_cores(shape, tile, overlap):
+    answered = np.zeros(shape, np.uint8)
+    for each in Tiling(tuple(shape), tile, overlap, padded=True):
+        answered[each.core] += 1
+        for number, source, core, length in zip(each.index, each.source, each.core, shape, strict=True):
+            assert source.start == number * (tile - 2 * overlap) - overlap
+            assert core == slice(source.start + overlap, min(source.stop - overlap, length))
+    assert (answered == 1).all()
+
+
 def test_a_tiling_prints_itself():
     assert str(Tiling((7162, 10231), 128, 4)).startswith(
         "7162 x 10231 pixels in 60 x 86 = 5160 tiles of 128 x 128"

@@ -105,6 +105,46 @@ def test_all_mistakes_are_told_at_once_with_line_key_and_nearest_name(write):
     )
 
 
+AUGMENTED = (
+    "name: small\n"
+    "data:\n"
+    "  source: {labelme: {root: drawn}}\n"
+    "  classes: [cell]\n"
+    "  augment:\n"
+    "    - OneOf:\n"
+    "        p: 0.5\n"
+    "        transforms:\n"
+    "          - VerticalFlip\n"
+    "          - HorizontalFlip: {%s}\n"
+    "          - %s:\n"
+    "    - %s\n"
+    "model: un%s\n"
+)
+
+
+def test_transforms_may_hold_transforms(write):
+    recipe = load(write(AUGMENTED % ("p: 1", "NoOp", "Transpose", "et")))
+    inner = [{"VerticalFlip": {}}, {"HorizontalFlip": {"p": 1}}, {"NoOp": {}}]
+    assert recipe.data.augment == [{"OneOf": {"p": 0.5, "transforms": inner}}, {"Transpose": {}}]
+    assert load(write(recipe.to_yaml())) == recipe
+
+
+def test_mistakes_in_transforms_are_told_with_all_others(write):
+    path = write(AUGMENTED % ("q: 1", "NoOpp", "5", "t"))
+    told = mistakes(path, ["data.augment=[Transpos]"])
+    assert len(told) == 2
+    assert told[0].startswith("override: data.augment.0: unknown transform 'Transpos': choose one of ")
+    starts = [
+        "r.yaml:10: data.augment.0.OneOf.transforms.1: unknown argument of HorizontalFlip 'q'",
+        "r.yaml:11: data.augment.0.OneOf.transforms.2: unknown transform 'NoOpp': choose one of NoOp",
+        "r.yaml:12: data.augment.1: must be one name and its arguments, such as ",
+        "r.yaml:13: model: unknown model 'unt'",
+    ]
+    for message, start in zip(mistakes(path), starts, strict=True):
+        assert message.startswith(start)
+        assert len(message) < 250
+
+
 @pytest.mark.parametrize(
     ("override", "words"),
     [

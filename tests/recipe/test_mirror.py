@@ -9,7 +9,7 @@ from kerasseg import losses, models, postprocess
 from kerasseg.data import sources, split
 from kerasseg.images import normalise
 from kerasseg.models import encoders
-from kerasseg.prediction import merge
+from kerasseg.prediction import merge, padding, symmetries
 from kerasseg.prediction.predict import predict
 from kerasseg.recipe import data as data_sections
 from kerasseg.recipe.instances import AnyInstances
@@ -83,5 +83,7 @@ def test_choices_are_those_of_the_dicts():
     assert set(get_args(Encoder)) == set(encoders.ENCODERS)
     assert choices(data_sections.Data, "normalise") == set(normalise.NORMALISATIONS)
     assert choices(Predict, "blend") == set(merge.BLENDS)
+    assert choices(Predict, "padding") == set(padding.PADDINGS)
+    assert choices(Predict, "symmetries") == set(symmetries.SYMMETRIES)
     assert choices(Train, "precision") == set(devices.PRECISIONS)
     assert choices(Train, "devices") == set(devices.DEVICES)

@@ -39,8 +39,12 @@ def test_the_shipped_recipes_obey_it(name):
         ("model", {"unet": {"encoder": "plain"}}, True),
         ("model", {"unet": {"encoder": "resnet"}}, False),
         ("zzz", 1, False),
+        ("augment", ["NoOp", {"OneOf": {"transforms": ["NoOp", {"Affine": None}], "p": 1}}], True),
+        ("augment", [{"OneOf": {"transforms": "NoOp"}}], False),
     ],
 )
 def test_it_knows_the_short_forms_and_the_mistakes(key, value, valid):
     recipe = yaml.safe_load(next(iter(shipped().values())).read_text())
-    assert jsonschema.Draft202012Validator(schema()).is_valid({**recipe, key: value}) is valid
+    section = recipe["data"] if key == "augment" else recipe
+    section[key] = value
+    assert jsonschema.Draft202012Validator(schema()).is_valid(recipe) is valid

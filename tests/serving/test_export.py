@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from kerasseg import postprocess
 from kerasseg.errors import UserError
-from kerasseg.prediction.predict import forward
+from kerasseg.prediction.forward import forward
 from kerasseg.prediction.predictor import Predictor
 from kerasseg.serving.export import export
 

@@ -27,11 +27,24 @@ def trained(model: keras.Model, steps: int, rank: int) -> keras.Model:
 
 
 @pytest.mark.parametrize("rank", [2, 3])
-def test_training_through_it_leaves_the_model_that_keras_leaves(rank):
+def test_training_through_it_leaves_the_weights_that_keras_leaves(rank):
     expected, model = trained(small_model(rank), 5, rank), small_model(rank)
     trained(fused(model), 5, rank)
-    for ours, keras_own in zip(model.variables, expected.variables, strict=True):
+    for ours, keras_own in zip(model.trainable_variables, expected.trainable_variables, strict=True):
         np.testing.assert_allclose(ours, keras_own, rtol=1e-4, atol=1e-5, err_msg=keras_own.path)
+
+
+def test_moving_statistics_are_the_mean_of_all_steps_until_momentum_is_slower():
+    layer = keras.layers.BatchNormalization(momentum=0.6)
+    normalise = FusedBatchNormalization(layer)
+    layer.build((None, None, None, 1))
+    seen = []
+    for values in ([1.0, 3.0], [4.0, 4.0], [6.0, 10.0]):
+        normalise(np.reshape(values, (1, 1, 2, 1)).astype("float32"), training=True)
+        seen.append((float(layer.moving_mean[0]), float(layer.moving_variance[0])))
+    means = [2.0, 3.0, 0.6 * 3.0 + 0.4 * 8.0]
+    variances = [1.0, 0.5, 0.6 * 0.5 + 0.4 * 4.0]
+    np.testing.assert_allclose(seen, np.transpose([means, variances]), rtol=1e-6)
 
 
 def test_it_answers_as_the_model_does():

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import small
+import tensorflow as tf
 
 from kerasseg.data.stream import Fixed, Stream
 from kerasseg.errors import UserError
@@ -32,6 +33,15 @@ def test_it_learns_and_says_so_in_every_row(run):
 def test_the_history_is_on_disk(run):
     directory, _, result = run
     assert history.read(directory / "history.csv") == result.rows
+
+
+def test_tensorboard_reads_what_it_left_for_it(run):
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    directory, _, result = run
+    events = accumulator.EventAccumulator(str(directory / "tensorboard" / "validation"))
+    events.Reload()
+    losses = [tf.make_ndarray(event.tensor_proto) for event in events.Tensors("epoch_loss")]
+    np.testing.assert_allclose(losses, [row["val_loss"] for row in result.rows], rtol=1e-6)
 
 
 def test_the_model_keeps_the_weights_of_the_best_epoch(run):

@@ -30,7 +30,8 @@ def coco(
     Returns
     -------
     list of Sample
-        Each annotation is an instance.
+        Each annotation is an instance; but a crowd, ``iscrowd: 1``, is 255 (ignore) where no instance covers
+        it, as pycocotools scores nothing inside it.
 
     Raises
     ------

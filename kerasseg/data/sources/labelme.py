@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from kerasseg.annotations import labelme as labelme_files
 from kerasseg.annotations.formats import image_beside
+from kerasseg.annotations.shapes import Drawing
 from kerasseg.data.sample import Sample
 from kerasseg.data.sources.listing import Mistakes, existing, some
 from kerasseg.data.sources.shapes import drawn_sample
 from kerasseg.errors import UserError
 from kerasseg.images import files
+from kerasseg.images.embedded import Embedded
 
 
 def labelme(root: Path, classes: list[str]) -> list[Sample]:
     """List the images that labelme's JSON files annotate.
+
+    An image is the file that ``imagePath`` names, or else one beside the JSON file and of its name. Where
+    neither exists it is the one that the JSON file holds itself in ``imageData``: a file on the disk wins.
 
     Parameters
     ----------
@@ -39,11 +45,12 @@ def labelme(root: Path, classes: list[str]) -> list[Sample]:
     for path in files.find(root, (".json",)):
         with mistakes.noted():
             drawing = labelme_files.read(path)
-            image = _image(path, drawing.image_path)
+            image = _image(path, drawing)
             if image in samples:
                 raise UserError(f"{path}: {image} has another annotation file; take one of them away")
             samples[image] = None  # seen, whatever is wrong with it
-            samples[image] = drawn_sample(root, root, image, drawing, path, classes)
+            light = replace(drawing, image_data=None)  # samples hold no pixels
+            samples[image] = drawn_sample(root, root, image, light, path, classes)
     for image in files.find(root):
         if image not in samples:
             mistakes.add(f"{image}: no JSON file annotates this image; annotate it, or take it away")
@@ -51,12 +58,13 @@ def labelme(root: Path, classes: list[str]) -> list[Sample]:
     return some(list(samples.values()), root, "labelme's JSON files and their images")
 
 
-def _image(path: Path, image_path: str | None) -> Path:
-    """Find the image that a file names, or one of the file's own name."""
-    named = path.parent / image_path if image_path else None
+def _image(path: Path, drawing: Drawing) -> Path | Embedded:
+    """Find the image that a file names, or one of the file's own name, or the one that it holds."""
+    named = path.parent / drawing.image_path if drawing.image_path else None
     image = named if named and named.is_file() else image_beside(path.with_suffix(""))
-    if image is None:
+    if image is None and drawing.image_data is None:
         raise UserError(
-            f"{path}: imagePath is {image_path!r}, and there is no such image; put it beside the file"
+            f"{path}: imagePath is {drawing.image_path!r}, there is no such image, and imageData holds none; "
+            "put the image beside the file"
         )
-    return image
+    return image or labelme_files.embedded_image(path)

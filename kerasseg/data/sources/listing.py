@@ -9,6 +9,7 @@ from pathlib import Path
 from kerasseg.data.sample import MissingData, Sample
 from kerasseg.errors import UserError
 from kerasseg.images import files
+from kerasseg.images.embedded import Embedded
 
 
 class Mistakes:
@@ -73,7 +74,7 @@ def one_class(classes: list[str], source: str) -> None:
         )
 
 
-def image_size(path: Path) -> tuple[int, int]:
+def image_size(path: Path | Embedded) -> tuple[int, int]:
     """Return an image's height and width by its header.
 
     Raises
@@ -101,7 +102,11 @@ def annotated_size(image: Path, annotation: Path) -> tuple[int, int]:
 
 
 def check_size(
-    image: Path, size: tuple[int, int], annotation: Path, annotated: tuple[int, int], key: str = ""
+    image: Path | Embedded,
+    size: tuple[int, int],
+    annotation: Path,
+    annotated: tuple[int, int],
+    key: str = "",
 ) -> None:
     """Refuse an annotation of another size than its image's.
 

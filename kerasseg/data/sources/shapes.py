@@ -6,14 +6,15 @@ from functools import partial
 from pathlib import Path
 
 from kerasseg.annotations.draw import draw_labels, draw_mask
-from kerasseg.annotations.shapes import BACKGROUND, IGNORE, Drawing, Shape
+from kerasseg.annotations.shapes import NO_CLASS, Drawing, Shape
 from kerasseg.data.sample import Annotation, Sample
 from kerasseg.data.sources.listing import check_size, folder_of, image_size
 from kerasseg.errors import UserError, unknown
+from kerasseg.images.embedded import Embedded
 
 
 def drawn_sample(
-    root: Path, folder: Path, image: Path, drawing: Drawing, file: Path, classes: list[str]
+    root: Path, folder: Path, image: Path | Embedded, drawing: Drawing, file: Path, classes: list[str]
 ) -> Sample:
     """Make a sample of an image and the shapes drawn on it.
 
@@ -23,8 +24,8 @@ def drawn_sample(
         Folder of the data.
     folder : Path
         Folder of the images, from which they are named.
-    image : Path
-        The image.
+    image : Path or Embedded
+        The image; one that is embedded goes by the name of the file that holds it.
     drawing : Drawing
         Its shapes.
     file : Path
@@ -38,14 +39,15 @@ def drawn_sample(
         If the image cannot be read, is of another size, or a shape is of no class.
     """
     size = image_size(image)
-    check_size(image, size, file, drawing.size, key=image.name)
+    path = image.file if isinstance(image, Embedded) else image
+    check_size(image, size, file, drawing.size, key=path.name)
     _check_labels(drawing.shapes, classes, file)
-    name = image.relative_to(folder).with_suffix("").as_posix()
-    return Sample(name, image, size, partial(_draw, drawing, classes), folder_of(image, root))
+    name = path.relative_to(folder).with_suffix("").as_posix()
+    return Sample(name, image, size, partial(_draw, drawing, classes), folder_of(path, root))
 
 
 def _check_labels(shapes: list[Shape], classes: list[str], file: Path) -> None:
-    strangers = sorted({shape.label for shape in shapes} - {*classes, BACKGROUND, IGNORE})
+    strangers = sorted({shape.label for shape in shapes} - {*classes, *NO_CLASS})
     if strangers:
         raise UserError(
             *(f"{file}: {unknown('class', label, classes)} (data.classes)" for label in strangers)
@@ -53,6 +55,6 @@ def _check_labels(shapes: list[Shape], classes: list[str], file: Path) -> None:
 
 
 def _draw(drawing: Drawing, classes: list[str]) -> Annotation:
-    objects = [shape for shape in drawing.shapes if shape.label not in (BACKGROUND, IGNORE)]
+    objects = [shape for shape in drawing.shapes if shape.is_object]
     mask = draw_mask(drawing.shapes, drawing.size, classes)
     return Annotation(mask, draw_labels(objects, drawing.size))

@@ -1,0 +1,122 @@
+"""Albumentations' transforms by name: those that a recipe may say, made from what it says, or what is wrong.
+
+A chain is a list of mappings of one key, ``{name: arguments}``. `COMPOSITIONS` hold chains of their own in
+their argument ``transforms``, to any depth.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from kerasseg.classes import IGNORE
+from kerasseg.errors import unknown
+
+if TYPE_CHECKING:
+    import albumentations
+
+Arguments = Mapping[str, Any]
+Chain = Sequence[Mapping[str, Arguments]]
+Place = tuple[str | int, ...]
+
+COMPOSITIONS = ("OneOf", "RandomOrder", "Sequential", "SomeOf")
+REFLECT = 4  # cv2.BORDER_REFLECT_101
+
+
+@cache
+def transforms() -> dict[str, type]:
+    """Return what a recipe may name: what changes an image, or an image and its mask, and `COMPOSITIONS`."""
+    import albumentations  # takes a second, which only those who augment should pay
+
+    named = {name: getattr(albumentations, name) for name in dir(albumentations)}
+    bases = (albumentations.ImageOnlyTransform, albumentations.DualTransform)
+    single = {
+        name: transform
+        for name, transform in named.items()
+        if inspect.isclass(transform) and issubclass(transform, bases) and transform not in bases
+    }
+    return single | {name: named[name] for name in COMPOSITIONS}
+
+
+def build(chain: Chain) -> list[albumentations.BasicTransform | albumentations.BaseCompose]:
+    """Make the transforms of a chain in which there are no `mistakes`; YAML's lists become tuples."""
+    return [_made(name, arguments) for entry in chain for name, arguments in entry.items()]
+
+
+def mistakes(chain: Chain, place: Place = ()) -> Iterator[tuple[Place, str]]:
+    """Find what is wrong with a chain, by trying every transform alone.
+
+    Parameters
+    ----------
+    chain : sequence of mappings
+        One transform each, by albumentations' name, with its arguments: ``[{"HorizontalFlip": {"p": 0.5}}]``.
+    place : tuple, default ()
+        Where the chain stands.
+
+    Yields
+    ------
+    tuple
+        Where a mistake stands, such as ``(0, "OneOf", "transforms", 1)``, and what it is.
+    """
+    for at, entry in enumerate(chain):
+        for name, arguments in entry.items():
+            yield from _mistakes_of(name, arguments, (*place, at))
+
+
+def _mistakes_of(name: str, arguments: Arguments, place: Place) -> Iterator[tuple[Place, str]]:
+    if name not in transforms():
+        yield place, unknown("transform", name, transforms())
+        return
+    known = _parameters(transforms()[name])
+    strangers = [key for key in arguments if key not in known]
+    yield from ((place, unknown(f"argument of {name}", key, known)) for key in strangers)
+    inner = []
+    if name in COMPOSITIONS:
+        inner = list(mistakes(arguments.get("transforms", ()), (*place, name, "transforms")))
+        yield from inner
+    if not strangers and not inner and (problem := _problem(name, arguments)):
+        yield place, f"{name} cannot be made of {dict(arguments)}: {problem}"
+
+
+def _problem(name: str, arguments: Arguments) -> str | None:
+    """Say why one transform cannot be made, if it cannot."""
+    if name in COMPOSITIONS and (problem := _composition_problem(arguments)):
+        return problem
+    try:
+        _made(name, arguments)
+    except (ValueError, TypeError, ArithmeticError) as error:
+        return " ".join(line.strip() for line in str(error).splitlines()[1:3]) or str(error)
+    return None
+
+
+def _composition_problem(arguments: Arguments) -> str | None:
+    """Check what albumentations does not: it would fail in the middle of a training."""
+    p, n = arguments.get("p", 1), arguments.get("n", 1)
+    if not arguments.get("transforms"):
+        return "transforms holds none; expected a list, such as [HorizontalFlip, VerticalFlip]"
+    if isinstance(p, bool) or not isinstance(p, int | float) or not 0 <= p <= 1:
+        return f"p is {p!r}; expected a number from 0 to 1"
+    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+        return f"n is {n!r}; expected how many of them to take, from 1"
+    return None
+
+
+def _made(name: str, arguments: Arguments) -> albumentations.BasicTransform | albumentations.BaseCompose:
+    kind = transforms()[name]
+    if name in COMPOSITIONS:
+        return kind(**{**arguments, "transforms": build(arguments["transforms"])})
+    given = {key: tuple(value) if isinstance(value, list) else value for key, value in arguments.items()}
+    return kind(**_border(kind, given), **given)
+
+
+def _border(kind: type, given: Arguments) -> dict[str, Any]:
+    """Choose what lies outside the image, where the transform has a say in it and the recipe has none."""
+    known = _parameters(kind)
+    border = {"border_mode": REFLECT, "fill_mask": IGNORE} if "border_mode" in known else {}
+    return {key: value for key, value in border.items() if key in known and key not in given}
+
+
+def _parameters(kind: type) -> list[str]:
+    return [name for name in inspect.signature(kind.__init__).parameters if name != "self"]

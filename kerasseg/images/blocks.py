@@ -1,0 +1,114 @@
+"""An array that lies in blocks on a disk, read by region without ever being whole in memory.
+
+A block is what is stored in one piece: a strip or tile of a TIFF, a chunk of a Zarr. Who predicts an image
+reads it one row of tiles after another. So the blocks that the last region's rows touch are kept, at full
+width, and all others forgotten: each block of a row of tiles is decoded once, those that two rows share are
+not decoded again, and memory is bounded by a band.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
+
+import numpy as np
+
+# A band is no longer kept once it takes this much: decoding twice is better than swapping.
+CACHE_BYTES = 2**30
+
+Index = tuple[int, ...]
+
+
+class Blocks:
+    """An array of any rank, cut into blocks of one shape; the last ones may be cut off by its end.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the whole array.
+    block : tuple of int
+        Shape of one block.
+    dtype : numpy.dtype
+        Of a pixel.
+    decode : callable
+        From a block's place in the grid of blocks to its pixels, of shape `block` or cut off at the end.
+        It is called from several threads at a time.
+    columns : int
+        The axis along which a band of blocks runs: X.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        block: tuple[int, ...],
+        dtype: np.dtype,
+        decode: Callable[[Index], np.ndarray],
+        columns: int,
+    ) -> None:
+        self.shape, self.block, self.dtype = tuple(shape), tuple(block), np.dtype(dtype)
+        self._decode, self._columns = decode, columns
+        self._kept: dict[Index, np.ndarray] = {}
+        self._most = CACHE_BYTES // (math.prod(block) * self.dtype.itemsize)
+        self._lock, self._threads = Lock(), ThreadPoolExecutor(min(4, os.cpu_count() or 1))
+
+    def read(self, region: tuple[slice, ...]) -> np.ndarray:
+        """Read a region.
+
+        Parameters
+        ----------
+        region : tuple of slice
+            One an axis, within the array, with a start and a stop.
+
+        Returns
+        -------
+        numpy.ndarray
+            A copy of the pixels there.
+        """
+        touched = [
+            range(part.start // step, -(-part.stop // step))
+            for part, step in zip(region, self.block, strict=True)
+        ]
+        pixels = np.empty([part.stop - part.start for part in region], self.dtype)
+        with self._lock:
+            self._forget_but(touched)
+            indices = list(itertools.product(*touched))
+            for index, block in zip(indices, self._threads.map(self._block, indices), strict=True):
+                self._paste(pixels, region, index, block)
+        return pixels
+
+    def close(self) -> None:
+        """Forget all blocks and end the threads."""
+        self._threads.shutdown()
+        self._kept.clear()
+
+    def _block(self, index: Index) -> np.ndarray:
+        block = self._kept.get(index)
+        if block is None:
+            block = self._decode(index)
+            if len(self._kept) < self._most:
+                self._kept[index] = block
+        return block
+
+    def _forget_but(self, touched: list[range]) -> None:
+        """Keep the blocks of the band that is touched, wherever they lie along its width."""
+        band = touched.copy()
+        band[self._columns] = range(-(-self.shape[self._columns] // self.block[self._columns]))
+        self._kept = {
+            index: block
+            for index, block in self._kept.items()
+            if all(at in part for at, part in zip(index, band, strict=True))
+        }
+
+    def _paste(self, pixels: np.ndarray, region: tuple[slice, ...], index: Index, block: np.ndarray) -> None:
+        """Copy what a block and a region share."""
+        there, here = [], []
+        for part, at, step in zip(region, index, self.block, strict=True):
+            origin = at * step
+            start, stop = max(part.start, origin), min(part.stop, origin + step)
+            there.append(slice(start - part.start, stop - part.start))
+            here.append(slice(start - origin, stop - origin))
+        pixels[tuple(there)] = block[tuple(here)]

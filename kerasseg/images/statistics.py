@@ -1,0 +1,149 @@
+"""What intensities a whole image has, when it is only ever seen in bands.
+
+Percentiles are exact. Integers of 8 and 16 bits are counted, each value by itself. Floats are ordered by
+their bits, taken as whole numbers: one pass over the image counts their upper halves, which says in which few
+of 65,536 bins the wanted ranks lie, and a second pass counts the lower halves of what lies in those.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from kerasseg.images.normalise import HIGH, LOW, Limits, check_finite, check_method, range_of, unit_range
+
+HALF = 16  # bits
+VALUES = 1 << HALF
+SIGN = np.uint32(1 << 31)
+
+Bands = Callable[[], Iterable[np.ndarray]]
+
+
+def limits(bands: Bands, dtype: np.dtype, method: str) -> Limits:
+    """Find what becomes 0 and 1, as :func:`kerasseg.images.normalise.normalise` does for an image in memory.
+
+    Parameters
+    ----------
+    bands : callable
+        From nothing to an iterable of parts of the image, (..., C) each.
+    dtype : numpy.dtype
+        Their type: uint8, uint16 or float32.
+    method : {"dtype", "minmax", "percentile"}
+        Only floats have to be read for "dtype".
+
+    Returns
+    -------
+    Limits
+        For :func:`kerasseg.images.normalise.stretch`.
+
+    Raises
+    ------
+    UserError
+        If the method is unknown, a value is not finite, or "dtype" is given floats outside [0, 1].
+    """
+    check_method(method)
+    if method == "percentile":
+        return Limits(*percentiles(bands, dtype, (LOW, HIGH)))
+    if method == "minmax":
+        return extremes(bands)
+    return unit_range(extremes(bands)) if dtype.kind == "f" else range_of(dtype)
+
+
+def extremes(bands: Bands) -> Limits:
+    """Find each channel's smallest and largest value."""
+    low, high = [], []
+    for band in bands():
+        check_finite(band)
+        axes = tuple(range(band.ndim - 1))
+        low.append(band.min(axis=axes))
+        high.append(band.max(axis=axes))
+    return Limits(np.min(low, axis=0), np.max(high, axis=0))
+
+
+def percentiles(bands: Bands, dtype: np.dtype, wanted: tuple[float, ...]) -> np.ndarray:
+    """Find percentiles of each channel, between two values by a straight line, as numpy does.
+
+    Parameters
+    ----------
+    bands, dtype
+        As in :func:`limits`.
+    wanted : tuple of float
+        Between 0 and 100.
+
+    Returns
+    -------
+    numpy.ndarray, shape (len(wanted), C), float64
+    """
+    upper = _count(bands, _upper if dtype.kind == "f" else _itself)
+    at = [(upper[0].sum() - 1) * (percent / 100) for percent in wanted]
+    ranks = [rank for place in at for rank in (math.floor(place), math.ceil(place))]
+    if dtype.kind == "f":
+        values = _floats(bands, upper, ranks).astype(np.float64)
+    else:
+        values = np.stack([_places(counts, ranks) for counts in upper], axis=1)
+    return _between(values[0::2], values[1::2], np.array(at)[:, np.newaxis] % 1)
+
+
+def _count(bands: Bands, digit: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Count how often each channel has each digit: (C, VALUES)."""
+    total = 0
+    for band in bands():
+        check_finite(band)
+        channels = digit(band).reshape(-1, band.shape[-1]).T
+        total = total + np.stack([np.bincount(channel, minlength=VALUES) for channel in channels])
+    return total
+
+
+def _places(counts: np.ndarray, ranks: list[int]) -> np.ndarray:
+    """Find the value that has each rank, by how often there is each value."""
+    return np.searchsorted(np.cumsum(counts), ranks, side="right")
+
+
+def _floats(bands: Bands, upper: np.ndarray, ranks: list[int]) -> np.ndarray:
+    """Find the floats that have each rank, by a second pass: (len(ranks), C) float32."""
+    bins = np.stack([_places(counts, ranks) for counts in upper], axis=1)
+    lower = _count_within(bands, bins)
+    keys = np.empty(bins.shape, np.uint32)
+    for (at, channel), chosen in np.ndenumerate(bins):
+        before = upper[channel, :chosen].sum()
+        inside = _places(lower[channel, chosen], [ranks[at] - before])[0]
+        keys[at, channel] = chosen << HALF | inside
+    return _of_key(keys)
+
+
+def _count_within(bands: Bands, bins: np.ndarray) -> dict[tuple[int, int], np.ndarray]:
+    """Count the lower halves in a few bins of each channel."""
+    wanted = {(channel, chosen) for channel, column in enumerate(bins.T) for chosen in column.tolist()}
+    counts = dict.fromkeys(wanted, 0)
+    for band in bands():
+        keys = _key(band).reshape(-1, band.shape[-1])
+        for channel, chosen in wanted:
+            inside = keys[keys[:, channel] >> HALF == chosen, channel] & (VALUES - 1)
+            counts[channel, chosen] = counts[channel, chosen] + np.bincount(inside, minlength=VALUES)
+    return counts
+
+
+def _upper(band: np.ndarray) -> np.ndarray:
+    return _key(band) >> HALF
+
+
+def _itself(band: np.ndarray) -> np.ndarray:
+    return band
+
+
+def _key(floats: np.ndarray) -> np.ndarray:
+    """Give the whole numbers that are ordered as the floats are: negative ones have all bits turned."""
+    bits = np.ascontiguousarray(floats).view(np.uint32)
+    return np.where(bits & SIGN, ~bits, bits | SIGN)
+
+
+def _of_key(keys: np.ndarray) -> np.ndarray:
+    return np.where(keys & SIGN, keys & ~SIGN, ~keys).astype(np.uint32).view(np.float32)
+
+
+def _between(below: np.ndarray, above: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Go a share of the way, from the nearer end, so that rounding is numpy's."""
+    step = above - below
+    return np.where(share < 0.5, below + step * share, above - step * (1 - share))

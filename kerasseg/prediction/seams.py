@@ -1,0 +1,66 @@
+"""How much a prediction by tiles differs from one of the whole image."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from kerasseg.prediction.forward import Forward
+from kerasseg.prediction.predict import STRIDE, Pixels, predict
+from kerasseg.prediction.tiling import round_up
+
+MOST_PIXELS = 2**20  # a model's memory for one answer: some kilobytes a pixel
+
+
+@dataclass(frozen=True)
+class Seams:
+    """Differences of probabilities over a region, by tiles and as a whole.
+
+    Attributes
+    ----------
+    largest, mean : float
+        Of the absolute differences, in [0, 1].
+    region : tuple of int
+        Size of the region, (Y, X) or (Z, Y, X).
+    """
+
+    largest: float
+    mean: float
+    region: tuple[int, ...]
+
+
+def measure(image: Pixels, forward: Forward, *, tile: int, multiple_of: int = STRIDE, **how) -> Seams | None:
+    """Compare tiles with the whole in the middle of an image, where both see the same pixels.
+
+    Parameters
+    ----------
+    image, forward, tile, multiple_of, **how
+        As `kerasseg.prediction.predict.predict` takes them.
+
+    Returns
+    -------
+    Seams or None
+        None where one tile is enough and there are no seams.
+    """
+    region = _middle(image.shape[:-1])
+    pixels = image[region]
+    if max(pixels.shape[:-1]) <= round_up(tile, multiple_of):
+        return None
+    tiled = predict(pixels, forward, tile=tile, multiple_of=multiple_of, **how)
+    whole = predict(
+        pixels, forward, tile=max(pixels.shape[:-1]), multiple_of=multiple_of, **how | {"overlap": 0}
+    )
+    difference = np.abs(tiled - whole)
+    return Seams(float(difference.max()), float(difference.mean()), pixels.shape[:-1])
+
+
+def _middle(shape: tuple[int, ...]) -> tuple[slice, ...]:
+    """Choose a region around the centre that has few enough pixels, as square as it can be."""
+    side = math.floor(MOST_PIXELS ** (1 / len(shape)))
+    sides = [min(length, side) for length in shape]
+    return tuple(
+        slice((length - side) // 2, (length - side) // 2 + side)
+        for length, side in zip(shape, sides, strict=True)
+    )
