@@ -14,6 +14,8 @@ from kerasseg.classes import IGNORE
 Box = tuple[slice, ...]
 CONNECTIVITY = {(2, False): 4, (2, True): 8, (3, False): 6, (3, True): 26}  # by rank, and whether diagonal
 
+INNER = {rank: (slice(1, -1),) * rank for rank in (2, 3)}  # what is not the frame
+
 
 def labels(mask: np.ndarray, *, smallest: int = 0, fill: bool = False, diagonal: bool = False) -> np.ndarray:
     """Number the objects of a mask: its connected components, class by class.
@@ -100,6 +102,19 @@ def fill_objects(labels: Any, boxes: Sequence[Box | None]) -> None:
     for number, box in reversed(list(enumerate(boxes, start=1))):  # one in another's hole takes its own first
         if box is not None:
             part = np.asarray(labels[box])
-            holes = ndimage.binary_fill_holes(part == number) & (part == 0)
+            holes = _enclosed(part == number) & (part == 0)
             if holes.any():
                 labels[box] = np.where(holes, np.int32(number), part)
+
+
+def _enclosed(area: np.ndarray) -> np.ndarray:
+    """Find what lies within an area: as `scipy.ndimage.binary_fill_holes`, faster."""
+    outside = components(framed(~area, True).view(np.uint8), diagonal=False)  # 1 from the first corner on
+    return outside[INNER[area.ndim]] > 1
+
+
+def framed(area: np.ndarray, value: bool) -> np.ndarray:
+    """Put one pixel of a value around an area: `numpy.pad` takes ten times as long for a small one."""
+    larger = np.full([side + 2 for side in area.shape], value)
+    larger[INNER[area.ndim]] = area
+    return larger

@@ -14,7 +14,7 @@ import numpy as np
 from scipy import ndimage
 
 from kerasseg.errors import UserError
-from kerasseg.postprocess.components import Box, components, fill_holes, labels
+from kerasseg.postprocess.components import INNER, Box, components, fill_holes, framed, labels
 from kerasseg.postprocess.numbering import renumber
 
 
@@ -92,17 +92,19 @@ def split_objects(
 
 def split(area: np.ndarray, distance: float, spacing: tuple[float, ...] | None) -> np.ndarray:
     """Split one component, (Y, X) or (Z, Y, X) bool: int32 pieces 1..n, 0 outside."""
-    from skimage.segmentation import watershed
-
     spacing = spacing or (1.0,) * area.ndim
     if len(spacing) != area.ndim:
         raise UserError(f"a mask of {area.ndim} axes was given {len(spacing)} spacings: {spacing}")
     reach = [max(int(distance / size), 1) for size in spacing]
     if all(side <= most for side, most in zip(area.shape, reach, strict=True)):
         return area.astype(np.int32)  # no room for two summits
-    inner = (slice(1, -1),) * area.ndim
-    height = ndimage.distance_transform_edt(np.pad(area, 1), sampling=spacing)[inner]
-    return watershed(-height, _summits(height, reach), mask=area).astype(np.int32)
+    height = ndimage.distance_transform_edt(framed(area, False), sampling=spacing)[INNER[area.ndim]]
+    summits = _summits(height, reach)
+    if summits.max() < 2:
+        return area.astype(np.int32)
+    from skimage.segmentation import watershed
+
+    return watershed(-height, summits, mask=area).astype(np.int32)
 
 
 def _summits(height: np.ndarray, reach: Sequence[int]) -> np.ndarray:

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from kerasseg.recipe.data import Data
 from kerasseg.recipe.document import write
+from kerasseg.recipe.instances import AnyInstances, Components
 from kerasseg.recipe.losses import AnyLoss, Combo
 from kerasseg.recipe.models import AnyModel
 from kerasseg.recipe.section import Positive, Section
@@ -46,7 +47,7 @@ class Export(Section):
 
 
 class Recipe(Section):
-    """Everything that a run is told: data, model, loss, training, evaluation, prediction, export."""
+    """Everything that a run is told: data, model, loss, training, objects, evaluation, prediction, export."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     """Of the run's folder: letters, digits, dots, dashes and underscores."""
@@ -60,6 +61,8 @@ class Recipe(Section):
     """What is minimised."""
     train: Train = Train()
     """How weights change."""
+    instances: AnyInstances | None = Components()
+    """How a mask becomes objects; null is not at all, and objects are not scored."""
     evaluate: Evaluate = Evaluate()
     """How the scores are computed."""
     predict: Predict = Predict()

@@ -5,13 +5,14 @@ from typing import get_args
 
 import pytest
 
-from kerasseg import losses, models
+from kerasseg import losses, models, postprocess
 from kerasseg.data import sources, split
 from kerasseg.images import normalise
 from kerasseg.models import encoders
 from kerasseg.prediction import merge, padding, symmetries
 from kerasseg.prediction.predict import predicted_bands
 from kerasseg.recipe import data as data_sections
+from kerasseg.recipe.instances import AnyInstances
 from kerasseg.recipe.losses import AnyLoss
 from kerasseg.recipe.models import AnyModel, Encoder
 from kerasseg.recipe.recipe import Predict
@@ -44,6 +45,7 @@ def choices(section: type[Section], key: str) -> set:
 FAMILIES = {
     "model": (AnyModel, models.MODELS, ("input_shape", "classes", "name")),
     "loss": (AnyLoss, losses.LOSSES, ()),
+    "instances": (AnyInstances, postprocess.INSTANCES, ("mask",)),
     "schedule": (AnySchedule, schedule.SCHEDULES, ("losses", "initial", "epochs")),
     "source": (AnySource, sources.SOURCES, ("classes",)),
 }

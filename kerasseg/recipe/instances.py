@@ -1,0 +1,53 @@
+"""How a mask becomes objects: a section for every entry of `kerasseg.postprocess.INSTANCES`."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from kerasseg.recipe.section import Component, Rate, one_of
+
+Spacing = Annotated[tuple[Rate, ...], Field(strict=False, min_length=2, max_length=3)]
+ClassId = Annotated[int, Field(ge=1, le=254)]
+
+
+class Instances(Component):
+    """What every way of numbering objects can be told."""
+
+    smallest: Annotated[int, Field(ge=0)] = 0
+    """Objects of fewer pixels are dropped."""
+    fill: bool = False
+    """Whether holes within an object become part of it."""
+
+
+class Components(Instances):
+    """Pixels of one class that touch are an object."""
+
+    name: ClassVar[str] = "components"
+
+    diagonal: bool = False
+    """Whether pixels that touch only at a corner are connected."""
+
+
+class Watershed(Instances):
+    """Objects that touch are cut where they are narrow."""
+
+    name: ClassVar[str] = "watershed"
+
+    distance: Rate = 10.0
+    """Centres nearer to each other than this are of one object: about the radius of the smallest objects."""
+    spacing: Spacing | None = None
+    """Size of a pixel along each axis, where it is not a square or a cube; `distance` is in its units."""
+
+
+class Boundary(Instances):
+    """Objects that touch are told apart by a class of boundaries, and grow into it."""
+
+    name: ClassVar[str] = "boundary"
+
+    boundary_id: ClassId = 2
+    """The class of the boundaries: 1 is the first of `data.classes`."""
+
+
+AnyInstances = one_of("kind of instances", Components, Watershed, Boundary)
