@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import cv2
 import keras
@@ -40,8 +41,7 @@ def model_of(metadata):
 
 
 def exported(folder, metadata):
-    version = export(model_of(metadata), folder, metadata, name="cells", facts={}).path
-    return tf.saved_model.load(str(version)).signatures
+    return export(model_of(metadata), folder, metadata, name="cells", facts={})
 
 
 def local(metadata):
@@ -56,9 +56,11 @@ def local(metadata):
     )
 
 
+SMALLER = told(resize=(32, 64))
+
 CASES = {
     "plain": told(),
-    "resized": told(resize=(32, 64)),
+    "resized": SMALLER,
     "enlarged": told(resize=(96, 96)),
     "minmax": told(normalise="minmax"),
     "percentile": told(normalise="percentile", channels=3),
@@ -67,22 +69,20 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_it_answers_as_the_keras_model_does(case, tmp_path):
+def test_it_answers_as_the_keras_model_does(case):
     metadata = CASES[case]
-    result = export(model_of(metadata), tmp_path, metadata, name="cells", facts={})
-    assert result.largest_difference < 0.01
     image = np.random.default_rng(1).integers(0, 255, (45, 70, metadata.channels), np.uint8)
-    served = tf.saved_model.load(str(result.path)).signatures["serving_default"](
-        image=tf.constant(image[None])
-    )
+    signatures = Served(model_of(metadata), metadata).signatures()
+    served = signatures["serving_default"](image=tf.constant(image[None]))
     np.testing.assert_allclose(served["probabilities"][0], local(metadata)(image, "image"), atol=0.01)
     mask = postprocess.mask(served["probabilities"][0].numpy(), 0.5, metadata.activation)
     np.testing.assert_array_equal(served["mask"][0], mask)
 
 
 @pytest.fixture(scope="module")
-def coloured(tmp_path_factory):
-    return exported(tmp_path_factory.mktemp("coloured"), told(channels=3))
+def coloured():
+    metadata = told(channels=3)
+    return Served(model_of(metadata), metadata).signatures()
 
 
 def test_grey_images_may_leave_out_their_channels_and_any_type_has_its_signature(coloured):
@@ -98,6 +98,10 @@ def test_grey_images_may_leave_out_their_channels_and_any_type_has_its_signature
     for answer in answers:
         assert answer["mask"].dtype == tf.uint8
         np.testing.assert_allclose(answer["probabilities"], answers[0]["probabilities"], atol=1e-5)
+
+
+def decoded(content):
+    return np.atleast_3d(Image.open(io.BytesIO(content)))
 
 
 def png(image):
@@ -118,11 +122,8 @@ FILES = {
     "grey png": (png(COLOURS[..., 0]), COLOURS[..., :1]),
     "png of 16 bits": (png(DEEP), DEEP),
     "grey png of 16 bits": (png(DEEP[..., 0]), DEEP[..., :1]),
-    "jpeg": (jpeg(COLOURS), np.asarray(Image.open(io.BytesIO(jpeg(COLOURS))))),
-    "grey jpeg": (
-        jpeg(COLOURS[..., 0]),
-        np.asarray(Image.open(io.BytesIO(jpeg(COLOURS[..., 0]))))[..., None],
-    ),
+    "jpeg": (jpeg(COLOURS), decoded(jpeg(COLOURS))),
+    "grey jpeg": (jpeg(COLOURS[..., 0]), decoded(jpeg(COLOURS[..., 0]))),
 }
 
 
@@ -158,12 +159,20 @@ def test_files_that_cannot_be_answered_are_refused(coloured, contents, message):
         coloured["encoded"](image_bytes=tf.constant(contents))
 
 
-def test_it_tells_what_it_is(tmp_path):
-    metadata = told(resize=(32, 64))
-    signatures = exported(tmp_path, metadata)
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    return exported(tmp_path_factory.mktemp("cells"), SMALLER)
+
+
+def test_what_is_written_answers_as_the_keras_model_does(written):
+    assert 0 < written.largest_difference < 1e-5
+
+
+def test_it_tells_what_it_is(written):
+    signatures = tf.saved_model.load(str(written.path)).signatures
     answer = signatures["metadata"](request=tf.constant(["", ""]))["metadata"].numpy()
     found = [Metadata.from_json(text.decode()) for text in answer]
-    assert found == [told(resize=(32, 64), weights=fingerprint(model_of(metadata)))] * 2
+    assert found == [replace(SMALLER, weights=fingerprint(model_of(SMALLER)))] * 2
 
 
 def test_the_network_is_traced_once(monkeypatch):
@@ -183,12 +192,11 @@ def counted(model, calls):
     return Counted()
 
 
-def test_it_loads_in_a_process_without_kerasseg(tmp_path):
-    exported(tmp_path, told())
+def test_it_loads_in_a_process_without_kerasseg(written):
     script = (
         "import sys; sys.modules['kerasseg'] = None\n"
         "import tensorflow as tf\n"
-        f"serve = tf.saved_model.load({str(tmp_path / '1')!r}).signatures['serving_default']\n"
+        f"serve = tf.saved_model.load({str(written.path)!r}).signatures['serving_default']\n"
         "answer = serve(image=tf.zeros((1, 17, 9, 1), tf.uint8))\n"
         "print(sorted(serve.structured_outputs), answer['mask'].shape)\n"
     )
