@@ -1,8 +1,8 @@
 """From an image's file to a result's file, of any size; what was killed goes on where it was.
 
-An image is read by region and answered by tiles; what is decided of each band of rows is on the disk before the
-next one is begun, in a hidden folder beside the result (see `kerasseg.prediction.ledger`). The result itself
-appears when it is complete.
+An image is read by region and answered by tiles; what is decided of each band of rows is on the disk before
+the next one is begun, in a hidden folder beside the result (see `kerasseg.prediction.ledger`). The result
+itself appears when it is complete.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ class Ledger:
         return np.lib.format.open_memmap(self.folder / ANSWER, "r+")
 
     def keep(self, rows: slice, band: np.ndarray, height: int) -> None:
-        """Write finished rows, of `height` in all, and then count them; the first rows say how wide all are."""
+        """Write finished rows, of `height` in all, and then count them; the first say how wide all are."""
         if not self.rows:
             shape = (height, *band.shape[1:])
             np.lib.format.open_memmap(self.folder / ANSWER, "w+", band.dtype, shape).flush()
