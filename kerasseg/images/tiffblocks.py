@@ -123,6 +123,8 @@ class Rows:
         if len(pages) < planes:
             self.handles *= planes
             self.starts = [series.dataoffset + at * self.page.nbytes for at in range(planes)]
+            if self.starts[-1] + self.page.nbytes > self.handles[0].size:
+                raise EOFError("it ends before its last plane")
         self.stored = self.page.dtype.newbyteorder(self.page.parent.byteorder)
         length, width, samples = self.page.shaped[2:]
         self.row_bytes = width * samples * self.stored.itemsize
