@@ -6,7 +6,7 @@ A 10231 x 7162 uint16 slice, compressed in tiles of 512 pixels or in strips of 6
 by tiles of 512 pixels with 64 more on each side, and whole by tifffile. A mask of that size, on a disk as
 prediction leaves it, is written as OME-TIFF and OME-Zarr with smaller levels, and by tifffile without them.
 Every case runs in a process of its own, so that its peak memory is its own; the cases take turns, and times
-are the medians.
+are the medians. What the system maps of the mask's file counts as memory when it is written.
 """
 
 from __future__ import annotations
