@@ -21,9 +21,9 @@ import numpy as np
 from scipy import ndimage, sparse
 
 from kerasseg.errors import UserError
+from kerasseg.postprocess import splitting
 from kerasseg.postprocess.components import Box, components, fill_objects
 from kerasseg.postprocess.numbering import Census
-from kerasseg.postprocess import splitting
 from kerasseg.postprocess.splitting import split_objects
 
 
