@@ -10,7 +10,7 @@ from typing import Any
 
 import keras
 
-from kerasseg import environment, losses, preparation, rundirectory
+from kerasseg import environment, losses, postprocess, preparation, rundirectory
 from kerasseg.console import say
 from kerasseg.data.describe import describe, write_split
 from kerasseg.data.sample import Sample
@@ -147,6 +147,8 @@ def evaluate(recipe: Recipe, answering: Predictor, samples: list[Sample], folder
         classes=recipe.data.classes,
         activation=recipe.model.activation,
         threshold=recipe.evaluate.threshold,
+        number=recipe.instances
+        and partial(postprocess.INSTANCES[recipe.instances.name], **recipe.instances.arguments),
         folder=folder,
     )
     for name, of in judgement.test["classes"].items():
@@ -154,6 +156,12 @@ def evaluate(recipe: Recipe, answering: Predictor, samples: list[Sample], folder
         say(
             f"{name}: Dice {of['dice']:.4f} (95 % interval {low:.4f} to {high:.4f}), IoU {of['iou']:.4f}, "
             f"pooled over {len(samples)} test images at size {judgement.size}"
+        )
+    for name, of in (judgement.instances or {"classes": {}})["classes"].items():
+        say(
+            f"{name}: {of['predicted_objects']} objects for {of['true_objects']} true ones; AP (COCO) "
+            f"{of['average_precision_coco']:.4f}, AP (DSB 2018) {of['average_precision_dsb2018']:.4f}, "
+            f"PQ {of['pq']:.4f}, AJI {of['aji']:.4f}, {of['splits']} split, {of['merges']} merged"
         )
     return judgement
 

@@ -39,6 +39,7 @@ LIGHT = [
     "metrics.pixel",
     "metrics.instance",
     "metrics.coco",
+    "metrics.objects",
     "prediction.tiling",
     "prediction.merge",
     "prediction.predict",
