@@ -184,10 +184,10 @@ def predict(
     predict(run, images, out)
 
 
-@app.command(**_example("export runs/sartorius_linknet/1 served/cells/1"))
+@app.command(**_example("export runs/sartorius_linknet/1 served/cells"))
 def export(
     run: RunFolder,
-    out: Annotated[Path | None, typer.Argument(help="Folder to write; RUN/export/1 by default.")] = None,
+    out: Annotated[Path | None, typer.Argument(help="Gets the next version; RUN/export by default.")] = None,
 ) -> None:
     """Write a run's model as a SavedModel for raw images."""
     run = _existing(run)

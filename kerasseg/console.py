@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from rich.console import Console
@@ -28,7 +29,12 @@ def say(message: str, style: str | None = None) -> None:
     log.info(message)
 
 
-def track(items: Iterable[Item], description: str, total: int | None = None) -> Iterator[Item]:
+def track(
+    items: Iterable[Item],
+    description: str,
+    total: int | None = None,
+    reached: Callable[[Item], int] | None = None,
+) -> Iterator[Item]:
     """Yield `items` while showing how far they are.
 
     Parameters
@@ -38,7 +44,9 @@ def track(items: Iterable[Item], description: str, total: int | None = None) -> 
     description : str
         What is done to each, such as ``"reading images"``.
     total : int, optional
-        How many there are; ``len(items)`` by default.
+        How far it is to the end; ``len(items)`` by default.
+    reached : callable, optional
+        From an item to how far it brings us; one step each by default.
 
     Yields
     ------
@@ -46,19 +54,28 @@ def track(items: Iterable[Item], description: str, total: int | None = None) -> 
         Each item in its order.
     """
     total = len(items) if total is None else total
-    yield from _bar(items, description, total) if console.is_terminal else _lines(items, description, total)
+    with _bar(description, total) if console.is_terminal else _lines(description, total) as show:
+        for number, item in enumerate(items, start=1):
+            yield item
+            show(reached(item) if reached else number)
 
 
-def _bar(items: Iterable[Item], description: str, total: int) -> Iterator[Item]:
+@contextmanager
+def _bar(description: str, total: int) -> Iterator[Callable[[int], None]]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
-        yield from progress.track(items, total=total, description=description)
+        task = progress.add_task(description, total=total)
+        yield lambda done: progress.update(task, completed=done)
 
 
-def _lines(items: Iterable[Item], description: str, total: int) -> Iterator[Item]:
+@contextmanager
+def _lines(description: str, total: int) -> Iterator[Callable[[int], None]]:
     printed = time.monotonic()
-    for done, item in enumerate(items):
-        if time.monotonic() - printed > SECONDS_BETWEEN_LINES:
+
+    def show(done: int) -> None:
+        nonlocal printed
+        if time.monotonic() - printed > SECONDS_BETWEEN_LINES and done < total:
             printed = time.monotonic()
             console.print(f"{description} {done}/{total}")
-        yield item
+
+    yield show

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 MANY = 50  # choices, of which a message lists only the nearest
 
@@ -56,3 +57,39 @@ def unknown(kind: str, given: str, choices: Iterable[str]) -> str:
     hint = f"; did you mean {near[0]!r}?" if near else ""
     shown = near if near and len(choices) > MANY else choices
     return f"unknown {kind} {given!r}: choose one of {', '.join(shown)}{hint}"
+
+
+def changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Say what differs between what was asked for before and now.
+
+    Parameters
+    ----------
+    then, now : mapping
+        Names to values, or to further such mappings.
+
+    Returns
+    -------
+    list of str
+        One line for each value that differs, by the names that lead to it.
+
+    Examples
+    --------
+    >>> changes({"predict": {"tile": 256}}, {"predict": {"tile": 512}})
+    ['predict.tile: 256 then, 512 now']
+    """
+    before, after = _flat(then), _flat(now)
+    return [
+        f"{key}: {before.get(key)!r} then, {after.get(key)!r} now"
+        for key in sorted(before.keys() | after.keys())
+        if before.get(key) != after.get(key)
+    ]
+
+
+def _flat(value: Any, key: str = "") -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        return {key: value}
+    return {
+        path: leaf
+        for name, inner in value.items()
+        for path, leaf in _flat(inner, f"{key}.{name}".lstrip(".")).items()
+    }

@@ -85,15 +85,16 @@ def export(path: Path, out: Path | None = None) -> None:
     path : Path
         The run's folder.
     out : Path, optional
-        The folder to appear; ``export/<n>`` in the run's folder, with the next free number, by default.
+        The folder of the model's versions, of which the next is written; ``export`` in the run's folder by
+        default.
 
     Raises
     ------
     UserError
-        If there is no trained run, or `out` exists.
+        If there is no trained run, or `out` is a version itself.
     """
     folder, recipe, model = opened(path)
-    story.export(recipe, model, out or rundirectory.next_number(folder / "export"))
+    story.export(recipe, model, folder, out)
 
 
 def opened(path: Path) -> tuple[RunDirectory, Recipe, keras.Model]:

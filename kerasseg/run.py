@@ -20,6 +20,7 @@ from kerasseg.evaluation import Judgement, judge
 from kerasseg.images import files
 from kerasseg.models import MODELS, summary
 from kerasseg.prediction.forward import forward
+from kerasseg.prediction.predict import STRIDE
 from kerasseg.prediction.predictor import Predictor
 from kerasseg.recipe import Recipe
 from kerasseg.report import page, pictures
@@ -27,6 +28,7 @@ from kerasseg.report.ranking import file_name
 from kerasseg.rundirectory import RunDirectory
 from kerasseg.serving.export import Export
 from kerasseg.serving.export import export as export_saved_model
+from kerasseg.serving.metadata import Metadata
 from kerasseg.training import devices
 from kerasseg.training.schedule import SCHEDULES
 from kerasseg.training.supervised import OPTIMIZERS, History, train
@@ -81,7 +83,7 @@ def run(recipe: Recipe, *, directory: Path = Path("runs"), resume: bool = False)
         folder.write_json("metrics.json", facts)
         if recipe.export.saved_model:
             shutil.rmtree(folder / "export", ignore_errors=True)  # of weights before a resumption
-            export(recipe, model, folder / "export" / "1")
+            export(recipe, model, folder)
         folder.set_state(_state(history), stopped=history.stopped, fallbacks=folder.fallbacks)
     say(f"report {page.write(folder.path)}")
     return folder
@@ -128,9 +130,7 @@ def learn(recipe: Recipe, model: keras.Model, parts: Split, folder: Path, resume
 def predictor(recipe: Recipe, model: keras.Model) -> Predictor:
     """Put the model together with what the recipe says about its input and its tiles."""
     told = recipe.data
-    return Predictor(
-        forward(model), model.input_shape[-1], told.normalise, told.resize, **dict(recipe.predict)
-    )
+    return Predictor(forward(model), model.input_shape[-1], told.normalise, told.resize, dict(recipe.predict))
 
 
 def describe_model(recipe: Recipe, model: keras.Model, answering: Predictor) -> dict[str, Any]:
@@ -172,18 +172,25 @@ def say_objects(classes: dict[str, dict[str, Any]]) -> None:
         )
 
 
-def export(recipe: Recipe, model: keras.Model, folder: Path) -> Export:
+def export(recipe: Recipe, model: keras.Model, run: RunDirectory, folder: Path | None = None) -> Export:
     """Write the SavedModel that answers for raw images, and say how far it is from the Keras model."""
     told = recipe.data
-    exported = export_saved_model(
-        model,
-        folder,
+    metadata = Metadata(
+        classes=tuple(told.classes),
         channels=model.input_shape[-1],
         normalise=told.normalise,
         resize=told.resize,
-        classes=told.classes,
         activation=recipe.model.activation,
         threshold=recipe.evaluate.threshold,
+        stride=STRIDE,
+    )
+    facts = {name: run.read_json(f"{name}.json") for name in ("data", "metrics", "environment")}
+    exported = export_saved_model(
+        model,
+        folder or run / "export",
+        metadata,
+        name=folder.name if folder else recipe.name,
+        facts={**facts, "run": str(run.path)},
     )
     say(
         f"exported {exported.path}; largest difference from the Keras model {exported.largest_difference:.2g}"

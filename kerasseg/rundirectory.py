@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from kerasseg.console import log, say
-from kerasseg.errors import Fallback, UserError
+from kerasseg.errors import Fallback, UserError, changes
 from kerasseg.images.files import write_atomically
 from kerasseg.recipe import Recipe, load
 
@@ -180,21 +180,9 @@ def next_number(folder: Path) -> Path:
 
 
 def _refuse_other(wanted: dict, last: RunDirectory) -> None:
-    now, then = _flat(wanted), _flat(last.recipe.dump())
-    changed = [key for key in sorted(now.keys() | then.keys()) if now.get(key) != then.get(key)]
-    if changed:
+    if changed := changes(last.recipe.dump(), wanted):
         raise UserError(
             f"{last.path}: this run followed another recipe, so it cannot be resumed with this one; "
             "set these back, or leave out --resume to start another run",
-            *(f"  {key}: {then.get(key)!r} then, {now.get(key)!r} now" for key in changed),
+            *(f"  {line}" for line in changed),
         )
-
-
-def _flat(value: Any, key: str = "") -> dict[str, Any]:
-    if not isinstance(value, dict):
-        return {key: value}
-    return {
-        path: leaf
-        for name, inner in value.items()
-        for path, leaf in _flat(inner, f"{key}.{name}".lstrip(".")).items()
-    }

@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from kerasseg.errors import UserError
+from kerasseg.errors import UserError, changes
 from kerasseg.images.files import write_atomically
 
 LEDGER, ANSWER = "ledger.json", "answer.npy"
@@ -38,25 +39,25 @@ class Ledger:
     folder: Path
     asked: dict[str, Any]
     rows: int = 0
-    _answer: np.memmap | None = field(default=None, repr=False)
 
-    def answer(self, shape: tuple[int, ...], dtype: np.dtype) -> np.memmap:
-        """Open the memory map of all answers; it is made where there is none yet."""
-        if self._answer is None:
-            how = {"mode": "r+"} if self.rows else {"mode": "w+", "shape": shape, "dtype": dtype}
-            self._answer = np.lib.format.open_memmap(self.folder / ANSWER, **how)
-        return self._answer
+    @cached_property
+    def answer(self) -> np.memmap:
+        """All answers, of which `rows` are finished."""
+        return np.lib.format.open_memmap(self.folder / ANSWER, "r+")
 
-    def keep(self, rows: slice, band: np.ndarray) -> None:
-        """Write finished rows, and then count them."""
-        self._answer[rows] = band
-        self._answer.flush()
+    def keep(self, rows: slice, band: np.ndarray, height: int) -> None:
+        """Write finished rows, of `height` in all, and then count them; the first say how wide all are."""
+        if not self.rows:
+            shape = (height, *band.shape[1:])
+            np.lib.format.open_memmap(self.folder / ANSWER, "w+", band.dtype, shape).flush()
+        self.answer[rows] = band
+        self.answer.flush()
         self.rows = rows.stop
         _write(self)
 
     def close(self) -> None:
         """Remove the folder: the answer is where it was wanted."""
-        self._answer = None
+        self.__dict__.pop("answer", None)  # or the map would hold the removed file's place on the disk
         shutil.rmtree(self.folder)
 
 
@@ -68,7 +69,7 @@ def open_ledger(folder: Path, asked: Mapping[str, Any], *, force: bool = False) 
     folder : Path
         Of this prediction alone.
     asked : mapping
-        What identifies it: a mapping of names to mappings of names to JSON's values.
+        What identifies it: names to JSON's values, or to further such mappings.
     force : bool
         Whether to begin again in any case.
 
@@ -88,10 +89,11 @@ def open_ledger(folder: Path, asked: Mapping[str, Any], *, force: bool = False) 
     if begun is None:
         folder.mkdir(parents=True, exist_ok=True)
         return _write(Ledger(folder, asked))
-    if changed := list(_differences(begun["asked"], asked)):
+    if changed := changes(begun["asked"], asked):
         raise UserError(
-            f"{folder}: a prediction was begun here that differs in {'; '.join(changed)}. "
-            "Ask as before to go on with it, or start over by --force"
+            f"{folder}: another prediction was begun here; ask as before to go on with it, or start over by "
+            "--force",
+            *(f"  {line}" for line in changed),
         )
     return Ledger(folder, asked, begun["rows"])
 
@@ -105,16 +107,3 @@ def _write(ledger: Ledger) -> Ledger:
     with write_atomically(ledger.folder / LEDGER) as temporary:
         temporary.write_text(json.dumps({"asked": ledger.asked, "rows": ledger.rows}, indent=1), "utf-8")
     return ledger
-
-
-def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    old, new = _flat(before), _flat(now)
-    return [
-        f"{name} ({old.get(name)} then, {new.get(name)} now)"
-        for name in sorted(old.keys() | new.keys())
-        if old.get(name) != new.get(name)
-    ]
-
-
-def _flat(tree: Mapping[str, Any]) -> dict[str, Any]:
-    return {f"{part} {name}": value for part, values in tree.items() for name, value in values.items()}

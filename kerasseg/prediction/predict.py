@@ -34,7 +34,34 @@ class Pixels(Protocol):
     def __getitem__(self, region: tuple[slice, ...]) -> np.ndarray: ...
 
 
-def predict(
+def predict(image: Pixels, forward: Forward, **how) -> np.ndarray:
+    """Predict an image of any size and rank that fits in memory.
+
+    Parameters
+    ----------
+    image, forward, **how
+        See `predicted_bands`.
+
+    Returns
+    -------
+    np.ndarray
+        (Y, X, K) or (Z, Y, X, K) float32.
+
+    Raises
+    ------
+    UserError
+        If the tiling, the blend or the padding makes no sense.
+    """
+    bands = predicted_bands(image, forward, **how)
+    top, first = next(bands)
+    whole = np.empty((*image.shape[:-1], first.shape[-1]), first.dtype)
+    whole[top] = first
+    for rows, band in bands:
+        whole[rows] = band
+    return whole
+
+
+def predicted_bands(
     image: Pixels,
     forward: Forward,
     *,
@@ -45,8 +72,12 @@ def predict(
     symmetries: str = "none",
     batch_size: int = 8,
     multiple_of: int | tuple[int, ...] = STRIDE,
-) -> np.ndarray:
-    """Predict an image of any size and rank.
+    done: int = 0,
+) -> Bands:
+    """Predict an image of any size and rank from a row of pixels on, a band of finished rows at a time.
+
+    Batches hold the same tiles and sums are added in the same order wherever it begins, so the bands are the
+    very bytes that they would be from the start.
 
     Parameters
     ----------
@@ -68,57 +99,24 @@ def predict(
         The most tiles in a batch.
     multiple_of : int or tuple of int
         What the model wants sizes to be multiples of: its stride.
+    done : int
+        Rows of the image (planes of a volume) that are finished: 0, or where a band ended.
 
     Returns
     -------
-    np.ndarray
-        (Y, X, K) or (Z, Y, X, K) float32.
+    iterator of (slice, np.ndarray)
+        Rows, with their (rows, X, K) float32: a view that is valid until the next band is asked for.
 
     Raises
     ------
     UserError
-        If the tiling or the blend makes no sense.
+        If the tiling, the blend or the padding makes no sense.
     """
     tiling = Tiling(image.shape[:-1], tile, overlap, multiple_of, padded=padding != "inside")
-    answer = empty_once(averaged(forward, symmetries))
-    asked = {"padding": padding, "batch_size": batch_size}
-    return collect(tiling, predicted_bands(image, tiling, answer, blend=blend, **asked))
-
-
-def predicted_bands(
-    image: Pixels,
-    tiling: Tiling,
-    forward: Forward,
-    *,
-    blend: str = "hann",
-    padding: str = "inside",
-    batch_size: int = 8,
-    done: int = 0,
-) -> Bands:
-    """Predict an image from a row of pixels on, a band of finished rows at a time.
-
-    Batches hold the same tiles and sums are added in the same order wherever it begins, so the bands are the
-    very bytes that they would be from the start.
-
-    Parameters
-    ----------
-    image, forward, blend, padding, batch_size
-        See `predict`.
-    tiling : Tiling
-        Of the image.
-    done : int
-        Rows of the image (planes of a volume) that are finished: 0, or where a band ended.
-
-    Yields
-    ------
-    slice, np.ndarray
-        Rows, with their (rows, X, K) float32: a view that is valid until the next band is asked for.
-    """
     first = tiling.first_row_below(done) * math.prod(tiling.grid[1:])
-    answered = answers(image, tiling, forward, padding=padding, batch_size=batch_size, first=first)
-    for rows, band in bands(tiling, answered, blend):
-        if rows.stop > done:
-            yield rows, band
+    ask = empty_once(averaged(forward, symmetries))
+    answered = answers(image, tiling, ask, padding=padding, batch_size=batch_size, first=first)
+    return ((rows, band) for rows, band in bands(tiling, answered, blend) if rows.stop > done)
 
 
 def answers(
@@ -149,13 +147,3 @@ def batches(
         for tile, place in zip(tiles, batch, strict=False):
             place[...] = cut(image, tile.source, padding)
         yield tiles, batch
-
-
-def collect(tiling: Tiling, bands: Bands) -> np.ndarray:
-    """Put bands of rows together to the whole: (Y, X, K)."""
-    top, first = next(bands)
-    whole = np.empty((*tiling.shape, first.shape[-1]), first.dtype)
-    whole[top] = first
-    for rows, band in bands:
-        whole[rows] = band
-    return whole

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from kerasseg.images.prepare import prepare
+from kerasseg.errors import UserError
+from kerasseg.images.prepare import by_region, prepare
 from kerasseg.images.resize import resize
+from kerasseg.images.store import Store
 from kerasseg.prediction.forward import Forward
-from kerasseg.prediction.predict import predict
+from kerasseg.prediction.merge import Bands
+from kerasseg.prediction.predict import predict, predicted_bands
 
 
 @dataclass(frozen=True)
@@ -26,19 +31,15 @@ class Predictor:
         How intensities come into [0, 1].
     resize : tuple of int or None
         Height and width at which the model looks at an image; None is the image's own.
-    tile, overlap, blend, padding, symmetries
-        See `kerasseg.prediction.predict.predict`.
+    tiles : mapping
+        Keyword arguments of `kerasseg.prediction.predict.predicted_bands`.
     """
 
     forward: Forward
     channels: int
     normalise: str
     resize: tuple[int, int] | None
-    tile: int
-    overlap: int
-    blend: str
-    padding: str = "inside"
-    symmetries: str = "none"
+    tiles: Mapping[str, Any]
 
     def as_seen(self, image: np.ndarray, name: str) -> np.ndarray:
         """Predict an image at the size at which the model looks at it.
@@ -58,17 +59,57 @@ class Predictor:
         how = {"channels": self.channels, "method": self.normalise, "size": self.resize}
         pixels = prepare(image, **how, name=name)
         pixels = pixels / np.float32(255) if pixels.dtype == np.uint8 else pixels
-        return predict(
-            pixels,
-            self.forward,
-            tile=self.tile,
-            overlap=self.overlap,
-            blend=self.blend,
-            padding=self.padding,
-            symmetries=self.symmetries,
-        )
+        return predict(pixels, self.forward, **self.tiles)
 
     def __call__(self, image: np.ndarray, name: str) -> np.ndarray:
         """Predict an image at its own size: (Y, X, C) as stored to (Y, X, K) float32."""
         probabilities = self.as_seen(image, name)
         return probabilities if self.resize is None else resize(probabilities, image.shape[:2])
+
+    def bands(self, store: Store, done: int = 0) -> Bands:
+        """Predict an image of any size from a row on, a band of finished rows at a time.
+
+        Parameters
+        ----------
+        store : Store
+            Open. It is read by region, unless the model looks at resized images.
+        done : int
+            Rows that are finished; see `kerasseg.prediction.predict.predicted_bands`.
+
+        Returns
+        -------
+        iterator of (slice, numpy.ndarray)
+            Rows, with their (rows, X, K) float32: a view that is valid until the next band is asked for.
+
+        Raises
+        ------
+        UserError
+            If a volume is given to a model that looks at resized images.
+        """
+        if self.resize is not None:
+            return self._whole(store)
+        pixels = _Prepared(
+            (*store.shape[:-1], self.channels),
+            by_region(store, channels=self.channels, method=self.normalise),
+        )
+        return predicted_bands(pixels, self.forward, **self.tiles, done=done)
+
+    def _whole(self, store: Store) -> Bands:
+        if store.axes != "YXC":
+            raise UserError(
+                f"{store.path}: it has the axes {store.axes}, and the model looks at images of data.resize "
+                f"{self.resize}; expected a 2-D image"
+            )
+        image = store.read((slice(None), slice(None)))
+        yield slice(0, store.shape[0]), self(image, str(store.path))
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """Slices like an array of the image as the model takes it."""
+
+    shape: tuple[int, ...]
+    read: Callable[[tuple[slice, ...]], np.ndarray]
+
+    def __getitem__(self, region: tuple[slice, ...]) -> np.ndarray:
+        return self.read(region)

@@ -118,11 +118,11 @@ def test_an_unknown_blend_is_answered_with_the_nearest():
 @settings(deadline=None, max_examples=60)
 def test_from_any_band_on_it_goes_on_with_the_same_bytes(size, blend, padding, data):
     image = np.random.default_rng(0).random((*size, 1), np.float32)
-    tiling = Tiling(size, 24, 4, 4, padded=padding != "inside")
-    how = {"blend": blend, "padding": padding, "batch_size": 3}
-    unbroken = [(rows, band.copy()) for rows, band in predicted_bands(image, tiling, identity, **how)]
+    tiles = {"tile": 24, "overlap": 4, "multiple_of": 4, "batch_size": 3}
+    how = {"blend": blend, "padding": padding} | tiles
+    unbroken = [(rows, band.copy()) for rows, band in predicted_bands(image, identity, **how)]
     at = data.draw(st.integers(0, len(unbroken) - 1))
-    rest = predicted_bands(image, tiling, identity, **how, done=unbroken[at][0].start)
+    rest = predicted_bands(image, identity, **how, done=unbroken[at][0].start)
     for (rows, band), (expected_rows, expected) in zip(rest, unbroken[at:], strict=True):
         assert rows == expected_rows
         assert band.tobytes() == expected.tobytes()
@@ -130,8 +130,9 @@ def test_from_any_band_on_it_goes_on_with_the_same_bytes(size, blend, padding, d
 
 def test_going_on_answers_only_the_tiles_that_reach_below():
     asked = []
-    tiling = Tiling((100, 20), 20, 2)
     count = lambda batch: (asked.append(len(batch)), batch)[1]  # noqa: E731
-    image = np.zeros((100, 20, 1), np.float32)
-    list(predicted_bands(image, tiling, count, batch_size=1, done=tiling.axes[0].starts[3]))
-    assert sum(asked) == len(tiling.axes[0].starts) - 2
+    image = np.random.default_rng(0).random((100, 20, 1), np.float32)
+    starts = Tiling((100, 20), 20, 2).axes[0].starts
+    how = {"tile": 20, "overlap": 2, "multiple_of": 1, "batch_size": 1}
+    list(predicted_bands(image, count, **how, done=starts[3]))
+    assert sum(asked) == len(starts) - 2

@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+import tifffile
 
 from kerasseg.errors import UserError
+from kerasseg.images import files
+from kerasseg.images.store import open_store
 from kerasseg.prediction.predictor import Predictor
 
 
@@ -13,14 +16,7 @@ def echo(batch):
 
 
 def predictor(**changes):
-    arguments = {
-        "channels": 1,
-        "normalise": "dtype",
-        "resize": None,
-        "tile": 64,
-        "overlap": 4,
-        "blend": "hann",
-    }
+    arguments = {"channels": 1, "normalise": "dtype", "resize": None, "tiles": {"tile": 64, "overlap": 4}}
     return Predictor(echo, **arguments | changes)
 
 
@@ -40,3 +36,21 @@ def test_what_was_resized_comes_back_at_its_own_size():
 def test_a_message_names_the_file():
     with pytest.raises(UserError, match=r"odd\.tif"):
         predictor(channels=3)(np.zeros((4, 4, 5), np.uint8), "odd.tif")
+
+
+def test_bands_of_a_file_are_the_whole_image(tmp_path):
+    image = np.random.default_rng(0).integers(0, 1000, (150, 90, 1), np.uint16)
+    files.write(tmp_path / "a.tif", image)
+    answer = predictor(normalise="percentile")
+    whole = answer(image, "a.tif")
+    with open_store(tmp_path / "a.tif") as store:
+        bands = [(rows, band.copy()) for rows, band in answer.bands(store)]
+        np.testing.assert_allclose(np.concatenate([band for _, band in bands]), whole, atol=1e-6)
+        rest = [band.copy() for _, band in answer.bands(store, done=bands[1][0].start)]
+        np.testing.assert_array_equal(np.concatenate(rest), np.concatenate([band for _, band in bands[1:]]))
+
+
+def test_a_model_of_resized_images_takes_no_volume(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((5, 40, 40), np.uint8), metadata={"axes": "ZYX"})
+    with open_store(tmp_path / "a.tif") as store, pytest.raises(UserError, match="expected a 2-D image"):
+        list(predictor(resize=(32, 32)).bands(store))

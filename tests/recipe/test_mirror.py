@@ -10,7 +10,7 @@ from kerasseg.data import sources, split
 from kerasseg.images import normalise
 from kerasseg.models import encoders
 from kerasseg.prediction import merge, padding, symmetries
-from kerasseg.prediction.predict import predict
+from kerasseg.prediction.predict import predicted_bands
 from kerasseg.recipe import data as data_sections
 from kerasseg.recipe.instances import AnyInstances
 from kerasseg.recipe.losses import AnyLoss
@@ -72,7 +72,7 @@ def test_optimizers_take_keras_arguments_with_keras_defaults():
     [
         (data_sections.Split, split.split, ("samples", "seed")),
         (EarlyStopping, schedule.stop, ("losses",)),
-        (Predict, predict, ("image", "forward", "batch_size", "multiple_of")),
+        (Predict, predicted_bands, ("image", "forward", "batch_size", "multiple_of", "done")),
     ],
 )
 def test_sections_are_keyword_arguments(section, function, leave):

@@ -1,85 +1,200 @@
 """A SavedModel that answers for raw images as the package does, where the package is not."""
 
+import io
+import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
+import cv2
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from kerasseg import postprocess
 from kerasseg.errors import UserError
 from kerasseg.prediction.forward import forward
 from kerasseg.prediction.predictor import Predictor
-from kerasseg.serving.export import export
+from kerasseg.serving import export as exporting
+from kerasseg.serving.export import export, fingerprint
+from kerasseg.serving.metadata import Metadata
+from kerasseg.serving.signatures import Served
 
 
 def small(channels, outputs, activation="sigmoid"):
     keras.utils.set_random_seed(0)
     image = keras.Input((None, None, channels))
-    return keras.Model(image, keras.layers.Conv2D(outputs, 3, padding="same", activation=activation)(image))
+    x = keras.layers.BatchNormalization()(keras.layers.Conv2D(4, 3, padding="same")(image))
+    return keras.Model(image, keras.layers.Conv2D(outputs, 1, activation=activation)(x))
 
 
-ARGUMENTS = {
-    "channels": 1,
-    "normalise": "dtype",
-    "resize": None,
-    "classes": ["cell"],
-    "activation": "sigmoid",
-    "threshold": 0.5,
-}
+def told(**other):
+    usual = {"classes": ("cell",), "channels": 1, "normalise": "dtype", "resize": None}
+    return Metadata(**usual | {"activation": "sigmoid", "threshold": 0.5, "stride": 32} | other)
+
+
+def model_of(metadata):
+    return small(metadata.channels, metadata.outputs, metadata.activation)
+
+
+def exported(folder, metadata):
+    return export(model_of(metadata), folder, metadata, name="cells", facts={})
+
+
+def local(metadata):
+    return Predictor(
+        forward(model_of(metadata)),
+        metadata.channels,
+        metadata.normalise,
+        metadata.resize,
+        {"tile": 256, "overlap": 0, "blend": "crop"},
+    )
+
+
+SMALLER = told(resize=(32, 64))
 
 CASES = {
-    "plain": {},
-    "resized": {"resize": (32, 64)},
-    "enlarged": {"resize": (96, 96)},
-    "minmax": {"normalise": "minmax"},
-    "percentile": {"normalise": "percentile", "channels": 3},
-    "softmax": {"activation": "softmax", "classes": ["a", "b"]},
+    "plain": told(),
+    "resized": SMALLER,
+    "enlarged": told(resize=(96, 96)),
+    "minmax": told(normalise="minmax"),
+    "percentile": told(normalise="percentile", channels=3),
+    "softmax": told(activation="softmax", classes=("a", "b")),
 }
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_it_answers_as_the_keras_model_does(case, tmp_path):
-    told = ARGUMENTS | CASES[case]
-    softmax = told["activation"] == "softmax"
-    model = small(told["channels"], len(told["classes"]) + softmax, told["activation"])
-    exported = export(model, tmp_path / "1", **told)
-    assert exported.largest_difference < 0.01
-    image = np.random.default_rng(1).integers(0, 255, (45, 70, told["channels"]), np.uint8)
-    served = tf.saved_model.load(str(tmp_path / "1")).signatures["serving_default"](
-        image=tf.constant(image[None])
-    )
-    local = Predictor(
-        forward(model), told["channels"], told["normalise"], told["resize"], tile=256, overlap=0, blend="crop"
-    )
-    np.testing.assert_allclose(served["probabilities"][0], local(image, "image"), atol=0.01)
-    mask = postprocess.mask(served["probabilities"][0].numpy(), 0.5, told["activation"])
+def test_it_answers_as_the_keras_model_does(case):
+    metadata = CASES[case]
+    image = np.random.default_rng(1).integers(0, 255, (45, 70, metadata.channels), np.uint8)
+    signatures = Served(model_of(metadata), metadata).signatures()
+    served = signatures["serving_default"](image=tf.constant(image[None]))
+    np.testing.assert_allclose(served["probabilities"][0], local(metadata)(image, "image"), atol=0.01)
+    mask = postprocess.mask(served["probabilities"][0].numpy(), 0.5, metadata.activation)
     np.testing.assert_array_equal(served["mask"][0], mask)
 
 
-def test_grey_images_may_leave_out_their_channels_and_any_type_has_its_signature(tmp_path):
-    export(small(3, 1), tmp_path / "1", **ARGUMENTS | {"channels": 3})
-    signatures = tf.saved_model.load(str(tmp_path / "1")).signatures
+@pytest.fixture(scope="module")
+def coloured():
+    metadata = told(channels=3)
+    return Served(model_of(metadata), metadata).signatures()
+
+
+def test_grey_images_may_leave_out_their_channels_and_any_type_has_its_signature(coloured):
     grey = np.random.default_rng(1).integers(0, 255, (2, 33, 31), np.uint8)
     answers = [
-        signatures["serving_default"](image=tf.constant(grey)),
-        signatures["serving_default"](image=tf.constant(np.repeat(grey[..., None], 3, axis=-1))),
-        signatures["uint16"](image=tf.constant(grey.astype(np.uint16) * 257)),
-        signatures["float32"](image=tf.constant(grey.astype(np.float32) / 255)),
+        coloured["serving_default"](image=tf.constant(grey)),
+        coloured["serving_default"](image=tf.constant(np.repeat(grey[..., None], 3, axis=-1))),
+        coloured["uint16"](image=tf.constant(grey.astype(np.uint16) * 257)),
+        coloured["float32"](image=tf.constant(grey.astype(np.float32) / 255)),
+        coloured["encoded"](image_bytes=tf.constant([png(each) for each in grey])),
+        coloured["tiles"](tiles=tf.constant(np.repeat(grey[..., None].astype(np.float32) / 255, 3, axis=-1))),
     ]
     for answer in answers:
         assert answer["mask"].dtype == tf.uint8
         np.testing.assert_allclose(answer["probabilities"], answers[0]["probabilities"], atol=1e-5)
 
 
-def test_it_loads_in_a_process_without_kerasseg(tmp_path):
-    export(small(1, 1), tmp_path / "1", **ARGUMENTS)
+def decoded(content):
+    return np.atleast_3d(Image.open(io.BytesIO(content)))
+
+
+def png(image):
+    return cv2.imencode(".png", image[..., ::-1] if image.ndim == 3 else image)[1].tobytes()
+
+
+def jpeg(image):
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "jpeg")
+    return file.getvalue()
+
+
+COLOURS = np.random.default_rng(2).integers(0, 255, (40, 51, 3), np.uint8)
+DEEP = COLOURS.astype(np.uint16) * 250 + 3
+
+FILES = {
+    "png": (png(COLOURS), COLOURS),
+    "grey png": (png(COLOURS[..., 0]), COLOURS[..., :1]),
+    "png of 16 bits": (png(DEEP), DEEP),
+    "grey png of 16 bits": (png(DEEP[..., 0]), DEEP[..., :1]),
+    "jpeg": (jpeg(COLOURS), decoded(jpeg(COLOURS))),
+    "grey jpeg": (jpeg(COLOURS[..., 0]), decoded(jpeg(COLOURS[..., 0]))),
+}
+
+
+@pytest.mark.parametrize("metadata", [told(resize=(32, 32)), told(channels=3)], ids=["grey", "coloured"])
+def test_files_are_answered_as_the_pixels_in_them(metadata):
+    signatures = Served(model_of(metadata), metadata).signatures()
+    for name, (content, pixels) in FILES.items():
+        found = signatures["encoded"](image_bytes=tf.constant([content]))
+        kind = "uint16" if pixels.dtype == np.uint16 else "serving_default"
+        of_pixels = signatures[kind](image=tf.constant(pixels[None]))
+        np.testing.assert_array_equal(found["probabilities"], of_pixels["probabilities"], err_msg=name)
+
+
+def test_8_bits_among_16_stay_as_bright(coloured):
+    bright = np.full((40, 51, 3), 255, np.uint8)
+    contents = [png(DEEP), png(bright), jpeg(bright)]
+    found = coloured["encoded"](image_bytes=tf.constant(contents))["probabilities"]
+    alone = coloured["serving_default"](image=tf.constant(bright[None]))["probabilities"][0]
+    for mixed in found[1:]:
+        np.testing.assert_allclose(mixed, alone, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("contents", "message"),
+    [
+        ([png(COLOURS), png(COLOURS[1:])], "must have one size"),
+        ([b"no image"], "Unknown image file format"),
+        ([png(COLOURS)[:200]], "Invalid PNG"),
+    ],
+)
+def test_files_that_cannot_be_answered_are_refused(coloured, contents, message):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        coloured["encoded"](image_bytes=tf.constant(contents))
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    return exported(tmp_path_factory.mktemp("cells"), SMALLER)
+
+
+def test_what_is_written_answers_as_the_keras_model_does(written):
+    assert 0 < written.largest_difference < 1e-5
+
+
+def test_it_tells_what_it_is(written):
+    signatures = tf.saved_model.load(str(written.path)).signatures
+    answer = signatures["metadata"](request=tf.constant(["", ""]))["metadata"].numpy()
+    found = [Metadata.from_json(text.decode()) for text in answer]
+    assert found == [replace(SMALLER, weights=fingerprint(model_of(SMALLER)))] * 2
+
+
+def test_the_network_is_traced_once(monkeypatch):
+    calls = []
+    model = model_of(told())
+    monkeypatch.setattr("kerasseg.serving.signatures.folded", lambda model: counted(model, calls))
+    Served(model, told()).signatures()
+    assert len(calls) == 1
+
+
+def counted(model, calls):
+    class Counted(keras.Model):
+        def call(self, x):
+            calls.append(x)
+            return model(x)
+
+    return Counted()
+
+
+def test_it_loads_in_a_process_without_kerasseg(written):
     script = (
         "import sys; sys.modules['kerasseg'] = None\n"
         "import tensorflow as tf\n"
-        f"serve = tf.saved_model.load({str(tmp_path / '1')!r}).signatures['serving_default']\n"
+        f"serve = tf.saved_model.load({str(written.path)!r}).signatures['serving_default']\n"
         "answer = serve(image=tf.zeros((1, 17, 9, 1), tf.uint8))\n"
         "print(sorted(serve.structured_outputs), answer['mask'].shape)\n"
     )
@@ -87,10 +202,42 @@ def test_it_loads_in_a_process_without_kerasseg(tmp_path):
     assert answer.stdout.strip() == "['mask', 'probabilities'] (1, 17, 9)"
 
 
-def test_an_export_never_takes_the_place_of_another_and_leaves_nothing_half_done(tmp_path):
-    (tmp_path / "1").mkdir()
-    with pytest.raises(UserError, match="exists"):
-        export(small(1, 1), tmp_path / "1", **ARGUMENTS)
+def test_versions_rise_and_nothing_is_left_half_done(tmp_path, monkeypatch):
+    exported(tmp_path, told())
+    (tmp_path / "7").mkdir()
+    exported(tmp_path, told())
     with pytest.raises(UserError, match="channels"):
-        export(small(2, 1), tmp_path / "2", **ARGUMENTS)
-    assert [path.name for path in tmp_path.iterdir()] == ["1"]
+        export(small(2, 1), tmp_path, told(), name="cells", facts={})
+    monkeypatch.setattr(exporting.warmup, "write", out_of_space)
+    with pytest.raises(UserError, match="cannot be written"):
+        exported(tmp_path, told())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "7", "8"]
+
+
+def out_of_space(*_):
+    raise OSError(28, "No space left on device")
+
+
+def test_of_exports_at_once_each_gets_a_number_and_all_its_files(tmp_path):
+    def finish(content):
+        partial = tmp_path / f".{content}"
+        partial.mkdir()
+        (partial / "saved_model.pb").write_text(str(content))
+        return exporting._numbered(partial, tmp_path)
+
+    with ThreadPoolExecutor(8) as pool:
+        versions = list(pool.map(finish, range(40)))
+    assert {int(path.name) for path in versions} == set(range(1, 41))
+    assert [(path / "saved_model.pb").read_text() for path in versions] == [str(n) for n in range(40)]
+
+
+def test_a_version_is_not_where_versions_are_kept(tmp_path):
+    with pytest.raises(UserError, match="numbered by themselves"):
+        export(small(1, 1), tmp_path / "3", told(), name="cells", facts={})
+
+
+def test_metadata_that_says_too_little_is_refused():
+    assert Metadata.from_json(json.dumps({**json.loads(told().to_json()), "newer": 1})) == told()
+    for text in ("", "[]", '{"classes": []}'):
+        with pytest.raises(ValueError):  # noqa: PT011 - JSON's own, or ours
+            Metadata.from_json(text)

@@ -8,7 +8,7 @@ from kerasseg import postprocess
 from kerasseg.images.channels import with_channels
 from kerasseg.images.normalise import NORMALISATIONS, normalise
 from kerasseg.images.resize import resize
-from kerasseg.prediction.predict import cut
+from kerasseg.prediction.padding import cut
 from kerasseg.serving import graph
 
 rng = np.random.default_rng(0)

@@ -1,0 +1,167 @@
+"""From an image's file to a result's file, of any size; what was killed goes on where it was.
+
+An image is read by region and answered by tiles; what is decided of each band of rows is on the disk before
+the next one is begun, in a hidden folder beside the result (see `kerasseg.prediction.ledger`). The result
+itself appears when it is complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kerasseg import postprocess
+from kerasseg.annotations.masks import write_labels, write_mask
+from kerasseg.console import track
+from kerasseg.errors import UserError, unknown
+from kerasseg.images.store import Store, open_store
+from kerasseg.images.writing import Result
+from kerasseg.images.writing_tiff import write_tiff
+from kerasseg.images.writing_zarr import write_zarr
+from kerasseg.postprocess import streaming
+from kerasseg.prediction.ledger import Ledger, open_ledger
+from kerasseg.prediction.predictor import Predictor
+
+WHAT = ("mask", "labels", "probabilities")
+FORMATS = {"png": ".png", "tiff": ".ome.tif", "zarr": ".ome.zarr"}
+ROWS = 512  # of a mask that are looked at together
+
+Number = Callable[[Iterator[np.ndarray], np.ndarray], int]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to become of a model's probabilities.
+
+    Attributes
+    ----------
+    what : {"mask", "labels", "probabilities"}
+        Class ids (Y, X) uint8, ids of objects (Y, X) int32, or (Y, X, K) float32; volumes have Z before.
+    to : {"png", "tiff", "zarr"}
+        The format.
+    classes : tuple of str
+        Names of the foreground classes.
+    threshold, activation : float, {"sigmoid", "softmax"}
+        See `kerasseg.postprocess.mask`.
+    number : callable
+        From a mask in bands, and an int32 array to fill, to the number of objects: see
+        `kerasseg.postprocess.streaming`.
+    """
+
+    what: str
+    to: str
+    classes: tuple[str, ...]
+    threshold: float
+    activation: str
+    number: Number = streaming.labels
+
+    def __post_init__(self) -> None:
+        if self.what not in WHAT:
+            raise UserError(unknown("result", self.what, WHAT))
+        if self.to not in FORMATS:
+            raise UserError(unknown("format", self.to, FORMATS))
+        if (self.what, self.to) == ("probabilities", "png"):
+            raise UserError("probabilities are float32, which png cannot hold; choose --to tiff or zarr")
+
+    @property
+    def suffix(self) -> str:
+        """What the result's name ends in, such as ``.mask.png``."""
+        return f".{self.what}{FORMATS[self.to]}"
+
+    def decide(self, probabilities: np.ndarray) -> np.ndarray:
+        """Turn a band of probabilities into what is kept of it."""
+        if self.what == "probabilities":
+            return probabilities
+        return postprocess.mask(probabilities, self.threshold, self.activation)
+
+
+def segment(
+    image: Path,
+    result: Path,
+    predictor: Predictor,
+    wanted: Wanted,
+    *,
+    asked: Mapping[str, Any],
+    axes: str | None = None,
+    force: bool = False,
+) -> None:
+    """Predict an image, or go on with it, and write the result.
+
+    Parameters
+    ----------
+    image : Path
+        What `kerasseg.images.store.open_store` opens.
+    result : Path
+        The file to appear.
+    predictor : Predictor
+    wanted : Wanted
+    asked : mapping
+        What identifies the model and its settings, of JSON's types; the image's own facts are added.
+    axes : str, optional
+        What the stored axes are, where the file does not say.
+    force : bool
+        Whether to start over where something was begun otherwise.
+
+    Raises
+    ------
+    UserError
+        If the image cannot be read, the result not be written, or another prediction was begun there.
+    """
+    with open_store(image, axes) as store:
+        ledger = open_ledger(_begun(result), {"image": facts(image), **asked}, force=force)
+        answer = _answered(store, predictor, wanted, ledger)
+        pixels = _numbered(answer, wanted, ledger) if wanted.what == "labels" else answer
+        _write(result, pixels, store, wanted)
+    ledger.close()
+
+
+def facts(image: Path) -> dict[str, Any]:
+    """Say what an image's file is recognised by: where it lies, how long it is, when it was changed."""
+    status = image.stat()
+    return {"path": str(image.resolve()), "bytes": status.st_size, "changed": status.st_mtime_ns}
+
+
+def _begun(result: Path) -> Path:
+    return result.with_name(f".{result.name}.unfinished")
+
+
+def _answered(store: Store, predictor: Predictor, wanted: Wanted, ledger: Ledger) -> np.ndarray:
+    """Decide what the ledger does not yet have."""
+    space = store.shape[:-1]
+    if ledger.rows < space[0]:
+        bands = predictor.bands(store, ledger.rows)
+        for rows, band in track(bands, f"{store.path.name}: rows", space[0], lambda item: item[0].stop):
+            ledger.keep(rows, wanted.decide(band), height=space[0])
+    return ledger.answer
+
+
+def _numbered(mask: np.ndarray, wanted: Wanted, ledger: Ledger) -> np.ndarray:
+    """Number a mask's objects; a kill begins this again, which takes little beside predicting."""
+    numbers = np.lib.format.open_memmap(ledger.folder / "labels.npy", "w+", np.int32, mask.shape)
+    wanted.number((mask[at : at + ROWS] for at in range(0, len(mask), ROWS)), numbers)
+    return numbers
+
+
+def _write(path: Path, pixels: np.ndarray, store: Store, wanted: Wanted) -> None:
+    if wanted.to == "png":
+        _refuse_volume(store)
+        return (write_mask if wanted.what == "mask" else write_labels)(path, np.asarray(pixels))
+    channels = wanted.what == "probabilities"
+    axes = store.axes if channels else store.axes.removesuffix("C")
+    shrink = "area" if channels else "nearest"
+    names = _channel_names(wanted) if channels else ()
+    write = write_tiff if wanted.to == "tiff" else write_zarr
+    write(path, Result(pixels, axes, store.pixel_size, shrink, names))
+
+
+def _channel_names(wanted: Wanted) -> tuple[str, ...]:
+    return ("background", *wanted.classes) if wanted.activation == "softmax" else wanted.classes
+
+
+def _refuse_volume(store: Store) -> None:
+    if store.axes != "YXC":
+        raise UserError(f"{store.path}: png cannot hold a volume ({store.axes}); choose --to tiff or zarr")

@@ -1,0 +1,48 @@
+"""A model's card: what it is, what it was trained on, how good it is, and how to ask it, in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kerasseg.serving.metadata import Metadata
+
+NAME = "README.md"
+SCORES = ("dice", "iou", "precision", "recall")
+
+
+def render(name: str, metadata: Metadata, facts: Mapping[str, Any]) -> str:
+    """Fill the card in.
+
+    Parameters
+    ----------
+    name : str
+        Under which the model is served.
+    metadata : Metadata
+    facts : mapping
+        ``data``, ``metrics`` and ``environment``: what a run's ``data.json``, ``metrics.json`` and
+        ``environment.json`` hold; ``run``: its folder; ``largest_difference``: of the export from the Keras
+        model. What is missing is left out.
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    template = environment.get_template("card.md")
+    return template.render(name=name, metadata=metadata, names=SCORES, parts=_parts(facts), **facts)
+
+
+def _parts(facts: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
+    """Count the groups and the images of each part of the split."""
+    groups = facts.get("data", {}).get("audit", {}).get("groups", {})
+    return {part: (len(of), sum(of.values())) for part, of in groups.items()}

@@ -1,0 +1,70 @@
+"""Requests that TensorFlow Serving answers for itself before it takes others, so that no user waits for it.
+
+The file holds a protocol buffer of each request (PredictionLog in tensorflow_serving/apis), which is little
+enough to be written by hand: an export then needs no package beside TensorFlow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import tensorflow as tf
+
+from kerasseg.serving.metadata import Metadata
+from kerasseg.serving.signatures import IMAGES
+
+NAME = "assets.extra/tf_serving_warmup_requests"
+SIZE = (256, 256)  # of an image, where the model looks at any
+
+
+def write(version: Path, name: str, metadata: Metadata) -> None:
+    """Write a request for each signature into an export.
+
+    Parameters
+    ----------
+    version : Path
+        The SavedModel's folder.
+    name : str
+        Under which it will be served.
+    metadata : Metadata
+    """
+    path = version / NAME
+    path.parent.mkdir(exist_ok=True)
+    with tf.io.TFRecordWriter(str(path)) as file:
+        for signature, argument, tensor in _requests(metadata):
+            file.write(_prediction_log(name, signature, argument, tensor.SerializeToString()))
+
+
+def _requests(metadata: Metadata) -> Iterator[tuple[str, str, tf.compat.v1.TensorProto]]:
+    """Give the signature, the argument's name and its value: one black image."""
+    size = metadata.resize or SIZE
+    shape = (1, *size, metadata.channels)
+    for signature, dtype in IMAGES.items():
+        yield signature, "image", tf.make_tensor_proto(0, dtype, shape)
+    yield "tiles", "tiles", tf.make_tensor_proto(0, tf.float32, shape)
+    png = tf.io.encode_png(tf.zeros((*size, 1), tf.uint8)).numpy()
+    yield "encoded", "image_bytes", tf.make_tensor_proto([png])
+    yield "metadata", "request", tf.make_tensor_proto([b""])
+
+
+def _prediction_log(name: str, signature: str, argument: str, tensor: bytes) -> bytes:
+    model_spec = _field(1, name.encode()) + _field(3, signature.encode())
+    argument_and_value = _field(1, argument.encode()) + _field(2, tensor)
+    predict_request = _field(1, model_spec) + _field(2, argument_and_value)
+    predict_log = _field(1, predict_request)
+    return _field(6, predict_log)
+
+
+def _field(number: int, content: bytes) -> bytes:
+    """Write a field of bytes: its number and kind, its length, itself."""
+    return _varint(number << 3 | 2) + _varint(len(content)) + content
+
+
+def _varint(value: int) -> bytes:
+    """Write a number in groups of seven bits, the lowest first, each but the last marked."""
+    groups = []
+    while value > 0x7F:
+        groups.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*groups, value])

@@ -1,0 +1,142 @@
+"""A result on disk is what the predictor says, for every format, and a kill costs no more than a band."""
+
+import json
+
+import numpy as np
+import pytest
+import tifffile
+
+from kerasseg import postprocess
+from kerasseg.errors import UserError
+from kerasseg.images import files
+from kerasseg.images.store import open_store
+from kerasseg.prediction.predictor import Predictor
+from kerasseg.segmentation import Wanted, segment
+
+ASKED = {"model": {"sha256": "ab"}}
+
+
+def bright(batch):
+    """A model that finds bright pixels."""
+    return batch[..., :1].copy()
+
+
+def predictor(forward=bright, **changes):
+    tiles = {"tile": 32, "overlap": 4, "multiple_of": 4, "batch_size": 2} | changes
+    return Predictor(forward, 1, "dtype", None, tiles)
+
+
+def wanted(what="mask", to="png"):
+    return Wanted(what, to, ("cell",), 0.5, "sigmoid")
+
+
+@pytest.fixture
+def image(tmp_path):
+    """Blobs on a size that is a multiple of nothing; the file holds a pixel size."""
+    noise = np.random.default_rng(0).random((151, 83))
+    blobs = (255 * (np.kron(np.random.default_rng(1).random((16, 9)), np.ones((10, 10)))[:151, :83])).round()
+    tifffile.imwrite(
+        tmp_path / "a.tif",
+        np.where(noise > 0.02, blobs, 0).astype(np.uint8),
+        resolution=(40000, 40000),
+        resolutionunit="CENTIMETER",
+    )
+    return tmp_path / "a.tif"
+
+
+def expected_mask(image):
+    return postprocess.mask(files.read(image) / np.float32(255))
+
+
+@pytest.mark.parametrize("to", ["png", "tiff", "zarr"])
+def test_a_mask_in_every_format(image, tmp_path, to):
+    segment(image, tmp_path / f"m.{to}", predictor(), wanted(to=to), asked=ASKED)
+
+    if to == "png":
+        found = files.read_values(tmp_path / "m.png")[..., 0]
+    else:
+        with open_store(tmp_path / f"m.{to}") as store:
+            found = store.read((slice(None), slice(None)))[..., 0]
+            assert store.pixel_size == pytest.approx((0.25, 0.25))
+    np.testing.assert_array_equal(found, expected_mask(image))
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_labels_are_those_of_the_whole_mask(image, tmp_path):
+    segment(image, tmp_path / "l.tif", predictor(), wanted("labels", "tiff"), asked=ASKED)
+    expected = postprocess.labels(expected_mask(image))
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "l.tif"), expected)
+
+
+def test_probabilities_keep_their_values(image, tmp_path):
+    segment(image, tmp_path / "p.tif", predictor(blend="crop"), wanted("probabilities", "tiff"), asked=ASKED)
+    found = tifffile.imread(tmp_path / "p.tif")
+    np.testing.assert_allclose(np.squeeze(found), files.read(image)[..., 0] / np.float32(255), atol=1e-7)
+
+
+@pytest.mark.parametrize("blend", ["crop", "hann"])
+@pytest.mark.parametrize("batches", [1, 3, 7, 11])
+def test_a_prediction_that_was_killed_goes_on_to_the_same_bytes(image, tmp_path, blend, batches):
+    asked = []
+
+    def dying(batch):
+        asked.append(0)
+        if len(asked) > batches:
+            raise KeyboardInterrupt
+        return bright(batch)
+
+    want = wanted("probabilities", "tiff")
+    segment(image, tmp_path / "unbroken.tif", predictor(blend=blend), want, asked=ASKED)
+    with pytest.raises(KeyboardInterrupt):
+        segment(image, tmp_path / "p.tif", predictor(dying, blend=blend), want, asked=ASKED)
+    assert not (tmp_path / "p.tif").exists()
+    segment(image, tmp_path / "p.tif", predictor(blend=blend), want, asked=ASKED)
+    both = [tifffile.imread(tmp_path / name) for name in ("p.tif", "unbroken.tif")]
+    assert both[0].tobytes() == both[1].tobytes()
+
+
+def test_going_on_with_another_image_is_refused(image, tmp_path):
+    def dying(batch):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        segment(image, tmp_path / "m.png", predictor(dying), wanted(), asked=ASKED)
+    files.write(image, np.zeros((20, 20), np.uint8))
+    with pytest.raises(UserError, match="--force"):
+        segment(image, tmp_path / "m.png", predictor(), wanted(), asked=ASKED)
+    segment(image, tmp_path / "m.png", predictor(), wanted(), asked=ASKED, force=True)
+    assert not files.read_values(tmp_path / "m.png").any()
+
+
+def test_a_volume_is_answered_plane_by_plane(tmp_path):
+    volume = np.random.default_rng(0).integers(0, 255, (9, 40, 36), np.uint8)
+    tifffile.imwrite(tmp_path / "v.tif", volume, metadata={"axes": "ZYX"})
+    answering = predictor(tile=(8, 16, 16), overlap=2)
+    segment(tmp_path / "v.tif", tmp_path / "m.tif", answering, wanted(to="tiff"), asked=ASKED)
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "m.tif"), volume / np.float32(255) >= 0.5)
+    with pytest.raises(UserError, match="choose --to tiff or zarr"):
+        segment(tmp_path / "v.tif", tmp_path / "m.png", answering, wanted(), asked=ASKED)
+
+
+@pytest.mark.parametrize(
+    ("what", "to", "message"),
+    [
+        ("maks", "png", "did you mean 'mask'"),
+        ("mask", "tif", "did you mean 'tiff'"),
+        ("probabilities", "png", "png cannot hold"),
+    ],
+)
+def test_what_cannot_be_is_said_before_any_work(what, to, message):
+    with pytest.raises(UserError, match=message):
+        wanted(what, to)
+
+
+def test_the_ledger_is_read_by_eyes(image, tmp_path):
+    def dying(batch):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        segment(image, tmp_path / "m.png", predictor(dying), wanted(), asked=ASKED)
+    ledger = json.loads((tmp_path / ".m.png.unfinished" / "ledger.json").read_text())
+    assert ledger["rows"] == 0
+    assert ledger["asked"]["model"] == {"sha256": "ab"}
