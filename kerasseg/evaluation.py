@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,17 +13,22 @@ import numpy as np
 
 from kerasseg import postprocess
 from kerasseg.annotations.masks import read_labels, write_mask
+from kerasseg.classes import IGNORE
 from kerasseg.console import track
-from kerasseg.data.sample import Sample
+from kerasseg.data.sample import Annotation, Sample
 from kerasseg.images.files import write
 from kerasseg.images.resize import resize, resize_mask
-from kerasseg.metrics import pixel
+from kerasseg.metrics import objects, pixel
+from kerasseg.metrics.objects import Labelled, Objects
 from kerasseg.metrics.pixel import Counts
 from kerasseg.prediction.predictor import Predictor
 from kerasseg.report import pictures
 from kerasseg.report.ranking import file_name, ranks
 
 THRESHOLDS = np.linspace(0.02, 0.98, 49).round(2)
+
+Number = Callable[[np.ndarray], np.ndarray]
+"""From a mask to labels; see `kerasseg.postprocess.INSTANCES`."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,9 @@ class Judgement:
         ``classes``: see `kerasseg.metrics.pixel.scores`; ``images``: the scores of each.
     test_original_size : dict or None
         The same with predictions brought back to the images' own size, where they were resized.
+    instances : dict or None
+        The objects at the images' own size, see `kerasseg.metrics.objects.scores`; None where no sample has
+        objects told apart, or none are to be.
     threshold_curve : dict
         See `kerasseg.metrics.pixel.threshold_curve`.
     seconds_per_image : float
@@ -50,6 +58,7 @@ class Judgement:
     size: str
     test: dict[str, Any]
     test_original_size: dict[str, Any] | None
+    instances: dict[str, Any] | None
     threshold_curve: dict[str, list[float]]
     seconds_per_image: float
 
@@ -62,6 +71,7 @@ class _Answer:
     counts: Counts
     counts_original_size: Counts
     counts_by_threshold: Counts
+    objects: list[Objects] | None
 
 
 def judge(
@@ -71,6 +81,7 @@ def judge(
     classes: Sequence[str],
     activation: str,
     threshold: float,
+    number: Number | None,
     folder: Path,
 ) -> Judgement:
     """Predict samples, score them, and keep the predictions.
@@ -85,6 +96,8 @@ def judge(
         Of the model's head.
     threshold : float
         From which probability on a pixel belongs to a class.
+    number : callable or None
+        How a mask becomes labels; None scores no objects.
     folder : Path
         Gets ``predictions/<name>.mask.png`` for every sample, and ``predictions/overlays/<name>.png`` for the
         best, the median and the worst.
@@ -96,12 +109,13 @@ def judge(
     started = time.monotonic()
     decide = {"threshold": threshold, "activation": activation}
     answers = [
-        _answer(sample, predictor, classes, decide, folder / "predictions")
+        _answer(sample, predictor, classes, decide, number, folder / "predictions")
         for sample in track(samples, "predicting test images")
     ]
     seconds = (time.monotonic() - started) / len(samples)
     resized = predictor.resize is not None
     by_threshold = [each.counts_by_threshold for each in answers]
+    found = {each.sample.name: each.objects for each in answers if each.objects is not None}
     judgement = Judgement(
         threshold=threshold,
         size="x".join(map(str, predictor.resize)) if resized else "original",
@@ -109,6 +123,7 @@ def judge(
         test_original_size=_scored(answers, [each.counts_original_size for each in answers], classes)
         if resized
         else None,
+        instances=objects.scores(found, classes) if found else None,
         threshold_curve=pixel.threshold_curve(by_threshold, THRESHOLDS),
         seconds_per_image=round(seconds, 3),
     )
@@ -117,21 +132,39 @@ def judge(
 
 
 def _answer(
-    sample: Sample, predictor: Predictor, classes: Sequence[str], decide: dict, folder: Path
+    sample: Sample,
+    predictor: Predictor,
+    classes: Sequence[str],
+    decide: dict,
+    number: Number | None,
+    folder: Path,
 ) -> _Answer:
     probabilities = predictor.as_seen(sample.read(), str(sample.image))
-    truth = sample.annotate().mask
-    seen_truth = resize_mask(truth, probabilities.shape[:2])
+    annotation = sample.annotate()
+    seen_truth = resize_mask(annotation.mask, probabilities.shape[:2])
     full = resize(probabilities, sample.size)
     mask = postprocess.mask(full, **decide)
     write_mask(folder / f"{file_name(sample.name)}.mask.png", mask)
-    foreground = probabilities[..., 1:] if decide["activation"] == "softmax" else probabilities
+    foreground = slice(1, None) if decide["activation"] == "softmax" else slice(None)
     return _Answer(
         sample,
         pixel.count(seen_truth, postprocess.mask(probabilities, **decide), len(classes)),
-        pixel.count(truth, mask, len(classes)),
-        pixel.threshold_counts(foreground, seen_truth, THRESHOLDS),
+        pixel.count(annotation.mask, mask, len(classes)),
+        pixel.threshold_counts(probabilities[..., foreground], seen_truth, THRESHOLDS),
+        _compared(annotation, mask, full[..., foreground], number),
     )
+
+
+def _compared(
+    truth: Annotation, mask: np.ndarray, probabilities: np.ndarray, number: Number | None
+) -> list[Objects] | None:
+    """Compare objects with objects, where both are told apart; ignored pixels are of none."""
+    if number is None or truth.labels is None:
+        return None
+    ignored = truth.mask == IGNORE
+    mask = np.where(ignored, np.uint8(IGNORE), mask)
+    found = Labelled(number(mask), mask)
+    return objects.compare(Labelled(np.where(ignored, 0, truth.labels), truth.mask), found, probabilities)
 
 
 def _scored(answers: Sequence[_Answer], counts: Sequence[Counts], classes: Sequence[str]) -> dict[str, Any]:

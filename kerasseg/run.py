@@ -10,7 +10,7 @@ from typing import Any
 
 import keras
 
-from kerasseg import environment, losses, preparation, rundirectory
+from kerasseg import environment, losses, postprocess, preparation, rundirectory
 from kerasseg.console import say
 from kerasseg.data.describe import describe, write_split
 from kerasseg.data.sample import Sample
@@ -141,12 +141,14 @@ def describe_model(recipe: Recipe, model: keras.Model, answering: Predictor) -> 
 
 def evaluate(recipe: Recipe, answering: Predictor, samples: list[Sample], folder: Path) -> Judgement:
     """Score a model on samples that it never saw, and say how it did."""
+    how = recipe.instances
     judgement = judge(
         samples,
         answering,
         classes=recipe.data.classes,
         activation=recipe.model.activation,
         threshold=recipe.evaluate.threshold,
+        number=how and partial(postprocess.INSTANCES[how.name], **how.arguments),
         folder=folder,
     )
     for name, of in judgement.test["classes"].items():
@@ -155,7 +157,19 @@ def evaluate(recipe: Recipe, answering: Predictor, samples: list[Sample], folder
             f"{name}: Dice {of['dice']:.4f} (95 % interval {low:.4f} to {high:.4f}), IoU {of['iou']:.4f}, "
             f"pooled over {len(samples)} test images at size {judgement.size}"
         )
+    if judgement.instances:
+        say_objects(judgement.instances["classes"])
     return judgement
+
+
+def say_objects(classes: dict[str, dict[str, Any]]) -> None:
+    """Say how many objects of each class were found, and how well."""
+    for name, of in classes.items():
+        say(
+            f"{name}: {of['predicted_objects']} objects for {of['true_objects']} true ones; AP (COCO) "
+            f"{of['average_precision_coco']:.4f}, AP (DSB 2018) {of['average_precision_dsb2018']:.4f}, "
+            f"PQ {of['pq']:.4f}, AJI {of['aji']:.4f}, {of['splits']} split, {of['merges']} merged"
+        )
 
 
 def metadata(recipe: Recipe, model: keras.Model) -> Metadata:

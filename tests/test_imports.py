@@ -46,6 +46,7 @@ LIGHT = [
     "metrics.pixel",
     "metrics.instance",
     "metrics.coco",
+    "metrics.objects",
     "prediction.tiling",
     "prediction.merge",
     "prediction.predict",

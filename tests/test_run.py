@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerasseg import check, predict, reuse, rundirectory
+from kerasseg import check, postprocess, predict, reuse, rundirectory
 from kerasseg.annotations.masks import read_mask
 from kerasseg.data.synthetic import synthesize
 from kerasseg.errors import UserError
@@ -91,6 +91,21 @@ def test_scores_are_those_of_the_masks_that_were_written(finished, recipe):
         truth = sample.annotate().mask > 0
         both = np.count_nonzero(truth & (predicted > 0))
         assert of["cell"]["dice"] == pytest.approx(2 * both / (truth.sum() + (predicted > 0).sum()))
+
+
+def test_objects_are_those_of_the_masks_that_were_written(finished, recipe):
+    of = finished.read_json("metrics.json")["instances"]
+    predicted = [
+        postprocess.labels(read_mask(finished / "predictions" / f"{name}.mask.png", ["cell"])).max()
+        for name in of["images"]
+    ]
+    true = [
+        np.unique(each.annotate().labels).size - 1 for each in samples(recipe) if each.name in of["images"]
+    ]
+    assert [each["cell"]["predicted_objects"] for each in of["images"].values()] == predicted
+    assert of["classes"]["cell"]["true_objects"] == sum(true)
+    assert 0 <= of["classes"]["cell"]["average_precision_coco"] <= 1
+    assert f"cell: {sum(predicted)} objects for {sum(true)} true ones" in (finished / "log.txt").read_text()
 
 
 def samples(recipe):

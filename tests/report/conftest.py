@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from kerasseg import postprocess
 from kerasseg.images.files import write
-from kerasseg.metrics import pixel
+from kerasseg.metrics import objects, pixel
+from kerasseg.metrics.objects import Labelled
 from kerasseg.report import pictures
 from kerasseg.training import history
 
@@ -86,7 +88,7 @@ def write_run(directory: Path, tested: dict[str, tuple[np.ndarray, np.ndarray]])
 
 def judged(directory: Path, tested: dict[str, tuple[np.ndarray, np.ndarray]]) -> dict:
     """Score shifted truths as predictions, draw them, and give what `metrics.json` holds."""
-    counts, probabilities, truths = {}, [], []
+    counts, probabilities, truths, found = {}, [], [], {}
     for shift, (name, (image, truth)) in enumerate(tested.items(), start=1):
         probability = ndimage.gaussian_filter(np.roll(truth, shift, 1).astype(np.float32), 1.2)
         predicted = (probability >= 0.5).astype(np.uint8)
@@ -94,6 +96,8 @@ def judged(directory: Path, tested: dict[str, tuple[np.ndarray, np.ndarray]]) ->
         overlay = pictures.overlay(image, truth, predicted)
         write(directory / "predictions" / "overlays" / f"{name}.png", overlay)
         write(directory / "examples" / f"{name}.png", pictures.annotated(image, truth))
+        labelled = [Labelled(postprocess.labels(mask), mask) for mask in (truth, predicted)]
+        found[name] = objects.compare(*labelled, probability[..., None])
         probabilities.append(probability[..., None])
         truths.append(truth)
     images = {name: pixel.image_scores(each, ["cell"]) for name, each in counts.items()}
@@ -106,6 +110,7 @@ def judged(directory: Path, tested: dict[str, tuple[np.ndarray, np.ndarray]]) ->
         "size": "256x256",
         "test": test,
         "test_original_size": test,
+        "instances": objects.scores(found, ["cell"]),
         "threshold_curve": curve,
         "fallbacks": STATUS["fallbacks"],
     }

@@ -57,6 +57,7 @@ def test_a_finished_run_has_every_section(finished_run):
         "At size 256x256",
         "At the images' own size",
         "Threshold",
+        "Objects",
         "Predictions",
         "Every test image, worst first",
         "Model",
@@ -79,6 +80,20 @@ def test_the_verdict_is_what_the_metrics_say(finished_run):
     low, high = cell["dice_interval"]
     assert f"{cell['dice']:.3f} Dice, cell {low:.3f} \u2013 {high:.3f}" in read(finished_run).text
     assert "21 November 2026, 04:05 · 42 minutes · finished" in read(finished_run).text
+
+
+def test_objects_are_what_the_metrics_say(finished_run):
+    cell = json.loads((finished_run / "metrics.json").read_text())["instances"]["classes"]["cell"]
+    text = read(finished_run).text
+    assert f"cell: {cell['predicted_objects']} objects predicted for {cell['true_objects']} true ones" in text
+    low, high = cell["pq_interval"]
+    assert f"{cell['pq']:.3f} {low:.3f} \u2013 {high:.3f}" in text
+    assert f"recall {' '.join(f'{value:.3f}' for value in cell['by_threshold']['recall'])}" in text
+
+
+def test_a_run_without_objects_has_no_table_of_them(finished_run):
+    change(finished_run / "metrics.json", instances=None)
+    assert "Objects" not in read(finished_run).headings
 
 
 def test_the_best_epoch_has_the_lowest_validation_loss(finished_run):

@@ -1,0 +1,104 @@
+"""The objects of an image, class by class, and what both ways of scoring them say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from kerasseg.metrics import coco, instance
+
+
+class Objects(NamedTuple):
+    """What was counted of one class in one image."""
+
+    counts: instance.Counts
+    detections: coco.Detections
+
+
+class Labelled(NamedTuple):
+    """Objects with their classes: ``labels`` int32 and ``mask`` uint8 of one shape."""
+
+    labels: np.ndarray
+    mask: np.ndarray
+
+    def of_each(self, classes: int) -> list[np.ndarray]:
+        """Take the objects of each class apart: an object is of the class that most of its pixels have."""
+        known = np.where(self.mask > classes, 0, self.mask)
+        pairs = self.labels.astype(np.int64) * (classes + 1) + known
+        votes = np.bincount(pairs.ravel(), minlength=(self.labels.max(initial=0) + 1) * (classes + 1))
+        chosen = votes.reshape(-1, classes + 1)[:, 1:].argmax(axis=1)[self.labels]
+        return [np.where(chosen == k, self.labels, 0) for k in range(classes)]
+
+
+def compare(truth: Labelled, found: Labelled, probabilities: np.ndarray) -> list[Objects]:
+    """Count the objects of each class that were found.
+
+    Parameters
+    ----------
+    truth, found : Labelled
+        Of one shape, (Y, X) or (Z, Y, X).
+    probabilities : np.ndarray
+        (..., K) of the K foreground classes: an object is as sure as its pixels are in the mean.
+
+    Returns
+    -------
+    list of Objects
+        One for each of the K classes.
+    """
+    classes = probabilities.shape[-1]
+    pairs = zip(truth.of_each(classes), found.of_each(classes), strict=True)
+    return [_compared(*pair, probabilities[..., k]) for k, pair in enumerate(pairs)]
+
+
+def _compared(truth: np.ndarray, found: np.ndarray, probabilities: np.ndarray) -> Objects:
+    overlap = instance.overlap(truth, found)
+    confidence = coco.mean_probability(found, probabilities)
+    return Objects(instance.count(overlap), coco.detections(overlap, confidence))
+
+
+def scores(images: Mapping[str, Sequence[Objects]], classes: Sequence[str]) -> dict[str, Any]:
+    """Score a set of images, class by class.
+
+    Parameters
+    ----------
+    images : mapping
+        From an image's name to what `compare` gave for it.
+    classes : sequence of str
+        Names of the K foreground classes.
+
+    Returns
+    -------
+    dict
+        ``classes``: from a class to what `kerasseg.metrics.instance.scores` says and
+        `kerasseg.metrics.coco.scores`; a class of which no object was there or found anywhere is left out.
+        ``images``: from an image to a class to `kerasseg.metrics.instance.image_scores`.
+
+    Raises
+    ------
+    UserError
+        If there is no image.
+    """
+    by_class = dict(zip(classes, zip(*images.values(), strict=True), strict=True))
+    present = {label: each for label, each in by_class.items() if any(_any(objects) for objects in each)}
+    return {
+        "classes": {label: _scored(each) for label, each in present.items()},
+        "images": {
+            name: {
+                label: instance.image_scores(objects.counts)
+                for label, objects in zip(classes, each, strict=True)
+                if label in present
+            }
+            for name, each in images.items()
+        },
+    }
+
+
+def _any(objects: Objects) -> bool:
+    return objects.detections.truths + len(objects.detections.iou) > 0
+
+
+def _scored(images: Sequence[Objects]) -> dict[str, Any]:
+    counts, detections = zip(*images, strict=True)
+    return instance.scores(counts) | coco.scores(detections)
