@@ -28,6 +28,12 @@ class Refusal(Exception):
         self.code, self.message = code, message
 
 
+TOO_MANY = (
+    Refusal("RESOURCE_EXHAUSTED", "OOM when allocating tensor"),
+    Refusal("INVALID_ARGUMENT", "Task size 5 is larger than maximum input batch size 2"),
+)
+
+
 class Models:
     """What both servers answer from: versions of one model, and failures to come first.
 
@@ -37,6 +43,7 @@ class Models:
     def __init__(self, name, versions, *, most_rows=None):
         self.name, self.versions, self.most_rows = name, versions, most_rows
         self.asked, self.failures = [], []
+        self.too_many = TOO_MANY[0]
 
     def predict(self, name, version, signature, inputs):
         self.asked.append((signature, version, len(next(iter(inputs.values())))))
@@ -49,7 +56,7 @@ class Models:
         if signature not in self.versions[latest]:
             raise Refusal("INVALID_ARGUMENT", f'Serving signature key "{signature}" not found.')
         if self.most_rows and self.asked[-1][2] > self.most_rows:
-            raise Refusal("RESOURCE_EXHAUSTED", "OOM when allocating tensor")
+            raise self.too_many
         return latest, self._answer(self.versions[latest][signature], inputs)
 
     @staticmethod

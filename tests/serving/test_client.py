@@ -23,7 +23,7 @@ from kerasseg.serving.export import export
 from kerasseg.serving.metadata import Metadata
 
 pytest.importorskip("tensorflow_serving")
-from servers import GrpcServer, Models, RestServer
+from servers import TOO_MANY, GrpcServer, Models, RestServer
 
 TOLD = Metadata(("cell", "dust"), 2, "minmax", (48, 64), "sigmoid", 0.4, 32)
 SERVERS = {"grpc": GrpcServer, "rest": RestServer}
@@ -100,12 +100,13 @@ def test_requests_stay_under_the_limit(url, models):
     assert [rows for signature, _, rows in models.asked if signature == "tiles"] == [2, 2, 1, 5]
 
 
-def test_what_is_too_much_for_the_server_is_halved(url, models, model):
+@pytest.mark.parametrize("refusal", TOO_MANY)
+def test_what_is_too_much_for_the_server_is_halved(url, models, model, refusal):
     remote = client.forward(url)
-    models.most_rows = 2
+    models.most_rows, models.too_many = 2, refusal
     np.testing.assert_allclose(remote(TILES), model(TILES), atol=1e-6)
     models.most_rows = 0.5
-    with pytest.raises(UserError, match=r"one tile is too much.*OOM"):
+    with pytest.raises(UserError, match=rf"one tile is too much.*{refusal.message}"):
         remote(TILES)
 
 
