@@ -50,6 +50,10 @@ LIGHT = [
     "prediction.tiling",
     "prediction.merge",
     "prediction.predict",
+    "serving.metadata",
+    "serving.card",
+    "serving.client",
+    "serving.over_rest",
     "training.schedule",
     "report.page",
 ]
