@@ -18,7 +18,7 @@ from kerasseg.annotations.shapes import SCORE, Drawing, Shape
 from kerasseg.annotations.trace import TOLERANCE, box_shape, mask_polygons
 from kerasseg.errors import UserError, unknown
 
-BAND = 1024  # rows
+BAND = 512  # rows
 SUFFIXES = {"labelme": ".json", "coco": ".json", "geojson": ".geojson", "imagej": ".zip"}
 
 
@@ -83,7 +83,7 @@ def object_boxes(labels: np.ndarray, band: int = BAND) -> dict[int, tuple[slice,
     ----------
     labels : array, shape (Y, X), integer
         Instance ids; 0 is background.
-    band : int, default 1024
+    band : int, default 512
         Rows to read at a time.
 
     Returns

@@ -122,7 +122,7 @@ def test_only_a_band_of_labels_is_read_at_a_time(tmp_path):
     store = Watched(labels)
     names = dict.fromkeys(range(40), "cell")
     assert write_objects(tmp_path / "a.json", store, names, "coco", image="a.png") == 39
-    assert store.most == 1024 * 8
+    assert store.most == 512 * 8
     assert np.array_equal(draw_labels(coco.read(tmp_path / "a.json")[0].shapes, labels.shape), labels)
 
 
