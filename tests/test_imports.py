@@ -29,6 +29,7 @@ LIGHT = [
     "annotations.coco",
     "annotations.geojson",
     "annotations.imagej",
+    "annotations.objects",
     "annotations.rings",
     "annotations.masks",
     "annotations.convert",
