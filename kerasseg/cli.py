@@ -195,12 +195,12 @@ def predict(
     *run, images, out = paths
     run = [_existing(path) for path in run]
     _start_tensorflow()
-    from kerasseg import predict
+    from kerasseg.predict import local, predict, served
 
-    model = predict.served(server) if server else predict.local(*run)
+    model = served(server) if server else local(*run)
     tiles = {"tile": tile, "overlap": overlap, "blend": blend, "padding": padding, "symmetries": symmetries}
     how = {"what": what, "to": to, "threshold": threshold, "axes": axes, "force": force}
-    predict.predict(model, images, out, **how, **tiles)
+    predict(model, images, out, **how, **tiles)
 
 
 @app.command(**_example("export runs/sartorius_linknet/1 served/cells"))
