@@ -49,6 +49,8 @@ app = typer.Typer(
     epilog="Example:  kerasseg run recipes/sartorius_linknet.yaml train.epochs=5",
 )
 
+RESULT_FORMATS = "png, tiff, zarr; labels also labelme, coco, geojson, imagej."
+
 RecipeFile = Annotated[str, typer.Argument(metavar="RECIPE", help="A YAML file, or a shipped recipe's name.")]
 Overrides = Annotated[
     list[str] | None, typer.Argument(metavar="KEY.PATH=VALUE", help="Laid over the recipe.")
@@ -176,7 +178,7 @@ def predict(
         list[Path], typer.Argument(metavar="[RUN] IMAGES OUT", help="RUN is left out with --server.")
     ],
     what: Annotated[str, typer.Option(help="mask, labels or probabilities.")] = "mask",
-    to: Annotated[str | None, typer.Option(help="png, tiff or zarr.")] = None,
+    to: Annotated[str | None, typer.Option(help=RESULT_FORMATS)] = None,
     server: Annotated[str | None, typer.Option(help="grpc://HOST:8500/NAME or rest://HOST:8501/NAME")] = None,
     tile: Annotated[int | None, typer.Option(help="Instead of the recipe's, as the next five.")] = None,
     overlap: Annotated[int | None, typer.Option(help="On each side of a tile.")] = None,

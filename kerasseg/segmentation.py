@@ -7,8 +7,10 @@ itself appears when it is complete.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import numpy as np
 
 from kerasseg import postprocess
 from kerasseg.annotations.masks import write_labels, write_mask
+from kerasseg.annotations.objects import write_objects
 from kerasseg.console import track
 from kerasseg.errors import UserError, unknown
 from kerasseg.images.store import Store, open_store
@@ -27,7 +30,8 @@ from kerasseg.prediction.ledger import Ledger, open_ledger
 from kerasseg.prediction.predictor import Predictor
 
 WHAT = ("mask", "labels", "probabilities")
-FORMATS = {"png": ".png", "tiff": ".ome.tif", "zarr": ".ome.zarr"}
+PIXELS = {"png": ".png", "tiff": ".ome.tif", "zarr": ".ome.zarr"}
+OUTLINES = {"labelme": ".json", "coco": ".coco.json", "geojson": ".geojson", "imagej": ".roi.zip"}
 ROWS = 512  # of a mask that are looked at together
 
 Number = Callable[[Iterator[np.ndarray], np.ndarray], int]
@@ -41,8 +45,8 @@ class Wanted:
     ----------
     what : {"mask", "labels", "probabilities"}
         Class ids (Y, X) uint8, ids of objects (Y, X) int32, or (Y, X, K) float32; volumes have Z before.
-    to : {"png", "tiff", "zarr"}
-        The format.
+    to : {"png", "tiff", "zarr", "labelme", "coco", "geojson", "imagej"}
+        The format; the last four hold outlines, of labels only.
     classes : tuple of str
         Names of the foreground classes.
     threshold, activation : float, {"sigmoid", "softmax"}
@@ -62,15 +66,19 @@ class Wanted:
     def __post_init__(self) -> None:
         if self.what not in WHAT:
             raise UserError(unknown("result", self.what, WHAT))
-        if self.to not in FORMATS:
-            raise UserError(unknown("format", self.to, FORMATS))
+        if self.to not in PIXELS | OUTLINES:
+            raise UserError(unknown("format", self.to, PIXELS | OUTLINES))
         if (self.what, self.to) == ("probabilities", "png"):
             raise UserError("probabilities are float32, which png cannot hold; choose --to tiff or zarr")
+        if self.to in OUTLINES and self.what != "labels":
+            raise UserError(
+                f"{self.to} holds the outlines of objects, not a {self.what}; choose --what labels"
+            )
 
     @property
     def suffix(self) -> str:
-        """What the result's name ends in, such as ``.mask.png``."""
-        return f".{self.what}{FORMATS[self.to]}"
+        """What the result's name ends in, such as ``.mask.png``; labelme wants the image's own name."""
+        return OUTLINES[self.to] if self.to in OUTLINES else f".{self.what}{PIXELS[self.to]}"
 
     def decide(self, probabilities: np.ndarray) -> np.ndarray:
         """Turn a band of probabilities into what is kept of it."""
@@ -115,7 +123,10 @@ def segment(
         ledger = open_ledger(_begun(result), {"image": facts(image), **asked}, force=force)
         answer = _answered(store, predictor, wanted, ledger)
         pixels = _numbered(answer, wanted, ledger) if wanted.what == "labels" else answer
-        _write(result, pixels, store, wanted)
+        if wanted.to in OUTLINES:
+            _write_outlines(result, pixels, answer, store, wanted)
+        else:
+            _write_pixels(result, pixels, store, wanted)
     ledger.close()
 
 
@@ -146,9 +157,25 @@ def _numbered(mask: np.ndarray, wanted: Wanted, ledger: Ledger) -> np.ndarray:
     return numbers
 
 
-def _write(path: Path, pixels: np.ndarray, store: Store, wanted: Wanted) -> None:
+def _write_outlines(path: Path, labels: np.ndarray, mask: np.ndarray, store: Store, wanted: Wanted) -> None:
+    _refuse_volume(store, wanted)
+    named = {at: wanted.classes[of - 1] for at, of in _classes_of(labels, mask, len(wanted.classes)).items()}
+    write_objects(path, labels, named, wanted.to, image=store.path.name, classes=wanted.classes)
+
+
+def _classes_of(labels: np.ndarray, mask: np.ndarray, classes: int) -> dict[int, int]:
+    """Give each object the class of most of its pixels; filled holes and grown edges are of another."""
+    counts = Counter()
+    for at in range(0, len(mask), ROWS):
+        pairs = labels[at : at + ROWS].astype(np.int64) * (classes + 1) + mask[at : at + ROWS]
+        counts.update(dict(zip(*map(np.ndarray.tolist, np.unique(pairs, return_counts=True)), strict=True)))
+    found = {divmod(pair, classes + 1): count for pair, count in counts.items()}
+    return {number: of for (number, of), _ in sorted(found.items(), key=itemgetter(1)) if number and of}
+
+
+def _write_pixels(path: Path, pixels: np.ndarray, store: Store, wanted: Wanted) -> None:
     if wanted.to == "png":
-        _refuse_volume(store)
+        _refuse_volume(store, wanted)
         return (write_mask if wanted.what == "mask" else write_labels)(path, np.asarray(pixels))
     channels = wanted.what == "probabilities"
     axes = store.axes if channels else store.axes.removesuffix("C")
@@ -162,6 +189,8 @@ def _channel_names(wanted: Wanted) -> tuple[str, ...]:
     return ("background", *wanted.classes) if wanted.activation == "softmax" else wanted.classes
 
 
-def _refuse_volume(store: Store) -> None:
+def _refuse_volume(store: Store, wanted: Wanted) -> None:
     if store.axes != "YXC":
-        raise UserError(f"{store.path}: png cannot hold a volume ({store.axes}); choose --to tiff or zarr")
+        raise UserError(
+            f"{store.path}: {wanted.to} cannot hold a volume ({store.axes}); choose --to tiff or zarr"
+        )

@@ -7,11 +7,13 @@ import pytest
 import tifffile
 
 from kerasseg import postprocess
+from kerasseg.annotations.draw import draw_mask
+from kerasseg.annotations.formats import READERS, Options
 from kerasseg.errors import UserError
 from kerasseg.images import files
 from kerasseg.images.store import open_store
 from kerasseg.prediction.predictor import Predictor
-from kerasseg.segmentation import Wanted, segment
+from kerasseg.segmentation import Wanted, _classes_of, segment
 
 ASKED = {"model": {"sha256": "ab"}}
 
@@ -66,6 +68,23 @@ def test_labels_are_those_of_the_whole_mask(image, tmp_path):
     segment(image, tmp_path / "l.tif", predictor(), wanted("labels", "tiff"), asked=ASKED)
     expected = postprocess.labels(expected_mask(image))
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "l.tif"), expected)
+
+
+@pytest.mark.parametrize("to", ["labelme", "geojson", "imagej", "coco"])
+def test_outlines_of_labels_in_the_formats_of_other_programs(image, tmp_path, to):
+    want = wanted("labels", to)
+    segment(image, tmp_path / f"a{want.suffix}", predictor(), want, asked=ASKED)
+    drawings = READERS[to](tmp_path / f"a{want.suffix}", Options(classes=["cell"]))
+    ((name, drawing),) = drawings.items()
+    assert {shape.label for shape in drawing.shapes} == {"cell"}
+    expected = expected_mask(image)
+    drawn = draw_mask(drawing.shapes, expected.shape, ["cell"])
+    assert (drawn == expected).mean() > 0.98
+
+
+def test_an_object_is_of_the_class_of_most_of_its_pixels():
+    labels = np.array([[1, 1, 1, 0, 2, 2]], np.int32)
+    assert _classes_of(labels, np.array([[2, 0, 2, 1, 1, 1]], np.uint8), 2) == {1: 2, 2: 1}
 
 
 def test_probabilities_keep_their_values(image, tmp_path):
@@ -124,6 +143,7 @@ def test_a_volume_is_answered_plane_by_plane(tmp_path):
         ("maks", "png", "did you mean 'mask'"),
         ("mask", "tif", "did you mean 'tiff'"),
         ("probabilities", "png", "png cannot hold"),
+        ("mask", "geojson", "choose --what labels"),
     ],
 )
 def test_what_cannot_be_is_said_before_any_work(what, to, message):
