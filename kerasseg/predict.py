@@ -77,7 +77,7 @@ def predict(
         Gets a file for each, such as ``<name>.mask.png``, and ``predictions.json``, which tells how they were
         made.
     what, to : str
-        See `kerasseg.segmentation.Wanted`; PNG by default, OME-TIFF where PNG cannot hold it.
+        See `kerasseg.segmentation.Wanted`; PNG by default, OME-TIFF for probabilities.
     axes : str, optional
         What the stored axes are, such as ``ZYX``, where files do not say.
     threshold : float, optional

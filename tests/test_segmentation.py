@@ -75,7 +75,7 @@ def test_outlines_of_labels_in_the_formats_of_other_programs(image, tmp_path, to
     want = wanted("labels", to)
     segment(image, tmp_path / f"a{want.suffix}", predictor(), want, asked=ASKED)
     drawings = READERS[to](tmp_path / f"a{want.suffix}", Options(classes=["cell"]))
-    ((name, drawing),) = drawings.items()
+    (drawing,) = drawings.values()
     assert {shape.label for shape in drawing.shapes} == {"cell"}
     expected = expected_mask(image)
     drawn = draw_mask(drawing.shapes, expected.shape, ["cell"])
