@@ -55,7 +55,7 @@ def finished(folder, recipe):
 def test_a_run_leaves_what_it_promises(finished):
     promised = (
         "recipe.yaml environment.json data.json split.csv history.csv model.json model.keras metrics.json "
-        "status.json report.html log.txt export/1/saved_model.pb checkpoints predictions"
+        "status.json report.html log.txt export/1/saved_model.pb export/1/README.md checkpoints predictions"
     )
     assert [name for name in promised.split() if not (finished / name).exists()] == []
     assert finished.state == "finished"
@@ -70,6 +70,9 @@ def test_every_fallback_is_kept_and_said(finished):
     assert fallback.startswith("SYNTHETIC data")
     assert "FALLBACK: SYNTHETIC data" in (finished / "log.txt").read_text()
     assert finished.read_json("data.json")["origin"] == "SYNTHETIC"
+    card = (finished / "export" / "1" / "README.md").read_text()
+    assert "SYNTHETIC DATA" in card
+    assert fallback in card
 
 
 def test_no_group_is_in_two_parts(finished):
