@@ -54,6 +54,7 @@ Overrides = Annotated[
     list[str] | None, typer.Argument(metavar="KEY.PATH=VALUE", help="Laid over the recipe.")
 ]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, such as runs/NAME/1.")]
+FORMATS = "labelme, masks, labels, coco, rle, geojson (QuPath) and imagej (ROI zips)"
 Tolerance = Annotated[float, typer.Option(help="Pixels by which an outline may move.")]
 
 
@@ -170,18 +171,37 @@ def evaluate(
     evaluate(run, threshold=threshold)
 
 
-@app.command(**_example("predict runs/sartorius_linknet/1 photographs/ masks/"))
+@app.command(**_example("predict runs/cells/1 slides/ results/ --what labels"))
 def predict(
-    model: Annotated[Path, typer.Argument(metavar="RUN|MODEL", help="A run's folder or a .keras file.")],
-    images: Annotated[Path, typer.Argument(help="An image, or a folder of them.")],
-    out: Annotated[Path, typer.Argument(help="Folder for the masks.")],
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="[RUN] IMAGES OUT", help="RUN is left out with --server.")
+    ],
+    what: Annotated[str, typer.Option(help="mask, labels or probabilities.")] = "mask",
+    to: Annotated[str | None, typer.Option(help="png, tiff or zarr.")] = None,
+    server: Annotated[str | None, typer.Option(help="grpc://HOST:8500/NAME or rest://HOST:8501/NAME")] = None,
+    tile: Annotated[int | None, typer.Option(help="Instead of the recipe's, as the next five.")] = None,
+    overlap: Annotated[int | None, typer.Option(help="On each side of a tile.")] = None,
+    blend: Annotated[str | None, typer.Option(help="crop, gaussian, hann or constant.")] = None,
+    padding: Annotated[str | None, typer.Option(help="inside, reflect, edge or zero.")] = None,
+    symmetries: Annotated[str | None, typer.Option(help="none, flips or d4.")] = None,
+    threshold: Annotated[float | None, typer.Option(help="Of a class.")] = None,
+    axes: Annotated[str | None, typer.Option(help="Where files do not say, such as ZYX.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Start over, and replace what is there.")] = False,
 ) -> None:
-    """Segment images of any size, tile by tile."""
-    run = _existing(model)
+    """Segment images of any size; killed, the same command goes on."""
+    expected = 2 if server else 3
+    if len(paths) != expected:
+        named = "IMAGES OUT with --server" if server else "RUN IMAGES OUT"
+        raise UserError(f"{' '.join(map(str, paths))}: expected {named}")
+    *run, images, out = paths
+    run = [_existing(path) for path in run]
     _start_tensorflow()
-    from kerasseg.reuse import predict
+    from kerasseg import predict
 
-    predict(run, images, out)
+    model = predict.served(server) if server else predict.local(*run)
+    tiles = {"tile": tile, "overlap": overlap, "blend": blend, "padding": padding, "symmetries": symmetries}
+    how = {"what": what, "to": to, "threshold": threshold, "axes": axes, "force": force}
+    predict.predict(model, images, out, **how, **tiles)
 
 
 @app.command(**_example("export runs/sartorius_linknet/1 served/cells"))
@@ -207,7 +227,7 @@ def report(run: RunFolder) -> None:
 
 @app.command(**_example("convert labelme masks drawn/ masks/ --classes cell"))
 def convert(
-    read_as: Annotated[str, typer.Argument(metavar="FROM", help="labelme, masks, labels, coco or rle.")],
+    read_as: Annotated[str, typer.Argument(metavar="FROM", help=f"One of {FORMATS}.")],
     write_as: Annotated[str, typer.Argument(metavar="TO", help="Another of them.")],
     source: Annotated[Path, typer.Argument(metavar="IN", help="A file or folder to read.")],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="A file or folder to write.")],

@@ -1,4 +1,4 @@
-"""What can be asked of a run that is over: its scores again, predictions of new images, another export."""
+"""What can be asked of a run that is over: its scores again, and another export."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ from pathlib import Path
 
 import keras
 
-from kerasseg import postprocess, preparation, rundirectory
+from kerasseg import preparation, rundirectory
 from kerasseg import run as story
-from kerasseg.annotations.masks import write_mask
-from kerasseg.console import say, track
 from kerasseg.errors import UserError
-from kerasseg.images import files
 from kerasseg.recipe import Recipe
 from kerasseg.recipe.recipe import Evaluate
 from kerasseg.rundirectory import RunDirectory
@@ -39,42 +36,6 @@ def evaluate(path: Path, *, threshold: float | None = None) -> None:
     answering = story.predictor(recipe, model)
     judgement = story.evaluate(recipe, answering, preparation.parts(recipe).test, folder.path)
     folder.write_json("metrics.json", {**folder.read_json("metrics.json"), **asdict(judgement)})
-
-
-def predict(path: Path, images: Path, out: Path) -> None:
-    """Segment images with a run's model.
-
-    Parameters
-    ----------
-    path : Path
-        The run's folder, or its ``model.keras``.
-    images : Path
-        An image, or a folder of them.
-    out : Path
-        Gets a mask of class ids for each, ``<name>.mask.png``.
-
-    Raises
-    ------
-    UserError
-        If there is no trained run or no image, or images cannot be read; those that can are predicted first.
-    """
-    _, recipe, model = opened(path)
-    answer = story.predictor(recipe, model)
-    found = [images] if images.is_file() else files.find(images)
-    if not found:
-        raise UserError(f"{images}: there is no image here; expected {', '.join(sorted(files.SUFFIXES))}")
-    root, problems = images if images.is_dir() else images.parent, []
-    for image in track(found, "predicting"):
-        try:
-            probabilities = answer(files.read(image), str(image))
-        except UserError as error:
-            problems += error.messages
-            continue
-        mask = postprocess.mask(probabilities, recipe.evaluate.threshold, recipe.model.activation)
-        write_mask(out / image.relative_to(root).with_suffix(".mask.png"), mask)
-    say(f"wrote {len(found) - len(problems)} masks to {out}")
-    if problems:
-        raise UserError(*problems)
 
 
 def export(path: Path, out: Path | None = None) -> None:

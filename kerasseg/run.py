@@ -172,23 +172,26 @@ def say_objects(classes: dict[str, dict[str, Any]]) -> None:
         )
 
 
-def export(recipe: Recipe, model: keras.Model, run: RunDirectory, folder: Path | None = None) -> Export:
-    """Write the SavedModel that answers for raw images, and say how far it is from the Keras model."""
-    told = recipe.data
-    metadata = Metadata(
-        classes=tuple(told.classes),
+def metadata(recipe: Recipe, model: keras.Model) -> Metadata:
+    """Say what whoever asks the model must know."""
+    return Metadata(
+        classes=tuple(recipe.data.classes),
         channels=model.input_shape[-1],
-        normalise=told.normalise,
-        resize=told.resize,
+        normalise=recipe.data.normalise,
+        resize=recipe.data.resize,
         activation=recipe.model.activation,
         threshold=recipe.evaluate.threshold,
         stride=STRIDE,
     )
+
+
+def export(recipe: Recipe, model: keras.Model, run: RunDirectory, folder: Path | None = None) -> Export:
+    """Write the SavedModel that answers for raw images, and say how far it is from the Keras model."""
     facts = {name: run.read_json(f"{name}.json") for name in ("data", "metrics", "environment")}
     exported = export_saved_model(
         model,
         folder or run / "export",
-        metadata,
+        metadata(recipe, model),
         name=folder.name if folder else recipe.name,
         facts={**facts, "run": str(run.path)},
     )

@@ -18,11 +18,18 @@ LIGHT = [
     "images.channels",
     "images.normalise",
     "images.resize",
+    "images.prepare",
+    "images.store",
+    "images.writing_tiff",
+    "images.writing_zarr",
     "annotations.labelme",
     "annotations.draw",
     "annotations.trace",
     "annotations.rle",
     "annotations.coco",
+    "annotations.geojson",
+    "annotations.imagej",
+    "annotations.rings",
     "annotations.masks",
     "annotations.convert",
     "data.sample",
@@ -57,6 +64,10 @@ def loaded(statement: str) -> set[str]:
 @pytest.mark.parametrize("room", LIGHT)
 def test_a_light_room_imports_no_tensorflow(room):
     assert not loaded(f"import kerasseg.{room}") & {"tensorflow", "keras", "torch", "jax"}
+
+
+def test_zarr_is_imported_by_those_who_read_or_write_one():
+    assert "zarr" not in loaded("import kerasseg.images.store, kerasseg.images.writing_zarr")
 
 
 def test_help_imports_no_more_than_typer():

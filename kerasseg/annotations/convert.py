@@ -1,7 +1,7 @@
 """From one annotation format to another, always through drawings.
 
-Only labelme loses pixels: what is stored as pixels becomes outlines within a tolerance. How much is lost is
-measured by drawing them again, and reported.
+Only where pixels become outlines within a tolerance, in labelme, GeoJSON and ImageJ's ROIs, are any lost. How
+many is measured by drawing the outlines again, and reported.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ from kerasseg.annotations.formats import (
     Options,
     Plan,
     image_beside,
+    objects,
 )
-from kerasseg.annotations.shapes import IGNORE_LABEL, NO_CLASS
+from kerasseg.annotations.rings import refilled
+from kerasseg.annotations.shapes import IGNORE_LABEL, NO_CLASS, Drawing, Shape
 from kerasseg.annotations.trace import TOLERANCE, outline
 from kerasseg.console import track
 from kerasseg.errors import UserError, unknown
@@ -102,7 +104,7 @@ def convert(
     colours : mapping of str to (int, int, int), optional
         Red, green and blue of each class, for masks of colours.
     tolerance : float, default 0.5
-        Pixels by which an outline may move when pixels become labelme's polygons; 0 keeps every pixel.
+        Pixels by which an outline may move when pixels become outlines; 0 keeps every pixel.
     overwrite : bool, default False
         Whether files that are there already may be replaced.
 
@@ -121,13 +123,13 @@ def convert(
         raise UserError(f"tolerance is {tolerance}; expected pixels from 0")
     drawings = READERS[read_as](Path(source), Options(classes, colours))
     names = _class_names(drawings, classes)
-    written = _outlined(drawings, tolerance) if write_as == "labelme" else drawings
-    plan = WRITERS[write_as](written, Path(target), Options(names))
+    outlined = OUTLINES[write_as](drawings, tolerance) if write_as in OUTLINES else None
+    written = outlined if write_as == "labelme" else drawings
+    plan = WRITERS[write_as](written, Path(target), Options(names, tolerance=tolerance))
     _check_free(plan, overwrite)
     for write in track(list(plan.values()), "writing"):
         write()
-    report = _report(drawings, written, list(plan), names)
-    return replace(report, left_out=_ignored(drawings)) if write_as in OBJECTS_ONLY else report
+    return _report(drawings, outlined, list(plan), names, write_as)
 
 
 CONVERSIONS: dict[tuple[str, str], Callable[..., Report]] = {
@@ -151,11 +153,27 @@ def _class_names(drawings: Drawings, given: Sequence[str]) -> list[str]:
     return list(given) or sorted(found)
 
 
-def _outlined(drawings: Drawings, tolerance: float) -> Drawings:
+def _through_centres(drawings: Drawings, tolerance: float) -> Drawings:
     return {
         name: replace(drawing, shapes=outline(drawing.shapes, tolerance))
         for name, drawing in drawings.items()
     }
+
+
+def _along_corners(drawings: Drawings, tolerance: float) -> Drawings:
+    def left(drawing: Drawing) -> list[Shape]:
+        found = (refilled(shape, drawing.size, tolerance) for shape in objects(drawing))
+        return [shape for shape in found if shape]
+
+    return {name: replace(drawing, shapes=left(drawing)) for name, drawing in drawings.items()}
+
+
+# What is left of drawings when they are outlined in the formats' ways.
+OUTLINES: dict[str, Callable[[Drawings, float], Drawings]] = {
+    "labelme": _through_centres,
+    "geojson": _along_corners,
+    "imagej": _along_corners,
+}
 
 
 def _check_free(plan: Plan, overwrite: bool) -> None:
@@ -167,15 +185,18 @@ def _check_free(plan: Plan, overwrite: bool) -> None:
         )
 
 
-def _report(drawings: Drawings, written: Drawings, paths: list[Path], names: list[str]) -> Report:
-    outlined = written is not drawings
+def _report(
+    drawings: Drawings, outlined: Drawings | None, paths: list[Path], names: list[str], write_as: str
+) -> Report:
+    beside = paths if write_as == "labelme" else ()
     return Report(
         files=paths,
         images=len(drawings),
         shapes=sum(len(drawing.shapes) for drawing in drawings.values()),
         classes=names,
-        agreement={name: _agreement(drawings, written, name, names) for name in drawings if outlined},
-        without_image=[str(path) for path in paths if outlined and not image_beside(path.with_suffix(""))],
+        agreement={name: _agreement(drawings, outlined, name, names) for name in outlined or ()},
+        without_image=[str(path) for path in beside if not image_beside(path.with_suffix(""))],
+        left_out=_ignored(drawings) if write_as in OBJECTS_ONLY else 0,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import posixpath
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
@@ -51,6 +52,28 @@ def write_json(path: Path, document: Any, indent: int | None = None) -> None:
     """Write a JSON file, which appears when it is complete."""
     with files.write_atomically(path) as temporary:
         temporary.write_text(json.dumps(document, indent=indent, ensure_ascii=False), encoding="utf-8")
+
+
+def write_json_list(path: Path, head: Mapping[str, Any], key: str, entries: Iterable[Any]) -> None:
+    """Write a JSON object whose last key holds a list, one entry after another: the list is never in memory.
+
+    Parameters
+    ----------
+    path : Path
+        The file, which appears when it is complete.
+    head : mapping
+        The keys before.
+    key : str
+        The last one.
+    entries : iterable
+        What its list holds, each on a line of its own.
+    """
+    with files.write_atomically(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        opening = json.dumps({**head, key: []}, ensure_ascii=False)
+        file.write(opening.removesuffix("]}"))
+        for at, entry in enumerate(entries):
+            file.write((",\n" if at else "\n") + json.dumps(entry, ensure_ascii=False))
+        file.write("\n]}\n")
 
 
 def contained(given: Any, path: Path, key: str) -> str | None:
@@ -104,6 +127,36 @@ def checked_size(height: Any, width: Any, path: Path, keys: str) -> tuple[int, i
             f"expected whole numbers from 1 and at most {files.MAX_PIXELS:,} pixels"
         )
     return height, width
+
+
+def agreed_image(image: Any, size: tuple[int, int] | None, path: Path) -> tuple[str | None, tuple[int, int]]:
+    """Find the name and size of an image whose annotations need not say either.
+
+    Parameters
+    ----------
+    image : mapping or None
+        What we wrote of it: ``name``, ``height`` and ``width``; None in files of other programs.
+    size : tuple of int or None
+        Height and width of the image beside the file, where there is one.
+    path : Path
+        The annotation file.
+
+    Raises
+    ------
+    UserError
+        If neither is known, or they differ.
+    """
+    if not isinstance(image, Mapping):
+        if size is None:
+            raise UserError(
+                f"{path}: the file does not say how large its image is; "
+                "put the image beside it under the same name"
+            )
+        return None, size
+    said = checked_size(image.get("height"), image.get("width"), path, "image.height and image.width")
+    if size not in (None, said):
+        raise UserError(f"{path}: the image beside it is {size} (height, width), the file is for {said}")
+    return contained(image.get("name"), path, "image.name"), said
 
 
 def checked_points(given: Any, shape_type: str, size: tuple[int, int]) -> np.ndarray:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 from kerasseg.annotations.shapes import NO_CLASS, Shape, instances
+from kerasseg.annotations.trace import pixels_shape
 from kerasseg.classes import IGNORE
 from kerasseg.errors import UserError, unknown
 
@@ -75,6 +77,43 @@ def draw_labels(shapes: Sequence[Shape], size: tuple[int, int]) -> np.ndarray:
     """
     numbers = {id(shape): at for at, group in enumerate(instances(shapes), start=1) for shape in group}
     return _draw("I", size, ((shape, numbers[id(shape)]) for shape in shapes))
+
+
+def draw_instance(shapes: Sequence[Shape], size: tuple[int, int]) -> Shape | None:
+    """Hold the pixels of one instance exactly, at the cost of its own box and not of its image's.
+
+    Parameters
+    ----------
+    shapes : sequence of Shape
+        Its parts; what is not points and pixels is taken from the first.
+    size : tuple of int
+        Height and width of the image.
+
+    Returns
+    -------
+    Shape or None
+        A ``mask`` shape; None where no pixel lies inside the image.
+    """
+    corners = np.concatenate([shape.points for shape in shapes])
+    reach = max(_reach(shape) for shape in shapes)
+    low = np.maximum(np.floor(corners.min(axis=0)).astype(int) - reach, 0)
+    high = np.minimum(np.ceil(corners.max(axis=0)).astype(int) + reach + 1, size[::-1])
+    if (high <= low).any():
+        return None
+    moved = [replace(shape, points=shape.points - low) for shape in shapes]
+    drawn = _draw("L", tuple((high - low)[::-1].tolist()), ((shape, 1) for shape in moved)) > 0
+    rows, columns = np.nonzero(drawn)
+    if not rows.size:
+        return None
+    held = pixels_shape(rows + low[1], columns + low[0], shapes[0].label)
+    return replace(shapes[0], points=held.points, shape_type="mask", mask=held.mask, group_id=None)
+
+
+def _reach(shape: Shape) -> int:
+    """Say how far a shape's pixels may lie from its points' box."""
+    if shape.shape_type == "circle":
+        return math.ceil(np.hypot(*(shape.points[0] - shape.points[1]))) + 1
+    return 1 if shape.shape_type in ("polygon", "rectangle", "oriented_rectangle", "mask") else LINE_WIDTH
 
 
 def _draw(mode: str, size: tuple[int, int], painted: Iterable[tuple[Shape, int]]) -> np.ndarray:

@@ -8,6 +8,8 @@ masks     a folder of images: class ids, 0 and 255, palettes or colours      a f
 labels    a folder of images of instance ids, all of one class               a folder of 16-bit PNGs
 coco      a JSON file, or a folder that holds one                            a JSON file
 rle       a CSV file as Kaggle's, or a folder that holds one                 a CSV file
+geojson   a folder of QuPath's GeoJSON files, or one                         a folder of GeoJSON files
+imagej    a folder of zips of ImageJ's ROIs, or one                          a folder of zips
 ========  =================================================================  =========================
 
 Drawings go by their image's path without suffix, from the folder of the annotations. What a format stores as
@@ -16,14 +18,14 @@ pixels is read as ``mask`` shapes, which lose nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from kerasseg.annotations import coco, kaggle, labelme, masks
-from kerasseg.annotations.draw import draw_labels, draw_mask
-from kerasseg.annotations.shapes import Drawing, Shape
+from kerasseg.annotations import coco, geojson, imagej, kaggle, labelme, masks
+from kerasseg.annotations.draw import draw_instance, draw_labels, draw_mask
+from kerasseg.annotations.shapes import BACKGROUND_LABEL, Drawing, Shape, instances
 from kerasseg.annotations.trace import label_shapes, mask_shapes
 from kerasseg.console import track
 from kerasseg.errors import UserError
@@ -35,10 +37,14 @@ Plan = dict[Path, Callable[[], None]]  # what writes each file
 
 @dataclass(frozen=True)
 class Options:
-    """What files alone do not say: names of classes 1, 2, ..., and their colours where masks have any."""
+    """What files alone do not say.
+
+    Names of classes 1, 2, ...; their colours where masks have any; by how many pixels outlines may move.
+    """
 
     classes: Sequence[str] = ()
     colours: Mapping[str, Sequence[int]] | None = None
+    tolerance: float = 0
 
 
 def _read_labelme(source: Path, options: Options) -> Drawings:
@@ -68,6 +74,16 @@ def _read_coco(source: Path, options: Options) -> Drawings:
 
 def _read_rle(source: Path, options: Options) -> Drawings:
     return kaggle.read(_only(source, ".csv"), options.classes)
+
+
+def _read_geojson(source: Path, options: Options) -> Drawings:
+    paths = [source] if source.is_file() else _found(source, (".geojson",))
+    return _each(paths, source, lambda path: geojson.read(path, _size_beside(path)))
+
+
+def _read_imagej(source: Path, options: Options) -> Drawings:
+    paths = [source] if source.is_file() else _found(source, (".zip", ".roi"))
+    return _each(paths, source, lambda path: imagej.read(path, options.classes, _size_beside(path)))
 
 
 def _plan_labelme(drawings: Drawings, target: Path, options: Options) -> Plan:
@@ -103,12 +119,41 @@ def _plan_rle(drawings: Drawings, target: Path, options: Options) -> Plan:
     return {path: partial(kaggle.write, path, drawings)}
 
 
+def _plan_geojson(drawings: Drawings, target: Path, options: Options) -> Plan:
+    return _plan_outlines(drawings, target, ".geojson", geojson.write, options)
+
+
+def _plan_imagej(drawings: Drawings, target: Path, options: Options) -> Plan:
+    return _plan_outlines(drawings, target, ".zip", imagej.write, options)
+
+
+def _plan_outlines(
+    drawings: Drawings, target: Path, suffix: str, write: Callable[..., None], options: Options
+) -> Plan:
+    """Plan files in which each instance is outlined along its pixels, whatever shapes it was drawn by."""
+
+    def write_one(path: Path, drawing: Drawing) -> None:
+        name = Path(drawing.image_path or path.stem).name
+        write(path, name, drawing.size, objects(drawing), options.classes, tolerance=options.tolerance)
+
+    paths = {target / f"{name}{suffix}": drawing for name, drawing in drawings.items()}
+    return {path: partial(write_one, path, drawing) for path, drawing in paths.items()}
+
+
+def objects(drawing: Drawing) -> Iterator[Shape]:
+    """Yield the pixels of each instance, crowd and region to ignore as a ``mask`` shape."""
+    held = (draw_instance(shapes, drawing.size) for shapes in instances(drawing.shapes))
+    return (shape for shape in held if shape and shape.label != BACKGROUND_LABEL)
+
+
 READERS: dict[str, Callable[[Path, Options], Drawings]] = {
     "labelme": _read_labelme,
     "masks": _read_masks,
     "labels": _read_labels,
     "coco": _read_coco,
     "rle": _read_rle,
+    "geojson": _read_geojson,
+    "imagej": _read_imagej,
 }
 WRITERS: dict[str, Callable[[Drawings, Path, Options], Plan]] = {
     "labelme": _plan_labelme,
@@ -116,6 +161,8 @@ WRITERS: dict[str, Callable[[Drawings, Path, Options], Plan]] = {
     "labels": _plan_labels,
     "coco": _plan_coco,
     "rle": _plan_rle,
+    "geojson": _plan_geojson,
+    "imagej": _plan_imagej,
 }
 NEED_CLASSES = frozenset({"masks", "labels", "rle"})  # formats that know no names
 OBJECTS_ONLY = frozenset({"labels", "rle"})  # formats that leave out crowds and what is to be ignored
@@ -125,6 +172,11 @@ def image_beside(stem: Path) -> Path | None:
     """Find the image of a path without suffix."""
     paths = (stem.with_name(stem.name + suffix) for suffix in files.SUFFIXES)
     return next((path for path in paths if path.is_file()), None)
+
+
+def _size_beside(path: Path) -> tuple[int, int] | None:
+    image = image_beside(path.with_suffix(""))
+    return files.header(image).size if image else None
 
 
 def _each(paths: Iterable[Path], source: Path, read: Callable[[Path], Drawing]) -> Drawings:

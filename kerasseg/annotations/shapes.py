@@ -11,7 +11,7 @@ from kerasseg.classes import BACKGROUND, IGNORE
 
 IGNORE_LABEL, BACKGROUND_LABEL = "__ignore__", "_background_"  # labelme's own
 NO_CLASS = {BACKGROUND_LABEL: BACKGROUND, IGNORE_LABEL: IGNORE}  # labels that need no class, and their pixels
-CROWD = "iscrowd"  # COCO's own key, kept in Shape.other
+CROWD, SCORE = "iscrowd", "score"  # COCO's own keys, kept in Shape.other
 
 
 @dataclass(frozen=True)

@@ -76,8 +76,11 @@ class Blocks:
         with self._lock:
             self._forget_but(touched)
             indices = list(itertools.product(*touched))
-            for index, block in zip(indices, self._threads.map(self._block, indices), strict=True):
+            fresh = self._decoded([index for index in indices if index not in self._kept])
+            for index in indices:
+                block = fresh[index] if index in fresh else self._kept[index]
                 self._paste(pixels, region, index, block)
+            self._keep(fresh)
         return pixels
 
     def close(self) -> None:
@@ -85,13 +88,12 @@ class Blocks:
         self._threads.shutdown()
         self._kept.clear()
 
-    def _block(self, index: Index) -> np.ndarray:
-        block = self._kept.get(index)
-        if block is None:
-            block = self._decode(index)
-            if len(self._kept) < self._most:
-                self._kept[index] = block
-        return block
+    def _decoded(self, indices: list[Index]) -> dict[Index, np.ndarray]:
+        return dict(zip(indices, self._threads.map(self._decode, indices), strict=True))
+
+    def _keep(self, fresh: dict[Index, np.ndarray]) -> None:
+        room = max(0, self._most - len(self._kept))
+        self._kept.update(itertools.islice(fresh.items(), room))
 
     def _forget_but(self, touched: list[range]) -> None:
         """Keep the blocks of the band that is touched, wherever they lie along its width."""

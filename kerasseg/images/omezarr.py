@@ -24,7 +24,13 @@ from kerasseg.images.tiff import DAMAGES
 if TYPE_CHECKING:
     import zarr
 
+MARKS = ("zarr.json", ".zgroup", ".zarray")  # one of them makes a folder a Zarr
 OLDEST_AXES = "TCZYX"  # of versions 0.1 and 0.2, which do not name them
+
+
+def is_zarr(path: Path) -> bool:
+    """Tell whether a path is the folder of a Zarr, by the files that every Zarr has."""
+    return any((Path(path) / mark).is_file() for mark in MARKS)
 
 
 def library() -> ModuleType:

@@ -115,13 +115,15 @@ def _floats(bands: Bands, upper: np.ndarray, ranks: list[int]) -> np.ndarray:
 
 def _count_within(bands: Bands, bins: np.ndarray) -> dict[tuple[int, int], np.ndarray]:
     """Count the lower halves in a few bins of each channel."""
-    wanted = {(channel, chosen) for channel, column in enumerate(bins.T) for chosen in column.tolist()}
-    counts = dict.fromkeys(wanted, 0)
+    wanted = [sorted(set(column)) for column in bins.T.tolist()]
+    counts = {(channel, chosen): 0 for channel, column in enumerate(wanted) for chosen in column}
     for band in bands():
-        keys = _key(band).reshape(-1, band.shape[-1])
-        for channel, chosen in wanted:
-            inside = keys[keys[:, channel] >> HALF == chosen, channel] & (VALUES - 1)
-            counts[channel, chosen] = counts[channel, chosen] + np.bincount(inside, minlength=VALUES)
+        for channel, column in enumerate(wanted):
+            keys = _key(band[..., channel])
+            upper = keys >> HALF
+            for chosen in column:
+                inside = keys[upper == chosen] & (VALUES - 1)
+                counts[channel, chosen] = counts[channel, chosen] + np.bincount(inside, minlength=VALUES)
     return counts
 
 

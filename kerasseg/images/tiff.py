@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import lzma
+import math
 import struct
 import zlib
 from collections.abc import Iterator
@@ -201,6 +202,10 @@ def check_complete(file: tifffile.TiffFile, path: Path) -> None:
     end = max(max(map(sum, zip(p.dataoffsets, p.databytecounts, strict=True)), default=0) for p in file.pages)
     if end > path.stat().st_size:
         raise UserError(f"{path}: the TIFF is truncated: {path.stat().st_size} of {end} bytes; copy it again")
+    there = sum(math.prod(series.shape) // series.keyframe.size for series in file.series)
+    told = (file.imagej_metadata or {}).get("images", 1)
+    if there < told:  # ImageJ names only the first of a large stack
+        raise UserError(f"{path}: the TIFF is truncated: {there} of {told} planes are there; copy it again")
 
 
 def orientation_of(page: tifffile.TiffPage) -> int:

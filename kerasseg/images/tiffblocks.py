@@ -40,13 +40,12 @@ def blocks_of(series: tifffile.TiffPageSeries, columns: int) -> Blocks:
     Raises
     ------
     ValueError, LookupError
-        If planes are missing or the pixels are stored in a way that is not known.
+        If the pixels are stored in a way that is not known.
     UserError
-        If a single strip or tile is absurdly large.
+        If planes are missing, or a single strip or tile is absurdly large.
     """
     page = series.keyframe
-    if None in series.pages:
-        raise ValueError("planes are missing")
+    _check_planes(series)
     if not _by_pages(series):
         return _whole(series, columns)
     outer = series.shape[: -len(page.shape)]
@@ -124,6 +123,8 @@ class Rows:
         if len(pages) < planes:
             self.handles *= planes
             self.starts = [series.dataoffset + at * self.page.nbytes for at in range(planes)]
+            if self.starts[-1] + self.page.nbytes > self.handles[0].size:
+                raise EOFError("it ends before its last plane")
         self.stored = self.page.dtype.newbyteorder(self.page.parent.byteorder)
         length, width, samples = self.page.shaped[2:]
         self.row_bytes = width * samples * self.stored.itemsize
@@ -184,6 +185,15 @@ def _bytes(handle: tifffile.FileHandle, start: int, count: int, lock: Lock) -> b
     if len(data) < count:
         raise EOFError(f"the file ends {count - len(data)} bytes too early")
     return data
+
+
+def _check_planes(series: tifffile.TiffPageSeries) -> None:
+    path, missing = series.parent.filehandle.path, sum(page is None for page in series.pages)
+    if missing:
+        raise UserError(
+            f"{path}: {missing} of {len(series.pages)} planes are missing; an OME-TIFF of several files "
+            "needs all of them beside each other"
+        )
 
 
 def _check_known(page: tifffile.TiffPage) -> None:

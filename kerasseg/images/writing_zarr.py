@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kerasseg.errors import UserError, unknown
-from kerasseg.images.omezarr import library
+from kerasseg.images.omezarr import is_zarr, library
 from kerasseg.images.pyramid import Plane
 from kerasseg.images.writing import Result, bands
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 FORMATS = {"0.4": 2, "0.5": 3}  # of Zarr, for each version of OME-Zarr
 CHUNK = {"YX": (512, 512), "ZYX": (16, 256, 256)}
-MARKS = ("zarr.json", ".zgroup", ".zarray")  # one of them makes a folder a Zarr
 
 
 def write_zarr(path: Path, result: Result, version: str = "0.5") -> None:
@@ -125,7 +124,7 @@ def _transformations(axes: str, sizes: dict[str, float], number: int) -> list[di
 @contextmanager
 def _appearing(path: Path) -> Iterator[Path]:
     """Yield a folder to fill; it takes its name, and a former Zarr's place, when all went well."""
-    if path.exists() and not any((path / mark).exists() for mark in MARKS):
+    if path.exists() and not is_zarr(path):
         raise UserError(f"{path}: it exists and is no Zarr, so it is not replaced; give another name")
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
     former = partial.with_name(f"{partial.name}.former")

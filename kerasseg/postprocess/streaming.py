@@ -21,6 +21,7 @@ import numpy as np
 from scipy import ndimage, sparse
 
 from kerasseg.errors import UserError
+from kerasseg.postprocess import splitting
 from kerasseg.postprocess.components import Box, components, fill_objects
 from kerasseg.postprocess.numbering import Census
 from kerasseg.postprocess.splitting import split_objects
@@ -96,7 +97,31 @@ def watershed(
     return _renumber(into, pieces.rows, count, smallest)
 
 
-STREAMED = {"components": labels, "watershed": watershed}
+def boundary(
+    bands: Iterable[np.ndarray], into: Any, *, boundary_id: int = 2, smallest: int = 0, fill: bool = False
+) -> int:
+    """Number the objects of a mask with a class of boundaries: see `kerasseg.postprocess.boundary`.
+
+    The whole mask is read into memory.
+
+    Parameters
+    ----------
+    bands, into
+        As for `labels`.
+    boundary_id, smallest, fill
+        As for the whole mask.
+
+    Returns
+    -------
+    int
+        The number of objects.
+    """
+    whole = np.concatenate(list(bands))
+    into[:] = splitting.boundary(whole, boundary_id=boundary_id, smallest=smallest, fill=fill)
+    return int(into[:].max(initial=0))
+
+
+STREAMED = {"components": labels, "watershed": watershed, "boundary": boundary}
 
 
 class _Pieces(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -12,7 +13,10 @@ from kerasseg.errors import UserError
 from kerasseg.recipe import document, mistakes
 from kerasseg.recipe.overrides import apply
 from kerasseg.recipe.recipe import Recipe
+from kerasseg.recipe.section import Section
 from kerasseg.recipe.shipped import find
+
+AnySection = TypeVar("AnySection", bound=Section)
 
 
 def load(path: str | os.PathLike, overrides: Sequence[str] = ()) -> Recipe:
@@ -47,6 +51,32 @@ def load(path: str | os.PathLike, overrides: Sequence[str] = ()) -> Recipe:
     if parsed.duplicates or wrong:
         raise UserError(*parsed.duplicates, *wrong)
     return recipe
+
+
+def amended(section: AnySection, **changes: Any) -> AnySection:
+    """Change some keys of a section, and validate it again.
+
+    Parameters
+    ----------
+    section : Section
+    **changes
+        Keys and their values; those that are None stay as they are.
+
+    Returns
+    -------
+    Section
+        Of the same type.
+
+    Raises
+    ------
+    UserError
+        With everything that is wrong.
+    """
+    given = {key: value for key, value in changes.items() if value is not None}
+    try:
+        return type(section).model_validate(dict(section) | given)
+    except ValidationError as error:
+        raise UserError(*(mistakes.message(each, type(section)) for each in error.errors())) from error
 
 
 def _text(path: Path) -> str:

@@ -28,7 +28,7 @@ def source(tmp_path):
     return tmp_path / "masks"
 
 
-@pytest.mark.parametrize("between", ["labelme", "coco"])
+@pytest.mark.parametrize("between", ["labelme", "coco", "geojson", "imagej"])
 def test_masks_there_and_back(tmp_path, source, between):
     CONVERSIONS["masks", between](source, tmp_path / "there", classes=CLASSES, tolerance=0)
     report = CONVERSIONS[between, "masks"](tmp_path / "there", tmp_path / "back", classes=CLASSES)
@@ -40,7 +40,7 @@ def test_masks_there_and_back(tmp_path, source, between):
 def test_every_pair_of_formats_keeps_the_pixels(tmp_path):
     masks.write_mask(tmp_path / "masks" / "a.png", MASK)
     folders = {"masks": tmp_path / "masks"}
-    for name in ("labelme", "labels", "coco", "rle"):
+    for name in ("labelme", "labels", "coco", "rle", "geojson", "imagej"):
         folders[name] = tmp_path / name
         CONVERSIONS["masks", name](folders["masks"], folders[name], classes=CLASSES, tolerance=0)
     for (read_as, write_as), conversion in CONVERSIONS.items():
@@ -90,7 +90,7 @@ def test_an_image_of_another_size_is_refused(tmp_path, source):
     assert len(list((tmp_path / "images").iterdir())) == 1
 
 
-@pytest.mark.parametrize("between", ["labelme", "masks"])
+@pytest.mark.parametrize("between", ["labelme", "masks", "geojson", "imagej"])
 def test_crowds_stay_crowds_where_the_format_can_hold_them(tmp_path, between):
     cell, crowd = (np.kron(np.eye(2, dtype=np.uint8)[[at]], np.ones((5, 3), np.uint8)) for at in (0, 1))
     shapes = [*mask_shapes(cell, ["cell"]), *mask_shapes(crowd, ["cell"])]
@@ -116,7 +116,7 @@ def test_crowds_are_left_out_and_told_where_the_format_cannot_hold_them(tmp_path
 def test_touching_instances_stay_apart(tmp_path):
     labels = np.array([[1, 1, 2, 2], [1, 1, 2, 2], [3, 0, 0, 3]], np.int32)
     masks.write_labels(tmp_path / "labels" / "a.tif", labels)
-    for name in ("labelme", "coco", "rle"):
+    for name in ("labelme", "coco", "rle", "geojson", "imagej"):
         CONVERSIONS["labels", name](tmp_path / "labels", tmp_path / name, classes=["cell"], tolerance=0)
         CONVERSIONS[name, "labels"](tmp_path / name, tmp_path / f"back_{name}", classes=["cell"])
         assert np.array_equal(masks.read_labels(tmp_path / f"back_{name}" / "a.png"), labels)
@@ -171,7 +171,9 @@ def test_real_cells_survive_all_formats(tmp_path, shared_data):
     (tmp_path / "train.csv").write_text("\n".join([lines[0], *(x for x in lines[1:] if x.startswith(first))]))
     CONVERSIONS["rle", "labelme"](tmp_path / "train.csv", tmp_path / "labelme", classes=["cell"], tolerance=0)
     CONVERSIONS["labelme", "coco"](tmp_path / "labelme", tmp_path / "coco")
-    CONVERSIONS["coco", "rle"](tmp_path / "coco", tmp_path / "rle")
+    CONVERSIONS["coco", "geojson"](tmp_path / "coco", tmp_path / "geojson")
+    CONVERSIONS["geojson", "imagej"](tmp_path / "geojson", tmp_path / "imagej")
+    CONVERSIONS["imagej", "rle"](tmp_path / "imagej", tmp_path / "rle")
     CONVERSIONS["rle", "labels"](tmp_path / "rle", tmp_path / "labels", classes=["cell"])
     CONVERSIONS["rle", "labels"](tmp_path / "train.csv", tmp_path / "expected", classes=["cell"])
     there, back = (masks.read_labels(tmp_path / name / f"{first}.png") for name in ("expected", "labels"))

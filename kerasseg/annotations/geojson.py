@@ -1,0 +1,184 @@
+"""GeoJSON as QuPath exports and imports it: a feature an object, outlined along the corners of its pixels.
+
+GeoJSON knows nothing of images (RFC 7946), and QuPath takes it for the image that is open. What we write
+names the image and its size in a member of its own, ``image``, which QuPath leaves alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kerasseg.annotations.documents import agreed_image, read_json, write_json_list
+from kerasseg.annotations.masks import palette
+from kerasseg.annotations.rings import Polygon, filled_shape, shape_polygons
+from kerasseg.annotations.shapes import CROWD, IGNORE_LABEL, SCORE, Drawing, Shape
+from kerasseg.errors import UserError
+
+IGNORED_CLASS = "Ignore*"  # QuPath's own name for what is not to be counted
+UNCLASSIFIED = "Unclassified"  # what QuPath shows where an object has no class
+_POLYGONS = {"Polygon": lambda coordinates: [coordinates], "MultiPolygon": lambda coordinates: coordinates}
+
+
+def read(path: Path, size: tuple[int, int] | None = None) -> Drawing:
+    """Read and check a GeoJSON file.
+
+    Parameters
+    ----------
+    path : Path
+        A FeatureCollection, a list of features, or a feature, as the versions of QuPath write them.
+    size : tuple of int, optional
+        Height and width of the image; what the file says of it, if it says anything, by default.
+
+    Returns
+    -------
+    Drawing
+        Each feature as a ``mask`` shape of the pixels whose centres it contains, labelled by its
+        classification; without one it is ``Unclassified``.
+
+    Raises
+    ------
+    UserError
+        If the file is missing or no GeoJSON, the image's size is unknown, or a feature is wrong or no area;
+        all wrong ones are named at once.
+    """
+    path = Path(path)
+    document = read_json(path)
+    features = _features(document, path)
+    image = document.get("image") if isinstance(document, dict) else None
+    name, size = agreed_image(image, size, path)
+    shapes, problems = [], []
+    for at, feature in enumerate(features):
+        try:
+            shape = _shape(feature, size)
+            shapes += [shape] if shape else []
+        except ValueError as error:
+            problems.append(f"{path}: feature {at}: {error}")
+    if problems:
+        raise UserError(*problems)
+    return Drawing(name, size, shapes)
+
+
+def write(
+    path: Path,
+    name: str | None,
+    size: tuple[int, int],
+    objects: Iterable[Shape],
+    classes: Iterable[str],
+    *,
+    tolerance: float = 0,
+    object_type: str = "annotation",
+) -> None:
+    """Write a FeatureCollection, one object after another.
+
+    Parameters
+    ----------
+    path : Path
+        The file to appear.
+    name : str or None
+        The image.
+    size : tuple of int
+        Its height and width.
+    objects : iterable of Shape
+        ``mask`` shapes, one an object.
+    classes : iterable of str
+        Names of the classes 1, 2, ..., whose colours are those of masks.
+    tolerance : float, default 0
+        Pixels by which an outline may move.
+    object_type : {"annotation", "detection"}
+        As QuPath tells apart what a person drew and what a program found.
+    """
+    colours = {label: palette()[at].tolist() for at, label in enumerate(classes, start=1)}
+    image = {"name": name, "height": size[0], "width": size[1]}
+    features = (_feature(shape, colours, tolerance, object_type) for shape in objects)
+    write_json_list(path, {"type": "FeatureCollection", "image": image}, "features", features)
+
+
+def _features(document: Any, path: Path) -> list:
+    """Find the features in each of the forms that QuPath writes."""
+    if isinstance(document, dict) and document.get("type") == "Feature":
+        return [document]
+    features = document.get("features") if isinstance(document, dict) else document
+    if not isinstance(features, list):
+        raise UserError(f"{path}: this is not GeoJSON; expected a FeatureCollection")
+    return features
+
+
+def _shape(feature: Any, size: tuple[int, int]) -> Shape | None:
+    """Read one feature; a ValueError says what is wrong."""
+    geometry = feature.get("geometry") if isinstance(feature, dict) else None
+    kind = geometry.get("type") if isinstance(geometry, dict) else None
+    if kind not in _POLYGONS:
+        raise ValueError(f"its geometry is {kind}; expected {' or '.join(_POLYGONS)}, only areas have pixels")
+    polygons = [_polygon(rings) for rings in _listed(_POLYGONS[kind](geometry.get("coordinates")))]
+    properties = _mapping(feature, "properties")
+    return filled_shape(polygons, size, _label(properties), _other(properties)) if polygons else None
+
+
+def _listed(value: Any) -> list:
+    if not isinstance(value, list) or not value:
+        raise ValueError("its coordinates are no list of rings")
+    return value
+
+
+def _polygon(rings: Any) -> Polygon:
+    return [_ring(points) for points in _listed(rings)]
+
+
+def _ring(points: Any) -> np.ndarray:
+    try:
+        ring = np.array([point[:2] for point in points], np.float64)
+    except (TypeError, ValueError, KeyError):
+        ring = np.empty(0)
+    if ring.ndim != 2 or ring.shape[1] != 2 or len(ring) < 3 or not np.isfinite(ring).all():
+        raise ValueError("a ring is no list of three or more [x, y]")
+    return ring
+
+
+def _label(properties: dict) -> str:
+    """Name the class; where QuPath derives it from others it is a list of their names."""
+    plain = properties.get("classification")
+    given = {"name": plain} if isinstance(plain, str) else _mapping(properties, "classification")
+    name = given.get("name") or ": ".join(map(str, given.get("names", ()))) or UNCLASSIFIED
+    return IGNORE_LABEL if name == IGNORED_CLASS else str(name)
+
+
+def _other(properties: dict) -> dict[str, Any]:
+    """Keep what other formats know too: a crowd, and a score."""
+    crowd = _mapping(properties, "metadata").get(CROWD) == "1"
+    score = _mapping(properties, "measurements").get(SCORE)
+    return ({CROWD: 1} if crowd else {}) | ({} if score is None else {SCORE: score})
+
+
+def _mapping(given: dict, key: str) -> dict:
+    value = given.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _feature(
+    shape: Shape, colours: dict[str, list[int]], tolerance: float, object_type: str
+) -> dict[str, Any]:
+    polygons = [[_closed(ring) for ring in rings] for rings in shape_polygons(shape, tolerance)]
+    single = len(polygons) == 1
+    geometry = {
+        "type": "Polygon" if single else "MultiPolygon",
+        "coordinates": polygons[0] if single else polygons,
+    }
+    classification = {"name": IGNORED_CLASS if shape.label == IGNORE_LABEL else shape.label}
+    if shape.label in colours:
+        classification["color"] = colours[shape.label]
+    properties: dict[str, Any] = {"objectType": object_type, "classification": classification}
+    if shape.is_crowd:
+        properties["metadata"] = {CROWD: "1"}
+    if SCORE in shape.other:
+        properties["measurements"] = {SCORE: shape.other[SCORE]}
+    return {"type": "Feature", "geometry": geometry, "properties": properties}
+
+
+def _closed(ring: np.ndarray) -> list[list[float]]:
+    """List a ring's corners, the first once more at the end; whole numbers without a dot."""
+    closed = np.concatenate([ring, ring[:1]])
+    return (closed.astype(int) if (closed == closed.round()).all() else closed).tolist()

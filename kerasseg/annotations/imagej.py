@@ -1,0 +1,235 @@
+"""ImageJ's ROI files: a zip of ROIs as its ROI Manager saves and opens it, outlined along pixels' corners.
+
+An object without holes and of one part is a polygon; any other is a composite, which ImageJ fills by the
+even-odd rule. A ROI's properties say its class and score, its group the number of its class. ROIs know
+nothing of images; what we write names the image and its size in the zip's comment, which ImageJ leaves alone.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kerasseg.annotations.documents import MAX_BYTES, agreed_image
+from kerasseg.annotations.masks import palette
+from kerasseg.annotations.rings import Polygon, filled_shape, shape_polygons
+from kerasseg.annotations.shapes import CROWD, SCORE, Drawing, Shape
+from kerasseg.errors import UserError
+from kerasseg.images import files
+
+if TYPE_CHECKING:
+    from roifile import ImagejRoi
+
+CLASS = "class"  # among a ROI's properties
+_MOVE, _LINE, _CLOSE = 0, 1, 4  # Java's names for the steps of a path
+_FARTHEST = 60_535  # beyond which ImageJ's 16-bit numbers no longer reach
+_DAMAGES = (
+    zipfile.BadZipFile,
+    ValueError,
+    TypeError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    NotImplementedError,
+    struct.error,
+)
+
+
+def read(path: Path, classes: Sequence[str] = (), size: tuple[int, int] | None = None) -> Drawing:
+    """Read and check a zip of ROIs, or one ``.roi`` file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    classes : sequence of str, optional
+        Names of the classes 1, 2, ...: a ROI that does not name its own is of the one with its group's
+        number, or else of the first.
+    size : tuple of int, optional
+        Height and width of the image; what the file says of it, if it says anything, by default.
+
+    Returns
+    -------
+    Drawing
+        Each ROI as a ``mask`` shape of the pixels whose centres it contains.
+
+    Raises
+    ------
+    UserError
+        If the file is missing or damaged, the image's size is unknown, or a ROI is no area or of no class;
+        all wrong ones are named at once.
+    """
+    path = Path(path)
+    said, contents = _contents(path)
+    name, size = agreed_image(said, size, path)
+    shapes, problems = [], []
+    for entry, content in contents.items():
+        try:
+            shape = _shape(content, classes, size)
+            shapes += [shape] if shape else []
+        except _DAMAGES as error:
+            problems.append(f"{path}: {entry}: {error}")
+    if problems:
+        raise UserError(*problems)
+    return Drawing(name, size, shapes)
+
+
+def write(
+    path: Path,
+    name: str | None,
+    size: tuple[int, int],
+    objects: Iterable[Shape],
+    classes: Iterable[str],
+    *,
+    tolerance: float = 0,
+) -> None:
+    """Write a zip of ROIs, one object after another.
+
+    Parameters
+    ----------
+    path : Path
+        The zip to appear.
+    name : str or None
+        The image.
+    size : tuple of int
+        Its height and width.
+    objects : iterable of Shape
+        ``mask`` shapes, one an object.
+    classes : iterable of str
+        Names of the classes 1, 2, ..., whose colours are those of masks.
+    tolerance : float, default 0
+        Pixels by which an outline may move.
+    """
+    ids, colours = {label: at for at, label in enumerate(classes, start=1)}, palette()
+    image = {"name": name, "height": size[0], "width": size[1]}
+    with files.write_atomically(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        archive.comment = json.dumps(image).encode()
+        for at, shape in enumerate(objects, start=1):
+            class_id = ids.get(shape.label, 0)
+            roi = _roi(shape, tolerance)
+            roi.name = f"{shape.label}-{at:05}"
+            roi.group = class_id
+            roi.stroke_color = bytes([255, *colours[class_id].tolist()])
+            entry = zipfile.ZipInfo(f"{roi.name.replace('/', '_')}.roi")  # of a fixed date
+            archive.writestr(entry, roi.tobytes(), zipfile.ZIP_DEFLATED)
+
+
+def _contents(path: Path) -> tuple[Any, dict[str, bytes]]:
+    """Read what is said of the image, and each ROI's bytes by its name; of a sane length, said before."""
+    if not path.is_file():
+        raise UserError(f"{path}: there is no such file")
+    if path.suffix.lower() == ".roi":
+        return None, {path.name: path.read_bytes()[:MAX_BYTES]}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = [entry for entry in archive.infolist() if entry.filename.lower().endswith(".roi")]
+            total = sum(entry.file_size for entry in entries)
+            if total > MAX_BYTES:
+                raise UserError(f"{path}: the ROIs have {total:,} bytes; expected at most {MAX_BYTES:,}")
+            return _comment(archive), {entry.filename: archive.read(entry) for entry in entries}
+    except _DAMAGES as error:
+        raise UserError(
+            f"{path}: this is no zip of ROIs, or it is damaged ({error}); save it again"
+        ) from error
+
+
+def _comment(archive: zipfile.ZipFile) -> Any:
+    try:
+        return json.loads(archive.comment)
+    except ValueError:
+        return None
+
+
+def _shape(content: bytes, classes: Sequence[str], size: tuple[int, int]) -> Shape | None:
+    """Read one ROI; a ValueError says what is wrong."""
+    from roifile import ImagejRoi
+
+    roi = ImagejRoi.frombytes(content)
+    said = dict(line.split(": ", 1) for line in roi.props.splitlines() if ": " in line)
+    label = said.get(CLASS) or _class_of(roi, classes)
+    other = ({CROWD: 1} if said.get(CROWD) == "1" else {}) | (
+        {SCORE: float(said[SCORE])} if SCORE in said else {}
+    )
+    return filled_shape(_polygons(roi), size, label, other)
+
+
+def _class_of(roi: ImagejRoi, classes: Sequence[str]) -> str:
+    if not classes:
+        raise ValueError("it does not name its class; name the classes, such as --classes cell")
+    return classes[roi.group - 1] if 1 <= roi.group <= len(classes) else classes[0]
+
+
+def _polygons(roi: ImagejRoi) -> list[Polygon]:
+    """Outline a ROI; a composite's rings are one, so that the even-odd rule makes its holes."""
+    from roifile import ROI_TYPE
+
+    areas = (ROI_TYPE.POLYGON, ROI_TYPE.FREEHAND, ROI_TYPE.TRACED, ROI_TYPE.RECT, ROI_TYPE.OVAL)
+    if roi.roitype not in areas:
+        raise ValueError(f"it is {roi.roitype.name.lower()}; expected an area, only areas have pixels")
+    if roi.roitype in (ROI_TYPE.RECT, ROI_TYPE.OVAL) and not roi.composite:
+        return [[_box_outline(roi)]]
+    return [[np.asarray(ring, np.float64) for ring in roi.coordinates(multi=True)]]
+
+
+def _box_outline(roi: ImagejRoi) -> np.ndarray:
+    """Outline a rectangle, or an oval within a hundredth of a pixel."""
+    from roifile import ROI_TYPE
+
+    low, high = np.array([[roi.left, roi.top], [roi.right, roi.bottom]], np.float64)
+    if roi.subpixelrect:
+        low = np.array([roi.xd, roi.yd])
+        high = low + np.array([roi.widthd, roi.heightd])
+    if roi.roitype == ROI_TYPE.OVAL:
+        turn = np.linspace(0, 2 * np.pi, 64 + 8 * math.ceil((high - low).max()), endpoint=False)
+        return (low + high + (high - low) * np.stack([np.cos(turn), np.sin(turn)], axis=1)) / 2
+    return np.array([low, [high[0], low[1]], high, [low[0], high[1]]])
+
+
+def _roi(shape: Shape, tolerance: float) -> ImagejRoi:
+    rings = [ring for polygon in shape_polygons(shape, tolerance) for ring in polygon]
+    roi = _polygon_roi(rings[0]) if len(rings) == 1 else _composite_roi(rings)
+    said = {CLASS: shape.label} | {key: shape.other[key] for key in (SCORE, CROWD) if key in shape.other}
+    roi.props = "".join(f"{key}: {value}\n" for key, value in said.items())
+    return roi
+
+
+def _polygon_roi(ring: np.ndarray) -> ImagejRoi:
+    from roifile import ROI_OPTIONS, ROI_TYPE, ImagejRoi
+
+    whole = (ring == ring.round()).all() and ring.max() <= _FARTHEST
+    roi = ImagejRoi.frompoints(ring.astype(np.int32 if whole else np.float32))
+    roi.roitype = ROI_TYPE.POLYGON
+    roi.right, roi.bottom = np.ceil(ring.max(axis=0)).astype(int).tolist()  # corners, not pixels
+    roi.options = ROI_OPTIONS.NONE if whole else ROI_OPTIONS.SUB_PIXEL_RESOLUTION
+    return roi
+
+
+def _composite_roi(rings: Sequence[np.ndarray]) -> ImagejRoi:
+    from roifile import ROI_TYPE, ImagejRoi
+
+    path = np.array([number for ring in rings for number in _path(ring)], np.float32)
+    corners = np.concatenate(rings)
+    left, top = np.floor(corners.min(axis=0)).astype(int).tolist()
+    right, bottom = np.ceil(corners.max(axis=0)).astype(int).tolist()
+    return ImagejRoi(
+        roitype=ROI_TYPE.RECT,
+        left=left,
+        top=top,
+        right=right,
+        bottom=bottom,
+        shape_roi_size=path.size,
+        multi_coordinates=path,
+    )
+
+
+def _path(ring: np.ndarray) -> Iterator[float]:
+    for at, (x, y) in enumerate(ring.tolist()):
+        yield from (_LINE if at else _MOVE, x, y)
+    yield _CLOSE

@@ -1,0 +1,212 @@
+"""Outlines along the corners of pixels, as QuPath and ImageJ draw them: a pixel is a square of side 1.
+
+Pixel (0, 0) reaches from 0 to 1. An object is a list of polygons, and a polygon a list of closed rings: its
+rim, then its holes. Pixels that touch by a corner alone are polygons of their own, so that no ring crosses or
+touches itself: valid by the rules of OGC's simple features. A pixel belongs to a polygon that contains its
+centre; at tolerance 0 filling the outlines gives back the very pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+from scipy import ndimage
+
+from kerasseg.annotations.shapes import Shape
+from kerasseg.annotations.trace import pixels_shape
+
+Polygon = list[np.ndarray]
+
+# Directions along the corners, each with the object on its right hand: right, down, left, up.
+_STEPS = np.array([[1, 0], [0, 1], [-1, 0], [0, -1]])
+
+
+def trace_rings(mask: np.ndarray, tolerance: float = 0) -> list[Polygon]:
+    """Trace an object.
+
+    Parameters
+    ----------
+    mask : numpy.ndarray, shape (Y, X), bool
+        Its pixels.
+    tolerance : float, default 0
+        Pixels by which an outline may move when corners are left out (Douglas and Peucker,
+        doi:10.3138/FM57-6770-U75U-7727); no ring comes to cross another, and none vanishes.
+
+    Returns
+    -------
+    list of list of numpy.ndarray, shape (N, 2), float64
+        Polygons as a rim and its holes. Corners (x, y) from the mask's upper left corner, none repeated; rims
+        run clockwise as seen on the screen, holes the other way.
+    """
+    parts, count = ndimage.label(mask)
+    boxes = ndimage.find_objects(parts, count)
+    return [_polygon(parts[box] == at, box, tolerance) for at, box in enumerate(boxes, start=1)]
+
+
+def shape_polygons(shape: Shape, tolerance: float = 0) -> list[Polygon]:
+    """Trace a ``mask`` shape; corners count from the image's upper left corner."""
+    corner = np.trunc(shape.points[0])
+    return [[ring + corner for ring in rings] for rings in trace_rings(shape.mask, tolerance)]
+
+
+def filled_shape(polygons: Sequence[Polygon], size: tuple[int, int], label: str, other: dict) -> Shape | None:
+    """Hold the pixels of polygons exactly, as a ``mask`` shape; those outside the image are cut off.
+
+    Parameters
+    ----------
+    polygons : sequence of list of numpy.ndarray, shape (N, 2)
+        Each a rim and its holes; they may overlap.
+    size : tuple of int
+        Height and width of the image.
+    label : str
+        The shape's class.
+    other : dict
+        What else is known of it.
+
+    Returns
+    -------
+    Shape or None
+        None where no pixel's centre lies inside.
+    """
+    corners = np.concatenate([ring for rings in polygons for ring in rings])
+    low = np.maximum(np.floor(corners.min(axis=0)).astype(int), 0)
+    high = np.minimum(np.ceil(corners.max(axis=0)).astype(int), size[::-1])
+    if (high <= low).any():
+        return None
+    box = tuple((high - low)[::-1].tolist())
+    filled = np.zeros(box, bool)
+    for rings in polygons:
+        filled |= fill_rings([ring - low for ring in rings], box)
+    rows, columns = np.nonzero(filled)
+    if not rows.size:
+        return None
+    return replace(pixels_shape(rows + low[1], columns + low[0], label), other=other)
+
+
+def refilled(shape: Shape, size: tuple[int, int], tolerance: float) -> Shape | None:
+    """Return what is left of a ``mask`` shape, if any, when it was outlined and filled again."""
+    return filled_shape(shape_polygons(shape, tolerance), size, shape.label, shape.other)
+
+
+def fill_rings(rings: Sequence[np.ndarray], size: tuple[int, int]) -> np.ndarray:
+    """Fill the pixels whose centres are inside: those that an odd number of rings go around.
+
+    Parameters
+    ----------
+    rings : sequence of numpy.ndarray, shape (N, 2)
+        Corners (x, y), in any direction; the last is joined to the first.
+    size : tuple of int
+        Height and width of what is filled, from (0, 0).
+
+    Returns
+    -------
+    numpy.ndarray, shape (Y, X), bool
+    """
+    height, width = size
+    toggled = np.zeros((height, width + 1), bool)
+    for ring in rings:
+        rows, x = _crossings(ring, height)
+        columns = np.ceil(x - 0.5).clip(0, width).astype(np.int64)
+        np.logical_xor.at(toggled, (rows, columns), True)
+    return np.logical_xor.accumulate(toggled, axis=1)[:, :width]
+
+
+def _crossings(ring: np.ndarray, height: int) -> tuple[np.ndarray, np.ndarray]:
+    """Find where a ring crosses the lines through the centres of pixels: their rows, and x."""
+    start, end = ring, np.roll(ring, -1, axis=0)
+    low, high = (
+        np.ceil(pick(start[:, 1], end[:, 1]) - 0.5).clip(0, height) for pick in (np.minimum, np.maximum)
+    )
+    counts = (high - low).astype(np.int64)
+    edges = np.repeat(np.arange(len(ring)), counts)
+    rows = (
+        np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts) + low[edges].astype(np.int64)
+    )
+    (x, y), (dx, dy) = start[edges].T, (end - start)[edges].T
+    return rows, x + (rows + 0.5 - y) * dx / dy
+
+
+def _polygon(part: np.ndarray, box: tuple[slice, slice], tolerance: float) -> Polygon:
+    """Trace a part whose pixels are connected by their sides; the rim is the ring of most area."""
+    rings = [simple for ring in _linked(*_edges(part)) for simple in _split(ring)]
+    rim, *holes = sorted(rings, key=_area, reverse=True)
+    corner = np.array([box[1].start, box[0].start], np.float64)
+    return [ring + corner for ring in _simplified(rim, holes, tolerance)]
+
+
+def _edges(part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """List the sides between a part's pixels and others: where each starts (x, y), and its direction."""
+    padded = np.pad(part.astype(np.int8), 1)
+    down, right = np.diff(padded[:, 1:-1], axis=0), np.diff(padded[1:-1], axis=1)
+    starts, directions = [], []
+    sides = [(down, 1, (0, 0)), (right, -1, (0, 0)), (down, -1, (1, 0)), (right, 1, (0, 1))]
+    for direction, (change, sign, shift) in enumerate(sides):
+        rows, columns = np.nonzero(change == sign)
+        starts.append(np.stack([columns, rows], axis=1) + shift)
+        directions.append(np.full(rows.size, direction))
+    return np.concatenate(starts), np.concatenate(directions)
+
+
+def _linked(starts: np.ndarray, directions: np.ndarray) -> Iterator[np.ndarray]:
+    """Join sides, each to the one that starts where it ends, into rings of the corners at which they turn."""
+    following = _following(starts, directions).tolist()
+    seen = np.zeros(len(following), bool)
+    for first in range(len(following)):
+        ring, at = [], first
+        while not seen[at]:
+            seen[at] = True
+            ring.append(at)
+            at = following[at]
+        if ring:
+            turned = directions[ring] != np.roll(directions[ring], 1)
+            yield starts[ring][turned]
+
+
+def _following(starts: np.ndarray, directions: np.ndarray) -> np.ndarray:
+    """Find the side that goes on where each ends; of two it is the one that keeps to the same pixel."""
+    place = np.array([1, starts[:, 0].max() + 2])
+    keys = starts @ place * 4 + directions
+    order = np.argsort(keys)
+    ends = (starts + _STEPS[directions]) @ place * 4
+    following = np.empty(len(starts), np.int64)
+    for turn in (3, 0, 1):  # to the left, straight on, to the right: what is found last holds
+        wanted = ends + (directions + turn) % 4
+        at = order[np.searchsorted(keys, wanted, sorter=order).clip(max=len(order) - 1)]
+        found = keys[at] == wanted
+        following[found] = at[found]
+    return following
+
+
+def _split(ring: np.ndarray) -> Iterator[np.ndarray]:
+    """Cut a ring in two at every corner that it comes to twice."""
+    path: list[tuple[int, int]] = []
+    where: dict[tuple[int, int], int] = {}
+    for corner in map(tuple, ring.tolist()):
+        if corner in where:
+            loop = path[where[corner] :]
+            yield np.array(loop)
+            for gone in loop[1:]:
+                del where[gone]
+            del path[where[corner] + 1 :]
+        else:
+            where[corner] = len(path)
+            path.append(corner)
+    yield np.array(path)
+
+
+def _area(ring: np.ndarray) -> float:
+    """Measure what a ring goes around, negative if it is a hole (Gauss' shoelace)."""
+    x, y = ring.T
+    return (np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2
+
+
+def _simplified(rim: np.ndarray, holes: list[np.ndarray], tolerance: float) -> Polygon:
+    """Leave corners out, as long as no ring comes to cross or touch another or itself."""
+    if tolerance == 0:
+        return [rim, *holes]
+    import shapely  # which most who come here do not need
+
+    polygon = shapely.Polygon(rim, holes).simplify(tolerance)
+    return [np.array(ring.coords[:-1]) for ring in (polygon.exterior, *polygon.interiors)]
