@@ -54,7 +54,6 @@ Overrides = Annotated[
     list[str] | None, typer.Argument(metavar="KEY.PATH=VALUE", help="Laid over the recipe.")
 ]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, such as runs/NAME/1.")]
-FORMATS = "labelme, masks, labels, coco, rle, geojson (QuPath) and imagej (ROI zips)"
 Tolerance = Annotated[float, typer.Option(help="Pixels by which an outline may move.")]
 
 
@@ -227,7 +226,9 @@ def report(run: RunFolder) -> None:
 
 @app.command(**_example("convert labelme masks drawn/ masks/ --classes cell"))
 def convert(
-    read_as: Annotated[str, typer.Argument(metavar="FROM", help=f"One of {FORMATS}.")],
+    read_as: Annotated[
+        str, typer.Argument(metavar="FROM", help="labelme, masks, labels, coco, rle, geojson or imagej.")
+    ],
     write_as: Annotated[str, typer.Argument(metavar="TO", help="Another of them.")],
     source: Annotated[Path, typer.Argument(metavar="IN", help="A file or folder to read.")],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="A file or folder to write.")],

@@ -29,6 +29,7 @@ LIGHT = [
     "annotations.coco",
     "annotations.geojson",
     "annotations.imagej",
+    "annotations.objects",
     "annotations.rings",
     "annotations.masks",
     "annotations.convert",
@@ -50,6 +51,10 @@ LIGHT = [
     "prediction.tiling",
     "prediction.merge",
     "prediction.predict",
+    "serving.metadata",
+    "serving.card",
+    "serving.client",
+    "serving.over_rest",
     "training.schedule",
     "report.page",
 ]

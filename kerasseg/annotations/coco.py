@@ -9,9 +9,17 @@ from typing import Any
 import numpy as np
 
 from kerasseg.annotations import rle
-from kerasseg.annotations.documents import checked_points, checked_size, contained, read_json, write_json
-from kerasseg.annotations.draw import draw_mask
-from kerasseg.annotations.shapes import BACKGROUND_LABEL, CROWD, IGNORE_LABEL, Drawing, Shape, instances
+from kerasseg.annotations.documents import checked_points, checked_size, contained, read_json, write_json_list
+from kerasseg.annotations.draw import draw_instance
+from kerasseg.annotations.shapes import (
+    BACKGROUND_LABEL,
+    CROWD,
+    IGNORE_LABEL,
+    SCORE,
+    Drawing,
+    Shape,
+    instances,
+)
 from kerasseg.annotations.trace import label_shapes
 from kerasseg.errors import UserError
 
@@ -71,18 +79,57 @@ def write(path: Path, drawings: Iterable[Drawing], classes: Sequence[str]) -> No
     classes : sequence of str
         The categories 1, 2, ...
     """
-    ids = {name: at for at, name in enumerate(classes, start=1)}
-    images, annotations = [], []
-    for image_id, drawing in enumerate(drawings, start=1):
-        height, width = drawing.size
-        images.append({"id": image_id, "file_name": drawing.image_path, "height": height, "width": width})
-        for shapes in instances([shape for shape in drawing.shapes if shape.label != BACKGROUND_LABEL]):
-            of = ids.values() if shapes[0].label == IGNORE_LABEL else [ids[shapes[0].label]]
-            for category_id in of:
-                entry = {"id": len(annotations) + 1, "image_id": image_id, "category_id": category_id}
-                annotations.append(entry | _annotation(shapes, drawing.size))
-    categories = [{"id": at, "name": name} for name, at in ids.items()]
-    write_json(Path(path), {"images": images, "categories": categories, "annotations": annotations})
+    drawings = list(drawings)
+    images = [(drawing.image_path, drawing.size) for drawing in drawings]
+    groups = (
+        (image_id, shapes)
+        for image_id, drawing in enumerate(drawings, start=1)
+        for shapes in instances([shape for shape in drawing.shapes if shape.label != BACKGROUND_LABEL])
+    )
+    _write(path, images, groups, classes)
+
+
+def write_objects(
+    path: Path, name: str, size: tuple[int, int], objects: Iterable[Shape], classes: Sequence[str]
+) -> None:
+    """Write the objects of one image, one after another.
+
+    Parameters
+    ----------
+    path : Path
+        The JSON file to appear.
+    name : str
+        The image.
+    size : tuple of int
+        Its height and width.
+    objects : iterable of Shape
+        One an object.
+    classes : sequence of str
+        The categories 1, 2, ...
+    """
+    _write(path, [(name, size)], ((1, [shape]) for shape in objects), classes)
+
+
+def _write(
+    path: Path,
+    images: list[tuple[str | None, tuple[int, int]]],
+    groups: Iterable[tuple[int, list[Shape]]],
+    classes: Sequence[str],
+) -> None:
+    """Write instances as they come, each with the number of its image."""
+    ids = {label: at for at, label in enumerate(classes, start=1)}
+    listed = [
+        {"id": at, "file_name": name, "height": height, "width": width}
+        for at, (name, (height, width)) in enumerate(images, start=1)
+    ]
+    categories = [{"id": at, "name": label} for label, at in ids.items()]
+    entries = (
+        {"image_id": image_id, "category_id": category_id} | _annotation(shapes, images[image_id - 1][1])
+        for image_id, shapes in groups
+        for category_id in (ids.values() if shapes[0].label == IGNORE_LABEL else [ids[shapes[0].label]])
+    )
+    numbered = ({"id": at} | entry for at, entry in enumerate(entries, start=1))
+    write_json_list(Path(path), {"images": listed, "categories": categories}, "annotations", numbered)
 
 
 def _key(entry: Any, key: str, path: Path) -> Any:
@@ -111,7 +158,7 @@ def _looked_up(found: dict, entry: Any, key: str) -> Any:
 def _shapes(entry: dict, label: str, size: tuple[int, int], group_id: int) -> list[Shape]:
     """Read one annotation; a ValueError says what is wrong."""
     segmentation = entry.get("segmentation")
-    other = {CROWD: 1} if entry.get(CROWD) else {}
+    other = {key: entry[key] for key in (CROWD, SCORE) if entry.get(key)}
     if isinstance(segmentation, dict):
         mask = _run_length_mask(segmentation, size)
         return [_with(shape, other) for shape in label_shapes(mask.astype(np.uint8), lambda _: label)]
@@ -143,10 +190,10 @@ def _run_length_mask(segmentation: dict, size: tuple[int, int]) -> np.ndarray:
 
 def _annotation(shapes: list[Shape], size: tuple[int, int]) -> dict[str, Any]:
     crowd = int(not all(shape.is_object for shape in shapes))
-    if not crowd and all(shape.shape_type in _POLYGONS for shape in shapes):
-        return _of_polygons([shape.points for shape in shapes])
-    mask = draw_mask(shapes, size, [shapes[0].label]) > 0
-    return _of_mask(mask) | {CROWD: crowd}
+    outlined = not crowd and all(shape.shape_type in _POLYGONS for shape in shapes)
+    entry = _of_polygons([shape.points for shape in shapes]) if outlined else _of_pixels(shapes, size)
+    said = {SCORE: shapes[0].other[SCORE]} if SCORE in shapes[0].other else {}
+    return entry | {CROWD: crowd} | said
 
 
 def _of_polygons(outlines: list[np.ndarray]) -> dict[str, Any]:
@@ -156,18 +203,20 @@ def _of_polygons(outlines: list[np.ndarray]) -> dict[str, Any]:
         "segmentation": [points.ravel().tolist() for points in outlines],
         "area": float(sum(map(_area, outlines))),
         "bbox": [*low.tolist(), *(high - low).tolist()],
-        CROWD: 0,
     }
 
 
-def _of_mask(mask: np.ndarray) -> dict[str, Any]:
-    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
-    box = [columns[0], rows[0], np.ptp(columns) + 1, np.ptp(rows) + 1] if rows.size else [0, 0, 0, 0]
-    return {
-        "segmentation": {"size": list(mask.shape), "counts": rle.compress(rle.counts(mask))},
-        "area": int(mask.sum()),
-        "bbox": [int(side) for side in box],
-    }
+def _of_pixels(shapes: list[Shape], size: tuple[int, int]) -> dict[str, Any]:
+    held = draw_instance(shapes, size)
+    if held is None:
+        counts, box, area = [size[0] * size[1]], [0, 0, 0, 0], 0
+    else:
+        column, row = held.points[0].astype(int).tolist()
+        height, width = held.mask.shape
+        counts = rle.box_counts(held.mask, (row, column), size)
+        box, area = [column, row, width, height], int(held.mask.sum())
+    runs = {"size": list(size), "counts": rle.compress(counts)}
+    return {"segmentation": runs, "area": area, "bbox": box}
 
 
 def _area(points: np.ndarray) -> float:

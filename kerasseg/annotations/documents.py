@@ -48,12 +48,6 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path}: this is not JSON ({error}); save it again") from error
 
 
-def write_json(path: Path, document: Any, indent: int | None = None) -> None:
-    """Write a JSON file, which appears when it is complete."""
-    with files.write_atomically(path) as temporary:
-        temporary.write_text(json.dumps(document, indent=indent, ensure_ascii=False), encoding="utf-8")
-
-
 def write_json_list(path: Path, head: Mapping[str, Any], key: str, entries: Iterable[Any]) -> None:
     """Write a JSON object whose last key holds a list, one entry after another: the list is never in memory.
 

@@ -82,7 +82,7 @@ def _read_geojson(source: Path, options: Options) -> Drawings:
 
 
 def _read_imagej(source: Path, options: Options) -> Drawings:
-    paths = [source] if source.is_file() else _found(source, (".zip", ".roi"))
+    paths = [source] if source.is_file() else _found(source, (".zip",))
     return _each(paths, source, lambda path: imagej.read(path, options.classes, _size_beside(path)))
 
 

@@ -17,7 +17,7 @@ from kerasseg.annotations.documents import (
     checked_size,
     contained,
     read_json,
-    write_json,
+    write_json_list,
 )
 from kerasseg.annotations.shapes import Drawing, Shape
 from kerasseg.errors import UserError, unknown
@@ -92,19 +92,18 @@ def write(path: Path, drawing: Drawing) -> None:
     path : Path
         The JSON file to appear.
     drawing : Drawing
-        What it shall hold.
+        What it shall hold; its shapes may be any iterable, and are written one after another.
     """
-    document = {
+    head = {
         **drawing.other,
         "version": drawing.version or VERSION,
         "flags": drawing.flags,
-        "shapes": [_shape_json(shape) for shape in drawing.shapes],
         "imagePath": drawing.image_path,
         "imageData": drawing.image_data,
         "imageHeight": drawing.size[0],
         "imageWidth": drawing.size[1],
     }
-    write_json(Path(path), document, indent=2)
+    write_json_list(Path(path), head, "shapes", map(_shape_json, drawing.shapes))
 
 
 def _size(document: dict, image_path: str | None, path: Path) -> tuple[int, int]:

@@ -122,9 +122,35 @@ def pixels(
 
 def counts(mask: np.ndarray) -> list[int]:
     """Write a mask ``(Y, X)`` as COCO's uncompressed counts: background, object, ... column by column."""
-    starts, ends = _runs(mask, "column")
+    return _lengths(*_runs(mask, "column"), mask.size)
+
+
+def box_counts(mask: np.ndarray, corner: tuple[int, int], size: tuple[int, int]) -> list[int]:
+    """Write what lies in a box as :func:`counts` of the whole image, at the cost of the box.
+
+    Parameters
+    ----------
+    mask : numpy.ndarray, shape (Y, X), bool
+        The pixels in the box.
+    corner : tuple of int
+        Row and column of the box's first pixel.
+    size : tuple of int
+        Height and width of the image.
+    """
+    step = mask.shape[0] + 1  # a row of background below ends each column's last run
+    starts, ends = _runs(np.pad(mask, ((0, 1), (0, 0))), "column")
+    columns, rows = np.divmod(starts, step)
+    first = (corner[1] + columns) * size[0] + corner[0] + rows
+    last = first + ends - starts
+    apart = first[1:] != last[:-1]  # but not where the box is as high as the image
+    begins, ends = np.append(True, apart)[: first.size], np.append(apart, True)[: first.size]
+    return _lengths(first[begins], last[ends], size[0] * size[1])
+
+
+def _lengths(starts: np.ndarray, ends: np.ndarray, total: int) -> list[int]:
+    """Turn where runs start and end into lengths of background, object, background, ..."""
     edges = np.stack([starts, ends], axis=1).ravel()
-    lengths = np.diff(edges, prepend=0, append=mask.size)
+    lengths = np.diff(edges, prepend=0, append=total)
     return (lengths if lengths[-1] or lengths.size == 1 else lengths[:-1]).tolist()
 
 

@@ -76,7 +76,7 @@ def mask_shapes(mask: np.ndarray, classes: Sequence[str]) -> list[Shape]:
 def label_shapes(labels: np.ndarray, label_of: Callable[[int], str]) -> list[Shape]:
     """Hold each instance exactly, as a ``mask`` shape; see :func:`trace_labels`."""
     boxes = enumerate(ndimage.find_objects(labels), start=1)
-    return [_mask_shape(labels[box] == at, box, label_of(at)) for at, box in boxes if box is not None]
+    return [box_shape(labels[box] == at, box, label_of(at)) for at, box in boxes if box is not None]
 
 
 def pixels_shape(rows: np.ndarray, columns: np.ndarray, label: str) -> Shape:
@@ -92,7 +92,7 @@ def pixels_shape(rows: np.ndarray, columns: np.ndarray, label: str) -> Shape:
     box = tuple(slice(int(axis.min()), int(axis.max()) + 1) for axis in (rows, columns))
     mask = np.zeros([part.stop - part.start for part in box], bool)
     mask[rows - box[0].start, columns - box[1].start] = True
-    return _mask_shape(mask, box, label)
+    return box_shape(mask, box, label)
 
 
 def outline(shapes: Iterable[Shape], tolerance: float = TOLERANCE) -> list[Shape]:
@@ -109,18 +109,19 @@ def outline(shapes: Iterable[Shape], tolerance: float = TOLERANCE) -> list[Shape
     free = max((shape.group_id for shape in shapes if shape.group_id is not None), default=0) + 1
     outlined = []
     for group_id, shape in enumerate(shapes, start=free):
-        outlined += _polygons(shape, tolerance, group_id) if shape.shape_type == "mask" else [shape]
+        outlined += mask_polygons(shape, tolerance, group_id) if shape.shape_type == "mask" else [shape]
     return outlined
 
 
-def _mask_shape(pixels: np.ndarray, box: tuple[slice, slice], label: str) -> Shape:
+def box_shape(pixels: np.ndarray, box: tuple[slice, slice], label: str) -> Shape:
+    """Hold one instance exactly, as a ``mask`` shape: its pixels ``(Y, X)`` in a box of rows and columns."""
     rows, columns = box
     points = np.array([[columns.start, rows.start], [columns.stop - 1, rows.stop - 1]], np.float64)
     return Shape(label, points, "mask", mask=pixels)
 
 
-def _polygons(shape: Shape, tolerance: float, group_id: int) -> list[Shape]:
-    """Outline the parts of one mask; they need a group if they are several and have none."""
+def mask_polygons(shape: Shape, tolerance: float, group_id: int) -> list[Shape]:
+    """Outline the parts of one ``mask`` shape; they need a group if they are several and have none."""
     padded = np.pad(shape.mask, 1).astype(np.uint8)
     contours, hierarchy = cv2.findContours(padded, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     if not contours or (hierarchy[0][:, 3] >= 0).any():

@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 
@@ -114,3 +114,8 @@ class Blocks:
             there.append(slice(start - part.start, stop - part.start))
             here.append(slice(start - origin, stop - origin))
         pixels[tuple(there)] = block[tuple(here)]
+
+
+def cuts(length: int, step: int) -> Iterator[slice]:
+    """Cut an axis into parts of so many pixels; the last may have fewer."""
+    return (slice(at, min(at + step, length)) for at in range(0, length, step))

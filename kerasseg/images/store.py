@@ -19,7 +19,7 @@ import numpy as np
 from kerasseg.errors import UserError
 from kerasseg.images import calibration, files, omezarr, tiff, tiffblocks
 from kerasseg.images.axes import Arrangement, arrangement
-from kerasseg.images.blocks import Blocks
+from kerasseg.images.blocks import Blocks, cuts
 from kerasseg.images.calibration import PixelSize
 from kerasseg.images.dtypes import as_intensities, intensity_type
 
@@ -112,7 +112,7 @@ class Store:
         *planes, rows, _ = self._arrangement.along_space(self._blocks.block)
         row_bytes = math.prod((*planes, width, self.shape[-1])) * self.dtype.itemsize
         rows *= max(1, BAND_BYTES // (row_bytes * rows))
-        steps = [*map(_steps, depth, planes), _steps(height, rows), [slice(0, width)]]
+        steps = [*map(cuts, depth, planes), cuts(height, rows), [slice(0, width)]]
         yield from itertools.product(*steps)
 
     def close(self) -> None:
@@ -164,7 +164,7 @@ def open_store(path: Path, axes: str | None = None, *, fill_missing: bool = Fals
     UserError
         If there is no such file, it is damaged or absurdly large, or its axes do not make one image.
     """
-    path = Path(path)
+    path, axes = Path(path), axes.upper() if axes else None
     if path.is_dir():
         return _open_zarr(path, axes, fill_missing)
     return _open_tiff(path, axes) if files.format_of(path) is tiff else _open_whole(path, axes)
@@ -205,7 +205,3 @@ def _within(part: slice, length: int) -> slice:
     start = min(max(part.start or 0, 0), length)
     stop = length if part.stop is None else min(part.stop, length)
     return slice(start, max(start, stop))
-
-
-def _steps(length: int, step: int) -> Iterator[slice]:
-    return (slice(at, min(at + step, length)) for at in range(0, length, step))

@@ -6,7 +6,6 @@ it are in memory at a time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,8 +77,3 @@ class Result:
         """Give one plane of one channel at all its sizes."""
         volume = self.pixels[..., channel] if "C" in self.axes else self.pixels
         return levels(volume[plane] if "Z" in self.axes else volume, self.shrink)
-
-
-def bands(height: int, rows: int) -> Iterator[slice]:
-    """Cut a plane into bands of so many rows; the last may have fewer."""
-    return (slice(top, min(top + rows, height)) for top in range(0, height, rows))

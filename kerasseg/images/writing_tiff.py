@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import tifffile
 
+from kerasseg.images.blocks import cuts
 from kerasseg.images.files import write_atomically
 from kerasseg.images.pyramid import Plane
-from kerasseg.images.writing import Result, bands
+from kerasseg.images.writing import Result
 
 TILE = 512
 TIFF_UNIT = 16  # sides of a tile are multiples of it
@@ -67,7 +68,7 @@ def _tiles(planes: tuple[Plane, ...], tile: tuple[int, int]) -> Iterator[np.ndar
     for plane in planes:
         height, width = plane.shape
         band = np.zeros((tile[0], math.ceil(width / tile[1]) * tile[1]), plane.dtype)
-        for rows in bands(height, tile[0]):
+        for rows in cuts(height, tile[0]):
             band[: rows.stop - rows.start, :width] = plane[rows]
             band[rows.stop - rows.start :] = 0
             for left in range(0, width, tile[1]):

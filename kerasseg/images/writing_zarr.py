@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kerasseg.errors import UserError, unknown
+from kerasseg.images.blocks import cuts
 from kerasseg.images.omezarr import is_zarr, library
 from kerasseg.images.pyramid import Plane
-from kerasseg.images.writing import Result, bands
+from kerasseg.images.writing import Result
 
 if TYPE_CHECKING:
     import zarr
@@ -61,8 +62,8 @@ def _write_level(group: zarr.Group, name: str, level: list[list[Plane]], result:
     array = _create(group, name, size, result)
     for channel, planes in enumerate(level):
         first = (channel,) if "C" in result.axes else ()
-        for some in bands(len(planes), *(depth or [1])):
-            for band in bands(size[0], rows):
+        for some in cuts(len(planes), *(depth or [1])):
+            for band in cuts(size[0], rows):
                 block = np.stack([plane[band] for plane in planes[some]])
                 array[(*first, some, band) if depth else (*first, band)] = block if depth else block[0]
 

@@ -47,7 +47,7 @@ def parse(url: str) -> Address:
     found = FORM.fullmatch(url)
     if not found:
         raise UserError(
-            f"{url}: expected grpc://host:port/name or rest://host:port/name, with :version behind if wanted; "
+            f"{url}: expected grpc://host:port/name or rest://host:port/name, and :version if wanted; "
             "TensorFlow Serving listens on port 8500 for grpc and on 8501 for rest"
         )
     if found["scheme"] not in SCHEMES:

@@ -6,10 +6,10 @@ with no run directory at hand.
 
 from __future__ import annotations
 
-import importlib
 import math
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -19,23 +19,23 @@ from kerasseg.serving.address import Address, parse
 from kerasseg.serving.failures import Absent, Exhausted, Failure, Refused, Unavailable, insist
 from kerasseg.serving.metadata import Metadata
 
-DEADLINE = 120.0  # seconds for one request
-PATIENCE = 300.0  # seconds for a server to come back
-CONNECT_PATIENCE = 10.0  # seconds for it to be there at all
-LARGEST_REQUEST = 64 << 20  # bytes; proxies often allow less than gRPC's 2 GB, and less is lost on a retry
+DEADLINE = 120.0
+PATIENCE = 300.0
+PATIENCE_AT_FIRST = 10.0
+LARGEST_REQUEST = 64 << 20  # proxies often allow less than gRPC's 2 GB, and less is lost when one is repeated
 
 ADVICE = {
-    Unavailable: "the server does not answer; see that it runs and that host and port are right, and give the "
-    "same command again",
-    Absent: "the server has no such model or version; leave the version out, or look at "
-    "http://HOST:8501/v1/models/NAME for those that it has",
+    Unavailable: "the server does not answer; see that it runs and that host and port are right, and give "
+    "the same command again",
+    Absent: "the server has no such model or version; leave the version out, or see which it has at "
+    "http://HOST:8501/v1/models/NAME",
     Exhausted: "one tile is too much for the server; make tiles smaller, or give it more memory",
     Refused: "the server refuses the request",
 }
 
 
 class Connection(Protocol):
-    """A way to ask: see `over_grpc.Grpc` and `over_rest.Rest`."""
+    """A way to ask: `over_grpc.Grpc` or `over_rest.Rest`."""
 
     bytes_a_number: int
 
@@ -45,62 +45,125 @@ class Connection(Protocol):
         """Ask for one output of a signature, and say which version answered."""
 
 
+@dataclass(frozen=True)
 class RemoteForward:
     """A `kerasseg.prediction.predict.Forward` that a server computes.
-
-    Every request goes to the version that answered the first, so that one image is never answered by two
-    models while a server takes up a new version.
 
     Attributes
     ----------
     address : Address
-        With the version that answers.
+        With the version that answered first: all tiles go to it, so that no image is answered by two models
+        while a server takes up a new one.
     metadata : Metadata
         What that version takes and gives.
+    connection, patience, largest_request
+        See `forward`.
     """
 
-    def __init__(
-        self, address: Address, connection: Connection, *, patience: float, largest_request: int
-    ) -> None:
-        self.address, self._connection = address, connection
-        self._patience, self._largest_request = min(patience, CONNECT_PATIENCE), largest_request
-        self.metadata = self._introduce()
-        self._patience = patience
+    address: Address
+    metadata: Metadata
+    connection: Connection
+    patience: float
+    largest_request: int
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
-        """Answer for tiles: (B, Y, X, C) float32, normalised, to (B, Y, X, K) float32."""
+        """Answer for tiles: (B, Y, X, C) float32, normalised, to (B, Y, X, K) float32.
+
+        Raises
+        ------
+        UserError
+            If the tiles have other channels than the model, or the server gives no answer.
+        """
         count, height, width, channels = batch.shape
         if channels != self.metadata.channels:
             raise UserError(
-                f"{self.address}: the model takes {self.metadata.channels} channels, the tiles have {channels}"
+                f"{self.address}: the model takes {self.metadata.channels} channels, tiles have {channels}"
             )
         numbers = height * width * max(channels, self.metadata.outputs)
-        most = max(1, self._largest_request // (numbers * self._connection.bytes_a_number))
+        most = max(1, self.largest_request // (numbers * self.connection.bytes_a_number))
         parts = np.array_split(batch, math.ceil(count / most))
-        return np.concatenate([self._answer(part) for part in parts])
-
-    def _introduce(self) -> Metadata:
-        try:
-            told, version = self._ask("metadata", "request", np.array([""]), "metadata")
-            metadata = Metadata.from_json(_text(told[0]))
-        except (Refused, ValueError) as error:
-            raise UserError(
-                f"{self.address}: this model was not made by kerasseg export, or by an older one: it does not "
-                f"say what it takes ({error}). Export it again"
-            ) from error
-        self.address = replace(self.address, version=version)
-        return metadata
+        with _advised(self.address):
+            return np.concatenate([self._answer(part) for part in parts])
 
     def _answer(self, tiles: np.ndarray) -> np.ndarray:
-        """Ask for tiles; in halves where they are too many for the server."""
+        """Ask for tiles; for half of them at a time where they are too many for the server."""
+        version, half = self.address.version, len(tiles) // 2
         try:
-            return self._ask("tiles", "tiles", tiles, "probabilities")[0]
+            return insist(
+                lambda: self.connection.ask("tiles", "tiles", tiles, "probabilities", version), self.patience
+            )[0]
         except Exhausted:
-            half = len(tiles) // 2
-            if half:
-                return np.concatenate([self._answer(tiles[:half]), self._answer(tiles[half:])])
-            raise
+            if half == 0:
+                raise
+        return np.concatenate([self._answer(tiles[:half]), self._answer(tiles[half:])])
 
 
-"""
-"""
+def forward(
+    url: str,
+    *,
+    deadline: float = DEADLINE,
+    patience: float = PATIENCE,
+    largest_request: int = LARGEST_REQUEST,
+) -> RemoteForward:
+    """Get to know a served model.
+
+    Parameters
+    ----------
+    url : str
+        ``grpc://host:port/name`` or ``rest://host:port/name``, with ``:version`` behind for another than the
+        latest.
+    deadline : float
+        Seconds after which a request is given up and repeated.
+    patience : float
+        For how many seconds a server that was there may be away.
+    largest_request : int
+        In bytes; more tiles than fit travel one request after another.
+
+    Returns
+    -------
+    RemoteForward
+        To be called with batches of tiles.
+
+    Raises
+    ------
+    UserError
+        If the address is none, or no server, model or version is there.
+    """
+    address = parse(url)
+    connection = _connect(address, deadline)
+    with _advised(address):
+        metadata, version = _introduce(connection, address, min(patience, PATIENCE_AT_FIRST))
+    return RemoteForward(replace(address, version=version), metadata, connection, patience, largest_request)
+
+
+def _connect(address: Address, deadline: float) -> Connection:
+    if address.scheme == "rest":
+        from kerasseg.serving.over_rest import Rest
+
+        return Rest(address, deadline)
+    from kerasseg.serving.over_grpc import Grpc  # imports TensorFlow
+
+    return Grpc(address, deadline)
+
+
+def _introduce(connection: Connection, address: Address, patience: float) -> tuple[Metadata, int]:
+    """Ask the model what it takes, and the server which version that is."""
+    anything = np.array([""], object)
+    try:
+        told, version = insist(
+            lambda: connection.ask("metadata", "request", anything, "metadata", address.version), patience
+        )
+        text = told[0].decode() if isinstance(told[0], bytes) else str(told[0])
+        return Metadata.from_json(text), version
+    except (Refused, ValueError) as error:
+        raise UserError(
+            f"{address}: the model does not say what it takes ({error}); write it by kerasseg export"
+        ) from error
+
+
+@contextmanager
+def _advised(address: Address) -> Iterator[None]:
+    try:
+        yield
+    except Failure as failure:
+        raise UserError(f"{address}: {ADVICE[type(failure)]} ({failure})") from failure

@@ -32,6 +32,11 @@ class Refused(Failure):
     """The server does not answer this request, however often it is asked."""
 
 
+def refusal(message: str) -> Failure:
+    """Tell what is refused for good from what exceeds TensorFlow Serving's `max_batch_size`."""
+    return Exhausted(message) if "larger than maximum input batch size" in message else Refused(message)
+
+
 def insist(
     ask: Callable[[], Answer],
     patience: float,

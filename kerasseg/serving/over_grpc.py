@@ -6,7 +6,7 @@ import numpy as np
 
 from kerasseg.errors import UserError
 from kerasseg.serving.address import Address
-from kerasseg.serving.failures import Absent, Exhausted, Failure, Refused, Unavailable
+from kerasseg.serving.failures import Absent, Exhausted, Failure, Unavailable, refusal
 
 try:
     import grpc
@@ -78,4 +78,4 @@ class Grpc:
 
 
 def _failure(error: grpc.RpcError) -> Failure:
-    return FAILURES.get(error.code(), Refused)(f"{error.code().name}: {error.details()}")
+    return FAILURES.get(error.code(), refusal)(f"{error.code().name}: {error.details()}")

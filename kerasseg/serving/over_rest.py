@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from kerasseg.serving.address import Address
-from kerasseg.serving.failures import Absent, Exhausted, Refused, Unavailable
+from kerasseg.serving.failures import Absent, Exhausted, Refused, Unavailable, refusal
 
 BYTES_A_NUMBER = 21  # "0.30000001192092896, "
 FAILURES = {
@@ -79,7 +79,7 @@ class Rest:
             with urllib.request.urlopen(url, body, self._deadline) as response:
                 return json.load(response)
         except urllib.error.HTTPError as error:
-            raise FAILURES.get(error.code, Refused)(f"HTTP {error.code}: {_message(error)}") from error
+            raise FAILURES.get(error.code, refusal)(f"HTTP {error.code}: {_message(error)}") from error
         except (OSError, http.client.HTTPException) as error:  # refused, reset, timed out, broken off
             raise Unavailable(str(error) or type(error).__name__) from error
         except ValueError as error:

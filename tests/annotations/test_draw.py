@@ -1,11 +1,13 @@
 """Drawn pixels against labelme's own."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kerasseg.annotations.draw import PAINTERS, draw_labels, draw_mask
+from kerasseg.annotations.draw import PAINTERS, draw_instance, draw_labels, draw_mask
 from kerasseg.annotations.shapes import BACKGROUND_LABEL, IGNORE_LABEL, Shape
 from kerasseg.errors import UserError
 
@@ -50,6 +52,21 @@ def _random_mask(draw, label, group_id) -> Shape:
     seed = draw(st.integers(0, 2**32 - 1))
     pixels = np.random.default_rng(seed).random((bottom - top + 1, right - left + 1)) < 0.5
     return Shape(label, np.array([[left, top], [right, bottom]], float), "mask", group_id, pixels)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(shapes(), min_size=1, max_size=3))
+def test_an_instance_in_its_box_has_the_pixels_that_it_has_in_the_image(parts):
+    whole = draw_mask([replace(part, label="cell") for part in parts], SIZE, CLASSES)
+    held = draw_instance(parts, SIZE)
+    assert (held is None) is not whole.any()
+    if held:
+        left, top = held.points[0].astype(int)
+        height, width = held.mask.shape
+        pasted = np.zeros(SIZE, bool)
+        pasted[top : top + height, left : left + width] = held.mask
+        assert np.array_equal(pasted, whole == 1)
+        assert (held.label, held.shape_type, held.group_id) == (parts[0].label, "mask", None)
 
 
 @settings(max_examples=300, deadline=None)

@@ -118,3 +118,9 @@ def test_sartorius_runs_cover_cells(shared_data):
     parts = {order: ndimage.label(rle.decode(runs, size, order))[1] for order in rle.ORDERS}
     assert parts["row"] == 1
     assert parts["column"] > 1
+
+
+@given(MASKS, st.integers(0, 3), st.integers(0, 3), st.integers(0, 3), st.integers(0, 3))
+def test_counts_of_a_box_are_those_of_the_image(mask, above, below, left, right):
+    image = np.pad(mask, ((above, below), (left, right)))
+    assert rle.box_counts(mask, (above, left), image.shape) == rle.counts(image)

@@ -117,3 +117,18 @@ def test_nothing_is_left_of_a_file_that_cannot_be_finished(tmp_path, monkeypatch
     with pytest.raises(UserError, match=r"a\.tif: it cannot be written \(No space left"):
         write_tiff(tmp_path / "a.tif", result("YX", np.uint8))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("axes", "size"), [("YXC", (1.0, 1.0)), ("XY", (1.0, 1.0)), ("YX", (1.0,))])
+def test_axes_and_sizes_that_do_not_fit_the_array_are_refused(axes, size):
+    with pytest.raises(ValueError, match=r"axes|pixel size"):
+        Result(np.zeros((3, 4), np.uint8), axes, size, "nearest")
+
+
+def test_probabilities_in_bytes_have_levels_by_area(tmp_path):
+    scaled = np.full((600, 20, 2), 100, np.uint8)
+    scaled[1::2] = 200
+    write_tiff(tmp_path / "a.tif", Result(scaled, "YXC", (None, None), "area"))
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        smaller = file.series[0].levels[1].asarray()
+    assert (smaller.dtype, smaller.shape, np.unique(smaller).tolist()) == (np.uint8, (2, 300, 10), [150])
