@@ -1,14 +1,14 @@
 """Labels of a mask that arrives band by band: rows of an image, or planes of a volume.
 
-The labels are those of the whole mask, number by number: `labels` and `watershed` here equal
-`kerasseg.postprocess.labels` and `kerasseg.postprocess.watershed`. Every band is numbered by itself and
-written; which of its components touch those of the band before is noted along the seam. Then the pieces that
-belong together are joined, and the bands are read once more and numbered anew.
+The labels are those of the whole mask, number by number: the functions of `STREAMED` equal those of the same
+names in `kerasseg.postprocess.INSTANCES`. Every band is numbered by itself and written; which of its
+components touch those of the band before is noted along the seam. Then the pieces that belong together are
+joined, and the bands are read once more and numbered anew.
 
 What is in memory is one band, the seam, and a few numbers for every component of a band. Filling holes and
 the watershed look at one component at a time within its bounding box: a component that spans the image, as
-cells that all touch do, is in memory whole. `kerasseg.postprocess.boundary` has no form for bands: boundaries
-may connect everything, and labels do not say which pixels were boundary.
+cells that all touch do, is in memory whole. So is every mask with a class of boundaries, which may connect
+everything.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from kerasseg.errors import UserError
 from kerasseg.postprocess import splitting
 from kerasseg.postprocess.components import Box, components, fill_objects
 from kerasseg.postprocess.numbering import Census
-from kerasseg.postprocess.splitting import split_objects
 
 
 def labels(
@@ -93,7 +92,7 @@ def watershed(
     boxes = pieces.boxes()
     if fill:
         fill_objects(into, boxes)
-    count = split_objects(into, boxes, distance, spacing)
+    count = splitting.split_objects(into, boxes, distance, spacing)
     return _renumber(into, pieces.rows, count, smallest)
 
 
@@ -102,12 +101,10 @@ def boundary(
 ) -> int:
     """Number the objects of a mask with a class of boundaries: see `kerasseg.postprocess.boundary`.
 
-    The whole mask is read into memory.
-
     Parameters
     ----------
     bands, into
-        As for `labels`.
+        As for `labels`; here the whole mask and its labels are in memory.
     boundary_id, smallest, fill
         As for the whole mask.
 
@@ -115,10 +112,17 @@ def boundary(
     -------
     int
         The number of objects.
+
+    Raises
+    ------
+    UserError
+        If the bands are not as high as `into`.
     """
-    whole = np.concatenate(list(bands))
-    into[:] = splitting.boundary(whole, boundary_id=boundary_id, smallest=smallest, fill=fill)
-    return int(into[:].max(initial=0))
+    mask = np.concatenate(list(bands))
+    _check_whole(len(mask), into)
+    numbered = splitting.boundary(mask, boundary_id=boundary_id, smallest=smallest, fill=fill)
+    into[:] = numbered
+    return int(numbered.max())
 
 
 STREAMED = {"components": labels, "watershed": watershed, "boundary": boundary}
@@ -162,7 +166,7 @@ def _write(bands: Iterable[np.ndarray], into: Any, diagonal: bool) -> _Pieces:
         count += len(sizes[-1])
         seams += [] if above is None else [_seam(above, (band[0], ids[0]), diagonal)]
         into[rows[-1]], above = ids, (band[-1], ids[-1])
-    _check_whole(rows, into)
+    _check_whole(rows[-1].stop if rows else 0, into)
     return _Pieces(rows, np.concatenate(sizes), np.concatenate(corners), _joined(seams, count))
 
 
@@ -173,10 +177,9 @@ def _next_rows(rows: list[slice], height: int, into: Any) -> slice:
     return slice(start, start + height)
 
 
-def _check_whole(rows: list[slice], into: Any) -> None:
-    stop = rows[-1].stop if rows else 0
-    if stop == 0 or stop < into.shape[0]:
-        raise UserError(f"bands of {stop} rows in all were given for labels of {into.shape}")
+def _check_whole(height: int, into: Any) -> None:
+    if height == 0 or height != into.shape[0]:
+        raise UserError(f"bands of {height} rows in all were given for labels of {into.shape}")
 
 
 def _corners(ids: np.ndarray, start: int) -> np.ndarray:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from kerasseg.recipe.data import Data
 from kerasseg.recipe.document import write
-from kerasseg.recipe.instances import AnyInstances, Components
+from kerasseg.recipe.instances import AnyInstances, Boundary, Components
 from kerasseg.recipe.losses import AnyLoss, Combo
 from kerasseg.recipe.models import AnyModel
 from kerasseg.recipe.section import Positive, Section
@@ -69,6 +70,15 @@ class Recipe(Section):
     """How whole images are predicted."""
     export: Export = Export()
     """What is written for use elsewhere."""
+
+    @field_validator("instances")
+    @classmethod
+    def _bounded_by_a_class(cls, instances: AnyInstances | None, info: ValidationInfo) -> AnyInstances | None:
+        data = info.data.get("data")  # missing where it is wrong itself
+        if data and isinstance(instances, Boundary) and instances.boundary_id > len(data.classes):
+            text = f"boundary_id is {instances.boundary_id}, and data.classes has {len(data.classes)}"
+            raise PydanticCustomError("component", "{text}", {"text": text})
+        return instances
 
     def dump(self) -> dict[str, Any]:
         """Give every key with its value in YAML's types, defaults included."""

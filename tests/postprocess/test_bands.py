@@ -1,5 +1,7 @@
 """Bands give what the whole gives, number by number, wherever it is cut."""
 
+import inspect
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -42,6 +44,24 @@ def test_the_watershed_in_bands_is_that_of_the_whole(mask, cuts, smallest, fill,
     np.testing.assert_array_equal(
         streamed("watershed", mask, cuts, **how), postprocess.watershed(mask, **how)
     )
+
+
+@settings(deadline=None, max_examples=20)
+@given(masks, cuts, st.integers(0, 4), st.booleans())
+def test_boundaries_in_bands_are_those_of_the_whole(mask, cuts, smallest, fill):
+    how = {"smallest": smallest, "fill": fill}
+    np.testing.assert_array_equal(streamed("boundary", mask, cuts, **how), postprocess.boundary(mask, **how))
+
+
+def test_bands_take_the_arguments_of_the_whole():
+    assert set(streaming.STREAMED) == set(postprocess.INSTANCES)
+    for method, banded in streaming.STREAMED.items():
+        assert keywords(banded) == keywords(postprocess.INSTANCES[method]), method
+
+
+def keywords(function):
+    parameters = inspect.signature(function).parameters.values()
+    return {each.name: each.default for each in parameters if each.kind is each.KEYWORD_ONLY}
 
 
 def test_arms_that_meet_in_the_last_band_are_one_object():
@@ -88,8 +108,9 @@ class Watched:
         self.pixels[rows] = values
 
 
-@pytest.mark.parametrize(("height", "message"), [(4, "5 rows and more"), (6, "5 rows in all")])
-def test_bands_that_are_not_the_whole_are_refused(height, message):
+@pytest.mark.parametrize("method", streaming.STREAMED)
+@pytest.mark.parametrize("height", [4, 6])
+def test_bands_that_are_not_the_whole_are_refused(method, height):
     mask = np.ones((5, 3), np.uint8)
-    with pytest.raises(UserError, match=message):
-        streaming.labels(banded(mask, {2}), np.zeros((height, 3), np.int32))
+    with pytest.raises(UserError, match=r"bands of 5 rows .* were given for labels of"):
+        streaming.STREAMED[method](banded(mask, {2}), np.zeros((height, 3), np.int32))

@@ -1,0 +1,59 @@
+"""How a recipe says what becomes of a mask."""
+
+import pytest
+
+from kerasseg.errors import UserError
+from kerasseg.recipe import load
+
+RECIPE = """\
+name: cells
+data: {{source: {{labelme: {{root: drawn}}}}, classes: {classes}}}
+model: unet
+instances: {instances}
+"""
+
+
+def loaded(folder, instances, classes="[cell]"):
+    path = folder / "cells.yaml"
+    path.write_text(RECIPE.format(instances=instances, classes=classes))
+    return load(path)
+
+
+@pytest.mark.parametrize(
+    ("written", "name", "arguments"),
+    [
+        ("watershed", "watershed", {"distance": 10.0, "spacing": None, "smallest": 0, "fill": False}),
+        (
+            "{watershed: {distance: 4, spacing: [2, 1, 1], smallest: 20}}",
+            "watershed",
+            {"distance": 4, "spacing": (2, 1, 1), "smallest": 20, "fill": False},
+        ),
+        ("{components: {fill: true}}", "components", {"smallest": 0, "fill": True, "diagonal": False}),
+    ],
+)
+def test_instances_are_a_name_and_its_arguments(tmp_path, written, name, arguments):
+    instances = loaded(tmp_path, written).instances
+    assert (instances.name, instances.arguments) == (name, arguments)
+
+
+def test_objects_need_not_be_told_apart(tmp_path):
+    assert loaded(tmp_path, "null").instances is None
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("watershd", r"unknown kind of instances 'watershd'.*did you mean 'watershed'"),
+        ("{components: {smalest: 3}}", r"components\.smalest: unknown key; did you mean 'smallest'"),
+        ("{watershed: {spacing: [0, 1]}}", r"spacing"),
+        ("boundary", r"instances: boundary_id is 2, and data\.classes has 1"),
+    ],
+)
+def test_mistakes_are_told(tmp_path, written, message):
+    with pytest.raises(UserError, match=message):
+        loaded(tmp_path, written)
+
+
+def test_a_class_of_boundaries_is_one_of_the_classes(tmp_path):
+    instances = loaded(tmp_path, "{boundary: {boundary_id: 1}}", "[edge, cell]").instances
+    assert instances.arguments["boundary_id"] == 1
