@@ -180,6 +180,9 @@ def predict(
     what: Annotated[str, typer.Option(help="mask, labels or probabilities.")] = "mask",
     to: Annotated[str | None, typer.Option(help=RESULT_FORMATS)] = None,
     server: Annotated[str | None, typer.Option(help="grpc://HOST:8500/NAME or rest://HOST:8501/NAME")] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Of a Dask cluster that sees the same paths: tcp://HOST:8786")
+    ] = None,
     tile: Annotated[int | None, typer.Option(help="Instead of the recipe's, as the next five.")] = None,
     overlap: Annotated[str | None, typer.Option(help="Pixels on each side of a tile, or auto.")] = None,
     blend: Annotated[str | None, typer.Option(help="crop, gaussian, hann or constant.")] = None,
@@ -194,6 +197,8 @@ def predict(
     if len(paths) != expected:
         named = "IMAGES OUT with --server" if server else "RUN IMAGES OUT"
         raise UserError(f"{' '.join(map(str, paths))}: expected {named}")
+    if server and scheduler:
+        raise UserError("--server and --scheduler: expected one of them; workers of a scheduler open RUN")
     *run, images, out = paths
     run = [_existing(path) for path in run]
     _start_tensorflow()
@@ -203,7 +208,7 @@ def predict(
     overlap = int(overlap) if overlap and overlap.isdecimal() else overlap
     tiles = {"tile": tile, "overlap": overlap, "blend": blend, "padding": padding, "symmetries": symmetries}
     how = {"what": what, "to": to, "threshold": threshold, "axes": axes, "force": force}
-    predict(model, images, out, **how, **tiles)
+    predict(model, images, out, scheduler=scheduler, **how, **tiles)
 
 
 @app.command(**_example("export runs/sartorius_linknet/1 served/cells"))
