@@ -221,8 +221,10 @@ def _result(future: Future) -> np.ndarray:
         raise UserError(
             "the scheduler is gone; when it is there again, the same command goes on where it was"
         ) from error
-    except ModuleNotFoundError as error:
+    except (ModuleNotFoundError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "deserialization" not in str(error):
+            raise
         raise UserError(
-            f"a worker has no {error.name}: install kerasseg[dask] of the same version on the scheduler and "
-            "on all workers"
+            f"the cluster does not know what it is asked ({' '.join(str(error).split())}): install "
+            "kerasseg[dask] of the same version on the scheduler and on all workers"
         ) from error

@@ -23,15 +23,18 @@ def forward(model: keras.Model) -> Forward:
     """Compile a Keras model into a function from arrays to arrays, for batches of every shape that it takes.
 
     One graph is traced for all shapes; `model.predict` builds a dataset and callbacks on every call, which
-    costs as much as the network itself on one image. The weights are those of now: see `folding`.
+    costs as much as the network itself on one image. Where there are several GPUs, each answers for a part of
+    the batch. It is computed in the precision of the model's layers. The weights are those of now: see
+    `folding`.
     """
     import tensorflow as tf
 
     from kerasseg.prediction.folding import folded
+    from kerasseg.prediction.replicas import compiled, replicated
 
-    model, signature = folded(model), tf.TensorSpec(model.input_shape, tf.float32)
-    graph = tf.function(lambda batch: model(batch, training=False), input_signature=[signature])
-    return _halving(lambda batch: graph(batch).numpy(), tf.errors.ResourceExhaustedError)
+    model, gpus = folded(model), [gpu.name for gpu in tf.config.list_logical_devices("GPU")]
+    answer = replicated(model, gpus) if len(gpus) > 1 else compiled(model)
+    return _halving(answer, tf.errors.ResourceExhaustedError)
 
 
 def empty_once(forward: Forward) -> Forward:
