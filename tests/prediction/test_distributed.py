@@ -162,6 +162,7 @@ def test_no_more_batches_are_on_their_way_than_keep_all_threads_busy():
     ("error", "message"),
     [
         (CancelledError(), "the scheduler is gone"),
+        (dask.comm.CommClosedError(), "the scheduler is gone"),
         (ModuleNotFoundError("No module named x"), r"module named x\): install kerasseg\[dask\]"),
         (RuntimeError("Error during deserialization"), "on the scheduler and on all workers"),
         (
