@@ -180,9 +180,7 @@ def predict(
     what: Annotated[str, typer.Option(help="mask, labels or probabilities.")] = "mask",
     to: Annotated[str | None, typer.Option(help=RESULT_FORMATS)] = None,
     server: Annotated[str | None, typer.Option(help="grpc://HOST:8500/NAME or rest://HOST:8501/NAME")] = None,
-    scheduler: Annotated[
-        str | None, typer.Option(help="Of a Dask cluster that sees the same paths: tcp://HOST:8786")
-    ] = None,
+    scheduler: Annotated[str | None, typer.Option(help="Dask's, of the same paths: tcp://HOST:8786")] = None,
     tile: Annotated[int | None, typer.Option(help="Instead of the recipe's, as the next five.")] = None,
     overlap: Annotated[str | None, typer.Option(help="Pixels on each side of a tile, or auto.")] = None,
     blend: Annotated[str | None, typer.Option(help="crop, gaussian, hann or constant.")] = None,

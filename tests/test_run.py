@@ -2,9 +2,11 @@
 
 import csv
 import json
+import pickle
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -157,6 +159,14 @@ def test_a_wrong_setting_is_named(finished, tmp_path):
     model = predict.local(finished.path)
     with pytest.raises(UserError, match=r"blend.*'hann'"):
         predict.predict(model, tmp_path, tmp_path / "out", blend="han", tile=64)
+
+
+def test_a_model_that_is_sent_to_another_process_opens_itself_there(finished):
+    model, tiles = predict.local(finished.path), np.random.default_rng(0).random((2, 32, 64, 1), np.float32)
+    sent = pickle.loads(pickle.dumps(model.elsewhere))
+    np.testing.assert_array_equal(sent(tiles), model.forward(tiles))
+    with pytest.raises(UserError, match="another model"):
+        replace(sent, weights="ab")(tiles)
 
 
 def test_an_export_gets_the_next_number_and_answers_without_kerasseg(finished):

@@ -183,7 +183,7 @@ def answers(
 
 
 def _keep_busy(client: Client, asked: deque, unasked: Iterator) -> int:
-    """Ask for so many batches that no worker waits, those that have just come included."""
+    """Ask for so many batches that no worker waits, and say how many are on their way."""
     most = BATCHES_PER_THREAD * max(1, sum(client.nthreads().values()))
     asked.extend(itertools.islice(unasked, max(0, most - len(asked))))
     return len(asked)
