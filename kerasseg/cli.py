@@ -175,7 +175,7 @@ def evaluate(
 @app.command(**_example("predict runs/cells/1 slides/ results/ --what labels"))
 def predict(
     paths: Annotated[
-        list[Path], typer.Argument(metavar="[RUN] IMAGES OUT", help="RUN is left out with --server.")
+        list[Path], typer.Argument(metavar="[RUN] IMAGES [OUT]", help="RUN is left out with --server.")
     ],
     what: Annotated[str, typer.Option(help="mask, labels or probabilities.")] = "mask",
     to: Annotated[str | None, typer.Option(help=RESULT_FORMATS)] = None,
@@ -190,19 +190,21 @@ def predict(
     force: Annotated[bool, typer.Option("--force", help="Start over, and replace what is there.")] = False,
 ) -> None:
     """Segment images of any size; killed, the same command goes on."""
-    expected = 2 if server else 3
-    if len(paths) != expected:
-        named = "IMAGES OUT with --server" if server else "RUN IMAGES OUT"
-        raise UserError(f"{' '.join(map(str, paths))}: expected {named}")
-    *run, images, out = paths
-    run = [_existing(path) for path in run]
+    runs = [] if server else [_existing(path) for path in paths[:1]]
+    images, out = _images_and_out(paths[len(runs) :])
     _start_tensorflow()
     from kerasseg.predict import local, predict, served
 
-    model = served(server) if server else local(*run)
+    model = served(server) if server else local(*runs)
     tiles = {"tile": tile, "overlap": overlap, "blend": blend, "padding": padding, "symmetries": symmetries}
     how = {"what": what, "to": to, "threshold": threshold, "axes": axes, "force": force}
     predict(model, images, out, **how, **tiles)
+
+
+def _images_and_out(paths: list[Path]) -> tuple[Path, Path]:
+    if len(paths) not in (1, 2):
+        raise UserError(f"{' '.join(map(str, paths)) or 'nothing'}: expected IMAGES and where results go")
+    return (*paths, Path("predictions"))[:2]
 
 
 @app.command(**_example("export runs/sartorius_linknet/1 served/cells"))

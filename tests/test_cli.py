@@ -30,7 +30,7 @@ def test_help_fits_a_screen_and_shows_an_example(verb):
     assert max(map(len, lines)) <= 80
     assert re.search(rf"Example:  kerasseg {verb}", shown.output)
     assert "..." not in shown.output.replace("KEY.PATH=VALUE]...", "").replace("[ARGS]...", "").replace(
-        "OUT}...", ""
+        "[OUT]}...", ""
     ), "nothing cut"
 
 
