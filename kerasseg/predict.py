@@ -15,13 +15,12 @@ from kerasseg.console import say
 from kerasseg.errors import UserError
 from kerasseg.images import files
 from kerasseg.postprocess import streaming
-from kerasseg.prediction import record
 from kerasseg.prediction.forward import Forward, forward
 from kerasseg.prediction.predictor import Predictor
 from kerasseg.recipe import amended
 from kerasseg.recipe.instances import AnyInstances, Components
 from kerasseg.recipe.recipe import Evaluate, Predict
-from kerasseg.segmentation import Wanted, facts, segment
+from kerasseg.segmentation import Wanted, facts, is_done, segment
 from kerasseg.serving.export import fingerprint
 from kerasseg.serving.metadata import Metadata
 
@@ -123,11 +122,10 @@ def _each(
         result = out / f"{name}{suffix}"
         try:
             told = json.loads(json.dumps({"image": facts(image), **asked}))  # tuples become lists, as on disk
-            if not force and record.is_done(result, told):
+            if not force and is_done(result, told):
                 there += 1
                 continue
             segment_one(image, result, asked=asked)
-            record.keep(result, told)
             written += 1
         except UserError as error:
             problems += error.messages

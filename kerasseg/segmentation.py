@@ -7,6 +7,8 @@ itself appears when it is complete.
 
 from __future__ import annotations
 
+import shutil
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -21,12 +23,14 @@ from kerasseg.annotations.masks import write_labels, write_mask
 from kerasseg.annotations.objects import write_objects
 from kerasseg.console import track
 from kerasseg.errors import UserError, unknown
+from kerasseg.images.omezarr import is_zarr
 from kerasseg.images.store import Store, open_store
 from kerasseg.images.writing import Result
 from kerasseg.images.writing_tiff import write_tiff
 from kerasseg.images.writing_zarr import write_zarr
 from kerasseg.postprocess import streaming
-from kerasseg.prediction.ledger import Ledger, open_ledger
+from kerasseg.prediction import record
+from kerasseg.prediction.ledger import Ledger, is_begun, open_ledger
 from kerasseg.prediction.predictor import Predictor
 
 WHAT = ("mask", "labels", "probabilities")
@@ -119,15 +123,41 @@ def segment(
     UserError
         If the image cannot be read, the result not be written, or another prediction was begun there.
     """
+    if result.is_dir() and not is_zarr(result):
+        raise UserError(f"{result}: it is a folder and no Zarr, so it is not replaced; give another name")
     with open_store(image, axes) as store:
         ledger = open_ledger(_begun(result), {"image": facts(image), **asked}, force=force)
         answer = _answered(store, predictor, wanted, ledger)
         pixels = _numbered(answer, wanted, ledger) if wanted.what == "labels" else answer
+        written = ledger.folder / result.name  # there, a kill leaves nothing that is not cleared away
         if wanted.to in OUTLINES:
-            _write_outlines(result, pixels, answer, store, wanted)
+            _write_outlines(written, pixels, answer, store, wanted)
         else:
-            _write_pixels(result, pixels, store, wanted)
+            _write_pixels(written, pixels, store, wanted)
+    _give_name(written, result)
+    record.keep(result, ledger.asked)
     ledger.close()
+
+
+def is_done(result: Path, asked: Mapping[str, Any]) -> bool:
+    """Tell whether a result is there, is what is asked for, and nothing is left to do.
+
+    Parameters
+    ----------
+    result : Path
+        As `segment` was given it.
+    asked : mapping
+        Its `asked` and the image's `facts`, of JSON's types.
+
+    Raises
+    ------
+    UserError
+        If something else is there: see `kerasseg.prediction.record.is_done`.
+    """
+    if is_begun(_begun(result)) or not record.is_done(result, asked):
+        return False
+    shutil.rmtree(_begun(result), ignore_errors=True)  # what a kill kept from being cleared away
+    return True
 
 
 def facts(image: Path) -> dict[str, Any]:
@@ -138,6 +168,16 @@ def facts(image: Path) -> dict[str, Any]:
 
 def _begun(result: Path) -> Path:
     return result.with_name(f".{result.name}.unfinished")
+
+
+def _give_name(written: Path, result: Path) -> None:
+    """Put a written result where it is wanted; a Zarr there is moved to where it is cleared away."""
+    try:
+        if result.is_dir():
+            result.rename(written.with_name(f"former.{uuid.uuid4().hex}"))
+        written.replace(result)
+    except OSError as error:
+        raise UserError(f"{result}: it cannot be written ({error.strerror or error})") from error
 
 
 def _answered(store: Store, predictor: Predictor, wanted: Wanted, ledger: Ledger) -> np.ndarray:

@@ -58,7 +58,13 @@ class Ledger:
     def close(self) -> None:
         """Remove the folder: the answer is where it was wanted."""
         self.__dict__.pop("answer", None)  # or the map would hold the removed file's place on the disk
+        (self.folder / LEDGER).unlink()  # first: rows that are counted are never missing
         shutil.rmtree(self.folder)
+
+
+def is_begun(folder: Path) -> bool:
+    """Tell whether a prediction was begun in a folder and has not been finished."""
+    return (folder / LEDGER).exists()
 
 
 def open_ledger(folder: Path, asked: Mapping[str, Any], *, force: bool = False) -> Ledger:
@@ -99,8 +105,7 @@ def open_ledger(folder: Path, asked: Mapping[str, Any], *, force: bool = False) 
 
 
 def _read(folder: Path) -> dict[str, Any] | None:
-    path = folder / LEDGER
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    return json.loads((folder / LEDGER).read_text(encoding="utf-8")) if is_begun(folder) else None
 
 
 def _write(ledger: Ledger) -> Ledger:
