@@ -181,7 +181,7 @@ def predict(
     to: Annotated[str | None, typer.Option(help=RESULT_FORMATS)] = None,
     server: Annotated[str | None, typer.Option(help="grpc://HOST:8500/NAME or rest://HOST:8501/NAME")] = None,
     tile: Annotated[int | None, typer.Option(help="Instead of the recipe's, as the next five.")] = None,
-    overlap: Annotated[int | None, typer.Option(help="On each side of a tile.")] = None,
+    overlap: Annotated[str | None, typer.Option(help="Pixels on each side of a tile, or auto.")] = None,
     blend: Annotated[str | None, typer.Option(help="crop, gaussian, hann or constant.")] = None,
     padding: Annotated[str | None, typer.Option(help="inside, reflect, edge or zero.")] = None,
     symmetries: Annotated[str | None, typer.Option(help="none, flips or d4.")] = None,
@@ -196,6 +196,7 @@ def predict(
     from kerasseg.predict import local, predict, served
 
     model = served(server) if server else local(*runs)
+    overlap = int(overlap) if overlap and overlap.isdecimal() else overlap
     tiles = {"tile": tile, "overlap": overlap, "blend": blend, "padding": padding, "symmetries": symmetries}
     how = {"what": what, "to": to, "threshold": threshold, "axes": axes, "force": force}
     predict(model, images, out, **how, **tiles)

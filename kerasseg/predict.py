@@ -14,7 +14,9 @@ from kerasseg import run as story
 from kerasseg.console import say
 from kerasseg.errors import UserError
 from kerasseg.images import files
+from kerasseg.models import receptive_field
 from kerasseg.postprocess import streaming
+from kerasseg.prediction import halo
 from kerasseg.prediction.forward import Forward, forward
 from kerasseg.prediction.predictor import Predictor
 from kerasseg.recipe import amended
@@ -35,13 +37,15 @@ class Model:
     metadata: Metadata
     tiles: Predict
     instances: AnyInstances
+    radius: tuple[int, ...] | None = None  # how far it sees; None is without bound, or unknown
 
 
 def local(path: Path) -> Model:
     """Open a run's model, given as the run's folder or its ``model.keras``."""
     _, recipe, model = reuse.opened(path)
     told = replace(story.metadata(recipe, model), weights=fingerprint(model))
-    return Model(forward(model), told, recipe.predict, recipe.instances or Components())
+    radius = receptive_field.radius(model, told.stride)
+    return Model(forward(model), told, recipe.predict, recipe.instances or Components(), radius)
 
 
 def served(url: str) -> Model:
@@ -96,6 +100,8 @@ def predict(
     settings = amended(model.tiles, **tiles)
     to = to or ("tiff" if what == "probabilities" else "png")
     wanted = Wanted(what, to, told.classes, threshold, told.activation, _number(model.instances))
+    overlap = halo.overlap(settings.overlap, model.radius, settings.tile, told.stride)
+    settings = amended(settings, overlap=overlap)
     tiling = {**dict(settings), "multiple_of": told.stride}
     answering = Predictor(model.forward, told.channels, told.normalise, told.resize, tiling)
     asked = {"model": told.weights, "what": what, "threshold": threshold, "predict": dict(settings)}

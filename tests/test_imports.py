@@ -48,6 +48,7 @@ LIGHT = [
     "metrics.instance",
     "metrics.coco",
     "metrics.objects",
+    "prediction.halo",
     "prediction.tiling",
     "prediction.merge",
     "prediction.predict",
