@@ -23,7 +23,9 @@ from kerasseg.annotations.masks import write_labels, write_mask
 from kerasseg.annotations.objects import write_objects
 from kerasseg.console import track
 from kerasseg.errors import UserError, unknown
+from kerasseg.images import ondisk
 from kerasseg.images.omezarr import is_zarr
+from kerasseg.images.ondisk import OnDisk
 from kerasseg.images.store import Store, open_store
 from kerasseg.images.writing import Result
 from kerasseg.images.writing_tiff import write_tiff
@@ -180,7 +182,7 @@ def _give_name(written: Path, result: Path) -> None:
         raise UserError(f"{result}: it cannot be written ({error.strerror or error})") from error
 
 
-def _answered(store: Store, predictor: Predictor, wanted: Wanted, ledger: Ledger) -> np.ndarray:
+def _answered(store: Store, predictor: Predictor, wanted: Wanted, ledger: Ledger) -> OnDisk:
     """Decide what the ledger does not yet have."""
     space = store.shape[:-1]
     if ledger.rows < space[0]:
@@ -190,14 +192,14 @@ def _answered(store: Store, predictor: Predictor, wanted: Wanted, ledger: Ledger
     return ledger.answer
 
 
-def _numbered(mask: np.ndarray, wanted: Wanted, ledger: Ledger) -> np.ndarray:
+def _numbered(mask: OnDisk, wanted: Wanted, ledger: Ledger) -> OnDisk:
     """Number a mask's objects; a kill begins this again, which takes little beside predicting."""
-    numbers = np.lib.format.open_memmap(ledger.folder / "labels.npy", "w+", np.int32, mask.shape)
+    numbers = ondisk.create(ledger.folder / "labels.npy", np.dtype(np.int32), mask.shape)
     wanted.number((mask[at : at + ROWS] for at in range(0, len(mask), ROWS)), numbers)
     return numbers
 
 
-def _write_outlines(path: Path, labels: np.ndarray, mask: np.ndarray, store: Store, wanted: Wanted) -> None:
+def _write_outlines(path: Path, labels: OnDisk, mask: OnDisk, store: Store, wanted: Wanted) -> None:
     _refuse_volume(store, wanted)
     named = {at: wanted.classes[of - 1] for at, of in _classes_of(labels, mask, len(wanted.classes)).items()}
     write_objects(path, labels, named, wanted.to, image=store.path.name, classes=wanted.classes)
@@ -213,10 +215,10 @@ def _classes_of(labels: np.ndarray, mask: np.ndarray, classes: int) -> dict[int,
     return {number: of for (number, of), _ in sorted(found.items(), key=itemgetter(1)) if number and of}
 
 
-def _write_pixels(path: Path, pixels: np.ndarray, store: Store, wanted: Wanted) -> None:
+def _write_pixels(path: Path, pixels: OnDisk, store: Store, wanted: Wanted) -> None:
     if wanted.to == "png":
         _refuse_volume(store, wanted)
-        return (write_mask if wanted.what == "mask" else write_labels)(path, np.asarray(pixels))
+        return (write_mask if wanted.what == "mask" else write_labels)(path, pixels[:])
     channels = wanted.what == "probabilities"
     axes = store.axes if channels else store.axes.removesuffix("C")
     shrink = "area" if channels else "nearest"

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from kerasseg import segmentation
-from kerasseg.images import writing_tiff
+from kerasseg.images import ondisk, writing_tiff
 from kerasseg.prediction import ledger
 from kerasseg.prediction.predictor import Predictor
 from kerasseg.segmentation import Wanted, segment
@@ -62,7 +62,7 @@ class Moment:
 
 def half_a_band(begun: ledger.Ledger, rows: slice, band: np.ndarray, height: int) -> None:
     if begun.rows:
-        begun.answer[rows][: len(band) // 2] = band[: len(band) // 2]
+        begun.answer[rows.start : rows.start + len(band) // 2] = band[: len(band) // 2]
 
 
 def half_the_text(path: Path, text: str, encoding: str) -> None:
@@ -71,8 +71,7 @@ def half_the_text(path: Path, text: str, encoding: str) -> None:
 
 
 def half_the_numbers(mask: np.ndarray, wanted: Wanted, begun: ledger.Ledger) -> None:
-    numbers = np.lib.format.open_memmap(begun.folder / "labels.npy", "w+", np.int32, mask.shape)
-    numbers[: len(mask) // 2] = 7
+    ondisk.create(begun.folder / "labels.npy", np.dtype(np.int32), mask.shape)[: len(mask) // 2] = 7
 
 
 def half_a_tiff(path: Path, result: object) -> None:
@@ -87,7 +86,7 @@ def answers_without_their_ledger(folder: Path) -> None:
 WHILE_PREDICTING = {
     "asked for a batch": Moment(sys.modules[__name__], "bright", soon=12),
     "half a band is written": Moment(ledger.Ledger, "keep", SOON, half_a_band),
-    "a band is not yet on the disk": Moment(np.memmap, "flush", SOON),
+    "a band is not yet on the disk": Moment(ondisk.OnDisk, "flush", SOON),
     "a band is not yet counted": Moment(ledger, "_write", SOON),
     "half a ledger is written": Moment(Path, "write_text", SOON, half_the_text),
 }

@@ -17,6 +17,7 @@ LIGHT = [
     "images.files",
     "images.channels",
     "images.normalise",
+    "images.ondisk",
     "images.resize",
     "images.prepare",
     "images.store",

@@ -30,8 +30,10 @@ import numpy as np
 from kerasseg.console import console, say
 from kerasseg.data.sources import SOURCES
 from kerasseg.errors import UserError
+from kerasseg.images import ondisk
 from kerasseg.images.channels import with_channels
 from kerasseg.images.files import write_atomically
+from kerasseg.images.ondisk import OnDisk
 from kerasseg.images.writing import Result
 from kerasseg.images.writing_tiff import write_tiff
 
@@ -176,7 +178,7 @@ def _lying(one: Field) -> tuple[int, int]:
     return tuple(sorted(one.image.shape))
 
 
-def compose(layout: Layout, image: np.ndarray, labels: np.ndarray, background: str, seed: int) -> list[dict]:
+def compose(layout: Layout, image: OnDisk, labels: OnDisk, background: str, seed: int) -> list[dict]:
     """Fill the slide and its labels band by band, and tell what lies where."""
     told, count, factor = [], 0, FACTORS[image.dtype.name]
     for shelf, patches in layout.shelves():
@@ -227,8 +229,8 @@ def write(folder: Path, given: argparse.Namespace) -> dict:
     layout = Layout(size, dark_fields(given.data), given.seed)
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".") as scratch:
-        image = np.memmap(f"{scratch}/image", given.dtype, "w+", shape=size)
-        labels = np.memmap(f"{scratch}/labels", np.int32, "w+", shape=size)
+        image = ondisk.create(Path(scratch) / "image.npy", np.dtype(given.dtype), size)
+        labels = ondisk.create(Path(scratch) / "labels.npy", np.dtype(np.int32), size)
         patches = compose(layout, image, labels, given.background, given.seed)
         write_tiff(folder / "slide.ome.tif", Result(image, "YX", (None, None), "area"))
         write_tiff(folder / "truth.labels.ome.tif", Result(labels, "YX", (None, None), "nearest"))
