@@ -180,6 +180,9 @@ def predict(
     what: Annotated[str, typer.Option(help="mask, labels or probabilities.")] = "mask",
     to: Annotated[str | None, typer.Option(help=RESULT_FORMATS)] = None,
     server: Annotated[str | None, typer.Option(help="grpc://HOST:8500/NAME or rest://HOST:8501/NAME")] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Of a Dask cluster that sees the same paths: tcp://HOST:8786")
+    ] = None,
     tile: Annotated[int | None, typer.Option(help="Instead of the recipe's, as the next five.")] = None,
     overlap: Annotated[str | None, typer.Option(help="Pixels on each side of a tile, or auto.")] = None,
     blend: Annotated[str | None, typer.Option(help="crop, gaussian, hann or constant.")] = None,
@@ -190,6 +193,8 @@ def predict(
     force: Annotated[bool, typer.Option("--force", help="Start over, and replace what is there.")] = False,
 ) -> None:
     """Segment images of any size; killed, the same command goes on."""
+    if server and scheduler:
+        raise UserError("--server and --scheduler: expected one of them; workers of a scheduler open RUN")
     runs = [] if server else [_existing(path) for path in paths[:1]]
     images, out = _images_and_out(paths[len(runs) :])
     _start_tensorflow()
@@ -199,7 +204,7 @@ def predict(
     overlap = int(overlap) if overlap and overlap.isdecimal() else overlap
     tiles = {"tile": tile, "overlap": overlap, "blend": blend, "padding": padding, "symmetries": symmetries}
     how = {"what": what, "to": to, "threshold": threshold, "axes": axes, "force": force}
-    predict(model, images, out, **how, **tiles)
+    predict(model, images, out, scheduler=scheduler, **how, **tiles)
 
 
 def _images_and_out(paths: list[Path]) -> tuple[Path, Path]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from kerasseg import reuse
 from kerasseg import run as story
@@ -38,14 +41,41 @@ class Model:
     tiles: Predict
     instances: AnyInstances
     radius: tuple[int, ...] | None = None  # how far it sees; None is without bound, or unknown
+    elsewhere: Forward | None = None  # what answers in another process; can be pickled
 
 
 def local(path: Path) -> Model:
     """Open a run's model, given as the run's folder or its ``model.keras``."""
     _, recipe, model = reuse.opened(path)
     told = replace(story.metadata(recipe, model), weights=fingerprint(model))
-    radius = receptive_field.radius(model, told.stride)
-    return Model(forward(model), told, recipe.predict, recipe.instances or Components(), radius)
+    return Model(
+        forward(model),
+        told,
+        recipe.predict,
+        recipe.instances or Components(),
+        receptive_field.radius(model, told.stride),
+        Stored(path.resolve(), told.weights),
+    )
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A run's model that each process opens for itself, once; `weights` is the SHA-256 it must have."""
+
+    path: Path
+    weights: str
+
+    def __call__(self, batch: np.ndarray) -> np.ndarray:
+        """Answer for a batch of tiles."""
+        return _opened(self)(batch)
+
+
+@lru_cache(maxsize=1)
+def _opened(stored: Stored) -> Forward:
+    _, _, model = reuse.opened(stored.path)
+    if fingerprint(model) != stored.weights:
+        raise UserError(f"{stored.path}: it holds another model than where it was asked for")
+    return forward(model)
 
 
 def served(url: str) -> Model:
@@ -65,6 +95,7 @@ def predict(
     to: str | None = None,
     axes: str | None = None,
     threshold: float | None = None,
+    scheduler: str | None = None,
     force: bool = False,
     **tiles: Any,
 ) -> None:
@@ -85,6 +116,8 @@ def predict(
         What the stored axes are, such as ``ZYX``, where files do not say.
     threshold : float, optional
         Instead of the model's own.
+    scheduler : str, optional
+        Of a Dask cluster whose workers are to answer, such as ``tcp://host:8786``; `model` is `local`.
     force : bool
         Whether to start over and to replace what is there.
     **tiles
@@ -93,7 +126,7 @@ def predict(
     Raises
     ------
     UserError
-        If there is no image, or some of them cannot be read; the others are predicted first.
+        If there is no image, no cluster, or some images cannot be read; the others are predicted first.
     """
     told = model.metadata
     threshold = amended(Evaluate(threshold=told.threshold), threshold=threshold).threshold
@@ -103,11 +136,27 @@ def predict(
     overlap = halo.overlap(settings.overlap, model.radius, settings.tile, told.stride)
     settings = amended(settings, overlap=overlap)
     tiling = {**dict(settings), "multiple_of": told.stride}
-    answering = Predictor(model.forward, told.channels, told.normalise, told.resize, tiling)
     asked = {"model": told.weights, "what": what, "threshold": threshold, "predict": dict(settings)}
     asked |= {"instances": model.instances.model_dump(mode="json")} if what == "labels" else {}
-    segment_one = partial(segment, predictor=answering, wanted=wanted, axes=axes, force=force)
-    _each(images, out, wanted.suffix, asked, segment_one, force)
+    with _predictor(model, tiling, scheduler, axes) as predictor:
+        segment_one = partial(segment, predictor=predictor, wanted=wanted, axes=axes, force=force)
+        _each(images, out, wanted.suffix, asked, segment_one, force)
+
+
+@contextmanager
+def _predictor(
+    model: Model, tiling: dict[str, Any], scheduler: str | None, axes: str | None
+) -> Iterator[Predictor]:
+    told = model.metadata
+    taken = {"channels": told.channels, "normalise": told.normalise, "resize": told.resize}
+    if scheduler is None:
+        yield Predictor(model.forward, **taken, tiles=tiling)
+        return
+    from kerasseg.prediction import distributed  # its package is an extra
+
+    with distributed.connected(scheduler) as client:
+        tiling = {**tiling, "answering": partial(distributed.answers, client)}
+        yield distributed.Distributed(model.elsewhere, **taken, tiles=tiling, axes=axes)
 
 
 def _number(instances: AnyInstances) -> Callable:

@@ -15,7 +15,7 @@ from kerasseg.images.store import Store
 from kerasseg.prediction import seams
 from kerasseg.prediction.forward import Forward
 from kerasseg.prediction.merge import Bands
-from kerasseg.prediction.predict import predict, predicted_bands
+from kerasseg.prediction.predict import Pixels, predict, predicted_bands
 from kerasseg.prediction.seams import Seams
 
 
@@ -91,11 +91,12 @@ class Predictor:
         """
         if self.resize is not None:
             return self._whole(store)
-        pixels = _Prepared(
-            (*store.shape[:-1], self.channels),
-            by_region(store, channels=self.channels, method=self.normalise),
-        )
-        return predicted_bands(pixels, self.forward, **self.tiles, done=done)
+        return predicted_bands(self.pixels(store), self.forward, **self.tiles, done=done)
+
+    def pixels(self, store: Store) -> Pixels:
+        """Make what slices like an array of the image as the model takes it."""
+        read = by_region(store, channels=self.channels, method=self.normalise)
+        return _Prepared((*store.shape[:-1], self.channels), read)
 
     def _prepared(self, image: np.ndarray, name: str) -> np.ndarray:
         how = {"channels": self.channels, "method": self.normalise, "size": self.resize}
