@@ -180,6 +180,7 @@ def predict(
     what: Annotated[str, typer.Option(help="mask, labels or probabilities.")] = "mask",
     to: Annotated[str | None, typer.Option(help=RESULT_FORMATS)] = None,
     server: Annotated[str | None, typer.Option(help="grpc://HOST:8500/NAME or rest://HOST:8501/NAME")] = None,
+    engine: Annotated[str | None, typer.Option(help="tensorflow, or openvino on a CPU.")] = None,
     tile: Annotated[int | None, typer.Option(help="Instead of the recipe's, as the next five.")] = None,
     overlap: Annotated[int | None, typer.Option(help="On each side of a tile.")] = None,
     blend: Annotated[str | None, typer.Option(help="crop, gaussian, hann or constant.")] = None,
@@ -194,12 +195,15 @@ def predict(
     if len(paths) != expected:
         named = "IMAGES OUT with --server" if server else "RUN IMAGES OUT"
         raise UserError(f"{' '.join(map(str, paths))}: expected {named}")
+    if server and engine:
+        raise UserError(f"--engine {engine}: the server computes; leave it out, or leave --server out")
     *run, images, out = paths
     run = [_existing(path) for path in run]
     _start_tensorflow()
     from kerasseg.predict import local, predict, served
+    from kerasseg.prediction.engines import TENSORFLOW
 
-    model = served(server) if server else local(*run)
+    model = served(server) if server else local(*run, engine or TENSORFLOW)
     tiles = {"tile": tile, "overlap": overlap, "blend": blend, "padding": padding, "symmetries": symmetries}
     how = {"what": what, "to": to, "threshold": threshold, "axes": axes, "force": force}
     predict(model, images, out, **how, **tiles)

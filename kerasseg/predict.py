@@ -15,8 +15,8 @@ from kerasseg.console import say
 from kerasseg.errors import UserError
 from kerasseg.images import files
 from kerasseg.postprocess import streaming
-from kerasseg.prediction import record
-from kerasseg.prediction.forward import Forward, forward
+from kerasseg.prediction import engines, record
+from kerasseg.prediction.forward import Forward
 from kerasseg.prediction.predictor import Predictor
 from kerasseg.recipe import amended
 from kerasseg.recipe.instances import AnyInstances, Components
@@ -36,13 +36,15 @@ class Model:
     metadata: Metadata
     tiles: Predict
     instances: AnyInstances
+    engine: str = engines.TENSORFLOW  # servers run it too
 
 
-def local(path: Path) -> Model:
-    """Open a run's model, given as the run's folder or its ``model.keras``."""
+def local(path: Path, engine: str = engines.TENSORFLOW) -> Model:
+    """Open a run's model, given as the run's folder or its ``model.keras``, for one of `ENGINES`."""
+    compiled = engines.find(engine)
     _, recipe, model = reuse.opened(path)
     told = replace(story.metadata(recipe, model), weights=fingerprint(model))
-    return Model(forward(model), told, recipe.predict, recipe.instances or Components())
+    return Model(compiled(model), told, recipe.predict, recipe.instances or Components(), engine)
 
 
 def served(url: str) -> Model:
@@ -99,7 +101,8 @@ def predict(
     wanted = Wanted(what, to, told.classes, threshold, told.activation, _number(model.instances))
     tiling = {**dict(settings), "multiple_of": told.stride}
     answering = Predictor(model.forward, told.channels, told.normalise, told.resize, tiling)
-    asked = {"model": told.weights, "what": what, "threshold": threshold, "predict": dict(settings)}
+    asked = {"model": told.weights, "engine": model.engine, "what": what, "threshold": threshold}
+    asked |= {"predict": dict(settings)}
     asked |= {"instances": model.instances.model_dump(mode="json")} if what == "labels" else {}
     segment_one = partial(segment, predictor=answering, wanted=wanted, axes=axes, force=force)
     _each(images, out, wanted.suffix, asked, segment_one, force)
