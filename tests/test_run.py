@@ -149,7 +149,7 @@ def test_predicting_again_leaves_what_is_there_and_refuses_to_replace_it(finishe
     with pytest.raises(UserError, match=r"threshold: 0.5 then, 0.3 now") as refused:
         predict.predict(model, tmp_path / "a.png", tmp_path / "out", threshold=0.3)
     assert "--force" in refused.value.messages[0]
-    with pytest.raises(UserError, match=r"engine: tensorflow then, openvino now"):
+    with pytest.raises(UserError, match=r"engine: 'tensorflow' then, 'openvino' now"):
         predict.predict(replace(model, engine="openvino"), tmp_path / "a.png", tmp_path / "out")
     assert (tmp_path / "out" / "a.mask.png").stat().st_mtime_ns == before
     predict.predict(model, tmp_path / "a.png", tmp_path / "out", threshold=0.3, force=True)
