@@ -71,6 +71,7 @@ def test_a_shipped_recipe_is_taken_with_a_hint(tmp_path, monkeypatch):
         ("run nothing.yaml", "nothing.yaml: there is no such file"),
         ("convert lableme masks a b", "did you mean 'labelme masks'?"),
         ("recipes copy nothing", "unknown shipped recipe 'nothing'"),
+        ("predict a b --server grpc://c:1/d --engine openvino", "--engine openvino: the server computes"),
         ("run", "Missing argument"),
         ("run x --nothing", "No such option"),
         ("nothing", "No such command"),

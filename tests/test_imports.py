@@ -54,6 +54,7 @@ LIGHT = [
     "prediction.tiling",
     "prediction.merge",
     "prediction.predict",
+    "prediction.engines",
     "serving.metadata",
     "serving.card",
     "serving.client",

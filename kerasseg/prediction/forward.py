@@ -12,6 +12,7 @@ from kerasseg.errors import UserError
 
 if TYPE_CHECKING:
     import keras
+    from tensorflow.types.experimental import PolymorphicFunction
 
 Forward = Callable[[np.ndarray], np.ndarray]
 """From a batch (B, Y, X, C) or (B, Z, Y, X, C) float32 to its (..., K) float32."""
@@ -22,16 +23,23 @@ MOST_REMEMBERED = 16
 def forward(model: keras.Model) -> Forward:
     """Compile a Keras model into a function from arrays to arrays, for batches of every shape that it takes.
 
-    One graph is traced for all shapes; `model.predict` builds a dataset and callbacks on every call, which
-    costs as much as the network itself on one image. The weights are those of now: see `folding`.
+    `model.predict` builds a dataset and callbacks on every call, which costs as much as the network itself on
+    one image. The weights are those of now: see `folding`.
     """
+    import tensorflow as tf
+
+    graph = traced(model)
+    return _halving(lambda batch: graph(batch).numpy(), tf.errors.ResourceExhaustedError)
+
+
+def traced(model: keras.Model) -> PolymorphicFunction:
+    """Make the one graph of a model, folded, for batches of all shapes."""
     import tensorflow as tf
 
     from kerasseg.prediction.folding import folded
 
     model, signature = folded(model), tf.TensorSpec(model.input_shape, tf.float32)
-    graph = tf.function(lambda batch: model(batch, training=False), input_signature=[signature])
-    return _halving(lambda batch: graph(batch).numpy(), tf.errors.ResourceExhaustedError)
+    return tf.function(lambda batch: model(batch, training=False), input_signature=[signature])
 
 
 def empty_once(forward: Forward) -> Forward:

@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerasseg import predict as segmenting
+from kerasseg import answering
 from kerasseg.errors import UserError
 from kerasseg.images import files
+from kerasseg.predict import predict
 from kerasseg.prediction.forward import forward
 from kerasseg.prediction.predictor import Predictor
 from kerasseg.serving import client
@@ -82,9 +83,9 @@ def test_tiles_are_answered_as_the_model_does(url, model):
 def test_the_verb_writes_the_masks_that_the_model_itself_would(url, model, tmp_path):
     image = np.random.default_rng(1).integers(0, 4000, (100, 90, 2), np.uint16)
     files.write(tmp_path / "a.tif", image)
-    remote = segmenting.served(url)
-    for name, answering in {"remote": remote, "local": replace(remote, forward=forward(model))}.items():
-        segmenting.predict(answering, tmp_path / "a.tif", tmp_path / name, tile=64, overlap=4)
+    remote = answering.served(url)
+    for name, who in {"remote": remote, "local": replace(remote, forward=forward(model))}.items():
+        predict(who, tmp_path / "a.tif", tmp_path / name, tile=64, overlap=4)
     masks = [files.read_values(tmp_path / name / "a.mask.png") for name in ("remote", "local")]
     np.testing.assert_array_equal(*masks)
     assert masks[0].any()
