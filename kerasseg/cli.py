@@ -190,8 +190,9 @@ def predict(
     force: Annotated[bool, typer.Option("--force", help="Start over, and replace what is there.")] = False,
 ) -> None:
     """Segment images of any size; killed, the same command goes on. --server needs no RUN."""
-    if server and (scheduler or engine):
-        raise UserError("--server with --scheduler or --engine: the server computes; leave the others out")
+    computing = {"--engine": engine, "--scheduler": scheduler}
+    if server and (beside := " ".join(f"{option} {given}" for option, given in computing.items() if given)):
+        raise UserError(f"{beside}: the server computes; leave it out, or leave --server out")
     runs = [] if server else [_existing(path) for path in paths[:1]]
     images, out = _images_and_out(paths[len(runs) :])
     _start_tensorflow()
