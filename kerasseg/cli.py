@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -294,5 +295,9 @@ def copy(
 
 
 def main() -> None:
-    """Run the command line; `kerasseg` on a terminal comes here."""
+    """Run the command line; `kerasseg` on a terminal comes here.
+
+    What batch systems and containers end a job by ends it as Ctrl-C does: with what there is.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     app(prog_name="kerasseg")

@@ -72,6 +72,7 @@ def test_a_shipped_recipe_is_taken_with_a_hint(tmp_path, monkeypatch):
         ("convert lableme masks a b", "did you mean 'labelme masks'?"),
         ("recipes copy nothing", "unknown shipped recipe 'nothing'"),
         ("predict a b --server grpc://c:1/d --engine openvino", "--engine openvino: the server computes"),
+        ("predict a b --server grpc://a:1/b --scheduler tcp://a:1", "--scheduler tcp://a:1: the server"),
         ("run", "Missing argument"),
         ("run x --nothing", "No such option"),
         ("nothing", "No such command"),

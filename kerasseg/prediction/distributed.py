@@ -176,9 +176,10 @@ def answers(
     ask = partial(client.submit, _answer, image, forward, **how, pure=False, retries=RETRIES)
     unasked = ((tiles, ask(tiles)) for tiles in groups(tiling, batch_size, first))
     asked: deque[tuple[list[Tile], Future]] = deque()
-    while _keep_busy(client, asked, unasked):
-        tiles, future = asked.popleft()
-        yield from zip(tiles, _result(future), strict=False)  # a last batch holds more than its tiles
+    with _advised():
+        while _keep_busy(client, asked, unasked):
+            tiles, future = asked.popleft()
+            yield from zip(tiles, future.result(), strict=False)  # a last batch holds more than its tiles
 
 
 def _keep_busy(client: Client, asked: deque, unasked: Iterator) -> int:
@@ -207,22 +208,27 @@ def _answer(
 _asking = lru_cache(maxsize=1)(asking)  # empty tiles that were answered are remembered from batch to batch
 
 
-def _result(future: Future) -> np.ndarray:
+@contextmanager
+def _advised() -> Iterator[None]:
+    """Say what became of the cluster, and what to do."""
     from distributed import KilledWorker
+    from distributed.comm import CommClosedError
 
     try:
-        return future.result()
+        yield
     except KilledWorker as error:
         raise UserError(
             f"workers were lost at the same tiles time and again, {error.last_worker.address} the last: give "
             "them more memory, or set a smaller predict.tile; the same command goes on"
         ) from error
-    except CancelledError as error:
+    except (CancelledError, CommClosedError) as error:
         raise UserError(
             "the scheduler is gone; when it is there again, the same command goes on where it was"
         ) from error
-    except ModuleNotFoundError as error:
+    except (ModuleNotFoundError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "deserialization" not in str(error):
+            raise
         raise UserError(
-            f"a worker has no {error.name}: install kerasseg[dask] of the same version on the scheduler and "
-            "on all workers"
+            f"the cluster does not know what it is asked ({' '.join(str(error).split())}): install "
+            "kerasseg[dask] of the same version on the scheduler and on all workers"
         ) from error

@@ -44,8 +44,10 @@ def on_openvino(model: keras.Model) -> Forward:
     UserError
         If OpenVINO is not installed.
     """
+    from kerasseg.prediction.folding import folded  # imports Keras
+
     openvino = _imported()
-    graph = traced(model).get_concrete_function()
+    graph = traced(folded(model)).get_concrete_function()
     # Weights that are shared would vanish with the folded model, which nobody else holds.
     network = openvino.convert_model(graph, share_weights=False)
     answer = network.output(graph.outputs[0].name)  # others are what Keras' silu keeps for its gradient

@@ -24,22 +24,34 @@ def forward(model: keras.Model) -> Forward:
     """Compile a Keras model into a function from arrays to arrays, for batches of every shape that it takes.
 
     `model.predict` builds a dataset and callbacks on every call, which costs as much as the network itself on
-    one image. The weights are those of now: see `folding`.
+    one image. Where there are several GPUs, each answers for a part of the batch. It is computed in the
+    precision of the model's layers. The weights are those of now: see `folding`.
     """
     import tensorflow as tf
 
-    graph = traced(model)
-    return _halving(lambda batch: graph(batch).numpy(), tf.errors.ResourceExhaustedError)
+    from kerasseg.prediction.folding import folded
+    from kerasseg.prediction.replicas import replicated
+
+    model, gpus = folded(model), [gpu.name for gpu in tf.config.list_logical_devices("GPU")]
+    answer = replicated(model, gpus) if len(gpus) > 1 else compiled(model)
+    return _halving(answer, tf.errors.ResourceExhaustedError)
 
 
-def traced(model: keras.Model) -> PolymorphicFunction:
-    """Make the one graph of a model, folded, for batches of all shapes."""
+def compiled(model: keras.Model, device: str | None = None) -> Forward:
+    """Compile a model as it is, for a device or wherever TensorFlow likes."""
+    graph = traced(model, device)
+    return lambda batch: graph(batch).numpy()
+
+
+def traced(model: keras.Model, device: str | None = None) -> PolymorphicFunction:
+    """Make the one graph of a model for batches of all shapes."""
     import tensorflow as tf
 
-    from kerasseg.prediction.folding import folded
+    def answer(batch: tf.Tensor) -> tf.Tensor:
+        with tf.device(device):
+            return model(batch, training=False)
 
-    model, signature = folded(model), tf.TensorSpec(model.input_shape, tf.float32)
-    return tf.function(lambda batch: model(batch, training=False), input_signature=[signature])
+    return tf.function(answer, input_signature=[tf.TensorSpec(model.input_shape, tf.float32)])
 
 
 def empty_once(forward: Forward) -> Forward:

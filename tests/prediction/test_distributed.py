@@ -162,7 +162,9 @@ def test_no_more_batches_are_on_their_way_than_keep_all_threads_busy():
     ("error", "message"),
     [
         (CancelledError(), "the scheduler is gone"),
-        (ModuleNotFoundError(name="kerasseg"), r"has no kerasseg: install kerasseg\[dask\]"),
+        (dask.comm.CommClosedError(), "the scheduler is gone"),
+        (ModuleNotFoundError("No module named x"), r"module named x\): install kerasseg\[dask\]"),
+        (RuntimeError("Error during deserialization"), "on the scheduler and on all workers"),
         (
             dask.KilledWorker("task", SimpleNamespace(address="tcp://a:1"), 3),
             "tcp://a:1 the last: give them more",
