@@ -4,86 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from kerasseg import reuse
-from kerasseg import run as story
+from kerasseg.answering import Model, predictor
 from kerasseg.console import say
 from kerasseg.errors import UserError
 from kerasseg.images import files
-from kerasseg.models import receptive_field
 from kerasseg.postprocess import streaming
-from kerasseg.prediction import halo, record
-from kerasseg.prediction.forward import Forward, forward
-from kerasseg.prediction.predictor import Predictor
+from kerasseg.prediction import halo
 from kerasseg.recipe import amended
-from kerasseg.recipe.instances import AnyInstances, Components
-from kerasseg.recipe.recipe import Evaluate, Predict
-from kerasseg.segmentation import Wanted, facts, segment
-from kerasseg.serving.export import fingerprint
-from kerasseg.serving.metadata import Metadata
+from kerasseg.recipe.instances import AnyInstances
+from kerasseg.recipe.recipe import Evaluate
+from kerasseg.segmentation import Wanted, facts, is_done, segment
 
 STORES = (".zarr",)  # folders that are one image
-
-
-@dataclass(frozen=True)
-class Model:
-    """What answers, what it says of itself, and how it would like to be asked."""
-
-    forward: Forward
-    metadata: Metadata
-    tiles: Predict
-    instances: AnyInstances
-    radius: tuple[int, ...] | None = None  # how far it sees; None is without bound, or unknown
-    elsewhere: Forward | None = None  # what answers in another process; can be pickled
-
-
-def local(path: Path) -> Model:
-    """Open a run's model, given as the run's folder or its ``model.keras``."""
-    _, recipe, model = reuse.opened(path)
-    told = replace(story.metadata(recipe, model), weights=fingerprint(model))
-    return Model(
-        forward(model),
-        told,
-        recipe.predict,
-        recipe.instances or Components(),
-        receptive_field.radius(model, told.stride),
-        Stored(path.resolve(), told.weights),
-    )
-
-
-@dataclass(frozen=True)
-class Stored:
-    """A run's model that each process opens for itself, once; `weights` is the SHA-256 it must have."""
-
-    path: Path
-    weights: str
-
-    def __call__(self, batch: np.ndarray) -> np.ndarray:
-        """Answer for a batch of tiles."""
-        return _opened(self)(batch)
-
-
-@lru_cache(maxsize=1)
-def _opened(stored: Stored) -> Forward:
-    _, _, model = reuse.opened(stored.path)
-    if fingerprint(model) != stored.weights:
-        raise UserError(f"{stored.path}: it holds another model than where it was asked for")
-    return forward(model)
-
-
-def served(url: str) -> Model:
-    """Find a model on a server, such as ``grpc://localhost:8500/cells``."""
-    from kerasseg.serving import client  # its packages are an extra
-
-    remote = client.forward(url)
-    return Model(remote, remote.metadata, Predict(), Components())
 
 
 def predict(
@@ -104,7 +40,7 @@ def predict(
     Parameters
     ----------
     model : Model
-        See `local` and `served`.
+        See `kerasseg.answering.local` and `served`.
     images : Path
         An image of any size, or a folder of images.
     out : Path
@@ -136,27 +72,12 @@ def predict(
     overlap = halo.overlap(settings.overlap, model.radius, settings.tile, told.stride)
     settings = amended(settings, overlap=overlap)
     tiling = {**dict(settings), "multiple_of": told.stride}
-    asked = {"model": told.weights, "what": what, "threshold": threshold, "predict": dict(settings)}
+    asked = {"model": told.weights, "engine": model.engine, "what": what, "threshold": threshold}
+    asked |= {"predict": dict(settings)}
     asked |= {"instances": model.instances.model_dump(mode="json")} if what == "labels" else {}
-    with _predictor(model, tiling, scheduler, axes) as predictor:
-        segment_one = partial(segment, predictor=predictor, wanted=wanted, axes=axes, force=force)
+    with predictor(model, tiling, scheduler, axes) as answering:
+        segment_one = partial(segment, predictor=answering, wanted=wanted, axes=axes, force=force)
         _each(images, out, wanted.suffix, asked, segment_one, force)
-
-
-@contextmanager
-def _predictor(
-    model: Model, tiling: dict[str, Any], scheduler: str | None, axes: str | None
-) -> Iterator[Predictor]:
-    told = model.metadata
-    taken = {"channels": told.channels, "normalise": told.normalise, "resize": told.resize}
-    if scheduler is None:
-        yield Predictor(model.forward, **taken, tiles=tiling)
-        return
-    from kerasseg.prediction import distributed  # its package is an extra
-
-    with distributed.connected(scheduler) as client:
-        tiling = {**tiling, "answering": partial(distributed.answers, client)}
-        yield distributed.Distributed(model.elsewhere, **taken, tiles=tiling, axes=axes)
 
 
 def _number(instances: AnyInstances) -> Callable:
@@ -177,11 +98,10 @@ def _each(
         result = out / f"{name}{suffix}"
         try:
             told = json.loads(json.dumps({"image": facts(image), **asked}))  # tuples become lists, as on disk
-            if not force and record.is_done(result, told):
+            if not force and is_done(result, told):
                 there += 1
                 continue
             segment_one(image, result, asked=asked)
-            record.keep(result, told)
             written += 1
         except UserError as error:
             problems += error.messages

@@ -7,6 +7,8 @@ itself appears when it is complete.
 
 from __future__ import annotations
 
+import shutil
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -21,12 +23,16 @@ from kerasseg.annotations.masks import write_labels, write_mask
 from kerasseg.annotations.objects import write_objects
 from kerasseg.console import track
 from kerasseg.errors import UserError, unknown
+from kerasseg.images import ondisk
+from kerasseg.images.omezarr import is_zarr
+from kerasseg.images.ondisk import OnDisk
 from kerasseg.images.store import Store, open_store
 from kerasseg.images.writing import Result
 from kerasseg.images.writing_tiff import write_tiff
 from kerasseg.images.writing_zarr import write_zarr
 from kerasseg.postprocess import streaming
-from kerasseg.prediction.ledger import Ledger, open_ledger
+from kerasseg.prediction import record
+from kerasseg.prediction.ledger import Ledger, is_begun, open_ledger
 from kerasseg.prediction.predictor import Predictor
 
 WHAT = ("mask", "labels", "probabilities")
@@ -119,15 +125,41 @@ def segment(
     UserError
         If the image cannot be read, the result not be written, or another prediction was begun there.
     """
+    if result.is_dir() and not is_zarr(result):
+        raise UserError(f"{result}: it is a folder and no Zarr, so it is not replaced; give another name")
     with open_store(image, axes) as store:
         ledger = open_ledger(_begun(result), {"image": facts(image), **asked}, force=force)
         answer = _answered(store, predictor, wanted, ledger)
         pixels = _numbered(answer, wanted, ledger) if wanted.what == "labels" else answer
+        written = ledger.folder / result.name  # there, a kill leaves nothing that is not cleared away
         if wanted.to in OUTLINES:
-            _write_outlines(result, pixels, answer, store, wanted)
+            _write_outlines(written, pixels, answer, store, wanted)
         else:
-            _write_pixels(result, pixels, store, wanted)
+            _write_pixels(written, pixels, store, wanted)
+    _give_name(written, result)
+    record.keep(result, ledger.asked)
     ledger.close()
+
+
+def is_done(result: Path, asked: Mapping[str, Any]) -> bool:
+    """Tell whether a result is there, is what is asked for, and nothing is left to do.
+
+    Parameters
+    ----------
+    result : Path
+        As `segment` was given it.
+    asked : mapping
+        Its `asked` and the image's `facts`, of JSON's types.
+
+    Raises
+    ------
+    UserError
+        If something else is there: see `kerasseg.prediction.record.is_done`.
+    """
+    if is_begun(_begun(result)) or not record.is_done(result, asked):
+        return False
+    shutil.rmtree(_begun(result), ignore_errors=True)  # what a kill kept from being cleared away
+    return True
 
 
 def facts(image: Path) -> dict[str, Any]:
@@ -140,7 +172,17 @@ def _begun(result: Path) -> Path:
     return result.with_name(f".{result.name}.unfinished")
 
 
-def _answered(store: Store, predictor: Predictor, wanted: Wanted, ledger: Ledger) -> np.ndarray:
+def _give_name(written: Path, result: Path) -> None:
+    """Put a written result where it is wanted; a Zarr there is moved to where it is cleared away."""
+    try:
+        if result.is_dir():
+            result.rename(written.with_name(f"former.{uuid.uuid4().hex}"))
+        written.replace(result)
+    except OSError as error:
+        raise UserError(f"{result}: it cannot be written ({error.strerror or error})") from error
+
+
+def _answered(store: Store, predictor: Predictor, wanted: Wanted, ledger: Ledger) -> OnDisk:
     """Decide what the ledger does not yet have."""
     space = store.shape[:-1]
     if ledger.rows < space[0]:
@@ -150,14 +192,14 @@ def _answered(store: Store, predictor: Predictor, wanted: Wanted, ledger: Ledger
     return ledger.answer
 
 
-def _numbered(mask: np.ndarray, wanted: Wanted, ledger: Ledger) -> np.ndarray:
+def _numbered(mask: OnDisk, wanted: Wanted, ledger: Ledger) -> OnDisk:
     """Number a mask's objects; a kill begins this again, which takes little beside predicting."""
-    numbers = np.lib.format.open_memmap(ledger.folder / "labels.npy", "w+", np.int32, mask.shape)
+    numbers = ondisk.create(ledger.folder / "labels.npy", np.dtype(np.int32), mask.shape)
     wanted.number((mask[at : at + ROWS] for at in range(0, len(mask), ROWS)), numbers)
     return numbers
 
 
-def _write_outlines(path: Path, labels: np.ndarray, mask: np.ndarray, store: Store, wanted: Wanted) -> None:
+def _write_outlines(path: Path, labels: OnDisk, mask: OnDisk, store: Store, wanted: Wanted) -> None:
     _refuse_volume(store, wanted)
     named = {at: wanted.classes[of - 1] for at, of in _classes_of(labels, mask, len(wanted.classes)).items()}
     write_objects(path, labels, named, wanted.to, image=store.path.name, classes=wanted.classes)
@@ -173,10 +215,10 @@ def _classes_of(labels: np.ndarray, mask: np.ndarray, classes: int) -> dict[int,
     return {number: of for (number, of), _ in sorted(found.items(), key=itemgetter(1)) if number and of}
 
 
-def _write_pixels(path: Path, pixels: np.ndarray, store: Store, wanted: Wanted) -> None:
+def _write_pixels(path: Path, pixels: OnDisk, store: Store, wanted: Wanted) -> None:
     if wanted.to == "png":
         _refuse_volume(store, wanted)
-        return (write_mask if wanted.what == "mask" else write_labels)(path, np.asarray(pixels))
+        return (write_mask if wanted.what == "mask" else write_labels)(path, pixels[:])
     channels = wanted.what == "probabilities"
     axes = store.axes if channels else store.axes.removesuffix("C")
     shrink = "area" if channels else "nearest"

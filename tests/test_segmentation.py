@@ -13,7 +13,7 @@ from kerasseg.errors import UserError
 from kerasseg.images import files
 from kerasseg.images.store import open_store
 from kerasseg.prediction.predictor import Predictor
-from kerasseg.segmentation import Wanted, _classes_of, segment
+from kerasseg.segmentation import Wanted, _classes_of, facts, is_done, segment
 
 ASKED = {"model": {"sha256": "ab"}}
 
@@ -125,6 +125,30 @@ def test_going_on_with_another_image_is_refused(image, tmp_path):
         segment(image, tmp_path / "m.png", predictor(), wanted(), asked=ASKED)
     segment(image, tmp_path / "m.png", predictor(), wanted(), asked=ASKED, force=True)
     assert not files.read_values(tmp_path / "m.png").any()
+
+
+def test_what_a_kill_kept_from_being_cleared_away_is_cleared_away(image, tmp_path):
+    result, asked = tmp_path / "m.png", {"image": facts(image), **ASKED}
+    assert not is_done(result, asked)
+    segment(image, result, predictor(), wanted(), asked=ASKED)
+    left_over = tmp_path / ".m.png.unfinished"
+    left_over.mkdir()
+    (left_over / "ledger.json").write_text("{}")
+    assert not is_done(result, asked)  # it was begun again
+    (left_over / "ledger.json").rename(left_over / "answer.npy")
+    assert is_done(result, asked)
+    assert not left_over.exists()
+    with pytest.raises(UserError, match="asked otherwise"):
+        is_done(result, asked | {"model": "other"})
+
+
+def test_a_zarr_is_replaced_and_another_folder_is_not(image, tmp_path):
+    for _ in range(2):
+        segment(image, tmp_path / "m.ome.zarr", predictor(), wanted(to="zarr"), asked=ASKED, force=True)
+    assert {path.name for path in tmp_path.iterdir()} == {"a.tif", "m.ome.zarr", "predictions.json"}
+    (tmp_path / "mine.zarr").mkdir()
+    with pytest.raises(UserError, match="it is a folder and no Zarr"):
+        segment(image, tmp_path / "mine.zarr", predictor(), wanted(to="zarr"), asked=ASKED)
 
 
 def test_a_volume_is_answered_plane_by_plane(tmp_path):

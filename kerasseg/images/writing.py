@@ -1,7 +1,7 @@
 """Results of any size, on their way into a file: what both OME-TIFF and OME-Zarr ask of them.
 
-What is written lies in an array that can be cut by rows, such as a memory-mapped file; a few hundred rows of
-it are in memory at a time.
+What is written lies in an array that can be cut by rows, such as one in a file; a few hundred rows of it are
+in memory at a time.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kerasseg.images.calibration import PixelSize
+from kerasseg.images.ondisk import OnDisk
 from kerasseg.images.pyramid import Plane, levels
 
 AXES = ("YX", "ZYX", "YXC", "ZYXC")
@@ -22,9 +23,9 @@ class Result:
 
     Attributes
     ----------
-    pixels : numpy.ndarray
-        Mask or labels (Y, X) or (Z, Y, X), probabilities (Y, X, K) or (Z, Y, X, K); commonly a
-        ``numpy.memmap``, since it is read once for each level and channel.
+    pixels : numpy.ndarray or OnDisk
+        Mask or labels (Y, X) or (Z, Y, X), probabilities (Y, X, K) or (Z, Y, X, K); it is read once for each
+        level and channel.
     axes : str
         YX, ZYX, YXC or ZYXC.
     pixel_size : tuple of float or None
@@ -40,7 +41,7 @@ class Result:
         If these do not fit each other.
     """
 
-    pixels: np.ndarray
+    pixels: np.ndarray | OnDisk
     axes: str
     pixel_size: PixelSize
     shrink: str
@@ -75,5 +76,18 @@ class Result:
 
     def pyramid(self, plane: int, channel: int) -> list[Plane]:
         """Give one plane of one channel at all its sizes."""
-        volume = self.pixels[..., channel] if "C" in self.axes else self.pixels
-        return levels(volume[plane] if "Z" in self.axes else volume, self.shrink)
+        before = (plane,) if "Z" in self.axes else ()
+        after = (channel,) if "C" in self.axes else ()
+        return levels(_Cut(self.pixels, before, after), self.shrink)
+
+
+class _Cut:
+    """One plane of one channel (Y, X), cut by rows that are read when they are asked for."""
+
+    def __init__(self, pixels: np.ndarray | OnDisk, before: tuple[int, ...], after: tuple[int, ...]) -> None:
+        self._pixels, self._before, self._after = pixels, before, after
+        self.shape = pixels.shape[len(before) :][:2]
+        self.dtype = pixels.dtype
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        return self._pixels[(*self._before, rows, slice(None), *self._after)]

@@ -39,13 +39,14 @@ def mask(probabilities: np.ndarray, threshold: float = 0.5, activation: str = "s
             f"{probabilities.shape[-1]} channels were given; class ids reach {MOST_CLASSES}, "
             f"{IGNORE} means ignore"
         )
-    if activation == "softmax":
-        return probabilities.argmax(axis=-1).astype(np.uint8)
-    return _strongest(probabilities, threshold)
+    channel, highest = _strongest(probabilities)
+    return channel if activation == "softmax" else (channel + np.uint8(1)) * (highest >= threshold)
 
 
-def _strongest(probabilities: np.ndarray, threshold: float) -> np.ndarray:
-    found = (probabilities.max(axis=-1) >= threshold).astype(np.uint8)
-    if probabilities.shape[-1] > 1:
-        found *= probabilities.argmax(axis=-1).astype(np.uint8) + np.uint8(1)
-    return found
+def _strongest(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Find the first of the highest channels and its value; `argmax` is slow along a short last axis."""
+    channel, highest = np.zeros(probabilities.shape[:-1], np.uint8), probabilities[..., 0]
+    for other in range(1, probabilities.shape[-1]):
+        np.copyto(channel, other, where=probabilities[..., other] > highest)
+        highest = np.maximum(highest, probabilities[..., other])
+    return channel, highest

@@ -1,7 +1,8 @@
 """What a prediction was asked and how far it is, on disk: what a killed one goes on from.
 
-The answers so far lie in ``answer.npy``, a memory map of the whole, and ``ledger.json`` beside it says how
-many of its rows are finished. Rows are on the disk before the ledger counts them, and it is replaced whole.
+The answers so far lie in ``answer.npy``, which is as large as the whole, and ``ledger.json`` beside it says
+how many of its rows are finished. Rows are on the disk before the ledger counts them, and it is replaced
+whole.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from typing import Any
 import numpy as np
 
 from kerasseg.errors import UserError, changes
+from kerasseg.images import ondisk
 from kerasseg.images.files import write_atomically
+from kerasseg.images.ondisk import OnDisk
 
 LEDGER, ANSWER = "ledger.json", "answer.npy"
 
@@ -41,15 +44,14 @@ class Ledger:
     rows: int = 0
 
     @cached_property
-    def answer(self) -> np.memmap:
+    def answer(self) -> OnDisk:
         """All answers, of which `rows` are finished."""
-        return np.lib.format.open_memmap(self.folder / ANSWER, "r+")
+        return ondisk.opened(self.folder / ANSWER)
 
     def keep(self, rows: slice, band: np.ndarray, height: int) -> None:
         """Write finished rows, of `height` in all, and then count them; the first say how wide all are."""
         if not self.rows:
-            shape = (height, *band.shape[1:])
-            np.lib.format.open_memmap(self.folder / ANSWER, "w+", band.dtype, shape).flush()
+            self.answer = ondisk.create(self.folder / ANSWER, band.dtype, (height, *band.shape[1:]))
         self.answer[rows] = band
         self.answer.flush()
         self.rows = rows.stop
@@ -58,7 +60,13 @@ class Ledger:
     def close(self) -> None:
         """Remove the folder: the answer is where it was wanted."""
         self.__dict__.pop("answer", None)  # or the map would hold the removed file's place on the disk
+        (self.folder / LEDGER).unlink()  # first: rows that are counted are never missing
         shutil.rmtree(self.folder)
+
+
+def is_begun(folder: Path) -> bool:
+    """Tell whether a prediction was begun in a folder and has not been finished."""
+    return (folder / LEDGER).exists()
 
 
 def open_ledger(folder: Path, asked: Mapping[str, Any], *, force: bool = False) -> Ledger:
@@ -99,8 +107,7 @@ def open_ledger(folder: Path, asked: Mapping[str, Any], *, force: bool = False) 
 
 
 def _read(folder: Path) -> dict[str, Any] | None:
-    path = folder / LEDGER
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    return json.loads((folder / LEDGER).read_text(encoding="utf-8")) if is_begun(folder) else None
 
 
 def _write(ledger: Ledger) -> Ledger:

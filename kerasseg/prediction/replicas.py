@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kerasseg.prediction.forward import Forward
+from kerasseg.prediction.forward import Forward, compiled
 
 
 def replicated(model: keras.Model, devices: Sequence[str]) -> Forward:
@@ -36,17 +36,6 @@ def replicated(model: keras.Model, devices: Sequence[str]) -> Forward:
         return np.concatenate(list(threads.map(lambda each, part: each(part), answers, parts)))
 
     return answer
-
-
-def compiled(model: keras.Model, device: str | None = None) -> Forward:
-    """Trace one graph for batches of every shape, to be computed on a device or wherever TensorFlow likes."""
-
-    @tf.function(input_signature=[tf.TensorSpec(model.input_shape, tf.float32)])
-    def graph(batch: tf.Tensor) -> tf.Tensor:
-        with tf.device(device):
-            return model(batch, training=False)
-
-    return lambda batch: graph(batch).numpy()
 
 
 def _copied(model: keras.Model, device: str) -> keras.Model:

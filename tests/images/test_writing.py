@@ -1,4 +1,5 @@
 import errno
+import re
 import tracemalloc
 from xml.etree import ElementTree
 
@@ -81,6 +82,17 @@ def test_an_unknown_pixel_size_stays_unknown(tmp_path):
     write_tiff(tmp_path / "a.tif", Result(np.ones((3, 4), np.uint8), "YX", (None, None), "nearest"))
     with open_store(tmp_path / "a.tif") as store:
         assert store.pixel_size == (None, None)
+
+
+def test_a_file_is_told_from_others_by_its_pixels_alone(tmp_path):
+    mask = np.zeros((600, 20), np.uint8)
+    for name in ("a", "again"):
+        write_tiff(tmp_path / name, Result(mask, "YX", (None, None), "nearest"))
+    mask[599, 19] = 1
+    write_tiff(tmp_path / "other", Result(mask, "YX", (None, None), "nearest"))
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "again").read_bytes()
+    a, other = (tifffile.TiffFile(tmp_path / name).ome_metadata for name in ("a", "other"))
+    assert re.search('UUID="(.*?)"', a)[1] != re.search('UUID="(.*?)"', other)[1]
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 700), (700, 1), (17, 513)])

@@ -19,7 +19,7 @@ def test_finished_rows_are_there_when_it_goes_on(tmp_path):
     begun(tmp_path / "a")
     again = open_ledger(tmp_path / "a", ASKED)
     assert again.rows == 2
-    assert again.answer.tolist() == [[7] * 3] * 2 + [[0] * 3] * 2
+    assert again.answer[:].tolist() == [[7] * 3] * 2 + [[0] * 3] * 2
 
 
 def test_another_setting_is_refused_and_named(tmp_path):
@@ -43,7 +43,7 @@ def test_a_kill_before_the_first_row_was_counted_leaves_nothing_to_trip_over(tmp
     begun(tmp_path / "a", rows=0)
     ledger = open_ledger(tmp_path / "a", ASKED)
     ledger.keep(slice(0, 1), np.ones((1, 2), np.int32), height=2)
-    assert open_ledger(tmp_path / "a", ASKED).answer.tolist() == [[1, 1], [0, 0]]
+    assert open_ledger(tmp_path / "a", ASKED).answer[:].tolist() == [[1, 1], [0, 0]]
 
 
 def test_what_is_finished_is_cleared_away(tmp_path):

@@ -24,7 +24,7 @@ def test_all_gpus_are_used_where_there_are_several(monkeypatch, count, shared):
     gpus = [tf.config.LogicalDevice(f"/device:GPU:{number}", "GPU") for number in range(count)]
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: gpus)
     monkeypatch.setattr("kerasseg.prediction.folding.folded", lambda model: model)
-    monkeypatch.setattr(replicas, "compiled", lambda model: lambda batch: "one")
+    monkeypatch.setattr(forward, "compiled", lambda model: lambda batch: "one")
     monkeypatch.setattr(replicas, "replicated", lambda model, devices: lambda batch: devices)
     expected = ["/device:GPU:0", "/device:GPU:1"] if shared else "one"
     monkeypatch.setattr(forward, "_halving", lambda answer, _: answer)

@@ -1,0 +1,67 @@
+"""Arrays in files, of which memory holds only what is asked for.
+
+A memory map alone holds every page that was ever touched, as long as the system has room. The system could
+have them back, but they count as the program's, which then seems to need as much memory as its image.
+"""
+
+from __future__ import annotations
+
+import mmap
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+class OnDisk:
+    """An array in a ``.npy`` file, read and written by slices.
+
+    Parameters
+    ----------
+    mapped : numpy.memmap
+        See `create` and `opened`.
+
+    Attributes
+    ----------
+    shape : tuple of int
+    dtype : numpy.dtype
+    ndim, nbytes : int
+        As those of an array.
+    """
+
+    def __init__(self, mapped: np.memmap) -> None:
+        self._mapped = mapped
+        self.shape, self.dtype = mapped.shape, mapped.dtype
+        self.ndim, self.nbytes = mapped.ndim, mapped.nbytes
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, region: Any) -> np.ndarray:
+        """Copy what lies in a region, which is given as to an array."""
+        found = np.array(self._mapped[region])
+        self._let_go()
+        return found
+
+    def __setitem__(self, region: Any, values: np.ndarray) -> None:
+        self._mapped[region] = values
+        self._let_go()
+
+    def flush(self) -> None:
+        """Return when all that was written is on the disk."""
+        self._mapped.flush()
+
+    def _let_go(self) -> None:
+        """Give pages back; what was written to them stays in the file."""
+        if hasattr(mmap, "MADV_DONTNEED"):  # not on Windows
+            self._mapped.base.madvise(mmap.MADV_DONTNEED)
+
+
+def create(path: Path, dtype: np.dtype, shape: tuple[int, ...]) -> OnDisk:
+    """Make an array of zeros in a new file, which takes the place of one that is there."""
+    return OnDisk(np.lib.format.open_memmap(path, "w+", dtype, shape))
+
+
+def opened(path: Path) -> OnDisk:
+    """Open an array to read and write."""
+    return OnDisk(np.lib.format.open_memmap(path, "r+"))
