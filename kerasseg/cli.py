@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -49,7 +50,7 @@ app = typer.Typer(
     epilog="Example:  kerasseg run recipes/sartorius_linknet.yaml train.epochs=5",
 )
 
-RESULT_FORMATS = "png, tiff, zarr; labels also labelme, coco, geojson, imagej."
+RESULT_FORMATS = "png, tiff, zarr; labelme, coco, geojson, imagej."
 
 RecipeFile = Annotated[str, typer.Argument(metavar="RECIPE", help="A YAML file, or a shipped recipe's name.")]
 Overrides = Annotated[
@@ -174,14 +175,14 @@ def evaluate(
 
 @app.command(**_example("predict runs/cells/1 slides/ results/ --what labels"))
 def predict(
-    paths: Annotated[
-        list[Path], typer.Argument(metavar="[RUN] IMAGES OUT", help="RUN is left out with --server.")
-    ],
+    paths: Annotated[list[Path], typer.Argument(metavar="[RUN] IMAGES [OUT]", hidden=True)],
     what: Annotated[str, typer.Option(help="mask, labels or probabilities.")] = "mask",
     to: Annotated[str | None, typer.Option(help=RESULT_FORMATS)] = None,
     server: Annotated[str | None, typer.Option(help="grpc://HOST:8500/NAME or rest://HOST:8501/NAME")] = None,
+    engine: Annotated[str | None, typer.Option(help="tensorflow, or openvino on a CPU.")] = None,
+    scheduler: Annotated[str | None, typer.Option(help="Of a Dask cluster: tcp://HOST:8786")] = None,
     tile: Annotated[int | None, typer.Option(help="Instead of the recipe's, as the next five.")] = None,
-    overlap: Annotated[int | None, typer.Option(help="On each side of a tile.")] = None,
+    overlap: Annotated[str | None, typer.Option(help="Pixels on each side of a tile, or auto.")] = None,
     blend: Annotated[str | None, typer.Option(help="crop, gaussian, hann or constant.")] = None,
     padding: Annotated[str | None, typer.Option(help="inside, reflect, edge or zero.")] = None,
     symmetries: Annotated[str | None, typer.Option(help="none, flips or d4.")] = None,
@@ -189,20 +190,28 @@ def predict(
     axes: Annotated[str | None, typer.Option(help="Where files do not say, such as ZYX.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Start over, and replace what is there.")] = False,
 ) -> None:
-    """Segment images of any size; killed, the same command goes on."""
-    expected = 2 if server else 3
-    if len(paths) != expected:
-        named = "IMAGES OUT with --server" if server else "RUN IMAGES OUT"
-        raise UserError(f"{' '.join(map(str, paths))}: expected {named}")
-    *run, images, out = paths
-    run = [_existing(path) for path in run]
+    """Segment images of any size; killed, the same command goes on. --server needs no RUN."""
+    computing = {"--engine": engine, "--scheduler": scheduler}
+    if server and (beside := " ".join(f"{option} {given}" for option, given in computing.items() if given)):
+        raise UserError(f"{beside}: the server computes; leave it out, or leave --server out")
+    runs = [] if server else [_existing(path) for path in paths[:1]]
+    images, out = _images_and_out(paths[len(runs) :])
     _start_tensorflow()
-    from kerasseg.predict import local, predict, served
+    from kerasseg.answering import local, served
+    from kerasseg.predict import predict
+    from kerasseg.prediction.engines import TENSORFLOW
 
-    model = served(server) if server else local(*run)
+    model = served(server) if server else local(*runs, engine or TENSORFLOW)
+    overlap = int(overlap) if overlap and overlap.isdecimal() else overlap
     tiles = {"tile": tile, "overlap": overlap, "blend": blend, "padding": padding, "symmetries": symmetries}
     how = {"what": what, "to": to, "threshold": threshold, "axes": axes, "force": force}
-    predict(model, images, out, **how, **tiles)
+    predict(model, images, out, scheduler=scheduler, **how, **tiles)
+
+
+def _images_and_out(paths: list[Path]) -> tuple[Path, Path]:
+    if len(paths) not in (1, 2):
+        raise UserError(f"{' '.join(map(str, paths)) or 'nothing'}: expected IMAGES and where results go")
+    return (*paths, Path("predictions"))[:2]
 
 
 @app.command(**_example("export runs/sartorius_linknet/1 served/cells"))
@@ -286,5 +295,9 @@ def copy(
 
 
 def main() -> None:
-    """Run the command line; `kerasseg` on a terminal comes here."""
+    """Run the command line; `kerasseg` on a terminal comes here.
+
+    What batch systems and containers end a job by ends it as Ctrl-C does: with what there is.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     app(prog_name="kerasseg")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,9 @@ class Judgement:
         See `kerasseg.metrics.pixel.threshold_curve`.
     seconds_per_image : float
         Of prediction, reading included.
+    seams : dict or None
+        How much prediction by tiles differs from the whole on the largest test image, see
+        `kerasseg.prediction.seams.Seams`; None where one tile is enough.
     """
 
     threshold: float
@@ -61,6 +65,7 @@ class Judgement:
     instances: dict[str, Any] | None
     threshold_curve: dict[str, list[float]]
     seconds_per_image: float
+    seams: dict[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -126,6 +131,7 @@ def judge(
         instances=objects.scores(found, classes) if found else None,
         threshold_curve=pixel.threshold_curve(by_threshold, THRESHOLDS),
         seconds_per_image=round(seconds, 3),
+        seams=_seams(samples, predictor),
     )
     _show(samples, judgement, folder / "predictions")
     return judgement
@@ -165,6 +171,12 @@ def _compared(
     mask = np.where(ignored, np.uint8(IGNORE), mask)
     found = Labelled(number(mask), mask)
     return objects.compare(Labelled(np.where(ignored, 0, truth.labels), truth.mask), found, probabilities)
+
+
+def _seams(samples: Sequence[Sample], predictor: Predictor) -> dict[str, Any] | None:
+    largest = max(samples, key=lambda sample: math.prod(sample.size))
+    found = predictor.seams(largest.read(), str(largest.image))
+    return found and {"image": largest.name, **asdict(found)}
 
 
 def _scored(answers: Sequence[_Answer], counts: Sequence[Counts], classes: Sequence[str]) -> dict[str, Any]:

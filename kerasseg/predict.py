@@ -4,52 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from kerasseg import reuse
-from kerasseg import run as story
+from kerasseg.answering import Model, predictor
 from kerasseg.console import say
 from kerasseg.errors import UserError
 from kerasseg.images import files
 from kerasseg.postprocess import streaming
-from kerasseg.prediction.forward import Forward, forward
-from kerasseg.prediction.predictor import Predictor
+from kerasseg.prediction import halo
 from kerasseg.recipe import amended
-from kerasseg.recipe.instances import AnyInstances, Components
-from kerasseg.recipe.recipe import Evaluate, Predict
+from kerasseg.recipe.instances import AnyInstances
+from kerasseg.recipe.recipe import Evaluate
 from kerasseg.segmentation import Wanted, facts, is_done, segment
-from kerasseg.serving.export import fingerprint
-from kerasseg.serving.metadata import Metadata
 
 STORES = (".zarr",)  # folders that are one image
-
-
-@dataclass(frozen=True)
-class Model:
-    """What answers, what it says of itself, and how it would like to be asked."""
-
-    forward: Forward
-    metadata: Metadata
-    tiles: Predict
-    instances: AnyInstances
-
-
-def local(path: Path) -> Model:
-    """Open a run's model, given as the run's folder or its ``model.keras``."""
-    _, recipe, model = reuse.opened(path)
-    told = replace(story.metadata(recipe, model), weights=fingerprint(model))
-    return Model(forward(model), told, recipe.predict, recipe.instances or Components())
-
-
-def served(url: str) -> Model:
-    """Find a model on a server, such as ``grpc://localhost:8500/cells``."""
-    from kerasseg.serving import client  # its packages are an extra
-
-    remote = client.forward(url)
-    return Model(remote, remote.metadata, Predict(), Components())
 
 
 def predict(
@@ -61,6 +31,7 @@ def predict(
     to: str | None = None,
     axes: str | None = None,
     threshold: float | None = None,
+    scheduler: str | None = None,
     force: bool = False,
     **tiles: Any,
 ) -> None:
@@ -69,7 +40,7 @@ def predict(
     Parameters
     ----------
     model : Model
-        See `local` and `served`.
+        See `kerasseg.answering.local` and `served`.
     images : Path
         An image of any size, or a folder of images.
     out : Path
@@ -81,6 +52,8 @@ def predict(
         What the stored axes are, such as ``ZYX``, where files do not say.
     threshold : float, optional
         Instead of the model's own.
+    scheduler : str, optional
+        Of a Dask cluster whose workers are to answer, such as ``tcp://host:8786``; `model` is `local`.
     force : bool
         Whether to start over and to replace what is there.
     **tiles
@@ -89,19 +62,22 @@ def predict(
     Raises
     ------
     UserError
-        If there is no image, or some of them cannot be read; the others are predicted first.
+        If there is no image, no cluster, or some images cannot be read; the others are predicted first.
     """
     told = model.metadata
     threshold = amended(Evaluate(threshold=told.threshold), threshold=threshold).threshold
     settings = amended(model.tiles, **tiles)
     to = to or ("tiff" if what == "probabilities" else "png")
     wanted = Wanted(what, to, told.classes, threshold, told.activation, _number(model.instances))
+    overlap = halo.overlap(settings.overlap, model.radius, settings.tile, told.stride)
+    settings = amended(settings, overlap=overlap)
     tiling = {**dict(settings), "multiple_of": told.stride}
-    answering = Predictor(model.forward, told.channels, told.normalise, told.resize, tiling)
-    asked = {"model": told.weights, "what": what, "threshold": threshold, "predict": dict(settings)}
+    asked = {"model": told.weights, "engine": model.engine, "what": what, "threshold": threshold}
+    asked |= {"predict": dict(settings)}
     asked |= {"instances": model.instances.model_dump(mode="json")} if what == "labels" else {}
-    segment_one = partial(segment, predictor=answering, wanted=wanted, axes=axes, force=force)
-    _each(images, out, wanted.suffix, asked, segment_one, force)
+    with predictor(model, tiling, scheduler, axes) as answering:
+        segment_one = partial(segment, predictor=answering, wanted=wanted, axes=axes, force=force)
+        _each(images, out, wanted.suffix, asked, segment_one, force)
 
 
 def _number(instances: AnyInstances) -> Callable:

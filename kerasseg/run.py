@@ -18,7 +18,8 @@ from kerasseg.data.split import Split
 from kerasseg.data.synthetic import is_synthetic
 from kerasseg.evaluation import Judgement, judge
 from kerasseg.images import files
-from kerasseg.models import MODELS, summary
+from kerasseg.models import MODELS, receptive_field, summary
+from kerasseg.prediction import halo
 from kerasseg.prediction.forward import forward
 from kerasseg.prediction.predict import STRIDE
 from kerasseg.prediction.predictor import Predictor
@@ -129,8 +130,10 @@ def learn(recipe: Recipe, model: keras.Model, parts: Split, folder: Path, resume
 
 def predictor(recipe: Recipe, model: keras.Model) -> Predictor:
     """Put the model together with what the recipe says about its input and its tiles."""
-    told = recipe.data
-    return Predictor(forward(model), model.input_shape[-1], told.normalise, told.resize, dict(recipe.predict))
+    told, tiles = recipe.data, recipe.predict
+    overlap = halo.overlap(tiles.overlap, receptive_field.radius(model, STRIDE), tiles.tile, STRIDE)
+    tiles = dict(tiles) | {"overlap": overlap}
+    return Predictor(forward(model), model.input_shape[-1], told.normalise, told.resize, tiles)
 
 
 def describe_model(recipe: Recipe, model: keras.Model, answering: Predictor) -> dict[str, Any]:
@@ -151,6 +154,12 @@ def evaluate(recipe: Recipe, answering: Predictor, samples: list[Sample], folder
         number=how and partial(postprocess.INSTANCES[how.name], **how.arguments),
         folder=folder,
     )
+    if judgement.seams:
+        say(
+            "seams: tiles differ from the whole by {mean:.2g} on average, {largest:.2g} at most".format_map(
+                judgement.seams
+            )
+        )
     for name, of in judgement.test["classes"].items():
         low, high = of["dice_interval"]
         say(

@@ -30,7 +30,7 @@ def test_help_fits_a_screen_and_shows_an_example(verb):
     assert max(map(len, lines)) <= 80
     assert re.search(rf"Example:  kerasseg {verb}", shown.output)
     assert "..." not in shown.output.replace("KEY.PATH=VALUE]...", "").replace("[ARGS]...", "").replace(
-        "OUT}...", ""
+        "[OUT]}...", ""
     ), "nothing cut"
 
 
@@ -71,6 +71,8 @@ def test_a_shipped_recipe_is_taken_with_a_hint(tmp_path, monkeypatch):
         ("run nothing.yaml", "nothing.yaml: there is no such file"),
         ("convert lableme masks a b", "did you mean 'labelme masks'?"),
         ("recipes copy nothing", "unknown shipped recipe 'nothing'"),
+        ("predict a b --server grpc://c:1/d --engine openvino", "--engine openvino: the server computes"),
+        ("predict a b --server grpc://a:1/b --scheduler tcp://a:1", "--scheduler tcp://a:1: the server"),
         ("run", "Missing argument"),
         ("run x --nothing", "No such option"),
         ("nothing", "No such command"),

@@ -49,9 +49,12 @@ LIGHT = [
     "metrics.instance",
     "metrics.coco",
     "metrics.objects",
+    "prediction.distributed",
+    "prediction.halo",
     "prediction.tiling",
     "prediction.merge",
     "prediction.predict",
+    "prediction.engines",
     "serving.metadata",
     "serving.card",
     "serving.client",
@@ -74,6 +77,10 @@ def test_a_light_room_imports_no_tensorflow(room):
 
 def test_zarr_is_imported_by_those_who_read_or_write_one():
     assert "zarr" not in loaded("import kerasseg.images.store, kerasseg.images.writing_zarr")
+
+
+def test_dask_is_imported_by_those_who_ask_a_cluster():
+    assert not loaded("import kerasseg.prediction.distributed") & {"dask", "distributed"}
 
 
 def test_help_imports_no_more_than_typer():

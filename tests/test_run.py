@@ -5,12 +5,13 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import keras
 import numpy as np
 import pytest
 
-from kerasseg import check, postprocess, predict, reuse, rundirectory
+from kerasseg import answering, check, postprocess, predict, reuse, rundirectory
 from kerasseg.annotations.masks import read_mask
 from kerasseg.data.synthetic import synthesize
 from kerasseg.errors import UserError
@@ -134,13 +135,13 @@ def test_images_of_any_size_are_predicted_and_bad_ones_named(finished, tmp_path,
     files.write(images / "odd.png", np.random.default_rng(0).integers(0, 255, (37, 83, 1), np.uint8))
     (images / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(UserError, match=r"broken\.png"):
-        predict.predict(predict.local(finished / "model.keras"), images, tmp_path / "masks")
+        predict.predict(answering.local(finished / "model.keras"), images, tmp_path / "masks")
     assert read_mask(tmp_path / "masks" / "odd.mask.png", ["cell"]).shape == (37, 83)
 
 
 def test_predicting_again_leaves_what_is_there_and_refuses_to_replace_it(finished, tmp_path, capsys):
     files.write(tmp_path / "a.png", np.random.default_rng(0).integers(0, 255, (40, 50, 1), np.uint8))
-    model = predict.local(finished.path)
+    model = answering.local(finished.path)
     predict.predict(model, tmp_path / "a.png", tmp_path / "out")
     before = (tmp_path / "out" / "a.mask.png").stat().st_mtime_ns
     predict.predict(model, tmp_path / "a.png", tmp_path / "out")
@@ -148,13 +149,15 @@ def test_predicting_again_leaves_what_is_there_and_refuses_to_replace_it(finishe
     with pytest.raises(UserError, match=r"threshold: 0.5 then, 0.3 now") as refused:
         predict.predict(model, tmp_path / "a.png", tmp_path / "out", threshold=0.3)
     assert "--force" in refused.value.messages[0]
+    with pytest.raises(UserError, match=r"engine: 'tensorflow' then, 'openvino' now"):
+        predict.predict(replace(model, engine="openvino"), tmp_path / "a.png", tmp_path / "out")
     assert (tmp_path / "out" / "a.mask.png").stat().st_mtime_ns == before
     predict.predict(model, tmp_path / "a.png", tmp_path / "out", threshold=0.3, force=True)
     assert (tmp_path / "out" / "a.mask.png").stat().st_mtime_ns != before
 
 
 def test_a_wrong_setting_is_named(finished, tmp_path):
-    model = predict.local(finished.path)
+    model = answering.local(finished.path)
     with pytest.raises(UserError, match=r"blend.*'hann'"):
         predict.predict(model, tmp_path, tmp_path / "out", blend="han", tile=64)
 
@@ -239,4 +242,4 @@ def test_a_model_that_carries_code_is_refused(tmp_path):
 
 def test_a_folder_without_a_run_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"holds recipe\.yaml"):
-        predict.local(tmp_path)
+        answering.local(tmp_path)

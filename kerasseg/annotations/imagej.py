@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 CLASS = "class"  # among a ROI's properties
 _MOVE, _LINE, _CLOSE = 0, 1, 4  # Java's names for the steps of a path
+_HEADER, _PROPERTIES = 60, 40  # where a ROI says where its second header is, and there its properties
 _FARTHEST = 60_535  # beyond which ImageJ's 16-bit numbers no longer reach
 _DAMAGES = (
     zipfile.BadZipFile,
@@ -152,12 +153,22 @@ def _shape(content: bytes, classes: Sequence[str], size: tuple[int, int]) -> Sha
     from roifile import ImagejRoi
 
     roi = ImagejRoi.frombytes(content)
-    said = dict(line.split(": ", 1) for line in roi.props.splitlines() if ": " in line)
+    said = _properties(content)
     label = said.get(CLASS) or _class_of(roi, classes)
     other = ({CROWD: 1} if said.get(CROWD) == "1" else {}) | (
         {SCORE: float(said[SCORE])} if SCORE in said else {}
     )
     return filled_shape(_polygons(roi), size, label, other)
+
+
+def _properties(content: bytes) -> dict[str, str]:
+    """Read a ROI's properties; roifile for Python 3.10 cuts them short."""
+    (header,) = struct.unpack_from(">i", content, _HEADER)
+    if not 0 < header <= len(content) - _PROPERTIES - 8:
+        return {}  # as ImageJ wrote them before it knew of properties
+    offset, length = struct.unpack_from(">ii", content, header + _PROPERTIES)
+    text = content[offset : offset + 2 * length].decode("utf-16-be") if offset > 0 else ""
+    return dict(line.split(": ", 1) for line in text.splitlines() if ": " in line)
 
 
 def _class_of(roi: ImagejRoi, classes: Sequence[str]) -> str:
@@ -207,7 +218,7 @@ def _polygon_roi(ring: np.ndarray) -> ImagejRoi:
     roi = ImagejRoi.frompoints(ring.astype(np.int32 if whole else np.float32))
     roi.roitype = ROI_TYPE.POLYGON
     roi.right, roi.bottom = np.ceil(ring.max(axis=0)).astype(int).tolist()  # corners, not pixels
-    roi.options = ROI_OPTIONS.NONE if whole else ROI_OPTIONS.SUB_PIXEL_RESOLUTION
+    roi.options = ROI_OPTIONS(0) if whole else ROI_OPTIONS.SUB_PIXEL_RESOLUTION
     return roi
 
 

@@ -12,6 +12,7 @@ from kerasseg.errors import UserError
 
 if TYPE_CHECKING:
     import keras
+    from tensorflow.types.experimental import PolymorphicFunction
 
 Forward = Callable[[np.ndarray], np.ndarray]
 """From a batch (B, Y, X, C) or (B, Z, Y, X, C) float32 to its (..., K) float32."""
@@ -22,16 +23,35 @@ MOST_REMEMBERED = 16
 def forward(model: keras.Model) -> Forward:
     """Compile a Keras model into a function from arrays to arrays, for batches of every shape that it takes.
 
-    One graph is traced for all shapes; `model.predict` builds a dataset and callbacks on every call, which
-    costs as much as the network itself on one image. The weights are those of now: see `folding`.
+    `model.predict` builds a dataset and callbacks on every call, which costs as much as the network itself on
+    one image. Where there are several GPUs, each answers for a part of the batch. It is computed in the
+    precision of the model's layers. The weights are those of now: see `folding`.
     """
     import tensorflow as tf
 
     from kerasseg.prediction.folding import folded
+    from kerasseg.prediction.replicas import replicated
 
-    model, signature = folded(model), tf.TensorSpec(model.input_shape, tf.float32)
-    graph = tf.function(lambda batch: model(batch, training=False), input_signature=[signature])
-    return _halving(lambda batch: graph(batch).numpy(), tf.errors.ResourceExhaustedError)
+    model, gpus = folded(model), [gpu.name for gpu in tf.config.list_logical_devices("GPU")]
+    answer = replicated(model, gpus) if len(gpus) > 1 else compiled(model)
+    return _halving(answer, tf.errors.ResourceExhaustedError)
+
+
+def compiled(model: keras.Model, device: str | None = None) -> Forward:
+    """Compile a model as it is, for a device or wherever TensorFlow likes."""
+    graph = traced(model, device)
+    return lambda batch: graph(batch).numpy()
+
+
+def traced(model: keras.Model, device: str | None = None) -> PolymorphicFunction:
+    """Make the one graph of a model for batches of all shapes."""
+    import tensorflow as tf
+
+    def answer(batch: tf.Tensor) -> tf.Tensor:
+        with tf.device(device):
+            return model(batch, training=False)
+
+    return tf.function(answer, input_signature=[tf.TensorSpec(model.input_shape, tf.float32)])
 
 
 def empty_once(forward: Forward) -> Forward:

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import numpy as np
 
 from kerasseg.prediction.ahead import DEPTH, ahead
 from kerasseg.prediction.forward import Forward, empty_once
-from kerasseg.prediction.merge import Bands, bands
+from kerasseg.prediction.merge import Answers, Bands, bands
 from kerasseg.prediction.padding import cut
 from kerasseg.prediction.symmetries import averaged
 from kerasseg.prediction.tiling import Tile, Tiling
@@ -73,6 +73,7 @@ def predicted_bands(
     batch_size: int = 8,
     multiple_of: int | tuple[int, ...] = STRIDE,
     done: int = 0,
+    answering: Callable[..., Answers] | None = None,
 ) -> Bands:
     """Predict an image of any size and rank from a row of pixels on, a band of finished rows at a time.
 
@@ -101,6 +102,8 @@ def predicted_bands(
         What the model wants sizes to be multiples of: its stride.
     done : int
         Rows of the image (planes of a volume) that are finished: 0, or where a band ended.
+    answering : callable, optional
+        What takes the place of `answers`: `kerasseg.prediction.distributed.answers` asks other machines.
 
     Returns
     -------
@@ -114,20 +117,33 @@ def predicted_bands(
     """
     tiling = Tiling(image.shape[:-1], tile, overlap, multiple_of, padded=padding != "inside")
     first = tiling.first_row_below(done) * math.prod(tiling.grid[1:])
-    ask = empty_once(averaged(forward, symmetries))
-    answered = answers(image, tiling, ask, padding=padding, batch_size=batch_size, first=first)
+    how = {"padding": padding, "symmetries": symmetries, "batch_size": batch_size, "first": first}
+    answered = (answering or answers)(image, tiling, forward, **how)
     return ((rows, band) for rows, band in bands(tiling, answered, blend) if rows.stop > done)
 
 
 def answers(
-    image: Pixels, tiling: Tiling, forward: Forward, *, padding: str, batch_size: int, first: int = 0
-) -> Iterator[tuple[Tile, np.ndarray]]:
+    image: Pixels,
+    tiling: Tiling,
+    forward: Forward,
+    *,
+    padding: str,
+    batch_size: int,
+    symmetries: str = "none",
+    first: int = 0,
+) -> Answers:
     """Give every tile from number `first` on with what the model says of it, in the tiling's order.
 
     The next tiles are read while the model is at work.
     """
+    ask = asking(forward, symmetries)
     for tiles, batch in ahead(batches(image, tiling, padding, batch_size, first)):
-        yield from zip(tiles, forward(batch), strict=False)  # a last batch holds more than its tiles
+        yield from zip(tiles, ask(batch), strict=False)  # a last batch holds more than its tiles
+
+
+def asking(forward: Forward, symmetries: str) -> Forward:
+    """Ask for every view of a tile, and for none of an empty tile that was asked for before."""
+    return empty_once(averaged(forward, symmetries))
 
 
 def batches(
@@ -135,15 +151,29 @@ def batches(
 ) -> Iterator[tuple[list[Tile], np.ndarray]]:
     """Cut tiles into batches of one shape, from the one that holds tile number `first` on.
 
-    A few arrays are filled in turn. Batches are as even as they can be, so that few slots of the last one go
-    to waste; those keep old tiles.
+    A few arrays are filled in turn; what is over in the last batch keeps old tiles.
     """
-    per_batch = math.ceil(len(tiling) / math.ceil(len(tiling) / batch_size))
-    shape = (per_batch, *tiling.tile_shape, image.shape[-1])
+    shape = (per_batch(tiling, batch_size), *tiling.tile_shape, image.shape[-1])
     in_turn = itertools.cycle([np.zeros(shape, np.float32) for _ in range(DEPTH + 2)])
-    remaining = itertools.islice(tiling, first // per_batch * per_batch, None)
-    while tiles := list(itertools.islice(remaining, per_batch)):
-        batch = next(in_turn)
-        for tile, place in zip(tiles, batch, strict=False):
-            place[...] = cut(image, tile.source, padding)
-        yield tiles, batch
+    for tiles in groups(tiling, batch_size, first):
+        yield tiles, filled(next(in_turn), image, tiles, padding)
+
+
+def groups(tiling: Tiling, batch_size: int, first: int = 0) -> Iterator[list[Tile]]:
+    """Yield the tiles of each batch, from the one that holds tile number `first` on."""
+    count = per_batch(tiling, batch_size)
+    remaining = itertools.islice(tiling, first // count * count, None)
+    while tiles := list(itertools.islice(remaining, count)):
+        yield tiles
+
+
+def per_batch(tiling: Tiling, batch_size: int) -> int:
+    """Give the tiles of a batch: as even as they can be, so that few slots of the last one go to waste."""
+    return math.ceil(len(tiling) / math.ceil(len(tiling) / batch_size))
+
+
+def filled(batch: np.ndarray, image: Pixels, tiles: list[Tile], padding: str) -> np.ndarray:
+    """Cut tiles out of an image into a batch that may be longer."""
+    for tile, place in zip(tiles, batch, strict=False):
+        place[...] = cut(image, tile.source, padding)
+    return batch

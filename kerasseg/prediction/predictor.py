@@ -12,9 +12,11 @@ from kerasseg.errors import UserError
 from kerasseg.images.prepare import by_region, prepare
 from kerasseg.images.resize import resize
 from kerasseg.images.store import Store
+from kerasseg.prediction import seams
 from kerasseg.prediction.forward import Forward
 from kerasseg.prediction.merge import Bands
-from kerasseg.prediction.predict import predict, predicted_bands
+from kerasseg.prediction.predict import Pixels, predict, predicted_bands
+from kerasseg.prediction.seams import Seams
 
 
 @dataclass(frozen=True)
@@ -56,15 +58,16 @@ class Predictor:
         numpy.ndarray, (Y', X', K) float32
             At the size of `resize` if there is one.
         """
-        how = {"channels": self.channels, "method": self.normalise, "size": self.resize}
-        pixels = prepare(image, **how, name=name)
-        pixels = pixels / np.float32(255) if pixels.dtype == np.uint8 else pixels
-        return predict(pixels, self.forward, **self.tiles)
+        return predict(self._prepared(image, name), self.forward, **self.tiles)
 
     def __call__(self, image: np.ndarray, name: str) -> np.ndarray:
         """Predict an image at its own size: (Y, X, C) as stored to (Y, X, K) float32."""
         probabilities = self.as_seen(image, name)
         return probabilities if self.resize is None else resize(probabilities, image.shape[:2])
+
+    def seams(self, image: np.ndarray, name: str) -> Seams | None:
+        """Measure how much tiles differ from the whole on an image as stored; None if one tile is enough."""
+        return seams.measure(self._prepared(image, name), self.forward, **self.tiles)
 
     def bands(self, store: Store, done: int = 0) -> Bands:
         """Predict an image of any size from a row on, a band of finished rows at a time.
@@ -88,11 +91,17 @@ class Predictor:
         """
         if self.resize is not None:
             return self._whole(store)
-        pixels = _Prepared(
-            (*store.shape[:-1], self.channels),
-            by_region(store, channels=self.channels, method=self.normalise),
-        )
-        return predicted_bands(pixels, self.forward, **self.tiles, done=done)
+        return predicted_bands(self.pixels(store), self.forward, **self.tiles, done=done)
+
+    def pixels(self, store: Store) -> Pixels:
+        """Make what slices like an array of the image as the model takes it."""
+        read = by_region(store, channels=self.channels, method=self.normalise)
+        return _Prepared((*store.shape[:-1], self.channels), read)
+
+    def _prepared(self, image: np.ndarray, name: str) -> np.ndarray:
+        how = {"channels": self.channels, "method": self.normalise, "size": self.resize}
+        pixels = prepare(image, **how, name=name)
+        return pixels / np.float32(255) if pixels.dtype == np.uint8 else pixels
 
     def _whole(self, store: Store) -> Bands:
         if store.axes != "YXC":

@@ -44,8 +44,7 @@ def measure(image: Pixels, forward: Forward, *, tile: int, multiple_of: int = ST
     Seams or None
         None where one tile is enough and there are no seams.
     """
-    region = _middle(image.shape[:-1])
-    pixels = image[region]
+    pixels = image[_middle(image.shape[:-1], 2 * tile)]
     if max(pixels.shape[:-1]) <= round_up(tile, multiple_of):
         return None
     tiled = predict(pixels, forward, tile=tile, multiple_of=multiple_of, **how)
@@ -56,9 +55,9 @@ def measure(image: Pixels, forward: Forward, *, tile: int, multiple_of: int = ST
     return Seams(float(difference.max()), float(difference.mean()), pixels.shape[:-1])
 
 
-def _middle(shape: tuple[int, ...]) -> tuple[slice, ...]:
-    """Choose a region around the centre that has few enough pixels, as square as it can be."""
-    side = math.floor(MOST_PIXELS ** (1 / len(shape)))
+def _middle(shape: tuple[int, ...], least: int) -> tuple[slice, ...]:
+    """Choose a region around the centre that has few pixels, but sides of `least`, as square as it can be."""
+    side = max(math.floor(MOST_PIXELS ** (1 / len(shape))), least)
     sides = [min(length, side) for length in shape]
     return tuple(
         slice((length - side) // 2, (length - side) // 2 + side)

@@ -36,7 +36,8 @@ def test_rois_are_what_imagej_reads(tmp_path):
     assert (single.roitype, single.name, single.group) == (ROI_TYPE.POLYGON, "dead-00002", 2)
     assert single.coordinates().tolist() == [[3, 2], [4, 2], [4, 3], [3, 3]]
     assert (single.left, single.top, single.right, single.bottom) == (3, 2, 4, 3)
-    assert "class: dead\n" in single.props
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        assert "class: dead\n".encode("utf-16-be") in archive.read("dead-00002.roi")
     assert ring.composite
     assert parts.composite
     assert [len(path) for path in ring.coordinates(multi=True)] == [5, 5]  # the first corner comes again

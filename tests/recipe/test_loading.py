@@ -100,7 +100,7 @@ def test_all_mistakes_are_told_at_once_with_line_key_and_nearest_name(write):
             "r.yaml:8: train.batch_size: must be greater than or equal to 1, got 0",
             "r.yaml:8: train.optimizer.adam.learning_rate: must be a number, got 'fast'",
             "override: train.epohs: unknown key; did you mean 'epochs'?",
-            "override: predict.overlap: must be greater than or equal to 0, got -1",
+            "override: predict.overlap: must be 0 or a number of pixels, or auto; got -1",
         ]
     )
 

@@ -72,7 +72,7 @@ def test_optimizers_take_keras_arguments_with_keras_defaults():
     [
         (data_sections.Split, split.split, ("samples", "seed")),
         (EarlyStopping, schedule.stop, ("losses",)),
-        (Predict, predicted_bands, ("image", "forward", "batch_size", "multiple_of", "done")),
+        (Predict, predicted_bands, ("image", "forward", "batch_size", "multiple_of", "done", "answering")),
     ],
 )
 def test_sections_are_keyword_arguments(section, function, leave):

@@ -15,8 +15,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from kerasseg import answering
 from kerasseg.errors import UserError
-from kerasseg.prediction import predict
+from kerasseg.images import files
+from kerasseg.predict import predict
+from kerasseg.prediction.forward import forward
 from kerasseg.prediction.predictor import Predictor
 from kerasseg.serving import client
 from kerasseg.serving.export import export
@@ -77,6 +80,17 @@ def test_tiles_are_answered_as_the_model_does(url, model):
     np.testing.assert_allclose(answer, model(TILES), atol=1e-6)
 
 
+def test_the_verb_writes_the_masks_that_the_model_itself_would(url, model, tmp_path):
+    image = np.random.default_rng(1).integers(0, 4000, (100, 90, 2), np.uint16)
+    files.write(tmp_path / "a.tif", image)
+    remote = answering.served(url)
+    for name, who in {"remote": remote, "local": replace(remote, forward=forward(model))}.items():
+        predict(who, tmp_path / "a.tif", tmp_path / name, tile=64, overlap=4)
+    masks = [files.read_values(tmp_path / name / "a.mask.png") for name in ("remote", "local")]
+    np.testing.assert_array_equal(*masks)
+    assert masks[0].any()
+
+
 def test_the_server_says_what_the_model_takes(url):
     remote = client.forward(url)
     assert replace(remote.metadata, weights="") == TOLD
@@ -87,9 +101,9 @@ def test_whole_images_are_answered_as_at_home(url, model):
     remote = client.forward(url)
     told = remote.metadata
     how = {"channels": told.channels, "normalise": told.normalise, "resize": told.resize}
-    tiled = {**how, "tile": 64, "overlap": 4, "blend": "hann"}
+    tiled = {**how, "tiles": {"tile": 64, "overlap": 4}}
     image = np.random.default_rng(1).integers(0, 60000, (70, 91, 2), np.uint16)
-    at_home = Predictor(predict.forward(model), **tiled)(image, "image")
+    at_home = Predictor(forward(model), **tiled)(image, "image")
     np.testing.assert_allclose(Predictor(remote, **tiled)(image, "image"), at_home, atol=1e-6)
 
 

@@ -1,0 +1,90 @@
+"""The radius is the one that a bright pixel is seen from, and tiles that keep it equal the whole image."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from kerasseg.models import MODELS
+from kerasseg.models.receptive_field import radius
+from kerasseg.prediction.forward import forward
+from kerasseg.prediction.predict import predict
+
+PLAIN = {"encoder": "plain", "base_filters": 1}
+
+
+def build(*stack, shape=(None, None, 1)):
+    image = x = keras.Input(shape)
+    for layer in stack:
+        x = layer(x)
+    return keras.Model(image, x)
+
+
+def conv(kernel, **how):
+    return layers.Conv2D(1, kernel, padding="same", **how)
+
+
+def unet(**changes):
+    return MODELS["unet"]((None, None, 1), 1, **PLAIN | {"decoder_filters": (1,) * 4} | changes)
+
+
+def linknet(**changes):
+    return MODELS["linknet"]((None, None, 1), 1, **PLAIN | {"base_filters": 4, "attention": False} | changes)
+
+
+STACKS = {
+    "one convolution": (lambda: build(conv(3)), 1),
+    "an even kernel": (lambda: build(conv(4)), 2),
+    "three dilated": (lambda: build(conv(3), conv(3, dilation_rate=2), conv((3, 3), dilation_rate=4)), 7),
+    "pooled": (lambda: build(layers.MaxPooling2D(4), layers.UpSampling2D(4)), 3),
+    "strided": (lambda: build(conv(3, strides=2), conv(5, strides=2), conv(3), layers.UpSampling2D(4)), 12),
+    "pooled by overlapping windows": (
+        lambda: build(layers.AveragePooling2D(3, 2, "same"), layers.UpSampling2D(2), conv(1)),
+        2,
+    ),
+    "U-Net": (lambda: unet(attention=False), 108),
+    "LinkNet": (linknet, 93),
+}
+
+
+def measured(model, stride):
+    """Light one pixel of each phase, with weights of which none takes another's light away."""
+    for weight in model.trainable_weights:
+        weight.assign(np.ones(weight.shape) if "kernel" in weight.path else weight.numpy())
+    size = -(-(2 * radius(model, stride)[0] + stride + 4) // stride) * stride
+    lit = size // 2 // stride * stride + np.arange(stride)
+    images = np.zeros((stride, size, size, 1), np.float32)
+    images[np.arange(stride), lit, lit] = 1
+    changed = np.asarray(model(images) != model(images[:1] * 0)).any(-1)
+    return max(np.abs(np.argwhere(each) - at).max() for each, at in zip(changed, lit, strict=True))
+
+
+@pytest.mark.parametrize("name", STACKS)
+def test_as_far_as_it_is_told_a_bright_pixel_is_seen_and_no_further(name):
+    make, expected = STACKS[name]
+    model = make()
+    assert radius(model, 16) == (expected, expected)
+    assert measured(model, 16) == expected
+
+
+def test_axes_may_differ():
+    model = build(layers.Conv3D(1, (1, 3, 7), padding="same"), shape=(None, None, None, 1))
+    assert radius(model, 1) == (0, 1, 3)
+
+
+def test_gates_are_followed_too_and_tiles_that_keep_the_radius_equal_the_whole():
+    model = unet(base_filters=2, decoder_filters=(4, 2, 2, 2))
+    (reach, _), answer = radius(model, 16), forward(model)
+    image = np.random.default_rng(0).random((400, 48, 1), np.float32)
+    how = {"blend": "crop", "multiple_of": 16, "batch_size": 1}
+    whole = predict(image, answer, tile=400, overlap=0, **how)
+    tiled = predict(image, answer, tile=(2 * reach + 32) // 16 * 16, overlap=(reach, 0), **how)
+    np.testing.assert_allclose(tiled, whole, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [layers.GlobalAveragePooling2D(keepdims=True), layers.UpSampling2D(2, interpolation="bilinear")],
+)
+def test_what_sees_everything_or_is_unknown_has_none(layer):
+    assert radius(build(conv(3), layer), 1) is None
