@@ -23,6 +23,17 @@ def test_softmax_has_background_first_and_no_threshold():
     assert postprocess.mask(probabilities, threshold=0.9, activation="softmax").tolist() == [[0, 2]]
 
 
+@pytest.mark.parametrize("channels", [1, 2, 5])
+def test_the_first_of_the_highest_channels_is_numpy_s(channels):
+    probabilities = np.random.default_rng(0).integers(0, 4, (30, 20, channels)).astype(np.float32) / 4
+    expected = probabilities.argmax(axis=-1)
+    np.testing.assert_array_equal(postprocess.mask(probabilities, activation="softmax"), expected)
+    sure = probabilities.max(axis=-1) >= 0.5
+    found = postprocess.mask(probabilities, threshold=0.5)
+    assert found.dtype == np.uint8
+    np.testing.assert_array_equal(found, np.where(sure, expected + 1, 0))
+
+
 def test_objects_are_numbered_class_by_class_in_the_order_of_their_first_pixels():
     mask = np.array([[1, 1, 0, 2], [0, 0, 2, 2], [1, 255, 0, 0]], np.uint8)
     assert postprocess.labels(mask).tolist() == [[1, 1, 0, 2], [0, 0, 2, 2], [3, 0, 0, 0]]
