@@ -94,10 +94,7 @@ def main() -> None:
     model = linknet(attention=True)
     signatures = saved(model)
     with remote(signatures) as distant:
-        of_tiles = {
-            "SavedModel": lambda x: signatures["tiles"](tiles=tf.constant(x))["probabilities"].numpy()
-        }
-        ways = {**local(model), **of_tiles, **distant}
+        ways = {**local(model), "SavedModel": partial(_of_tiles, signatures["tiles"]), **distant}
         answers = [way(batch) for way in ways.values()]  # compiles and traces
         times = np.array([[timed(way, batch) for way in ways.values()] for _ in range(given.rounds)])
     show(list(ways), answers, times)
@@ -111,7 +108,7 @@ def timed(way: Forward, batch: np.ndarray) -> tuple[float, float]:
 
 
 def show(names: list[str], answers: list[np.ndarray], times: np.ndarray) -> None:
-    """Print medians, ratios to the first way, and how far answers are from its; `times` is (rounds, ways, 2)."""
+    """Print medians, ratios to the first way and distances from its answers; `times` is (rounds, ways, 2)."""
     table = Table("", "ms", "ratio", "of processors, ms", "ratio", "difference")
     medians, ratios = np.median(times, axis=0) * 1e3, np.median(times / times[:, :1], axis=0)
     for name, answer, (wall, cpu), (longer, dearer) in zip(names, answers, medians, ratios, strict=True):
