@@ -13,7 +13,6 @@ from kerasseg.models import MODELS
 from kerasseg.prediction import engines
 from kerasseg.prediction.forward import forward
 
-
 needs_openvino = pytest.mark.skipif(find_spec("openvino") is None, reason="openvino is not installed")
 
 
