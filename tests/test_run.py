@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from importlib.util import find_spec
 
 import keras
 import numpy as np
@@ -155,6 +156,16 @@ def test_predicting_again_leaves_what_is_there_and_refuses_to_replace_it(finishe
     assert (tmp_path / "out" / "a.mask.png").stat().st_mtime_ns == before
     predict.predict(model, tmp_path / "a.png", tmp_path / "out", threshold=0.3, force=True)
     assert (tmp_path / "out" / "a.mask.png").stat().st_mtime_ns != before
+
+
+@pytest.mark.skipif(find_spec("openvino") is None, reason="openvino is not installed")
+def test_another_engine_finds_the_same(finished, tmp_path):
+    files.write(tmp_path / "a.png", np.random.default_rng(0).integers(0, 255, (40, 50, 1), np.uint8))
+    for engine in ("tensorflow", "openvino"):
+        model = predict.local(finished.path, engine)
+        predict.predict(model, tmp_path / "a.png", tmp_path / engine, what="probabilities")
+    found = [next((tmp_path / engine).glob("a.*")) for engine in ("tensorflow", "openvino")]
+    np.testing.assert_allclose(*map(files.read, found), atol=1e-4)
 
 
 def test_a_wrong_setting_is_named(finished, tmp_path):

@@ -1,8 +1,8 @@
-"""What computes a model's answers: TensorFlow, or OpenVINO, which needs less of a processor's time.
+"""What computes a model's answers: TensorFlow, or OpenVINO on a CPU, which is an extra.
 
-OpenVINO is an extra, and here for CPUs only. Of those that read our networks it is the fastest and the
-lightest: one Apache-2.0 package, which converts the traced network in memory, where ONNX Runtime takes a
-converter and a file between.
+OpenVINO is one Apache-2.0 package that converts the traced network in memory. ONNX Runtime was no faster,
+takes four times as long to convert, and needs a converter and a file between. Which engine is the faster one
+depends on the processor: see `tools/bench/serving.py`.
 """
 
 from __future__ import annotations

@@ -39,10 +39,11 @@ class Connection(Protocol):
 
     bytes_a_number: int
 
-    def ask(
-        self, signature: str, argument: str, value: np.ndarray, output: str, version: int | None
-    ) -> tuple[np.ndarray, int]:
-        """Ask for one output of a signature, and say which version answered."""
+    def probabilities(self, tiles: np.ndarray, version: int) -> np.ndarray:
+        """Ask for the (B, Y, X, K) of tiles (B, Y, X, C); raise a `Failure` where there is no answer."""
+
+    def metadata(self, version: int | None) -> tuple[str, int]:
+        """Ask what the model is, in JSON, and which version answered; likewise."""
 
 
 @dataclass(frozen=True)
@@ -89,9 +90,7 @@ class RemoteForward:
         """Ask for tiles; for half of them at a time where they are too many for the server."""
         version, half = self.address.version, len(tiles) // 2
         try:
-            return insist(
-                lambda: self.connection.ask("tiles", "tiles", tiles, "probabilities", version), self.patience
-            )[0]
+            return insist(lambda: self.connection.probabilities(tiles, version), self.patience)
         except Exhausted:
             if half == 0:
                 raise
@@ -148,12 +147,8 @@ def _connect(address: Address, deadline: float) -> Connection:
 
 def _introduce(connection: Connection, address: Address, patience: float) -> tuple[Metadata, int]:
     """Ask the model what it takes, and the server which version that is."""
-    anything = np.array([""], object)
     try:
-        told, version = insist(
-            lambda: connection.ask("metadata", "request", anything, "metadata", address.version), patience
-        )
-        text = told[0].decode() if isinstance(told[0], bytes) else str(told[0])
+        text, version = insist(lambda: connection.metadata(address.version), patience)
         return Metadata.from_json(text), version
     except (Refused, ValueError) as error:
         raise UserError(

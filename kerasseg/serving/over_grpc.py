@@ -49,22 +49,20 @@ class Grpc:
         channel = grpc.insecure_channel(address.host, OPTIONS)
         self._service = prediction_service_pb2_grpc.PredictionServiceStub(channel)
 
-    def ask(
+    def probabilities(self, tiles: np.ndarray, version: int) -> np.ndarray:
+        """Ask for the (B, Y, X, K) of tiles (B, Y, X, C); raise a `Failure` where there is no answer."""
+        return self._ask("tiles", "tiles", tiles, "probabilities", version)[0]
+
+    def metadata(self, version: int | None) -> tuple[str, int]:
+        """Ask what the model is, in JSON, and which version answered; likewise."""
+        anything = np.array([""], object)
+        (told,), version = self._ask("metadata", "request", anything, "metadata", version)
+        return told.decode(), version
+
+    def _ask(
         self, signature: str, argument: str, value: np.ndarray, output: str, version: int | None
     ) -> tuple[np.ndarray, int]:
-        """Ask for one output of a signature.
-
-        Returns
-        -------
-        output : numpy.ndarray
-        version : int
-            The one that answered.
-
-        Raises
-        ------
-        Failure
-            If there is no answer.
-        """
+        """Ask for one output of a signature, and which version answered."""
         request = predict_pb2.PredictRequest(output_filter=[output])
         request.model_spec.name, request.model_spec.signature_name = self._address.name, signature
         if version is not None:

@@ -1,10 +1,11 @@
-"""Requests to TensorFlow Serving by REST: numbers travel as text, five times as large as by gRPC.
+"""Requests to TensorFlow Serving by REST: numbers travel as base64, a third larger than by gRPC.
 
 It needs no package, and passes where only HTTP does.
 """
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 import urllib.error
@@ -17,7 +18,7 @@ import numpy as np
 from kerasseg.serving.address import Address
 from kerasseg.serving.failures import Absent, Exhausted, Refused, Unavailable, refusal
 
-BYTES_A_NUMBER = 21  # "0.30000001192092896, "
+BYTES_A_NUMBER = 6  # 4 of memory make 5 1/3 of base64
 FAILURES = {
     HTTPStatus.REQUEST_TIMEOUT: Unavailable,
     HTTPStatus.BAD_GATEWAY: Unavailable,
@@ -44,28 +45,23 @@ class Rest:
     def __init__(self, address: Address, deadline: float) -> None:
         self._url, self._deadline = f"http://{address.host}/v1/models/{address.name}", deadline
 
-    def ask(
-        self, signature: str, argument: str, value: np.ndarray, output: str, version: int | None
-    ) -> tuple[np.ndarray, int]:
-        """Ask for one output of a signature.
+    def probabilities(self, tiles: np.ndarray, version: int) -> np.ndarray:
+        """Ask for the (B, Y, X, K) of tiles (B, Y, X, C); raise a `Failure` where there is no answer."""
+        packed = {"tiles_bytes": [_packed(tile) for tile in tiles], "size": [tiles.shape[1:3]] * len(tiles)}
+        answers = self._predict("packed", packed, version)
+        found = b"".join(base64.b64decode(answer["b64"]) for answer in answers)
+        return np.frombuffer(found, "<f4").reshape(*tiles.shape[:3], -1)
 
-        Returns
-        -------
-        output : numpy.ndarray
-        version : int
-            The one that answered.
-
-        Raises
-        ------
-        Failure
-            If there is no answer.
-        """
+    def metadata(self, version: int | None) -> tuple[str, int]:
+        """Ask what the model is, in JSON, and which version answered; likewise."""
         version = self._latest() if version is None else version  # its answers do not name the version
-        asked = {"signature_name": signature, "inputs": {argument: value.tolist()}}
-        answer = self._request(f"{self._url}/versions/{version}:predict", json.dumps(asked).encode())
-        outputs = answer["outputs"]  # of a signature with one output, that output
-        found = np.asarray(outputs[output] if isinstance(outputs, dict) else outputs)
-        return found.astype(np.float32) if found.dtype.kind == "f" else found, version
+        (told,) = self._predict("metadata", {"request": [""]}, version)
+        return told, version
+
+    def _predict(self, signature: str, inputs: dict[str, Any], version: int) -> list:
+        """Ask a signature for its output; it has but one."""
+        asked = json.dumps({"signature_name": signature, "inputs": inputs}).encode()
+        return self._request(f"{self._url}/versions/{version}:predict", asked)["outputs"]
 
     def _latest(self) -> int:
         versions = self._request(self._url)["model_version_status"]
@@ -84,6 +80,10 @@ class Rest:
             raise Unavailable(str(error) or type(error).__name__) from error
         except ValueError as error:
             raise Refused(f"{url} answers what is no JSON; is it TensorFlow Serving's REST port?") from error
+
+
+def _packed(tile: np.ndarray) -> dict[str, str]:
+    return {"b64": base64.b64encode(np.ascontiguousarray(tile, "<f4")).decode()}
 
 
 def _message(error: urllib.error.HTTPError) -> str:

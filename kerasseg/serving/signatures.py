@@ -8,11 +8,13 @@ signature          takes
 `float32`          the same in float32
 `encoded`          `image_bytes`: (B,) PNG (8 or 16 bits) or JPEG files of one size
 `tiles`            `tiles`: float32 (B, Y, X, C), parts of an image that whoever sends them has normalised
+`packed`           `tiles_bytes`: (B,), the same as bytes; `size`: int32 (B, 2), their height and width
 `metadata`         `request`: (B,) strings that do not matter
 =================  ===================================================================================
 
-All but the last give `probabilities` (B, Y, X, K) float32 and `mask` (B, Y, X) uint8, at the size of what was
-sent. `metadata` gives the same JSON, `kerasseg.serving.metadata.Metadata`, for each string: it takes a batch
+All but the last two give `probabilities` (B, Y, X, K) float32 and `mask` (B, Y, X) uint8, at the size of what
+was sent. `packed` gives `probabilities_bytes` (B,), see `packing`; by REST they travel as base64.
+`metadata` gives the same JSON, `kerasseg.serving.metadata.Metadata`, for each string: it takes a batch
 because a server that batches refuses signatures that do not.
 """
 
@@ -24,7 +26,7 @@ import keras
 import tensorflow as tf
 
 from kerasseg.prediction.folding import folded
-from kerasseg.serving import graph
+from kerasseg.serving import graph, packing
 from kerasseg.serving.decoding import any_deep, decode
 from kerasseg.serving.metadata import Metadata
 
@@ -60,6 +62,8 @@ class Served(tf.Module):
         made["encoded"] = _traced(self._of_bytes, tf.TensorSpec((None,), tf.string, name="image_bytes"))
         tiles = tf.TensorSpec((None, None, None, self._told.channels), tf.float32, name="tiles")
         made["tiles"] = _traced(self._of_tiles, tiles)
+        packed = tf.TensorSpec((None,), tf.string, name="tiles_bytes")
+        made["packed"] = _traced(self._of_packed, packed, tf.TensorSpec((None, 2), tf.int32, name="size"))
         made["metadata"] = _traced(self._of_nothing, tf.TensorSpec((None,), tf.string, name="request"))
         return made
 
@@ -76,6 +80,10 @@ class Served(tf.Module):
 
     def _of_tiles(self, tiles: tf.Tensor) -> Answer:
         return self._with_mask(self._network(tiles))
+
+    def _of_packed(self, tiles_bytes: tf.Tensor, size: tf.Tensor) -> Answer:
+        tiles = packing.unpack(tiles_bytes, size, self._told.channels)
+        return {"probabilities_bytes": packing.pack(self._network(tiles))}
 
     def _of_nothing(self, request: tf.Tensor) -> Answer:
         return {"metadata": tf.fill(tf.shape(request), self._told.to_json())}
@@ -104,8 +112,8 @@ class Served(tf.Module):
         return {"probabilities": probabilities, "mask": decided}
 
 
-def _traced(function: Callable, takes: tf.TensorSpec) -> Callable:
-    return tf.function(function, input_signature=[takes], autograph=False).get_concrete_function()
+def _traced(function: Callable, *takes: tf.TensorSpec) -> Callable:
+    return tf.function(function, input_signature=takes, autograph=False).get_concrete_function()
 
 
 def _network(model: keras.Model, told: Metadata) -> Callable:

@@ -6,7 +6,8 @@ enough to be written by hand: an export then needs no package beside TensorFlow.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import tensorflow as tf
@@ -32,26 +33,30 @@ def write(version: Path, name: str, metadata: Metadata) -> None:
     path = version / NAME
     path.parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as file:
-        for signature, argument, tensor in _requests(metadata):
-            file.write(_prediction_log(name, signature, argument, tensor.SerializeToString()))
+        for signature, arguments in _requests(metadata):
+            tensors = {argument: tf.make_tensor_proto(*of) for argument, of in arguments.items()}
+            serialized = {argument: tensor.SerializeToString() for argument, tensor in tensors.items()}
+            file.write(_prediction_log(name, signature, serialized))
 
 
-def _requests(metadata: Metadata) -> Iterator[tuple[str, str, tf.compat.v1.TensorProto]]:
-    """Give the signature, the argument's name and its value: one black image."""
+def _requests(metadata: Metadata) -> Iterator[tuple[str, dict[str, tuple]]]:
+    """Give the signature and its arguments, each as value, type and shape: one black image."""
     size = metadata.resize or SIZE
     shape = (1, *size, metadata.channels)
     for signature, dtype in IMAGES.items():
-        yield signature, "image", tf.make_tensor_proto(0, dtype, shape)
-    yield "tiles", "tiles", tf.make_tensor_proto(0, tf.float32, shape)
+        yield signature, {"image": (0, dtype, shape)}
+    yield "tiles", {"tiles": (0, tf.float32, shape)}
+    black = bytes(tf.float32.size * math.prod(shape))
+    yield "packed", {"tiles_bytes": ([black],), "size": ([size], tf.int32)}
     png = tf.io.encode_png(tf.zeros((*size, 1), tf.uint8)).numpy()
-    yield "encoded", "image_bytes", tf.make_tensor_proto([png])
-    yield "metadata", "request", tf.make_tensor_proto([b""])
+    yield "encoded", {"image_bytes": ([png],)}
+    yield "metadata", {"request": ([b""],)}
 
 
-def _prediction_log(name: str, signature: str, argument: str, tensor: bytes) -> bytes:
+def _prediction_log(name: str, signature: str, tensors: Mapping[str, bytes]) -> bytes:
     model_spec = _field(1, name.encode()) + _field(3, signature.encode())
-    argument_and_value = _field(1, argument.encode()) + _field(2, tensor)
-    predict_request = _field(1, model_spec) + _field(2, argument_and_value)
+    arguments = [_field(1, argument.encode()) + _field(2, tensor) for argument, tensor in tensors.items()]
+    predict_request = _field(1, model_spec) + b"".join(_field(2, each) for each in arguments)
     predict_log = _field(1, predict_request)
     return _field(6, predict_log)
 

@@ -1,6 +1,8 @@
 """Engines answer alike."""
 
+import subprocess
 import sys
+from importlib.util import find_spec
 
 import keras
 import numpy as np
@@ -11,11 +13,7 @@ from kerasseg.models import MODELS
 from kerasseg.prediction import engines
 from kerasseg.prediction.forward import forward
 
-
-@pytest.fixture
-def openvino():
-    sys.modules.setdefault("openvino_telemetry", None)
-    return pytest.importorskip("openvino")
+needs_openvino = pytest.mark.skipif(find_spec("openvino") is None, reason="openvino is not installed")
 
 
 def compared(model, *shapes):
@@ -28,14 +26,14 @@ def compared(model, *shapes):
         np.testing.assert_allclose(found, expected(batch), atol=1e-5)
 
 
-@pytest.mark.usefixtures("openvino")
+@needs_openvino
 def test_a_linknet_with_gates_answers_alike_for_batches_of_any_shape():
     keras.utils.set_random_seed(0)
     model = MODELS["linknet"]((None, None, 2), 3, encoder="plain", base_filters=4, activation="softmax")
     compared(model, (2, 64, 32, 2), (1, 32, 96, 2), (2, 64, 32, 2))
 
 
-@pytest.mark.usefixtures("openvino")
+@needs_openvino
 def test_a_volume_is_answered_alike():
     keras.utils.set_random_seed(0)
     volume = keras.Input((None, None, None, 1))
@@ -44,7 +42,9 @@ def test_a_volume_is_answered_alike():
     compared(keras.Model(volume, keras.layers.Conv3D(1, 1, activation="sigmoid")(x)), (2, 4, 8, 6, 1))
 
 
-def test_what_silu_keeps_for_its_gradient_is_not_computed(openvino, monkeypatch):
+@needs_openvino
+def test_what_silu_keeps_for_its_gradient_is_not_computed(monkeypatch):
+    openvino = engines._imported()
     compiled, compile_model = [], openvino.compile_model
     monkeypatch.setattr(
         openvino, "compile_model", lambda *given: compiled.append(given[0]) or compile_model(*given)
@@ -55,7 +55,7 @@ def test_what_silu_keeps_for_its_gradient_is_not_computed(openvino, monkeypatch)
     assert len(compiled[0].outputs) == 1
 
 
-@pytest.mark.usefixtures("openvino")
+@needs_openvino
 def test_answers_stay_when_the_next_come():
     image = keras.Input((None, None, 1))
     answer = engines.find("openvino")(keras.Model(image, keras.layers.Activation("relu")(image)))
@@ -73,3 +73,13 @@ def test_where_it_is_missing_what_to_install_is_said(monkeypatch):
 def test_an_engine_that_is_none_is_told_from_those_there_are():
     with pytest.raises(UserError, match=r"--engine: unknown engine 'openvin'.*did you mean 'openvino'"):
         engines.find("openvin")
+
+
+@needs_openvino
+def test_openvino_reports_to_nobody():
+    code = (
+        "import sys; from kerasseg.prediction.engines import _imported; _imported()\n"
+        "print(sys.modules['openvino_telemetry'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "None"

@@ -137,7 +137,7 @@ class _Handler(BaseHTTPRequestHandler):
             )
         except Refusal as refusal:
             return self._write(HTTP[refusal.code], {"error": refusal.message})
-        listed = {key: _listed(value) for key, value in outputs.items()}
+        listed = {key: _listed(key, value) for key, value in outputs.items()}
         return self._write(200, {"outputs": listed if len(listed) > 1 else next(iter(listed.values()))})
 
     def _write(self, status, answer):
@@ -155,5 +155,8 @@ def _plain(value):
     return [_plain(each) for each in value] if isinstance(value, list) else value
 
 
-def _listed(value):
+def _listed(name, value):
+    """Encode strings as base64 where the name ends in `_bytes`, as TensorFlow Serving does."""
+    if name.endswith("_bytes"):
+        return [{"b64": base64.b64encode(each).decode()} for each in value]
     return [text.decode() for text in value] if value.dtype == object else np.asarray(value).tolist()
