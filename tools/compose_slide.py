@@ -1,6 +1,6 @@
 """One huge fluorescence slide with known truth, out of the fields of Data Science Bowl 2018.
 
-    python tools/compose_slide.py slides/dsb --data ../shared/data/nuclei_dsb2018
+    python tools/compose_slide.py data/nuclei slides/dsb
 
 leaves in the folder
 
@@ -37,7 +37,6 @@ from kerasseg.images.ondisk import OnDisk
 from kerasseg.images.writing import Result
 from kerasseg.images.writing_tiff import write_tiff
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "nuclei_dsb2018"
 DARKEST_BRIGHT = 64  # of 255: the fields' means lie below 42 or above 140
 FACTORS = {"uint8": 1, "uint16": 257}
 TRAINED = 0.7  # of the slide's width, and of the fields
@@ -247,8 +246,8 @@ def main() -> None:
     arguments = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    arguments.add_argument("data", type=Path, help="has a folder a field, of images/ and masks/")
     arguments.add_argument("folder", type=Path, help="gets the three files")
-    arguments.add_argument("--data", type=Path, default=DATA, help="has a folder a field, of images/, masks/")
     arguments.add_argument("--width", type=int, default=10231)
     arguments.add_argument("--height", type=int, default=7162)
     arguments.add_argument("--dtype", choices=FACTORS, default="uint8")
