@@ -159,10 +159,11 @@ def test_predicting_again_leaves_what_is_there_and_refuses_to_replace_it(finishe
 
 
 @pytest.mark.skipif(find_spec("openvino") is None, reason="openvino is not installed")
+@pytest.mark.skipif(find_spec("openvino") is None, reason="openvino is not installed")
 def test_another_engine_finds_the_same(finished, tmp_path):
     files.write(tmp_path / "a.png", np.random.default_rng(0).integers(0, 255, (40, 50, 1), np.uint8))
     for engine in ("tensorflow", "openvino"):
-        model = predict.local(finished.path, engine)
+        model = answering.local(finished.path, engine)
         predict.predict(model, tmp_path / "a.png", tmp_path / engine, what="probabilities")
     found = [next((tmp_path / engine).glob("a.*")) for engine in ("tensorflow", "openvino")]
     np.testing.assert_allclose(*map(files.read, found), atol=1e-4)
@@ -175,7 +176,7 @@ def test_a_wrong_setting_is_named(finished, tmp_path):
 
 
 def test_a_model_that_is_sent_to_another_process_opens_itself_there(finished):
-    model, tiles = predict.local(finished.path), np.random.default_rng(0).random((2, 32, 64, 1), np.float32)
+    model, tiles = answering.local(finished.path), np.random.default_rng(0).random((2, 32, 64, 1), np.float32)
     sent = pickle.loads(pickle.dumps(model.elsewhere))
     np.testing.assert_array_equal(sent(tiles), model.forward(tiles))
     with pytest.raises(UserError, match="another model"):
