@@ -105,6 +105,15 @@ def test_divergence_names_epoch_step_and_files(tmp_path):
     assert (tmp_path / "checkpoints" / "epoch-0001").is_dir()
 
 
+@pytest.fixture
+def _hearing_ctrl_c():
+    """Hear it also where the shell began the tests in the background, and had them ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_hearing_ctrl_c")
 def test_ctrl_c_ends_it_with_the_epochs_that_were_completed(tmp_path, monkeypatch):
     def interrupt(self, batch, logs=None):
         if self.title == "epoch 3/6":
