@@ -1,6 +1,7 @@
 """A result on disk is what the predictor says, for every format, and a kill costs no more than a band."""
 
 import json
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from kerasseg.images.store import open_store
 from kerasseg.prediction.predictor import Predictor
 from kerasseg.segmentation import Wanted, _classes_of, facts, is_done, segment
 
+needs_zarr = pytest.mark.skipif(find_spec("zarr") is None, reason="zarr is not installed")
 ASKED = {"model": {"sha256": "ab"}}
 
 
@@ -50,7 +52,7 @@ def expected_mask(image):
     return postprocess.mask(files.read(image) / np.float32(255))
 
 
-@pytest.mark.parametrize("to", ["png", "tiff", "zarr"])
+@pytest.mark.parametrize("to", ["png", "tiff", pytest.param("zarr", marks=needs_zarr)])
 def test_a_mask_in_every_format(image, tmp_path, to):
     segment(image, tmp_path / f"m.{to}", predictor(), wanted(to=to), asked=ASKED)
 
@@ -142,6 +144,7 @@ def test_what_a_kill_kept_from_being_cleared_away_is_cleared_away(image, tmp_pat
         is_done(result, asked | {"model": "other"})
 
 
+@needs_zarr
 def test_a_zarr_is_replaced_and_another_folder_is_not(image, tmp_path):
     for _ in range(2):
         segment(image, tmp_path / "m.ome.zarr", predictor(), wanted(to="zarr"), asked=ASKED, force=True)
