@@ -154,11 +154,10 @@ def evaluate(recipe: Recipe, answering: Predictor, samples: list[Sample], folder
         number=how and partial(postprocess.INSTANCES[how.name], **how.arguments),
         folder=folder,
     )
-    if judgement.seams:
+    if seams := judgement.seams:
         say(
-            "seams: tiles differ from the whole by {mean:.2g} on average, {largest:.2g} at most".format_map(
-                judgement.seams
-            )
+            f"seams: tiles differ from the whole by {seams['mean']:.2g} on average, "
+            f"{seams['largest']:.2g} at most"
         )
     for name, of in judgement.test["classes"].items():
         low, high = of["dice_interval"]
