@@ -182,4 +182,4 @@ def _unlike(paths: list[Path]) -> Iterator[str]:
 
 
 def _shown(header: Header) -> str:
-    return f"{' x '.join(map(str, header.size))}, {header.channels} channels of {header.dtype}"
+    return f"{' x '.join(map(str, (*header.size, header.channels)))} {header.dtype}"

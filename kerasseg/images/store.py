@@ -166,8 +166,8 @@ def open_store(
         Whether chunks that a Zarr or an HDF5 file leaves out hold its fill value, as some writers mean it, or
         are lost.
     values : bool, default False
-        Whether to read the very numbers that are stored, as masks and labels need them: of any type, indices
-        instead of a palette's colours, and black and white as 0 and 1.
+        Whether to read the very numbers that are stored, as masks and labels need them: of any type, and
+        indices instead of a palette's colours.
 
     Returns
     -------

@@ -70,7 +70,7 @@ class Volume:
         Returns
         -------
         numpy.ndarray, shape (Z, Y, X, C)
-            Of any type; a palette's indices, and black and white as 0 and 1.
+            Of any type; a palette's indices instead of its colours.
 
         Raises
         ------
