@@ -1,6 +1,7 @@
 """A volume is named, described without its voxels, and read whole, whatever it lies in."""
 
 import pickle
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -88,7 +89,7 @@ def test_it_is_named_as_it_is_typed(tmp_path):
 
 
 def test_it_travels_to_other_processes_and_into_sets():
-    volume = Volume("a.h5", dataset="raw")
+    volume = Volume(Path("a.h5"), dataset="raw")
     assert {pickle.loads(pickle.dumps(volume)), volume} == {volume}
 
 
