@@ -101,12 +101,12 @@ def _clouds(shape: tuple[int, ...], spacing: Spacing, rng: np.random.Generator) 
 
 def _blur(volume: np.ndarray, sigmas: tuple[float, float], spacing: Spacing) -> np.ndarray:
     """Blur by Gaussians as wide along z and in a plane as `sigmas` say, in micrometres."""
-    along_z, in_plane = sigmas
-    y, x = (in_plane / step for step in spacing[1:])
-    planes = np.stack([cv2.GaussianBlur(plane, None, x, sigmaY=y) for plane in volume])
-    z = along_z / spacing[0]
-    columns = planes.reshape(len(volume), -1)
-    return cv2.GaussianBlur(columns, (1, 2 * round(4 * z) + 1), 1, sigmaY=z).reshape(volume.shape)
+    z, y, x = (sigma / step for sigma, step in zip((sigmas[0], sigmas[1], sigmas[1]), spacing, strict=True))
+    blurred = np.stack([cv2.GaussianBlur(plane, None, x, sigmaY=y) for plane in volume])
+    column = (1, 2 * round(4 * z) + 1)
+    for row in range(volume.shape[1]):
+        blurred[:, row] = cv2.GaussianBlur(blurred[:, row], column, 1, sigmaY=z)
+    return blurred
 
 
 def _beam(shape: tuple[int, ...], spacing: Spacing, rng: np.random.Generator) -> np.ndarray:
