@@ -23,6 +23,13 @@ INTERRUPTED = 130
 class Verbs(TyperGroup):
     """Commands that answer a user's mistake with its message and no traceback."""
 
+    def get_params(self, context):
+        """Keep --show-completion out of the help: all verbs must fit a screen, and few ask for it."""
+        params = super().get_params(context)
+        for param in params:
+            param.hidden = param.hidden or param.name == "show_completion"
+        return params
+
     def invoke(self, context):
         """Call a command; turn a mistake and an interruption into a message and an exit code."""
         try:
@@ -266,6 +273,55 @@ def schema() -> None:
     from kerasseg.recipe import schema
 
     typer.echo(json.dumps(schema(), indent=2))
+
+
+data = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
+app.add_typer(data, name="data", **_example("data synthesize golgi data/golgi"))
+synthesize = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
+data.add_typer(synthesize, name="synthesize", **_example("data synthesize golgi data/golgi"))
+
+NewFolder = Annotated[Path, typer.Argument(metavar="OUT", help="A folder that is new or empty.")]
+Seed = Annotated[int, typer.Option(help="The same seed writes the same files.")]
+
+
+@data.callback()
+def about_data() -> None:
+    """Make synthetic data."""
+
+
+@synthesize.callback()
+def about_synthetic() -> None:
+    """Draw images with their truth; they stay marked as SYNTHETIC."""
+
+
+@synthesize.command(**_example("data synthesize golgi data/golgi --size 60 512 512"))
+def golgi(
+    out: NewFolder,
+    volumes: Annotated[int, typer.Option(help="How many.")] = 6,
+    size: Annotated[tuple[int, int, int], typer.Option(metavar="Z Y X", help="In voxels.")] = (60, 192, 192),
+    seed: Seed = 0,
+    masks_only: Annotated[bool, typer.Option("--masks-only", help="Other pairs, without images.")] = False,
+) -> None:
+    """Draw volumes of nuclei and Golgi, with masks and pairs."""
+    _synthesize("golgi", out, volumes=volumes, size=size, seed=seed, masks_only=masks_only)
+
+
+@synthesize.command(**_example("data synthesize cells data/cells --images 60"))
+def cells(
+    out: NewFolder,
+    images: Annotated[int, typer.Option(help="How many.")] = 48,
+    size: Annotated[tuple[int, int], typer.Option(metavar="Y X", help="In pixels.")] = (520, 704),
+    seed: Seed = 0,
+) -> None:
+    """Draw phase-contrast images of cells, in Kaggle's layout."""
+    _synthesize("cells", out, images=images, size=size, seed=seed)
+
+
+def _synthesize(what: str, out: Path, **how) -> None:
+    from kerasseg.data.synthesizers import SYNTHESIZERS
+
+    SYNTHESIZERS[what](out, **how)
+    typer.echo(f"wrote SYNTHETIC {what}: {out}")
 
 
 recipes = typer.Typer(rich_markup_mode=None, invoke_without_command=True)

@@ -13,9 +13,9 @@ import keras
 from kerasseg import environment, losses, postprocess, preparation, rundirectory
 from kerasseg.console import say
 from kerasseg.data.describe import describe, write_split
+from kerasseg.data.origin import is_synthetic
 from kerasseg.data.sample import Sample
 from kerasseg.data.split import Split
-from kerasseg.data.synthetic import is_synthetic
 from kerasseg.evaluation import Judgement, judge
 from kerasseg.images import files
 from kerasseg.models import MODELS, receptive_field, summary

@@ -12,16 +12,19 @@ from typer.testing import CliRunner
 from kerasseg import __version__, cli
 from kerasseg.annotations.formats import READERS, WRITERS
 from kerasseg.cli import app
+from kerasseg.data.synthesizers import SYNTHESIZERS
 from kerasseg.errors import UserError
 
-VERBS = ["run", "check", "recipes", "inspect", "evaluate", "predict", "export", "report", "convert", "schema"]
+VERBS = ["run", "check", "inspect", "evaluate", "predict", "export", "report", "convert", "schema"]
+GROUPS = ["data", "recipes"]
+SYNTHESIZE = ["data synthesize", *(f"data synthesize {name}" for name in SYNTHESIZERS)]
 
 
 def typed(*words: str):
     return CliRunner().invoke(app, list(words), prog_name="kerasseg", env={"COLUMNS": "80"})
 
 
-@pytest.mark.parametrize("verb", ["", *VERBS, "recipes copy"])
+@pytest.mark.parametrize("verb", ["", *VERBS, *GROUPS, "recipes copy", *SYNTHESIZE])
 def test_help_fits_a_screen_and_shows_an_example(verb):
     shown = typed(*verb.split(), "--help")
     assert shown.exit_code == 0
@@ -36,7 +39,7 @@ def test_help_fits_a_screen_and_shows_an_example(verb):
 
 def test_help_lists_every_verb():
     commands = typed("--help").output.split("Commands:")[1]
-    assert re.findall(r"^  (\w+)  ", commands, re.MULTILINE) == [*VERBS[:2], *VERBS[3:], "recipes"]
+    assert re.findall(r"^  (\w+)  ", commands, re.MULTILINE) == [*VERBS, *GROUPS]
 
 
 def test_version():
@@ -107,6 +110,17 @@ def test_recipes_are_listed_and_copied(tmp_path):
     target = tmp_path / "mine.yaml"
     assert typed("recipes", "copy", "sartorius_linknet", str(target)).exit_code == 0
     assert target.exists()
+
+
+def test_synthetic_data_are_written_and_other_data_left_alone(tmp_path):
+    out, cells = tmp_path / "golgi", tmp_path / "cells"
+    golgi = f"data synthesize golgi {out} --volumes 1 --size 8 16 20 --masks-only".split()
+    assert typed(*golgi).output.endswith(f"wrote SYNTHETIC golgi: {out}\n")
+    assert {path.name for path in out.iterdir() if path.is_dir()} == {"labels", "masks", "pairs"}
+    shown = typed(*golgi)
+    assert (shown.exit_code, "exists already" in shown.stderr) == (2, True)
+    assert typed(*f"data synthesize cells {cells} --images 2 --size 32 40".split()).exit_code == 0
+    assert len(list((cells / "train").iterdir())) == 2
 
 
 def test_convert_writes_and_tells(tmp_path):

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from kerasseg.data.origin import is_synthetic
 from kerasseg.data.sample import MissingData, Sample
 from kerasseg.data.sources import SOURCES
-from kerasseg.data.synthetic import is_synthetic, synthesize
+from kerasseg.data.synthetic import synthesize
 from kerasseg.errors import Fallback, UserError
 
 LAYOUT = "sartorius"

@@ -9,7 +9,6 @@ touching; light is uneven, specks lie about, the camera is noisy.
 from __future__ import annotations
 
 import csv
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,10 +17,9 @@ import numpy as np
 
 from kerasseg.annotations import kaggle, rle
 from kerasseg.console import track
-from kerasseg.errors import UserError
+from kerasseg.data.origin import synthetic_folder
 from kerasseg.images.files import write
 
-MARKER = "SYNTHETIC"
 COLUMNS = ("cell_type", "plate_time", "sample_date", "sample_id", "elapsed_timedelta")
 IMAGES_PER_SAMPLE = 2
 
@@ -29,11 +27,6 @@ CELLS = 26 / (520 * 704)  # for each pixel
 TOUCHING = 0.4  # share of the cells that lie beside the one before
 SPECKS = 160 / (520 * 704)
 HALOS = ((3.5, 0.72), (9.0, 0.27))  # pixels over which means of the surroundings are taken, and their shares
-
-
-def is_synthetic(root: Path) -> bool:
-    """Whether the data at `root` were made by :func:`synthesize`."""
-    return (Path(root) / MARKER).is_file()
 
 
 def synthesize(root: Path, *, images: int = 48, size: tuple[int, int] = (520, 704), seed: int = 0) -> None:
@@ -55,20 +48,9 @@ def synthesize(root: Path, *, images: int = 48, size: tuple[int, int] = (520, 70
     UserError
         If there is anything in `root`, or it cannot be written.
     """
-    root = Path(root)
-    if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        raise UserError(f"{root}: exists already; synthetic data never take the place of other data")
-    unfinished = root.with_name(f".{root.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    try:
-        (unfinished / "train").mkdir(parents=True)
-        _write_all(unfinished, images, size, seed)
-        (unfinished / MARKER).write_text(f"{images} synthetic images, seed {seed}; no cell was ever here.\n")
-        unfinished.replace(root)
-    except OSError as error:
-        raise UserError(f"{root}: cannot be written ({error.strerror or error})") from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+    with synthetic_folder(root, f"{images} synthetic images, seed {seed}; no cell was ever here.") as folder:
+        (folder / "train").mkdir()
+        _write_all(folder, images, size, seed)
 
 
 def _write_all(root: Path, images: int, size: tuple[int, int], seed: int) -> None:

@@ -5,8 +5,9 @@ import pytest
 import tifffile
 
 from kerasseg.data.collect import channels, collect
+from kerasseg.data.origin import is_synthetic
 from kerasseg.data.sample import Annotation, MissingData, Sample
-from kerasseg.data.synthetic import is_synthetic, synthesize
+from kerasseg.data.synthetic import synthesize
 from kerasseg.errors import Fallback, UserError
 from kerasseg.images import files
 from kerasseg.images.volume import Volume

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from kerasseg.data.origin import MARKER, is_synthetic
 from kerasseg.data.sources import SOURCES
-from kerasseg.data.synthetic import MARKER, is_synthetic, phase_contrast, synthesize
+from kerasseg.data.synthetic import phase_contrast, synthesize
 from kerasseg.errors import UserError
 
 SIZE = (96, 128)

@@ -1,0 +1,55 @@
+"""Where data come from: data that were made, not measured, are marked so in their folder."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from kerasseg.errors import UserError
+
+MARKER = "SYNTHETIC"
+
+
+def is_synthetic(root: Path) -> bool:
+    """Whether the data at `root` were made by one of :mod:`kerasseg.data.synthesizers`."""
+    return (Path(root) / MARKER).is_file()
+
+
+@contextmanager
+def synthetic_folder(root: Path, said: str) -> Iterator[Path]:
+    """Yield a folder to fill; it becomes `root`, marked, when all went well, and vanishes otherwise.
+
+    Parameters
+    ----------
+    root : Path
+        The folder to appear; an empty one may be there.
+    said : str
+        What the marker says.
+
+    Yields
+    ------
+    Path
+        A hidden folder beside `root`.
+
+    Raises
+    ------
+    UserError
+        If there is anything in `root`, or it cannot be written.
+    """
+    root = Path(root)
+    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+        raise UserError(f"{root}: exists already; synthetic data never take the place of other data")
+    whole = root.resolve()  # "." has no name
+    unfinished = whole.with_name(f".{whole.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    try:
+        unfinished.mkdir(parents=True)
+        yield unfinished
+        (unfinished / MARKER).write_text(f"{said}\n")
+        unfinished.replace(whole)
+    except OSError as error:
+        raise UserError(f"{root}: cannot be written ({error.strerror or error})") from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
