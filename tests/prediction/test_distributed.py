@@ -16,6 +16,7 @@ import pytest
 import tifffile
 
 from kerasseg.errors import UserError
+from kerasseg.images.normalise import Percentile
 from kerasseg.prediction.distributed import Distributed, StoredImage, answers, connected
 from kerasseg.prediction.predictor import Predictor
 from kerasseg.prediction.tiling import Tiling
@@ -24,7 +25,7 @@ from kerasseg.segmentation import Wanted, segment
 dask = pytest.importorskip("distributed", reason="the extra dask is not installed")
 
 WANTED = Wanted("probabilities", "tiff", ("cell",), 0.5, "sigmoid")
-TAKEN = {"channels": 1, "normalise": "percentile", "resize": None}
+TAKEN = {"channels": 1, "normalise": Percentile(5, 98), "resize": None}
 TILES = {"tile": 32, "overlap": 4, "multiple_of": 4, "batch_size": 2, "symmetries": "flips"}
 
 
