@@ -130,11 +130,12 @@ def learn(recipe: Recipe, model: keras.Model, parts: Split, folder: Path, resume
 
 def predictor(recipe: Recipe, model: keras.Model) -> Predictor:
     """Put the model together with what the recipe says about its input and its tiles."""
-    tiles = recipe.predict
-    overlap = halo.overlap(tiles.overlap, receptive_field.radius(model, STRIDE), tiles.tile, STRIDE)
-    tiles = dict(tiles) | {"overlap": overlap}
     return Predictor(
-        forward(model), model.input_shape[-1], preparation.normalisation(recipe), recipe.data.resize, tiles
+        forward(model),
+        model.input_shape[-1],
+        preparation.normalisation(recipe),
+        recipe.data.resize,
+        halo.settled(dict(recipe.predict), receptive_field.radius(model, STRIDE), STRIDE),
     )
 
 
