@@ -66,14 +66,12 @@ def predict(
     """
     told = model.metadata
     threshold = amended(Evaluate(threshold=told.threshold), threshold=threshold).threshold
-    settings = amended(model.tiles, **tiles)
     to = to or ("tiff" if what == "probabilities" else "png")
     wanted = Wanted(what, to, told.classes, threshold, told.activation, _number(model.instances))
-    overlap = halo.overlap(settings.overlap, model.radius, settings.tile, told.stride)
-    settings = amended(settings, overlap=overlap)
-    tiling = {**dict(settings), "multiple_of": told.stride}
+    settings = halo.settled(dict(amended(model.tiles, **tiles)), model.radius, told.stride)
+    tiling = {**settings, "multiple_of": told.stride}
     asked = {"model": told.weights, "engine": model.engine, "what": what, "threshold": threshold}
-    asked |= {"predict": dict(settings)}
+    asked |= {"predict": settings}
     asked |= {"instances": model.instances.model_dump(mode="json")} if what == "labels" else {}
     with predictor(model, tiling, scheduler, axes) as answering:
         segment_one = partial(segment, predictor=answering, wanted=wanted, axes=axes, force=force)

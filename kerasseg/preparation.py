@@ -6,6 +6,7 @@ from kerasseg.data.collect import channels, collect
 from kerasseg.data.sample import Sample
 from kerasseg.data.split import Split, split
 from kerasseg.data.stream import Fixed, Stream
+from kerasseg.images.normalise import NORMALISATIONS, Normalisation
 from kerasseg.recipe import Recipe
 
 
@@ -25,13 +26,19 @@ def model_channels(recipe: Recipe, parts: Split) -> int:
     return recipe.data.channels or channels([*parts.train, *parts.validation, *parts.test])
 
 
+def normalisation(recipe: Recipe) -> Normalisation:
+    """Make what brings the recipe's images into [0, 1]."""
+    told = recipe.data.normalise
+    return NORMALISATIONS[told.name](**told.arguments)
+
+
 def streams(recipe: Recipe, parts: Split, channels: int) -> tuple[Stream, Fixed]:
     """Make the batches to learn from and those to watch."""
     told = recipe.data
     common = {
         "classes": told.classes,
         "channels": channels,
-        "normalise": told.normalise,
+        "normalise": normalisation(recipe),
         "resize": told.resize,
         "patch": told.patch and dict(told.patch),
         "batch_size": recipe.train.batch_size,

@@ -130,10 +130,13 @@ def learn(recipe: Recipe, model: keras.Model, parts: Split, folder: Path, resume
 
 def predictor(recipe: Recipe, model: keras.Model) -> Predictor:
     """Put the model together with what the recipe says about its input and its tiles."""
-    told, tiles = recipe.data, recipe.predict
-    overlap = halo.overlap(tiles.overlap, receptive_field.radius(model, STRIDE), tiles.tile, STRIDE)
-    tiles = dict(tiles) | {"overlap": overlap}
-    return Predictor(forward(model), model.input_shape[-1], told.normalise, told.resize, tiles)
+    return Predictor(
+        forward(model),
+        model.input_shape[-1],
+        preparation.normalisation(recipe),
+        recipe.data.resize,
+        halo.settled(dict(recipe.predict), receptive_field.radius(model, STRIDE), STRIDE),
+    )
 
 
 def describe_model(recipe: Recipe, model: keras.Model, answering: Predictor) -> dict[str, Any]:
@@ -185,7 +188,7 @@ def metadata(recipe: Recipe, model: keras.Model) -> Metadata:
     return Metadata(
         classes=tuple(recipe.data.classes),
         channels=model.input_shape[-1],
-        normalise=recipe.data.normalise,
+        normalise=preparation.normalisation(recipe),
         resize=recipe.data.resize,
         activation=recipe.model.activation,
         threshold=recipe.evaluate.threshold,

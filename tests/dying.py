@@ -19,6 +19,7 @@ import numpy as np
 
 from kerasseg import segmentation
 from kerasseg.images import ondisk, writing_tiff
+from kerasseg.images.normalise import Dtype
 from kerasseg.prediction import ledger
 from kerasseg.prediction.predictor import Predictor
 from kerasseg.segmentation import Wanted, segment
@@ -34,7 +35,7 @@ def bright(batch: np.ndarray) -> np.ndarray:
 
 
 def predict(image: Path, result: Path) -> None:
-    predictor = Predictor(lambda batch: bright(batch), 1, "dtype", None, TILES)
+    predictor = Predictor(lambda batch: bright(batch), 1, Dtype(), None, TILES)
     wanted = Wanted("labels", "tiff", ("cell",), 0.5, "sigmoid")
     segment(image, result, predictor, wanted, asked={"model": "bright"})
 

@@ -12,6 +12,7 @@ from kerasseg.annotations.draw import draw_mask
 from kerasseg.annotations.formats import READERS, Options
 from kerasseg.errors import UserError
 from kerasseg.images import files
+from kerasseg.images.normalise import Dtype
 from kerasseg.images.store import open_store
 from kerasseg.prediction.predictor import Predictor
 from kerasseg.segmentation import Wanted, _classes_of, facts, is_done, segment
@@ -27,7 +28,7 @@ def bright(batch):
 
 def predictor(forward=bright, **changes):
     tiles = {"tile": 32, "overlap": 4, "multiple_of": 4, "batch_size": 2} | changes
-    return Predictor(forward, 1, "dtype", None, tiles)
+    return Predictor(forward, 1, Dtype(), None, tiles)
 
 
 def wanted(what="mask", to="png"):

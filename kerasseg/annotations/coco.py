@@ -9,7 +9,14 @@ from typing import Any
 import numpy as np
 
 from kerasseg.annotations import rle
-from kerasseg.annotations.documents import checked_points, checked_size, contained, read_json, write_json_list
+from kerasseg.annotations.documents import (
+    checked_points,
+    checked_size,
+    contained,
+    read_json,
+    told_together,
+    write_json_list,
+)
 from kerasseg.annotations.draw import draw_instance
 from kerasseg.annotations.shapes import (
     BACKGROUND_LABEL,
@@ -52,16 +59,12 @@ def read(path: Path) -> list[Drawing]:
         raise UserError(f"{path}: this is not a COCO file; expected an object with {', '.join(_SECTIONS)}")
     names = {_key(entry, "id", path): _key(entry, "name", path) for entry in document["categories"]}
     drawings = {_key(entry, "id", path): _image(entry, path) for entry in document["images"]}
-    problems = []
-    for at, entry in enumerate(document["annotations"]):
-        try:
-            drawing = _looked_up(drawings, entry, "image_id")
-            label = _looked_up(names, entry, "category_id")
-            drawing.shapes.extend(_shapes(entry, label, drawing.size, group_id=at + 1))
-        except (ValueError, UserError) as error:
-            problems.append(f"{path}: annotation {at}: {error}")
-    if problems:
-        raise UserError(*problems)
+    with told_together(ValueError, UserError) as reading:
+        for at, entry in enumerate(document["annotations"]):
+            with reading(f"{path}: annotation {at}"):
+                drawing = _looked_up(drawings, entry, "image_id")
+                label = _looked_up(names, entry, "category_id")
+                drawing.shapes.extend(_shapes(entry, label, drawing.size, group_id=at + 1))
     return list(drawings.values())
 
 

@@ -1,10 +1,14 @@
-"""What annotation files have in common: JSON of a sane size, images beside it, points inside the image."""
+"""What annotation files have in common.
+
+JSON of a sane size, images beside it, points inside the image, and mistakes that are told all at once.
+"""
 
 from __future__ import annotations
 
 import json
 import posixpath
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
@@ -46,6 +50,39 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: this is not JSON ({error}); save it again") from error
+
+
+@contextmanager
+def told_together(*kinds: type[Exception]) -> Iterator[Callable[[str], AbstractContextManager]]:
+    """Read entry after entry, and tell what is wrong with any of them at the end.
+
+    Parameters
+    ----------
+    *kinds : type of Exception
+        What is raised where an entry is wrong.
+
+    Yields
+    ------
+    callable
+        From the name of an entry, such as ``"a.json: shape 3"``, to the context in which it is read.
+
+    Raises
+    ------
+    UserError
+        With a message for each entry that is wrong.
+    """
+    problems = []
+
+    @contextmanager
+    def reading(name: str) -> Iterator[None]:
+        try:
+            yield
+        except kinds as error:
+            problems.append(f"{name}: {error}")
+
+    yield reading
+    if problems:
+        raise UserError(*problems)
 
 
 def write_json_list(path: Path, head: Mapping[str, Any], key: str, entries: Iterable[Any]) -> None:

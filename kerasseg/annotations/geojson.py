@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from kerasseg.annotations.documents import agreed_image, read_json, write_json_list
+from kerasseg.annotations.documents import agreed_image, read_json, told_together, write_json_list
 from kerasseg.annotations.masks import palette
 from kerasseg.annotations.rings import Polygon, filled_shape, shape_polygons
 from kerasseg.annotations.shapes import CROWD, IGNORE_LABEL, SCORE, Drawing, Shape
@@ -50,16 +50,12 @@ def read(path: Path, size: tuple[int, int] | None = None) -> Drawing:
     features = _features(document, path)
     image = document.get("image") if isinstance(document, dict) else None
     name, size = agreed_image(image, size, path)
-    shapes, problems = [], []
-    for at, feature in enumerate(features):
-        try:
-            shape = _shape(feature, size)
-            shapes += [shape] if shape else []
-        except ValueError as error:
-            problems.append(f"{path}: feature {at}: {error}")
-    if problems:
-        raise UserError(*problems)
-    return Drawing(name, size, shapes)
+    shapes = []
+    with told_together(ValueError) as reading:
+        for at, feature in enumerate(features):
+            with reading(f"{path}: feature {at}"):
+                shapes.append(_shape(feature, size))
+    return Drawing(name, size, list(filter(None, shapes)))
 
 
 def write(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kerasseg.annotations.documents import MAX_BYTES, agreed_image
+from kerasseg.annotations.documents import MAX_BYTES, agreed_image, told_together
 from kerasseg.annotations.masks import palette
 from kerasseg.annotations.rings import Polygon, filled_shape, shape_polygons
 from kerasseg.annotations.shapes import CROWD, SCORE, Drawing, Shape
@@ -70,16 +70,12 @@ def read(path: Path, classes: Sequence[str] = (), size: tuple[int, int] | None =
     path = Path(path)
     said, contents = _contents(path)
     name, size = agreed_image(said, size, path)
-    shapes, problems = [], []
-    for entry, content in contents.items():
-        try:
-            shape = _shape(content, classes, size)
-            shapes += [shape] if shape else []
-        except _DAMAGES as error:
-            problems.append(f"{path}: {entry}: {error}")
-    if problems:
-        raise UserError(*problems)
-    return Drawing(name, size, shapes)
+    shapes = []
+    with told_together(*_DAMAGES) as reading:
+        for entry, content in contents.items():
+            with reading(f"{path}: {entry}"):
+                shapes.append(_shape(content, classes, size))
+    return Drawing(name, size, list(filter(None, shapes)))
 
 
 def write(

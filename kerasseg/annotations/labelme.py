@@ -17,6 +17,7 @@ from kerasseg.annotations.documents import (
     checked_size,
     contained,
     read_json,
+    told_together,
     write_json_list,
 )
 from kerasseg.annotations.shapes import Drawing, Shape
@@ -133,15 +134,12 @@ def _size_beside(image_path: str | None, path: Path) -> tuple[int, int]:
 
 def _shapes(documents: list, size: tuple[int, int], path: Path) -> list[Shape]:
     """Check every shape, and name all that are wrong at once."""
-    shapes, problems = [], []
-    for at, document in enumerate(documents):
-        try:
-            shapes.append(_shape(document, size))
-        except ValueError as error:
+    shapes = []
+    with told_together(ValueError) as reading:
+        for at, document in enumerate(documents):
             label = document.get("label") if isinstance(document, dict) else None
-            problems.append(f"{path}: shape {at} ({label!r}): {error}")
-    if problems:
-        raise UserError(*problems)
+            with reading(f"{path}: shape {at} ({label!r})"):
+                shapes.append(_shape(document, size))
     return shapes
 
 

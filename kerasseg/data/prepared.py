@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from kerasseg.data.sample import Sample
+from kerasseg.images.normalise import Normalisation
 from kerasseg.images.prepare import prepare
 from kerasseg.images.resize import resize_mask
 
@@ -31,7 +32,7 @@ class Prepared:
         samples: Sequence[Sample],
         *,
         channels: int | None,
-        normalise: str,
+        normalise: Normalisation,
         resize: tuple[int, int] | None,
         budget: int = BUDGET,
     ) -> None:

@@ -19,6 +19,7 @@ from kerasseg.data.patches import cut, grid, random_origin
 from kerasseg.data.prepared import BUDGET, Prepared
 from kerasseg.data.sample import Sample
 from kerasseg.errors import UserError
+from kerasseg.images.normalise import Dtype, Normalisation
 
 WHITE = 255  # of uint8
 MULTIPLE_OF = 32  # pixels: the stride of the deepest encoder
@@ -38,7 +39,7 @@ class Batches:
         Names of the classes 1, 2, ...
     channels : int or None
         Channels of a batch's images; None as stored.
-    normalise : {"dtype", "minmax", "percentile"}
+    normalise : Normalisation
         How intensities come into [0, 1].
     resize : tuple of int or None
         Height and width that images are brought to.
@@ -65,7 +66,7 @@ class Batches:
         *,
         classes: Sequence[str],
         channels: int | None = None,
-        normalise: str = "dtype",
+        normalise: Normalisation = Dtype(),
         resize: tuple[int, int] | None = None,
         patch: Mapping[str, Any] | None = None,
         batch_size: int = 8,

@@ -1,18 +1,19 @@
 """From stored intensities to float32 in [0, 1], the only range that a model sees.
 
 What becomes 0 and what becomes 1 is asked of a whole image; stretching to that can be done region by region.
+How it is asked is a value, `Dtype()`, `Minmax()` or `Percentile(5, 98)`: training, prediction and an exported
+model are handed the same one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from kerasseg.errors import UserError, unknown
-
-LOW, HIGH = 1.0, 99.8  # percentiles, as StarDist takes them
+from kerasseg.errors import UserError
+from kerasseg.images.statistics import Bands, bands_of, extremes, percentiles
 
 
 class Limits(NamedTuple):
@@ -22,30 +23,119 @@ class Limits(NamedTuple):
     high: np.ndarray
 
 
-def normalise(image: np.ndarray, method: str = "dtype") -> np.ndarray:
+@dataclass(frozen=True)
+class Normalisation:
+    """What becomes 0 and what becomes 1; a value that can be compared, hashed, pickled and written down."""
+
+    name: ClassVar[str]
+
+    def limits(self, bands: Bands, dtype: np.dtype) -> Limits:
+        """Find what becomes 0 and 1 in an image that is seen in bands.
+
+        Parameters
+        ----------
+        bands : callable
+            From nothing to an iterable of parts of the image, (..., C) each; called as often as is needed.
+        dtype : numpy.dtype
+            Their type: uint8, uint16 or float32.
+
+        Returns
+        -------
+        Limits
+            For :func:`stretch`.
+
+        Raises
+        ------
+        UserError
+            If a value is not finite, or lies where the normalisation takes none.
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Dtype(Normalisation):
+    """The ends of the type's range; floats must lie in [0, 1] already."""
+
+    name: ClassVar[str] = "dtype"
+
+    def limits(self, bands: Bands, dtype: np.dtype) -> Limits:
+        """Take the type's word; only floats are read, to see whether they keep to theirs."""
+        if dtype.kind == "f":
+            _check_unit_range(*extremes(bands))
+            return Limits(np.zeros(1), np.ones(1))
+        return Limits(np.zeros(1), np.full(1, np.iinfo(dtype).max))
+
+
+@dataclass(frozen=True)
+class Minmax(Normalisation):
+    """Each channel's smallest and largest value; a constant channel becomes 0."""
+
+    name: ClassVar[str] = "minmax"
+
+    def limits(self, bands: Bands, dtype: np.dtype) -> Limits:
+        """Look at every value once."""
+        return Limits(*extremes(bands))
+
+
+@dataclass(frozen=True)
+class Percentile(Normalisation):
+    """Each channel's percentiles, and the rest clipped: (x - low) / (high - low) in [0, 1].
+
+    The defaults are StarDist's habit. 5 and 98 are the contrast stretch of A. H. da Rosa, Deep Learning
+    Methods for the Segmentation of Fluorescent Microscopy Images, equation 5.1, which does not say what
+    becomes of values beyond them; here they are clipped.
+
+    Parameters
+    ----------
+    low, high : float
+        From 0 to 100, `low` the smaller. Where both are one intensity, it becomes 0, unstretched.
+
+    Raises
+    ------
+    UserError
+        If they are not.
+    """
+
+    name: ClassVar[str] = "percentile"
+
+    low: float = 1.0
+    high: float = 99.8
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.low < self.high <= 100:
+            raise UserError(
+                f"low is {self.low:g} and high is {self.high:g}; expected percentiles from 0 to 100, the low "
+                "one less than the high one"
+            )
+
+    def limits(self, bands: Bands, dtype: np.dtype) -> Limits:
+        """Count every value: exactly what `numpy.percentile` finds in the whole image."""
+        return Limits(*percentiles(bands, dtype, (self.low, self.high)))
+
+
+NORMALISATIONS: dict[str, type[Normalisation]] = {"dtype": Dtype, "minmax": Minmax, "percentile": Percentile}
+
+
+def normalise(image: np.ndarray, method: Normalisation = Dtype()) -> np.ndarray:
     """Scale intensities to [0, 1].
 
     Parameters
     ----------
     image : numpy.ndarray, shape (..., C), uint8, uint16 or float32
         As stored; the last axis is channels.
-    method : {"dtype", "minmax", "percentile"}
-        What becomes 0 and 1: the ends of the type's range (floats must lie in [0, 1] already), each channel's
-        smallest and largest value, or each channel's 1st and 99.8th percentile with the rest clipped.
+    method : Normalisation
+        What becomes 0 and 1; the rest is clipped.
 
     Returns
     -------
     numpy.ndarray, same shape, float32 in [0, 1]
-        A constant channel becomes 0 by "minmax" and "percentile".
 
     Raises
     ------
     UserError
-        If the method is unknown, a value is not finite, or "dtype" is given floats outside [0, 1].
+        If a value is not finite, or `Dtype` is given floats outside [0, 1].
     """
-    check_method(method)
-    check_finite(image)
-    return stretch(image, NORMALISATIONS[method](image))
+    return stretch(image, method.limits(bands_of(image), image.dtype))
 
 
 def stretch(image: np.ndarray, limits: Limits) -> np.ndarray:
@@ -72,58 +162,9 @@ def stretch(image: np.ndarray, limits: Limits) -> np.ndarray:
     return np.clip(stretched, 0, 1, out=stretched)
 
 
-def of_dtype(image: np.ndarray) -> Limits:
-    """Take the ends of the type's range; floats must lie in [0, 1] already."""
-    return range_of(image.dtype) if image.dtype.kind != "f" else unit_range(Limits(image.min(), image.max()))
-
-
-def of_minmax(image: np.ndarray) -> Limits:
-    """Take each channel's smallest and largest value."""
-    axes = tuple(range(image.ndim - 1))
-    return Limits(image.min(axis=axes), image.max(axis=axes))
-
-
-def of_percentile(image: np.ndarray) -> Limits:
-    """Take each channel's 1st and 99.8th percentile."""
-    return Limits(*np.percentile(image, [LOW, HIGH], axis=tuple(range(image.ndim - 1))))
-
-
-NORMALISATIONS: dict[str, Callable[[np.ndarray], Limits]] = {
-    "dtype": of_dtype,
-    "minmax": of_minmax,
-    "percentile": of_percentile,
-}
-
-
-def range_of(dtype: np.dtype) -> Limits:
-    """Give the ends of an integer type's range."""
-    return Limits(np.zeros(1), np.full(1, np.iinfo(dtype).max))
-
-
-def unit_range(found: Limits) -> Limits:
-    """Give [0, 1], in which the smallest and largest float of an image must lie.
-
-    Raises
-    ------
-    UserError
-        If they do not.
-    """
-    low, high = found.low.min(), found.high.max()
-    if low >= 0 and high <= 1:
-        return Limits(np.zeros(1), np.ones(1))
-    raise UserError(
-        f"float intensities lie in [{low:g}, {high:g}]; expected [0, 1] with normalise: dtype. "
-        "Set data.normalise to minmax or percentile"
-    )
-
-
-def check_method(method: str) -> None:
-    """Refuse a normalisation that does not exist."""
-    if method not in NORMALISATIONS:
-        raise UserError(unknown("normalisation", method, NORMALISATIONS))
-
-
-def check_finite(image: np.ndarray) -> None:
-    """Refuse floats that are no numbers."""
-    if image.dtype.kind == "f" and not np.isfinite(image).all():
-        raise UserError("the image holds NaN or infinite values; expected numbers. Replace them first")
+def _check_unit_range(low: np.ndarray, high: np.ndarray) -> None:
+    if low.min() < 0 or high.max() > 1:
+        raise UserError(
+            f"float intensities lie in [{low.min():g}, {high.max():g}]; expected [0, 1] with normalise: "
+            "dtype. Set data.normalise to minmax or percentile"
+        )

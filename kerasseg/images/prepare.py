@@ -10,53 +10,53 @@ import numpy as np
 
 from kerasseg.errors import UserError
 from kerasseg.images.channels import converted, may_have_alpha, with_channels
-from kerasseg.images.normalise import normalise, stretch
+from kerasseg.images.normalise import Dtype, Normalisation, normalise, stretch
 from kerasseg.images.resize import resize
-from kerasseg.images.statistics import extremes, limits
+from kerasseg.images.statistics import extremes
 
 if TYPE_CHECKING:
     from kerasseg.images.store import Region, Store
 
 
 def prepare(
-    image: np.ndarray, *, channels: int | None, method: str, size: tuple[int, int] | None, name: str
+    image: np.ndarray, *, channels: int | None, method: Normalisation, size: tuple[int, int] | None, name: str
 ) -> np.ndarray:
     """Bring an image as stored to channels, intensities and size that a model takes, in this order.
 
     Parameters
     ----------
-    image : numpy.ndarray, shape (Y, X, C), uint8, uint16 or float32
+    image : numpy.ndarray, shape (Y, X, C) or (Z, Y, X, C), uint8, uint16 or float32
         As stored.
     channels : int or None
         Channels wanted; None keeps them.
-    method : {"dtype", "minmax", "percentile"}
+    method : Normalisation
         How intensities come into [0, 1].
     size : tuple of int or None
-        Height and width wanted; None keeps them.
+        Height and width wanted, of 2-D images only; None keeps them.
     name : str
         The file, for the messages.
 
     Returns
     -------
-    numpy.ndarray, shape (Y, X, C)
+    numpy.ndarray, shape (Y, X, C) or (Z, Y, X, C)
         float32 in [0, 1]; but uint8 stays uint8 where dividing by 255 is all that is left to do: a quarter of
         the memory, and faster to augment.
 
     Raises
     ------
     UserError
-        If the channels or the intensities do not fit.
+        If the channels or the intensities do not fit, or a volume is to be resized.
     """
-    grey = image.shape[2] == 1  # repeated last: the same numbers for a third of the work
+    grey = image.shape[-1] == 1  # repeated last: the same numbers for a third of the work
     image = image if grey else with_channels(image, channels, name)
-    if image.dtype != np.uint8 or method != "dtype":
-        with _naming(name):
+    with _naming(name):
+        if image.dtype != np.uint8 or method != Dtype():
             image = normalise(image, method)
-    image = image if size is None else resize(image, size)
+        image = image if size is None else resize(image, size)
     return with_channels(image, channels, name) if grey else image
 
 
-def by_region(store: Store, *, channels: int | None, method: str) -> Callable[[Region], np.ndarray]:
+def by_region(store: Store, *, channels: int | None, method: Normalisation) -> Callable[[Region], np.ndarray]:
     """Make the function that reads regions of a huge image as a model takes them.
 
     What is asked of the whole image, its intensities and whether its alpha says nothing, is found here once
@@ -88,7 +88,7 @@ def by_region(store: Store, *, channels: int | None, method: str) -> Callable[[R
         return image if grey else converted(image, **how)
 
     with _naming(name):
-        found = limits(lambda: map(converted_unless_grey, store.bands()), store.dtype, method)
+        found = method.limits(lambda: map(converted_unless_grey, store.bands()), store.dtype)
 
     def read(region: Region) -> np.ndarray:
         image = stretch(converted_unless_grey(region), found)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from kerasseg.errors import UserError
+
 CHANNELS_AT_ONCE = 4  # OpenCV resizes no more
 
 
@@ -21,7 +23,17 @@ def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     Returns
     -------
     numpy.ndarray, shape (height, width, C), of the same type
+
+    Raises
+    ------
+    UserError
+        If the image is a volume.
     """
+    if image.ndim != 3:
+        raise UserError(
+            f"a volume of shape {image.shape} cannot be resized to {tuple(size)}; expected a 2-D image. Set "
+            "data.resize to null, and data.patch to {size: [depth, height, width]}"
+        )
     if image.shape[:2] == tuple(size):
         return image
     height, width = size

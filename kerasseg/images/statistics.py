@@ -1,4 +1,4 @@
-"""What intensities a whole image has, when it is only ever seen in bands.
+"""What intensities a whole image has, be it in memory or only ever seen in bands.
 
 Percentiles are exact. Integers of 8 and 16 bits are counted, each value by itself. Floats are ordered by
 their bits, taken as whole numbers: one pass over the image counts their upper halves, which says in which few
@@ -12,54 +12,46 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from kerasseg.images.normalise import HIGH, LOW, Limits, check_finite, check_method, range_of, unit_range
+from kerasseg.errors import UserError
 
 HALF = 16  # bits
 VALUES = 1 << HALF
 SIGN = np.uint32(1 << 31)
+BAND_BYTES = 4 << 20  # of an image in memory: counting takes eight bytes a number
 
 Bands = Callable[[], Iterable[np.ndarray]]
 
 
-def limits(bands: Bands, dtype: np.dtype, method: str) -> Limits:
-    """Find what becomes 0 and 1, as :func:`kerasseg.images.normalise.normalise` does for an image in memory.
+def bands_of(image: np.ndarray) -> Bands:
+    """Cut an image in memory, (..., C), along its first axis, so that counting it takes little more."""
+    parts = max(1, min(len(image), image.nbytes // BAND_BYTES))
+    return lambda: np.array_split(image, parts)
+
+
+def extremes(bands: Bands) -> tuple[np.ndarray, np.ndarray]:
+    """Find each channel's smallest and largest value.
 
     Parameters
     ----------
     bands : callable
-        From nothing to an iterable of parts of the image, (..., C) each.
-    dtype : numpy.dtype
-        Their type: uint8, uint16 or float32.
-    method : {"dtype", "minmax", "percentile"}
-        Only floats have to be read for "dtype".
+        From nothing to an iterable of parts of the image, (..., C) each, uint8, uint16 or float32.
 
     Returns
     -------
-    Limits
-        For :func:`kerasseg.images.normalise.stretch`.
+    low, high : numpy.ndarray, shape (C,)
 
     Raises
     ------
     UserError
-        If the method is unknown, a value is not finite, or "dtype" is given floats outside [0, 1].
+        If a value is not finite.
     """
-    check_method(method)
-    if method == "percentile":
-        return Limits(*percentiles(bands, dtype, (LOW, HIGH)))
-    if method == "minmax":
-        return extremes(bands)
-    return unit_range(extremes(bands)) if dtype.kind == "f" else range_of(dtype)
-
-
-def extremes(bands: Bands) -> Limits:
-    """Find each channel's smallest and largest value."""
     low, high = [], []
     for band in bands():
-        check_finite(band)
+        _check_finite(band)
         axes = tuple(range(band.ndim - 1))
         low.append(band.min(axis=axes))
         high.append(band.max(axis=axes))
-    return Limits(np.min(low, axis=0), np.max(high, axis=0))
+    return np.min(low, axis=0), np.max(high, axis=0)
 
 
 def percentiles(bands: Bands, dtype: np.dtype, wanted: tuple[float, ...]) -> np.ndarray:
@@ -67,14 +59,21 @@ def percentiles(bands: Bands, dtype: np.dtype, wanted: tuple[float, ...]) -> np.
 
     Parameters
     ----------
-    bands, dtype
-        As in :func:`limits`.
+    bands : callable
+        As in :func:`extremes`; called twice for floats.
+    dtype : numpy.dtype
+        Their type.
     wanted : tuple of float
         Between 0 and 100.
 
     Returns
     -------
     numpy.ndarray, shape (len(wanted), C), float64
+
+    Raises
+    ------
+    UserError
+        If a value is not finite.
     """
     upper = _count(bands, _upper if dtype.kind == "f" else _itself)
     at = [(upper[0].sum() - 1) * (percent / 100) for percent in wanted]
@@ -90,7 +89,7 @@ def _count(bands: Bands, digit: Callable[[np.ndarray], np.ndarray]) -> np.ndarra
     """Count how often each channel has each digit: (C, VALUES)."""
     total = 0
     for band in bands():
-        check_finite(band)
+        _check_finite(band)
         channels = digit(band).reshape(-1, band.shape[-1]).T
         total = total + np.stack([np.bincount(channel, minlength=VALUES) for channel in channels])
     return total
@@ -149,3 +148,8 @@ def _between(below: np.ndarray, above: np.ndarray, share: np.ndarray) -> np.ndar
     """Go a share of the way, from the nearer end, so that rounding is numpy's."""
     step = above - below
     return np.where(share < 0.5, below + step * share, above - step * (1 - share))
+
+
+def _check_finite(band: np.ndarray) -> None:
+    if band.dtype.kind == "f" and not np.isfinite(band).all():
+        raise UserError("the image holds NaN or infinite values; expected numbers. Replace them first")

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kerasseg.errors import UserError
+from kerasseg.images.normalise import Normalisation
 from kerasseg.images.prepare import by_region
 from kerasseg.images.store import Store, open_store
 from kerasseg.prediction.forward import Forward
@@ -118,7 +119,7 @@ class StoredImage:
         See `kerasseg.images.store.open_store`.
     shape : tuple of int
         (Y, X, C) or (Z, Y, X, C), with the channels that the model takes.
-    normalise : {"dtype", "minmax", "percentile"}
+    normalise : Normalisation
         How intensities come into [0, 1].
     changed : int
         When the file was changed, so that a worker that lives on opens it again.
@@ -127,7 +128,7 @@ class StoredImage:
     path: Path
     axes: str | None
     shape: tuple[int, ...]
-    normalise: str
+    normalise: Normalisation
     changed: int
 
     def __getitem__(self, region: tuple[slice, ...]) -> np.ndarray:

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from kerasseg.console import say
 from kerasseg.errors import UserError
 from kerasseg.prediction.tiling import round_up
 
 AUTO = "auto"
 SHARE = 8  # of a tile is context on each side where no number is right: 32 of 256 pixels
+
+
+def settled(tiles: Mapping[str, Any], radius: tuple[int, ...] | None, multiple_of: int) -> dict[str, Any]:
+    """Take the settings of tiles, among them ``tile`` and ``overlap``, and give the overlap in pixels.
+
+    Parameters
+    ----------
+    tiles : mapping
+        Keyword arguments of `kerasseg.prediction.predict.predicted_bands`, with an overlap that may be auto.
+    radius, multiple_of
+        As :func:`overlap` takes them.
+    """
+    return {**tiles, "overlap": overlap(tiles["overlap"], radius, tiles["tile"], multiple_of)}
 
 
 def overlap(told: int | str, radius: tuple[int, ...] | None, tile: int, multiple_of: int) -> int:

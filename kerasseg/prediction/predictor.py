@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from kerasseg.errors import UserError
+from kerasseg.images.normalise import Normalisation
 from kerasseg.images.prepare import by_region, prepare
 from kerasseg.images.resize import resize
 from kerasseg.images.store import Store
@@ -29,7 +30,7 @@ class Predictor:
         See `kerasseg.prediction.forward.forward`.
     channels : int
         Channels that the model takes.
-    normalise : {"dtype", "minmax", "percentile"}
+    normalise : Normalisation
         How intensities come into [0, 1].
     resize : tuple of int or None
         Height and width at which the model looks at an image; None is the image's own.
@@ -39,7 +40,7 @@ class Predictor:
 
     forward: Forward
     channels: int
-    normalise: str
+    normalise: Normalisation
     resize: tuple[int, int] | None
     tiles: Mapping[str, Any]
 

@@ -11,6 +11,7 @@ from typing_extensions import TypedDict
 
 from kerasseg.classes import MOST_CLASSES
 from kerasseg.recipe.mistakes import SEVERAL
+from kerasseg.recipe.normalisations import AnyNormalisation, Dtype
 from kerasseg.recipe.section import Positive, Section, Share
 from kerasseg.recipe.sources import AnySource
 
@@ -106,7 +107,7 @@ class Data(Section):
     """Names of the foreground classes; class k+1 is the k-th."""
     channels: Positive | None = 3
     """Channels that the model takes: grey is repeated, RGB made grey; null is as stored."""
-    normalise: Literal["dtype", "minmax", "percentile"] = "dtype"
+    normalise: AnyNormalisation = Dtype()
     """How intensities come into [0, 1]: by the type's range, the image's own, or its percentiles."""
     resize: Size | None = None
     """[height, width] that every image is brought to; null keeps its own."""

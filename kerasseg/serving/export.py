@@ -21,7 +21,6 @@ import numpy as np
 import tensorflow as tf
 
 from kerasseg.errors import UserError, unknown
-from kerasseg.images.normalise import NORMALISATIONS
 from kerasseg.postprocess import ACTIVATIONS
 from kerasseg.prediction.predictor import Predictor
 from kerasseg.serving import card, warmup
@@ -84,8 +83,6 @@ def export(
 
 
 def _check(model: keras.Model, told: Metadata) -> None:
-    if told.normalise not in NORMALISATIONS:
-        raise UserError(unknown("normalisation", told.normalise, NORMALISATIONS))
     if told.activation not in ACTIVATIONS:
         raise UserError(unknown("activation", told.activation, ACTIVATIONS))
     given = (model.input_shape[-1], model.output_shape[-1])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from kerasseg.images.channels import LUMINANCE
-from kerasseg.images.normalise import HIGH, LOW
+from kerasseg.images.normalise import Dtype, Normalisation, Percentile
 
 
 def as_batch(image: tf.Tensor) -> tf.Tensor:
@@ -57,14 +57,14 @@ def _luminance(image: tf.Tensor, whole_numbers: bool) -> tf.Tensor:
     return tf.round(grey) if whole_numbers else grey
 
 
-def normalise(image: tf.Tensor, method: str, dtype: tf.DType) -> tf.Tensor:
+def normalise(image: tf.Tensor, method: Normalisation, dtype: tf.DType) -> tf.Tensor:
     """Scale intensities to [0, 1], each image by itself, as `kerasseg.images.normalise.normalise`.
 
     Parameters
     ----------
     image : tf.Tensor
-        (B, Y, X, C) float32, intensities as stored.
-    method : {"dtype", "minmax", "percentile"}
+        (B, Y, X, C) or (B, Z, Y, X, C) float32, intensities as stored.
+    method : Normalisation
         What becomes 0 and 1.
     dtype : tf.DType
         The type in which the images are stored.
@@ -76,12 +76,12 @@ def normalise(image: tf.Tensor, method: str, dtype: tf.DType) -> tf.Tensor:
     """
     if dtype.is_floating:
         image = tf.debugging.check_numerics(image, "the image holds NaN or infinite values")
-    if method == "dtype":
+    if method == Dtype():
         return image / dtype.max if dtype.is_integer else _already_normalised(image)
-    pixels = tf.reshape(image, (tf.shape(image)[0], -1, 1, image.shape[3]))  # (B, Y * X, 1, C)
-    low, high = _percentiles(pixels) if method == "percentile" else _ends(pixels)
+    pixels = tf.reshape(image, (tf.shape(image)[0], -1, image.shape[-1]))  # (B, pixels, C)
+    low, high = _percentiles(pixels, method) if isinstance(method, Percentile) else _ends(pixels)
     span = tf.where(high > low, high - low, 1.0)
-    return tf.clip_by_value((image - low) / span, 0.0, 1.0)
+    return tf.reshape(tf.clip_by_value((pixels - low) / span, 0.0, 1.0), tf.shape(image))
 
 
 def _already_normalised(image: tf.Tensor) -> tf.Tensor:
@@ -94,18 +94,18 @@ def _ends(pixels: tf.Tensor) -> list[tf.Tensor]:
     return [tf.reduce_min(pixels, axis=1, keepdims=True), tf.reduce_max(pixels, axis=1, keepdims=True)]
 
 
-def _percentiles(pixels: tf.Tensor) -> list[tf.Tensor]:
-    """Interpolate between the two nearest ranks, in float64 as NumPy does."""
-    ranked = tf.sort(tf.transpose(pixels, (0, 3, 2, 1)), axis=-1)
+def _percentiles(pixels: tf.Tensor, wanted: Percentile) -> list[tf.Tensor]:
+    """Interpolate between the two nearest ranks, in float64 as NumPy does: (B, 1, C) each."""
+    ranked = tf.sort(tf.transpose(pixels, (0, 2, 1)), axis=-1)
     last = tf.shape(ranked)[-1] - 1
     found = []
-    for percentile in (LOW, HIGH):
+    for percentile in (wanted.low, wanted.high):
         place = tf.cast(last, tf.float64) * percentile / 100
         below = tf.cast(place, tf.int32)
         nearest = tf.gather(ranked, [below, tf.minimum(below + 1, last)], axis=-1)
         lower, upper = tf.unstack(tf.cast(nearest, tf.float64), axis=-1)
         value = lower + (upper - lower) * (place - tf.floor(place))
-        found.append(tf.cast(tf.transpose(value, (0, 2, 1))[:, None], tf.float32))
+        found.append(tf.cast(value[:, None], tf.float32))
     return found
 
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
+
+from kerasseg.images.normalise import NORMALISATIONS, Normalisation
 
 
 @dataclass(frozen=True)
@@ -16,7 +20,7 @@ class Metadata:
         Names of the foreground classes.
     channels : int
         Channels that the model takes.
-    normalise : {"dtype", "minmax", "percentile"}
+    normalise : Normalisation
         How intensities come into [0, 1].
     resize : tuple of int or None
         Height and width at which the model looks at an image; None is the image's own.
@@ -32,7 +36,7 @@ class Metadata:
 
     classes: tuple[str, ...]
     channels: int
-    normalise: str
+    normalise: Normalisation
     resize: tuple[int, int] | None
     activation: str
     threshold: float
@@ -46,7 +50,8 @@ class Metadata:
 
     def to_json(self) -> str:
         """Write it as the signature `metadata` gives it."""
-        return json.dumps(asdict(self), ensure_ascii=False)
+        told = asdict(self) | {"normalise": {self.normalise.name: asdict(self.normalise)}}
+        return json.dumps(told, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> Metadata:
@@ -55,13 +60,23 @@ class Metadata:
         Raises
         ------
         ValueError
-            If it is no JSON, or says too little.
+            If it is no JSON, says too little, or names a normalisation that is not known here.
         """
         told = json.loads(text)
         try:
             known = {name: told[name] for name in cls.__dataclass_fields__}
         except (TypeError, KeyError) as error:
             raise ValueError(f"{error} is missing") from error
+        known["normalise"] = _normalisation(known["normalise"])
         known["classes"] = tuple(known["classes"])
         known["resize"] = known["resize"] and tuple(known["resize"])
         return cls(**known)
+
+
+def _normalisation(told: str | Mapping[str, Mapping[str, Any]]) -> Normalisation:
+    """Read ``{"percentile": {"low": 5, "high": 98}}``, or the bare name that the first exports have."""
+    try:
+        ((name, arguments),) = {told: {}}.items() if isinstance(told, str) else told.items()
+        return NORMALISATIONS[name](**arguments)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"the normalisation {told} is not known to this version") from error

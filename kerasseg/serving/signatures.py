@@ -25,6 +25,7 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
+from kerasseg.images.normalise import Dtype
 from kerasseg.prediction.folding import folded
 from kerasseg.serving import graph, packing
 from kerasseg.serving.decoding import any_deep, decode
@@ -95,7 +96,7 @@ class Served(tf.Module):
         stored = tf.shape(pixels)[1:3]
         if told.resize is None:
             return graph.normalise(pixels, told.normalise, dtype), stored
-        if dtype == tf.uint8 and told.normalise == "dtype":
+        if dtype == tf.uint8 and told.normalise == Dtype():
             # Prepared images are kept as uint8: resized, rounded, divided.
             small = tf.round(graph.resize(pixels, told.resize))
             return graph.normalise(small, told.normalise, dtype), stored

@@ -16,6 +16,7 @@ import pytest
 import tifffile
 
 from kerasseg.errors import UserError
+from kerasseg.images.normalise import Dtype, Percentile
 from kerasseg.prediction.distributed import Distributed, StoredImage, answers, connected
 from kerasseg.prediction.predictor import Predictor
 from kerasseg.prediction.tiling import Tiling
@@ -24,7 +25,7 @@ from kerasseg.segmentation import Wanted, segment
 dask = pytest.importorskip("distributed", reason="the extra dask is not installed")
 
 WANTED = Wanted("probabilities", "tiff", ("cell",), 0.5, "sigmoid")
-TAKEN = {"channels": 1, "normalise": "percentile", "resize": None}
+TAKEN = {"channels": 1, "normalise": Percentile(5, 98), "resize": None}
 TILES = {"tile": 32, "overlap": 4, "multiple_of": 4, "batch_size": 2, "symmetries": "flips"}
 
 
@@ -112,7 +113,7 @@ def test_what_was_begun_here_is_gone_on_with_there(image, expected, cluster):
 
 
 def test_a_worker_that_cannot_read_says_who_it_is_and_what_it_missed(cluster):
-    image = StoredImage(Path("/only/here.tif"), None, (40, 40, 1), "dtype", 0)
+    image = StoredImage(Path("/only/here.tif"), None, (40, 40, 1), Dtype(), 0)
     how = {"padding": "inside", "symmetries": "none", "batch_size": 1}
     with connected(cluster) as client, pytest.raises(UserError) as caught:
         list(answers(client, image, Tiling((40, 40), 16), squared, **how))

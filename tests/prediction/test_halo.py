@@ -3,7 +3,7 @@
 import pytest
 
 from kerasseg.errors import UserError
-from kerasseg.prediction.halo import overlap
+from kerasseg.prediction.halo import overlap, settled
 
 
 def test_a_number_stands(capsys):
@@ -28,3 +28,8 @@ def test_a_tile_that_is_too_small_is_told_how_large_it_must_be(tile, enough):
     else:
         with pytest.raises(UserError, match="a tile of at least 256, or an overlap"):
             overlap("auto", (108, 108), tile, 32)
+
+
+def test_settings_of_tiles_keep_all_but_the_overlap():
+    told = {"tile": 256, "overlap": "auto", "blend": "hann"}
+    assert settled(told, (40, 40), 32) == {"tile": 256, "overlap": 40, "blend": "hann"}

@@ -6,6 +6,7 @@ import tifffile
 
 from kerasseg.errors import UserError
 from kerasseg.images import files
+from kerasseg.images.normalise import Dtype, Percentile
 from kerasseg.images.store import open_store
 from kerasseg.prediction.predictor import Predictor
 
@@ -16,7 +17,7 @@ def echo(batch):
 
 
 def predictor(**changes):
-    arguments = {"channels": 1, "normalise": "dtype", "resize": None, "tiles": {"tile": 64, "overlap": 4}}
+    arguments = {"channels": 1, "normalise": Dtype(), "resize": None, "tiles": {"tile": 64, "overlap": 4}}
     return Predictor(echo, **arguments | changes)
 
 
@@ -41,7 +42,7 @@ def test_a_message_names_the_file():
 def test_bands_of_a_file_are_the_whole_image(tmp_path):
     image = np.random.default_rng(0).integers(0, 1000, (150, 90, 1), np.uint16)
     files.write(tmp_path / "a.tif", image)
-    answer = predictor(normalise="percentile")
+    answer = predictor(normalise=Percentile(5, 98))
     whole = answer(image, "a.tif")
     with open_store(tmp_path / "a.tif") as store:
         bands = [(rows, band.copy()) for rows, band in answer.bands(store)]

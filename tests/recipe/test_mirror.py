@@ -7,7 +7,7 @@ import pytest
 
 from kerasseg import losses, models, postprocess
 from kerasseg.data import sources, split
-from kerasseg.images import normalise
+from kerasseg.images.normalise import NORMALISATIONS
 from kerasseg.models import encoders
 from kerasseg.prediction import merge, padding, symmetries
 from kerasseg.prediction.predict import predicted_bands
@@ -15,6 +15,7 @@ from kerasseg.recipe import data as data_sections
 from kerasseg.recipe.instances import AnyInstances
 from kerasseg.recipe.losses import AnyLoss
 from kerasseg.recipe.models import AnyModel, Encoder
+from kerasseg.recipe.normalisations import AnyNormalisation
 from kerasseg.recipe.recipe import Predict
 from kerasseg.recipe.section import Component, Section
 from kerasseg.recipe.sources import AnySource
@@ -45,6 +46,7 @@ def choices(section: type[Section], key: str) -> set:
 FAMILIES = {
     "model": (AnyModel, models.MODELS, ("input_shape", "classes", "name")),
     "loss": (AnyLoss, losses.LOSSES, ()),
+    "normalisation": (AnyNormalisation, NORMALISATIONS, ()),
     "instances": (AnyInstances, postprocess.INSTANCES, ("mask",)),
     "schedule": (AnySchedule, schedule.SCHEDULES, ("losses", "initial", "epochs")),
     "source": (AnySource, sources.SOURCES, ("classes",)),
@@ -81,7 +83,6 @@ def test_sections_are_keyword_arguments(section, function, leave):
 
 def test_choices_are_those_of_the_dicts():
     assert set(get_args(Encoder)) == set(encoders.ENCODERS)
-    assert choices(data_sections.Data, "normalise") == set(normalise.NORMALISATIONS)
     assert choices(Predict, "blend") == set(merge.BLENDS)
     assert choices(Predict, "padding") == set(padding.PADDINGS)
     assert choices(Predict, "symmetries") == set(symmetries.SYMMETRIES)

@@ -1,11 +1,14 @@
 """What a card says, and says loudly."""
 
+from dataclasses import replace
+
 import pytest
 
+from kerasseg.images.normalise import Dtype, Minmax, Percentile
 from kerasseg.serving import card
 from kerasseg.serving.metadata import Metadata
 
-CELLS = Metadata(("cell", "dust"), 3, "percentile", (256, 320), "sigmoid", 0.4, 32)
+CELLS = Metadata(("cell", "dust"), 3, Percentile(), (256, 320), "sigmoid", 0.4, 32)
 
 
 @pytest.fixture
@@ -39,13 +42,22 @@ def test_it_says_what_the_model_takes_gives_learnt_and_scored(facts):
     text = card.render("cells", CELLS, facts)
     assert "1 is cell, 2 is dust, from a probability of 0.4 on" in text
     assert "looked at as 256 x 320 (height x width)" in text
-    assert "99.8th percentile" in text
+    assert "by `percentile`: each channel's percentiles 1 and 99.8 become 0 and 1" in text
     assert "at most 3e-06 from the Keras model's" in text
     assert "8 images of 520x704 (8) (height x width), 41 objects. Shared out by `well`" in text
     assert "| train | 5 | 2 |" in rows(text)
     assert any(row.startswith("| dust | 0.8000 (0.7500 to 0.8500) |") for row in rows(text))
     assert "SYNTHETIC" not in text
     assert "FALLBACK" not in text
+
+
+@pytest.mark.parametrize(
+    ("method", "words"), [(Dtype(), "divided by the largest value"), (Minmax(), "smallest and largest value")]
+)
+def test_it_says_how_intensities_come_into_the_range(method, words):
+    text = card.render("cells", replace(CELLS, normalise=method), {})
+    assert f"normalised by `{method.name}`: " in text
+    assert words in text
 
 
 def test_what_took_the_place_of_something_else_is_loud(facts):

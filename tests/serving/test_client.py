@@ -18,6 +18,7 @@ import tensorflow as tf
 from kerasseg import answering
 from kerasseg.errors import UserError
 from kerasseg.images import files
+from kerasseg.images.normalise import Percentile
 from kerasseg.predict import predict
 from kerasseg.prediction.forward import forward
 from kerasseg.prediction.predictor import Predictor
@@ -28,7 +29,7 @@ from kerasseg.serving.metadata import Metadata
 pytest.importorskip("tensorflow_serving")
 from servers import TOO_MANY, GrpcServer, Models, RestServer
 
-TOLD = Metadata(("cell", "dust"), 2, "minmax", (48, 64), "sigmoid", 0.4, 32)
+TOLD = Metadata(("cell", "dust"), 2, Percentile(5, 98), (48, 64), "sigmoid", 0.4, 32)
 SERVERS = {"grpc": GrpcServer, "rest": RestServer}
 OF_TILES = ("tiles", "packed")
 TILES = np.random.default_rng(0).random((5, 32, 32, 2), np.float32)

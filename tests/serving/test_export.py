@@ -16,6 +16,7 @@ from PIL import Image
 
 from kerasseg import postprocess
 from kerasseg.errors import UserError
+from kerasseg.images.normalise import Dtype, Minmax, Percentile
 from kerasseg.prediction.forward import forward
 from kerasseg.prediction.predictor import Predictor
 from kerasseg.serving import export as exporting
@@ -32,7 +33,7 @@ def small(channels, outputs, activation="sigmoid"):
 
 
 def told(**other):
-    usual = {"classes": ("cell",), "channels": 1, "normalise": "dtype", "resize": None}
+    usual = {"classes": ("cell",), "channels": 1, "normalise": Dtype(), "resize": None}
     return Metadata(**usual | {"activation": "sigmoid", "threshold": 0.5, "stride": 32} | other)
 
 
@@ -60,8 +61,8 @@ CASES = {
     "plain": told(),
     "resized": SMALLER,
     "enlarged": told(resize=(96, 96)),
-    "minmax": told(normalise="minmax"),
-    "percentile": told(normalise="percentile", channels=3),
+    "minmax": told(normalise=Minmax()),
+    "percentile": told(normalise=Percentile(5, 98), channels=3),
     "softmax": told(activation="softmax", classes=("a", "b")),
 }
 
@@ -241,3 +242,25 @@ def test_metadata_that_says_too_little_is_refused():
     for text in ("", "[]", '{"classes": []}'):
         with pytest.raises(ValueError):  # noqa: PT011 - JSON's own, or ours
             Metadata.from_json(text)
+
+
+@pytest.mark.parametrize("method", [Dtype(), Minmax(), Percentile(5, 98)])
+def test_a_normalisation_travels_with_its_numbers(method):
+    metadata = told(normalise=method)
+    assert Metadata.from_json(metadata.to_json()) == metadata
+    assert Metadata.from_json(as_told(metadata, {method.name: {}})).normalise.name == method.name
+
+
+def test_the_bare_names_of_older_exports_are_those_of_the_defaults():
+    assert Metadata.from_json(as_told(told(), "percentile")).normalise == Percentile(1, 99.8)
+    assert Metadata.from_json(as_told(told(), "minmax")).normalise == Minmax()
+
+
+@pytest.mark.parametrize("normalise", ["zscore", {"zscore": {}}, {"percentile": {"gamma": 2}}, {}, 3])
+def test_a_normalisation_that_is_not_known_is_no_metadata(normalise):
+    with pytest.raises(ValueError, match="normalisation"):
+        Metadata.from_json(as_told(told(), normalise))
+
+
+def as_told(metadata, normalise):
+    return json.dumps({**json.loads(metadata.to_json()), "normalise": normalise})

@@ -55,6 +55,7 @@ def seconds(work: Callable[[], object]) -> np.ndarray:
 
 def measure(folder: Path, tile: int, overlap: int, height: int, width: int) -> None:
     """Predict one slide in this process, and print batches, times and extra MiB."""
+    from kerasseg.images.normalise import Dtype
     from kerasseg.models import MODELS
     from kerasseg.prediction.forward import forward
     from kerasseg.prediction.predictor import Predictor
@@ -67,7 +68,7 @@ def measure(folder: Path, tile: int, overlap: int, height: int, width: int) -> N
     batch = np.random.default_rng(0).random((math.ceil(tiles / batches), tile, tile, 1), np.float32)
 
     how = {"tile": tile, "overlap": overlap, "multiple_of": 16, "batch_size": len(batch)}
-    predictor = Predictor(answer, 1, "dtype", None, how)
+    predictor = Predictor(answer, 1, Dtype(), None, how)
     wanted = Wanted("mask", "tiff", ("nucleus",), 0.5, "sigmoid")
 
     def whole() -> None:

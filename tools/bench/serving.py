@@ -25,6 +25,7 @@ import tensorflow as tf
 from rich.table import Table
 
 from kerasseg.console import console
+from kerasseg.images.normalise import Dtype
 from kerasseg.models import MODELS
 from kerasseg.prediction.engines import ENGINES
 from kerasseg.serving import client
@@ -32,7 +33,7 @@ from kerasseg.serving.metadata import Metadata
 from kerasseg.serving.signatures import Served
 
 SIZE = (256, 256)
-TOLD = Metadata(("cell",), 3, "dtype", None, "sigmoid", 0.5, 32)
+TOLD = Metadata(("cell",), 3, Dtype(), None, "sigmoid", 0.5, 32)
 SERVERS = Path(__file__).parents[2] / "tests" / "serving"
 
 Forward = Callable[[np.ndarray], np.ndarray]
