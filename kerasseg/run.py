@@ -131,7 +131,7 @@ def learn(recipe: Recipe, model: keras.Model, parts: Split, folder: Path, resume
 def predictor(recipe: Recipe, model: keras.Model) -> Predictor:
     """Put the model together with what the recipe says about its input and its tiles."""
     told, tiles = recipe.data, recipe.predict
-    overlap = halo.overlap(tiles.overlap, receptive_field.radius(model, STRIDE), tiles.tile, STRIDE)
+    overlap = halo.overlap(tiles.overlap, receptive_field.radius(model), tiles.tile, STRIDE)
     tiles = dict(tiles) | {"overlap": overlap}
     return Predictor(forward(model), model.input_shape[-1], told.normalise, told.resize, tiles)
 

@@ -51,7 +51,7 @@ def measured(model, stride):
     """Light one pixel of each phase, with weights of which none takes another's light away."""
     for weight in model.trainable_weights:
         weight.assign(np.ones(weight.shape) if "kernel" in weight.path else weight.numpy())
-    size = -(-(2 * radius(model, stride)[0] + stride + 4) // stride) * stride
+    size = -(-(2 * radius(model)[0] + stride + 4) // stride) * stride
     lit = size // 2 // stride * stride + np.arange(stride)
     images = np.zeros((stride, size, size, 1), np.float32)
     images[np.arange(stride), lit, lit] = 1
@@ -63,18 +63,18 @@ def measured(model, stride):
 def test_as_far_as_it_is_told_a_bright_pixel_is_seen_and_no_further(name):
     make, expected = STACKS[name]
     model = make()
-    assert radius(model, 16) == (expected, expected)
+    assert radius(model) == (expected, expected)
     assert measured(model, 16) == expected
 
 
 def test_axes_may_differ():
     model = build(layers.Conv3D(1, (1, 3, 7), padding="same"), shape=(None, None, None, 1))
-    assert radius(model, 1) == (0, 1, 3)
+    assert radius(model) == (0, 1, 3)
 
 
 def test_gates_are_followed_too_and_tiles_that_keep_the_radius_equal_the_whole():
     model = unet(base_filters=2, decoder_filters=(4, 2, 2, 2))
-    (reach, _), answer = radius(model, 16), forward(model)
+    (reach, _), answer = radius(model), forward(model)
     image = np.random.default_rng(0).random((400, 48, 1), np.float32)
     how = {"blend": "crop", "multiple_of": 16, "batch_size": 1}
     whole = predict(image, answer, tile=400, overlap=0, **how)
@@ -87,4 +87,4 @@ def test_gates_are_followed_too_and_tiles_that_keep_the_radius_equal_the_whole()
     [layers.GlobalAveragePooling2D(keepdims=True), layers.UpSampling2D(2, interpolation="bilinear")],
 )
 def test_what_sees_everything_or_is_unknown_has_none(layer):
-    assert radius(build(conv(3), layer), 1) is None
+    assert radius(build(conv(3), layer)) is None
