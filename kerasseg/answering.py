@@ -48,7 +48,7 @@ def local(path: Path, engine: str = engines.TENSORFLOW) -> Model:
         recipe.predict,
         recipe.instances or Components(),
         engine,
-        receptive_field.radius(model, told.stride),
+        receptive_field.radius(model),
         Stored(path.resolve(), told.weights, engine),
     )
 

@@ -28,6 +28,8 @@ PARAMETERS = {
     "efficientnetb7": 72.5e6,
 }
 """Of a LinkNet on each encoder, roughly; to build one and count takes TensorFlow and seconds."""
+PARAMETERS_OF_64_FILTERS = {"linknet": 31e6, "unet": 31e6, "vox2vox": 57e6, "resnet": 11e6}
+"""In 2-D, with base_filters of 64, without an EfficientNet."""
 
 BYTES_PER_PARAMETER = {"memory": 16, "disk": 4 * 7}
 """In memory float32 weights, gradients and Adam's two slots; on disk model, export and two checkpoints."""
@@ -100,7 +102,9 @@ def _needs(recipe: Recipe, parts: Split) -> list[str]:
 
 def _parameters(recipe: Recipe) -> float:
     model = recipe.model
-    return PARAMETERS.get(model.encoder, 31e6 * (model.base_filters / 64) ** 2)
+    if getattr(model, "encoder", "plain") in PARAMETERS:
+        return PARAMETERS[model.encoder]
+    return PARAMETERS_OF_64_FILTERS[model.name] * (model.base_filters / 64) ** 2
 
 
 def _memory(recipe: Recipe, training: Stream, samples: Sequence[Sample]) -> float:

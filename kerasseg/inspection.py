@@ -42,7 +42,9 @@ def inspect(target: Recipe | Path) -> None:
 
 
 def _untrained(recipe: Recipe) -> Recipe:
-    """Leave out the encoder's weights, which change nothing of what is looked at and take a download."""
+    """Leave out an encoder's weights, which change nothing of what is looked at and take a download."""
+    if "encoder_weights" not in recipe.model.arguments:
+        return recipe
     return recipe.model_copy(update={"model": recipe.model.model_copy(update={"encoder_weights": None})})
 
 

@@ -135,7 +135,7 @@ def predictor(recipe: Recipe, model: keras.Model) -> Predictor:
         model.input_shape[-1],
         preparation.normalisation(recipe),
         recipe.data.resize,
-        halo.settled(dict(recipe.predict), receptive_field.radius(model, STRIDE), STRIDE),
+        halo.settled(dict(recipe.predict), receptive_field.radius(model), STRIDE),
     )
 
 

@@ -20,6 +20,14 @@ def test_one_of_the_paper_s_networks_stands_beside_the_paper_s_figures(capsys):
     assert "370.8" in said  # the paper's memory of its first network
 
 
+def test_a_network_without_an_encoder_is_inspected_too(capsys):
+    model = "model={resnet: {base_filters: 2, residual_blocks: 1}}"
+    inspect(load("sartorius_linknet", [model, "data.resize=[32, 32]"]))
+    said = capsys.readouterr().out
+    assert "resnet at 32x32" in said
+    assert "residual0" in said
+
+
 def test_another_network_stands_alone(capsys):
     inspect(load("sartorius_linknet", SMALL))
     said = capsys.readouterr().out

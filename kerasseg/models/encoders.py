@@ -30,34 +30,40 @@ EFFICIENTNET_TAPS = (
 
 
 def plain(
-    input_shape: tuple[int | None, ...], *, base_filters: int, momentum: float
+    input_shape: tuple[int | None, ...], *, base_filters: int, levels: int, momentum: float, initializer: str
 ) -> tuple[KerasTensor, list[KerasTensor]]:
-    """The original U-Net's encoder: five stages of two convolutions, with max-pooling between them.
+    """The original U-Net's encoder: levels of two convolutions, with max-pooling between them.
 
     Parameters
     ----------
     input_shape : tuple
         ``(Y, X, C)`` or ``(Z, Y, X, C)``; spatial axes may be None.
     base_filters : int
-        Channels of the first stage; each stage doubles them.
+        Channels of the first level; each level doubles them.
+    levels : int
+        The original has 5, that for volumes 4.
     momentum : float
         Of batch normalisation.
+    initializer : str
+        See `kerasseg.models.blocks.convolution`.
 
     Returns
     -------
     image : KerasTensor, (B, ..., C) in [0, 1]
     features : list of KerasTensor
-        At strides 1, 2, 4, 8 and 16.
+        One a level, at strides 1, 2, 4, 8, ...
 
     References
     ----------
-    Ronneberger et al., "U-Net", MICCAI 2015, DOI 10.1007/978-3-319-24574-4_28.
+    Ronneberger et al., "U-Net", MICCAI 2015, DOI 10.1007/978-3-319-24574-4_28. Cicek et al., "3D U-Net",
+    MICCAI 2016, DOI 10.1007/978-3-319-46723-8_49.
     """
     image = x = keras.Input(input_shape, name="image")
     features = []
-    for stage in range(5):
-        x = downsample(x, name=f"encoder{stage}_pool") if stage else x
-        x = double_convolution(x, base_filters * 2**stage, momentum=momentum, name=f"encoder{stage}")
+    how = {"momentum": momentum, "initializer": initializer}
+    for level in range(levels):
+        x = downsample(x, name=f"encoder{level}_pool") if level else x
+        x = double_convolution(x, base_filters * 2**level, **how, name=f"encoder{level}")
         features.append(x)
     return image, features
 
@@ -200,7 +206,9 @@ def encode(
     weights: str | None,
     weights_fallback: str,
     base_filters: int,
+    levels: int,
     momentum: float,
+    initializer: str,
 ) -> tuple[KerasTensor, list[KerasTensor | None]]:
     """Build an encoder by its name in `ENCODERS`; see `plain` and `efficientnet`.
 
@@ -211,10 +219,12 @@ def encode(
         ``(Y, X, C)`` or ``(Z, Y, X, C)``.
     weights, weights_fallback : str
         Of an EfficientNet; the plain encoder always begins at random.
-    base_filters : int
+    base_filters, levels : int
         Of the plain encoder.
     momentum : float
         Of batch normalisation.
+    initializer : str
+        Of the plain encoder; EfficientNet has its own.
 
     Returns
     -------
@@ -228,7 +238,9 @@ def encode(
         Where there is no encoder of that name.
     """
     if encoder == "plain":
-        return plain(input_shape, base_filters=base_filters, momentum=momentum)
+        return plain(
+            input_shape, base_filters=base_filters, levels=levels, momentum=momentum, initializer=initializer
+        )
     if encoder in EFFICIENTNETS:
         return efficientnet(
             input_shape,

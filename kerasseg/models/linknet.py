@@ -18,10 +18,12 @@ def linknet(
     encoder_weights: str | None = "imagenet",
     encoder_weights_fallback: str = "error",
     base_filters: int = 32,
+    levels: int = 5,
     last_filters: int = 16,
     attention: bool = True,
     attention_filters: int = 16,
     batchnorm_momentum: float = 0.99,
+    initializer: str = "he_uniform",
     name: str = "linknet",
 ) -> keras.Model:
     """Build a LinkNet.
@@ -41,7 +43,9 @@ def linknet(
     encoder_weights_fallback : {"error", "random"}
         What to do where the weights cannot be downloaded.
     base_filters : int
-        Channels of the first stage of the encoder `plain`.
+        Channels of the first level of the encoder `plain`; each level doubles them.
+    levels : int
+        Of the encoder `plain`, the image's own size included.
     last_filters : int
         Channels of a decoder stage that has no skip to match.
     attention : bool
@@ -50,6 +54,8 @@ def linknet(
         Inner width of the gates.
     batchnorm_momentum : float
         How much of the moving statistics each step keeps; lower it for short trainings.
+    initializer : str
+        A name in `kerasseg.models.blocks.INITIALIZERS`, of all kernels but EfficientNet's.
     name : str
 
     Returns
@@ -69,18 +75,23 @@ def linknet(
         weights=encoder_weights,
         weights_fallback=encoder_weights_fallback,
         base_filters=base_filters,
+        levels=levels,
         momentum=batchnorm_momentum,
+        initializer=initializer,
     )
+    drawn = {"initializer": initializer}
     for stage, skip in enumerate(reversed(skips)):
         filters = last_filters if skip is None else skip.shape[-1]
-        deeper, x = x, bottleneck(x, filters, momentum=batchnorm_momentum, name=f"decoder{stage}")
+        deeper = x
+        x = bottleneck(x, filters, momentum=batchnorm_momentum, **drawn, name=f"decoder{stage}")
         if skip is not None:
-            skip = attention_gate(skip, deeper, attention_filters, name=f"gate{stage}") if attention else skip
+            if attention:
+                skip = attention_gate(skip, deeper, attention_filters, **drawn, name=f"gate{stage}")
             x = layers.Add(name=f"decoder{stage}_add")([x, skip])
-    return keras.Model(image, head(x, classes, activation), name=name)
+    return keras.Model(image, head(x, classes, activation, **drawn), name=name)
 
 
-def bottleneck(x: KerasTensor, filters: int, *, momentum: float, name: str) -> KerasTensor:
+def bottleneck(x: KerasTensor, filters: int, *, momentum: float, initializer: str, name: str) -> KerasTensor:
     """Double the size between two 1x1 convolutions that work on a quarter of the channels: LinkNet's stage.
 
     Parameters
@@ -88,16 +99,16 @@ def bottleneck(x: KerasTensor, filters: int, *, momentum: float, name: str) -> K
     x : KerasTensor, (B, H, W, C)
     filters : int
         Channels of the result.
-    momentum : float
-        Of batch normalisation.
+    momentum, initializer
+        See `kerasseg.models.blocks.convolution_norm_relu`.
     name : str
 
     Returns
     -------
     KerasTensor, (B, 2H, 2W, filters)
     """
-    quarter = x.shape[-1] // 4
-    x = convolution_norm_relu(x, quarter, 1, momentum=momentum, name=f"{name}a")
+    quarter, how = x.shape[-1] // 4, {"momentum": momentum, "initializer": initializer}
+    x = convolution_norm_relu(x, quarter, 1, **how, name=f"{name}a")
     x = upsample(x, name=f"{name}_upsample")
-    x = convolution_norm_relu(x, quarter, momentum=momentum, name=f"{name}b")
-    return convolution_norm_relu(x, filters, 1, momentum=momentum, name=f"{name}c")
+    x = convolution_norm_relu(x, quarter, **how, name=f"{name}b")
+    return convolution_norm_relu(x, filters, 1, **how, name=f"{name}c")

@@ -1,15 +1,18 @@
-"""How far a model sees: which pixels of the image one pixel of its answer depends on.
+"""How far a model sees: which pixels of the image one pixel of its answer depends on; and its stride.
 
 The graph is walked from the answer to the image. Each layer says, along one axis, from where to where its
 input is read for a stretch of its output, and stretches that meet at a branch are joined. Where strides and
 upsampling meet, one pixel sees further than its neighbour, so all pixels of one period are followed at once.
 
-What pools over the whole image (squeeze-and-excitation, in every EfficientNet) sees all of it.
+What pools over the whole image sees all of it: squeeze-and-excitation, in every EfficientNet, and instance
+normalisation.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from fractions import Fraction
 
 import keras
 import numpy as np
@@ -18,6 +21,7 @@ from keras import layers
 _CONVOLUTIONS = (layers.Conv2D, layers.Conv3D, layers.DepthwiseConv2D)
 _POOLINGS = (layers.MaxPooling2D, layers.MaxPooling3D, layers.AveragePooling2D, layers.AveragePooling3D)
 _UPSAMPLINGS = (layers.UpSampling2D, layers.UpSampling3D)
+_TRANSPOSED = (layers.Conv2DTranspose, layers.Conv3DTranspose)
 _POINTWISE = (
     layers.InputLayer,
     layers.Activation,
@@ -25,6 +29,7 @@ _POINTWISE = (
     layers.BatchNormalization,
     layers.Concatenate,
     layers.Dropout,
+    layers.LeakyReLU,
     layers.Multiply,
     layers.ReLU,
     layers.Rescaling,
@@ -34,15 +39,48 @@ Stretch = tuple[np.ndarray, np.ndarray]
 """First and last pixel along an axis, for each pixel of a period of the answer."""
 
 
-def radius(model: keras.Model, stride: int) -> tuple[int, ...] | None:
+def stride(model: keras.Model) -> tuple[int, ...]:
+    """Find what the sizes of a model's images must be multiples of, so that every halving comes out even.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Functional.
+
+    Returns
+    -------
+    tuple of int
+        Pixels, for each axis in space.
+    """
+    return tuple(_stride(model, axis) for axis in range(len(model.inputs[0].shape) - 2))
+
+
+def _stride(model: keras.Model, axis: int) -> int:
+    """Follow the size of each tensor, as a share of the image's, from the image to the answer."""
+    sizes = {id(image): Fraction(1) for image in model.inputs}
+    for operation, inputs, output in reversed(list(_steps(model))):
+        if inputs:
+            sizes[id(output)] = sizes[id(inputs[0])] * _growth(operation, axis)
+    return math.lcm(*(size.denominator for size in sizes.values()))
+
+
+def _growth(operation: keras.Operation, axis: int) -> Fraction:
+    if isinstance(operation, _UPSAMPLINGS):
+        return Fraction(operation.size[axis])
+    if isinstance(operation, _TRANSPOSED):
+        return Fraction(operation.strides[axis])
+    if isinstance(operation, _CONVOLUTIONS + _POOLINGS):
+        return Fraction(1, operation.strides[axis])
+    return Fraction(1)
+
+
+def radius(model: keras.Model) -> tuple[int, ...] | None:
     """Find how far from a pixel of its answer a model looks at most.
 
     Parameters
     ----------
     model : keras.Model
-        Functional, with one output as large as its input.
-    stride : int
-        A multiple of the model's deepest stride; images are multiples of it.
+        Functional, with one input and one output of the same size. Images are multiples of its stride.
 
     Returns
     -------
@@ -55,20 +93,44 @@ def radius(model: keras.Model, stride: int) -> tuple[int, ...] | None:
     Araujo, Norris and Sim, "Computing Receptive Fields of Convolutional Neural Networks", Distill 2019,
     DOI 10.23915/distill.00021.
     """
-    if not all(map(_is_bounded, (operation for operation, *_ in _steps(model)))):
+    if not _is_bounded(model):
         return None
-    return tuple(_radius(model, stride, axis) for axis in range(len(model.input.shape) - 2))
+    return tuple(_radius(model, period, axis) for axis, period in enumerate(stride(model)))
 
 
-def _radius(model: keras.Model, stride: int, axis: int) -> int:
-    pixels = np.arange(stride)
+def _radius(model: keras.Model, period: int, axis: int) -> int:
+    pixels = np.arange(period)
+    first, last = _seen(model, axis, pixels)
+    return int(max((pixels - first).max(), (last - pixels).max()))
+
+
+def field_of_view(model: keras.Model) -> tuple[int, ...] | None:
+    """Count the pixels of the image that one pixel of an answer of any size depends on.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Functional, with one output that is no larger than its inputs.
+
+    Returns
+    -------
+    tuple of int or None
+        Pixels, for each axis in space; None as for `radius`.
+    """
+    if not _is_bounded(model):
+        return None
+    stretches = (_seen(model, axis, np.zeros(1, int)) for axis in range(len(model.output.shape) - 2))
+    return tuple(int(last[0] - first[0]) + 1 for first, last in stretches)
+
+
+def _seen(model: keras.Model, axis: int, pixels: np.ndarray) -> Stretch:
+    """Say from where to where of the image `pixels` of the answer depend on."""
     seen: dict[int, Stretch] = {id(model.output): (pixels, pixels)}
     for operation, inputs, output in _steps(model):
         stretch = _read(operation, axis, *seen[id(output)])
         for tensor in inputs:
             seen[id(tensor)] = _joined(stretch, seen.get(id(tensor), stretch))
-    first, last = seen[id(model.input)]
-    return int(max((pixels - first).max(), (last - pixels).max()))
+    return seen[id(model.inputs[0])]
 
 
 def _steps(model: keras.Model) -> Iterator[tuple[keras.Operation, list, keras.KerasTensor]]:
@@ -78,9 +140,15 @@ def _steps(model: keras.Model) -> Iterator[tuple[keras.Operation, list, keras.Ke
             yield node.operation, node.input_tensors, node.outputs[0]
 
 
-def _is_bounded(operation: keras.Operation) -> bool:
+def _is_bounded(model: keras.Model) -> bool:
+    return all(_is_known(operation) for operation, *_ in _steps(model))
+
+
+def _is_known(operation: keras.Operation) -> bool:
     if isinstance(operation, _UPSAMPLINGS):
         return getattr(operation, "interpolation", "nearest") == "nearest"
+    if isinstance(operation, _TRANSPOSED):
+        return operation.padding == "same" and operation.output_padding is None
     return isinstance(operation, (*_CONVOLUTIONS, *_POOLINGS, *_POINTWISE))
 
 
@@ -88,6 +156,8 @@ def _read(operation: keras.Operation, axis: int, first: np.ndarray, last: np.nda
     """Say from where to where a layer reads, to write from `first` to `last`."""
     if isinstance(operation, _UPSAMPLINGS):
         return first // operation.size[axis], last // operation.size[axis]
+    if isinstance(operation, _TRANSPOSED):
+        return _read_transposed(operation.kernel_size[axis], operation.strides[axis], first, last)
     if isinstance(operation, _CONVOLUTIONS):
         extent = (operation.kernel_size[axis] - 1) * operation.dilation_rate[axis]
     elif isinstance(operation, _POOLINGS):
@@ -98,6 +168,12 @@ def _read(operation: keras.Operation, axis: int, first: np.ndarray, last: np.nda
     # TensorFlow's 'same': what is padded is shared, and an odd pixel comes behind the image.
     before = max(extent + 1 - stride, 0) // 2 if operation.padding == "same" else 0
     return first * stride - before, last * stride - before + extent
+
+
+def _read_transposed(kernel: int, stride: int, first: np.ndarray, last: np.ndarray) -> Stretch:
+    """Pixel n is written to `kernel` pixels from ``stride * n - before`` on, where a convolution reads."""
+    before = max(kernel - stride, 0) // 2
+    return -((kernel - 1 - before - first) // stride), (last + before) // stride
 
 
 def _joined(one: Stretch, other: Stretch) -> Stretch:

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import layers
 
-BLOCK = re.compile(r"stem|block\d+|top|encoder\d+|gate\d+|decoder\d+|head")
+BLOCK = re.compile(r"stem|block\d+|top|encoder\d+|residual\d+|gate\d+|decoder\d+|head")
 OUTPUT_BLOCK = "head"
 FLOAT32 = 4  # bytes
 MEGABYTE = 1e6
@@ -24,9 +24,9 @@ Shape = tuple[int, ...]
 
 
 class Placed(NamedTuple):
-    """A layer and the shape of what it makes, with one image of a given size as input."""
+    """A layer, or a bare operation, and the shape of what it makes of one image of a given size."""
 
-    layer: layers.Layer
+    layer: keras.Operation
     given: Shape | list[Shape]
     made: Shape
 
@@ -65,6 +65,8 @@ def blocks(model: keras.Model, size: tuple[int, ...]) -> list[Block]:
     """
     rows: dict[str, Block] = {}
     for placed in _place(model, size):
+        if not isinstance(placed.layer, layers.Layer):
+            continue  # an operation has neither weights nor a name of ours
         name = block_name(placed.layer.name)
         _, count, parameters, operations = rows.get(name, Block(name, 0, 0, 0))
         parameters += placed.layer.count_params()
@@ -181,13 +183,19 @@ def describe(
 
 
 def _place(model: keras.Model, size: tuple[int, ...]) -> Iterator[Placed]:
-    """Send the shape of one image through the layers, which Keras keeps in the order of the graph."""
+    """Send the shape of one image through the graph, in the order in which Keras keeps it."""
     shapes = {id(image): (1, *size, image.shape[-1]) for image in model.inputs}
-    for layer in model.layers:
-        if not isinstance(layer, layers.InputLayer):
-            given = keras.tree.map_structure(lambda tensor: shapes[id(tensor)], layer.input)
-            shapes[id(layer.output)] = made = tuple(layer.compute_output_shape(given))
-            yield Placed(layer, given, made)
+    for operation in model.operations:
+        if not isinstance(operation, layers.InputLayer):
+            given = keras.tree.map_structure(lambda tensor: shapes[id(tensor)], operation.input)
+            shapes[id(operation.output)] = made = _made(operation, given)
+            yield Placed(operation, given, made)
+
+
+def _made(operation: keras.Operation, given: Shape | list[Shape]) -> Shape:
+    if isinstance(operation, layers.Layer):
+        return tuple(operation.compute_output_shape(given))
+    return tuple(operation.compute_output_spec(keras.KerasTensor(given)).shape)
 
 
 def _flops(placed: Placed) -> int:

@@ -1,4 +1,7 @@
-"""What learns: one section for every entry of `kerasseg.models.MODELS`, mirroring the builder's arguments."""
+"""What learns: one section for every entry of `kerasseg.models.MODELS` and `DISCRIMINATORS`.
+
+Each mirrors the builder's arguments.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from kerasseg.recipe.section import Component, Positive, one_of
+from kerasseg.recipe.section import Component, Count, Positive, one_of
 
 Encoder = Literal[
     "plain",
@@ -20,13 +23,16 @@ Encoder = Literal[
     "efficientnetb7",
 ]
 
+Activation = Literal["sigmoid", "softmax"]
+Initializer = Literal["glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "normal"]
+Residual = Literal["add", "concatenate"]
 Filters = Annotated[tuple[Positive, ...], Field(strict=False, min_length=1)]
 
 
-class Model(Component):
-    """What every architecture can be told."""
+class Encoded(Component):
+    """What every architecture with an encoder and skips can be told."""
 
-    activation: Literal["sigmoid", "softmax"] = "sigmoid"
+    activation: Activation = "sigmoid"
     """Of the head: classes may overlap (sigmoid), or exclude each other and the background (softmax)."""
     encoder: Encoder = "efficientnetb0"
     """The half that looks."""
@@ -35,16 +41,20 @@ class Model(Component):
     encoder_weights_fallback: Literal["error", "random"] = "error"
     """What to do where the weights cannot be downloaded."""
     base_filters: Positive = 32
-    """Channels of the first stage of the encoder `plain`."""
+    """Channels of the first level of the encoder `plain`; each level doubles them."""
+    levels: Positive = 5
+    """Of the encoder `plain`, the image's own size included: 4 in the U-Net for volumes."""
     attention: bool = True
     """Whether every skip connection passes an attention gate."""
     attention_filters: Positive = 16
     """Inner width of the gates."""
     batchnorm_momentum: Annotated[float, Field(gt=0, lt=1)] = 0.99
     """Share of batch normalisation's statistics that a step keeps; lower it for short trainings."""
+    initializer: Initializer = "he_uniform"
+    """What kernels are drawn by, but EfficientNet's."""
 
 
-class Linknet(Model):
+class Linknet(Encoded):
     """LinkNet: skips are added (Chaurasia and Culurciello 2017)."""
 
     name: ClassVar[str] = "linknet"
@@ -53,13 +63,72 @@ class Linknet(Model):
     """Channels of a decoder stage that has no skip to match."""
 
 
-class Unet(Model):
-    """U-Net: skips are concatenated (Ronneberger et al. 2015)."""
+class Unet(Encoded):
+    """U-Net: skips are concatenated (Ronneberger et al. 2015; for volumes, Cicek et al. 2016)."""
 
     name: ClassVar[str] = "unet"
 
-    decoder_filters: Filters = (256, 128, 64, 32, 16)
-    """Channels of the decoder's stages, deepest first."""
+    decoder_filters: Filters | None = (256, 128, 64, 32, 16)
+    """Channels of the decoder's stages, deepest first; null is as many as the skip of each stage has."""
+    upsampling: Literal["repeat", "transpose"] = "repeat"
+    """Whether pixels are repeated, or spread by a transposed convolution (the papers' up-convolution)."""
 
 
-AnyModel = one_of("model", Linknet, Unet)
+class Vox2vox(Component):
+    """Vox2Vox's generator: a U-Net with residual blocks at its bottom (Cirillo et al. 2020)."""
+
+    name: ClassVar[str] = "vox2vox"
+
+    activation: Activation = "sigmoid"
+    """Of the head: classes may overlap (sigmoid), or exclude each other and the background (softmax)."""
+    base_filters: Positive = 64
+    """Channels of the first level; each level doubles them."""
+    levels: Positive = 4
+    """How often the image is halved."""
+    residual_blocks: Count = 4
+    """At the bottom."""
+    residual: Residual = "concatenate"
+    """How a residual block's input joins its output."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    """Share of values that each residual block drops in training."""
+    initializer: Initializer = "he_normal"
+    """What kernels are drawn by."""
+
+
+class Resnet(Component):
+    """CycleGAN's generator: residual blocks at a quarter of the size (Zhu et al. 2017)."""
+
+    name: ClassVar[str] = "resnet"
+    activation: ClassVar[str] = "sigmoid"  # its hyperbolic tangent, brought to [0, 1], is one
+
+    base_filters: Positive = 64
+    """Channels at full size; there are four times as many between the residual blocks."""
+    residual_blocks: Count = 9
+    """The paper has 6 for sides of 128 pixels, 9 for those of 256 and more."""
+    residual: Residual = "add"
+    """How a residual block's input joins its output; the Golgi thesis concatenates."""
+    outer_kernel: Literal[3, 5, 7] = 7
+    """Pixels along each axis of the first and the last convolution, both at full size."""
+    initializer: Initializer = "normal"
+    """What kernels are drawn by; normal is of deviation 0.02."""
+
+
+AnyModel = one_of("model", Linknet, Unet, Vox2vox, Resnet)
+
+
+class Patchgan(Component):
+    """PatchGAN: scores for all patches of an image, or of an image and its mask (Isola et al. 2017)."""
+
+    name: ClassVar[str] = "patchgan"
+
+    base_filters: Positive = 64
+    """Channels of the first level; each level doubles them, up to eight times."""
+    levels: Positive = 3
+    """How often the image is halved: a score sees 16, 34, 70 or 142 pixels far at 1, 2, 3 or 4."""
+    normalisation: Literal["instance", "batch"] = "instance"
+    """Of all convolutions but the first and the last."""
+    initializer: Initializer = "normal"
+    """What kernels are drawn by; normal is of deviation 0.02."""
+
+
+AnyDiscriminator = one_of("discriminator", Patchgan)

@@ -13,8 +13,8 @@ from kerasseg.recipe.instances import AnyInstances, Boundary, Components
 from kerasseg.recipe.losses import AnyLoss, Combo
 from kerasseg.recipe.mistakes import shown
 from kerasseg.recipe.models import AnyModel
-from kerasseg.recipe.section import Positive, Section
-from kerasseg.recipe.train import Count, Train
+from kerasseg.recipe.section import Count, Positive, Section
+from kerasseg.recipe.train import Train
 
 LARGEST_SEED = 2**32 - 1  # NumPy's and Keras' own limit
 

@@ -24,6 +24,7 @@ from pydantic_core import PydanticCustomError
 from kerasseg.errors import unknown
 
 Positive = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Rate = Annotated[float, Field(gt=0)]
 

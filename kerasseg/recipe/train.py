@@ -6,10 +6,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from kerasseg.recipe.section import Component, Positive, Rate, Section, one_of
+from kerasseg.recipe.section import Component, Count, Positive, Rate, Section, one_of
 
 Decay = Annotated[float, Field(ge=0, lt=1)]
-Count = Annotated[int, Field(ge=0)]
 
 
 class Adam(Component):

@@ -11,7 +11,14 @@ from kerasseg.images.normalise import normalise
 from kerasseg.models import encoders
 from kerasseg.models.encoders import IMAGENET_MEAN, IMAGENET_STD, adapt_kernel, encode
 
-ARGUMENTS = {"weights": None, "weights_fallback": "error", "base_filters": 4, "momentum": 0.99}
+ARGUMENTS = {
+    "weights": None,
+    "weights_fallback": "error",
+    "base_filters": 4,
+    "levels": 5,
+    "momentum": 0.99,
+    "initializer": "he_uniform",
+}
 
 
 def strides(size, features):
@@ -20,6 +27,7 @@ def strides(size, features):
 
 def test_features_halve_from_shallow_to_deep():
     assert strides(64, encode("plain", (64, 64, 1), **ARGUMENTS)[1]) == [1, 2, 4, 8, 16]
+    assert strides(16, encode("plain", (16, 16, 16, 1), **ARGUMENTS | {"levels": 3})[1]) == [1, 2, 4]
     assert strides(64, encode("efficientnetb0", (64, 64, 3), **ARGUMENTS)[1]) == [None, 2, 4, 8, 16, 32]
 
 

@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 
 from kerasseg.models import MODELS
-from kerasseg.models.receptive_field import radius
+from kerasseg.models.receptive_field import radius, stride
 from kerasseg.prediction.forward import forward
 from kerasseg.prediction.predict import predict
 
@@ -22,6 +22,10 @@ def build(*stack, shape=(None, None, 1)):
 
 def conv(kernel, **how):
     return layers.Conv2D(1, kernel, padding="same", **how)
+
+
+def spread(kernel):
+    return layers.Conv2DTranspose(1, kernel, 2, padding="same")
 
 
 def unet(**changes):
@@ -44,17 +48,19 @@ STACKS = {
     ),
     "U-Net": (lambda: unet(attention=False), 108),
     "LinkNet": (linknet, 93),
+    "transposed": (lambda: build(conv(3, strides=2), spread(4), conv(3, strides=2), spread(5)), 5),
+    "U-Net with up-convolutions": (lambda: unet(attention=False, upsampling="transpose"), 108),
 }
 
 
-def measured(model, stride):
+def measured(model, period):
     """Light one pixel of each phase, with weights of which none takes another's light away."""
     for weight in model.trainable_weights:
         weight.assign(np.ones(weight.shape) if "kernel" in weight.path else weight.numpy())
-    size = -(-(2 * radius(model, stride)[0] + stride + 4) // stride) * stride
-    lit = size // 2 // stride * stride + np.arange(stride)
-    images = np.zeros((stride, size, size, 1), np.float32)
-    images[np.arange(stride), lit, lit] = 1
+    size = -(-(2 * radius(model)[0] + period + 4) // period) * period
+    lit = size // 2 // period * period + np.arange(period)
+    images = np.zeros((period, size, size, 1), np.float32)
+    images[np.arange(period), lit, lit] = 1
     changed = np.asarray(model(images) != model(images[:1] * 0)).any(-1)
     return max(np.abs(np.argwhere(each) - at).max() for each, at in zip(changed, lit, strict=True))
 
@@ -63,18 +69,18 @@ def measured(model, stride):
 def test_as_far_as_it_is_told_a_bright_pixel_is_seen_and_no_further(name):
     make, expected = STACKS[name]
     model = make()
-    assert radius(model, 16) == (expected, expected)
+    assert radius(model) == (expected, expected)
     assert measured(model, 16) == expected
 
 
 def test_axes_may_differ():
     model = build(layers.Conv3D(1, (1, 3, 7), padding="same"), shape=(None, None, None, 1))
-    assert radius(model, 1) == (0, 1, 3)
+    assert radius(model) == (0, 1, 3)
 
 
 def test_gates_are_followed_too_and_tiles_that_keep_the_radius_equal_the_whole():
     model = unet(base_filters=2, decoder_filters=(4, 2, 2, 2))
-    (reach, _), answer = radius(model, 16), forward(model)
+    (reach, _), answer = radius(model), forward(model)
     image = np.random.default_rng(0).random((400, 48, 1), np.float32)
     how = {"blend": "crop", "multiple_of": 16, "batch_size": 1}
     whole = predict(image, answer, tile=400, overlap=0, **how)
@@ -84,7 +90,44 @@ def test_gates_are_followed_too_and_tiles_that_keep_the_radius_equal_the_whole()
 
 @pytest.mark.parametrize(
     "layer",
-    [layers.GlobalAveragePooling2D(keepdims=True), layers.UpSampling2D(2, interpolation="bilinear")],
+    [
+        layers.GlobalAveragePooling2D(keepdims=True),
+        layers.UpSampling2D(2, interpolation="bilinear"),
+        layers.GroupNormalization(-1),
+    ],
 )
 def test_what_sees_everything_or_is_unknown_has_none(layer):
-    assert radius(build(conv(3), layer), 1) is None
+    assert radius(build(conv(3), layer)) is None
+
+
+STRIDES = {
+    "linknet": ({"encoder_weights": None}, 2, 32),
+    "unet": ({"encoder": "plain", "base_filters": 1, "levels": 4, "upsampling": "transpose"}, 3, 8),
+    "vox2vox": ({"base_filters": 1, "residual_blocks": 1}, 3, 16),
+    "resnet": ({"base_filters": 1, "residual_blocks": 1}, 3, 4),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_knows_its_stride(name):
+    how, rank, expected = STRIDES[name]
+    assert stride(MODELS[name]((*[None] * rank, 2), 1, **how)) == (expected,) * rank
+
+
+def test_strides_of_axes_may_differ_and_the_deepest_counts():
+    pooled = layers.MaxPooling3D((1, 2, 4)), layers.MaxPooling3D((1, 2, 3)), layers.UpSampling3D((1, 4, 12))
+    assert stride(build(*pooled, shape=(None, None, None, 1))) == (1, 4, 12)
+    half = layers.UpSampling2D((2, 1)), layers.MaxPooling2D(2)
+    assert stride(build(*half)) == (1, 2)
+
+
+def test_a_u_net_for_volumes_sees_as_far_in_depth_as_in_the_plane():
+    flat = unet(levels=3, decoder_filters=None, attention=False)
+    deep = MODELS["unet"]((None, None, None, 1), 1, **PLAIN, levels=3, decoder_filters=None, attention=False)
+    assert radius(deep) == (*radius(flat), radius(flat)[0])
+
+
+@pytest.mark.parametrize("name", ["vox2vox", "resnet"])
+def test_instance_normalisation_sees_the_whole_volume(name):
+    how, rank, _ = STRIDES[name]
+    assert radius(MODELS[name]((*[None] * rank, 2), 1, **how)) is None

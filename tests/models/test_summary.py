@@ -73,6 +73,21 @@ def test_blocks_of_a_gated_network_with_a_plain_encoder():
     assert names[-1] == "head"
 
 
+def test_blocks_and_memory_of_a_generator_for_volumes_whose_edges_are_mirrored():
+    model = MODELS["resnet"]((None, None, None, 1), 1, base_filters=1, residual_blocks=1, outer_kernel=3)
+    names = [row.block for row in summary.blocks(model, (8, 8, 8))]
+    assert names == ["stem", "encoder0", "encoder1", "residual0", "decoder0", "decoder1", "head"]
+    outer, halved, doubled, inner = 8**3 * 2, 4**3 * 2 + 2**3 * 8, 2**3 * 8 + 4**3 * 2, 2 * 2**3 * 16
+    assert summary.flops(model, (8, 8, 8)) == 2 * 27 * (outer + halved + doubled + inner)
+
+
+def test_what_an_operation_makes_is_held_in_memory_too():
+    image = keras.Input((None, None, 2))
+    mirrored = keras.Model(image, keras.ops.pad(image, [[0, 0], [1, 1], [1, 1], [0, 0]], mode="reflect"))
+    assert summary.memory(mirrored, (8, 6), batch=3) == (0, 0, 4 * 3 * 10 * 8 * 2)
+    assert summary.blocks(mirrored, (8, 6)) == []
+
+
 def test_memory_of_one_convolution():
     model = build(layers.Conv2D(5, 1, padding="same"))  # 2 * 5 weights and 5 biases
     assert summary.memory(model, (8, 6), batch=3) == (4 * 15, 8 * 15, 4 * 3 * 8 * 6 * 5)

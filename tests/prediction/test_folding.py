@@ -52,6 +52,21 @@ def test_a_whole_linknet_keeps_its_probabilities():
     np.testing.assert_allclose(folded(model)(batch), model(batch, training=False), atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        ("unet", {"encoder": "plain", "base_filters": 2, "levels": 3, "upsampling": "transpose"}),
+        ("resnet", {"base_filters": 2, "residual_blocks": 1}),
+    ],
+)
+def test_networks_for_volumes_keep_their_probabilities(name, how):
+    keras.utils.set_random_seed(0)
+    model = lived_in(MODELS[name]((None, None, None, 1), 2, **how))
+    batch = np.random.default_rng(1).random((1, 8, 16, 8, 1), np.float32)
+    assert normalisations(folded(model)) == []
+    np.testing.assert_allclose(folded(model)(batch), model(batch, training=False), atol=1e-5)
+
+
 def test_it_folds_after_training_which_calls_the_same_layers_too():
     image = keras.Input((4, 4, 2))
     model = lived_in(keras.Model(image, layers.BatchNormalization()(layers.Conv2D(2, 1)(image))))

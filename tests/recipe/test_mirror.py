@@ -8,13 +8,14 @@ import pytest
 from kerasseg import losses, models, postprocess
 from kerasseg.data import sources, split
 from kerasseg.images.normalise import NORMALISATIONS
-from kerasseg.models import encoders
+from kerasseg.models import blocks, encoders, translation
+from kerasseg.models.unet import UPSAMPLINGS
 from kerasseg.prediction import merge, padding, symmetries
 from kerasseg.prediction.predict import predicted_bands
 from kerasseg.recipe import data as data_sections
 from kerasseg.recipe.instances import AnyInstances
 from kerasseg.recipe.losses import AnyLoss
-from kerasseg.recipe.models import AnyModel, Encoder
+from kerasseg.recipe.models import AnyDiscriminator, AnyModel, Encoder, Initializer, Patchgan, Resnet, Unet
 from kerasseg.recipe.normalisations import AnyNormalisation
 from kerasseg.recipe.recipe import Predict
 from kerasseg.recipe.section import Component, Section
@@ -26,7 +27,8 @@ from kerasseg.training.supervised import OPTIMIZERS
 
 def components(annotation) -> dict[str, type[Component]]:
     union = get_args(annotation)[0]
-    return {get_args(member)[0].name: get_args(member)[0] for member in get_args(union)}
+    members = get_args(union) or (annotation,)  # a union of one is that one
+    return {get_args(member)[0].name: get_args(member)[0] for member in members}
 
 
 def defaults_of(section: type[Section]) -> dict:
@@ -45,6 +47,7 @@ def choices(section: type[Section], key: str) -> set:
 
 FAMILIES = {
     "model": (AnyModel, models.MODELS, ("input_shape", "classes", "name")),
+    "discriminator": (AnyDiscriminator, models.DISCRIMINATORS, ("input_shapes", "name")),
     "loss": (AnyLoss, losses.LOSSES, ()),
     "normalisation": (AnyNormalisation, NORMALISATIONS, ()),
     "instances": (AnyInstances, postprocess.INSTANCES, ("mask",)),
@@ -83,6 +86,10 @@ def test_sections_are_keyword_arguments(section, function, leave):
 
 def test_choices_are_those_of_the_dicts():
     assert set(get_args(Encoder)) == set(encoders.ENCODERS)
+    assert set(get_args(Initializer)) == set(blocks.INITIALIZERS)
+    assert choices(Unet, "upsampling") == set(UPSAMPLINGS)
+    assert choices(Resnet, "residual") == set(translation.RESIDUALS)
+    assert choices(Patchgan, "normalisation") == set(translation.NORMALISATIONS)
     assert choices(Predict, "blend") == set(merge.BLENDS)
     assert choices(Predict, "padding") == set(padding.PADDINGS)
     assert choices(Predict, "symmetries") == set(symmetries.SYMMETRIES)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from kerasseg.models import MODELS
 from kerasseg.training.normalization import FusedBatchNormalization, fused
 
 
@@ -51,6 +52,16 @@ def test_it_answers_as_the_model_does():
     model = trained(small_model(2), 3, 2)
     image = np.random.default_rng(1).normal(size=(1, 5, 7, 2)).astype("float32")
     np.testing.assert_allclose(fused(model)(image), model(image), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["unet", "resnet"])
+def test_a_whole_network_for_volumes_computes_alike(name):
+    how = {"unet": {"encoder": "plain", "levels": 2}, "resnet": {"residual_blocks": 1}}[name]
+    model = MODELS[name]((None, None, None, 1), 2, base_filters=2, **how)
+    volume = np.random.default_rng(1).random((1, 8, 8, 8, 1), np.float32)
+    for training in (False, True):
+        expected = model(volume, training=training)
+        np.testing.assert_allclose(fused(model)(volume, training=training), expected, atol=1e-4)
 
 
 def test_the_model_itself_stays_keras_own():
