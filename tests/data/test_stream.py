@@ -3,7 +3,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from kerasseg.data.stream import Fixed, Stream, one_hot
+from kerasseg.data.stream import Fixed, Stream
 from kerasseg.errors import UserError
 
 AUGMENT = [{"HorizontalFlip": {}}, {"Affine": {"scale": [0.8, 1.0]}}]
@@ -94,12 +94,6 @@ def test_a_fixed_stream_is_what_the_files_hold(gradients):
     assert batches.names(1) == ["g4", "g5", "g6"]
     assert np.array_equal(images[0], gradients[4].read() / np.float32(255))
     assert np.array_equal(targets[0, ..., 0], gradients[4].annotate().mask)
-
-
-def test_targets():
-    masks = np.array([[0, 1], [2, 255]], np.uint8)
-    assert one_hot(masks, [1, 2]).tolist() == [[[0, 0], [1, 0]], [[0, 1], [255, 255]]]
-    assert one_hot(masks, [0, 1, 2]).tolist() == [[[1, 0, 0], [0, 1, 0]], [[0, 0, 1], [255, 255, 255]]]
 
 
 def test_softmax_has_a_channel_for_the_background(gradients):
