@@ -41,9 +41,9 @@ def augmentation(chain: Chain) -> Augmentation:
     Returns
     -------
     callable
-        Of an image ``(Y, X, C)`` or ``(Z, Y, X, C)`` (uint8, or float32 in [0, 1]), its mask, which may have a
-        last axis of K, and a seed; it returns both changed, of the same shapes and types. The same seed makes
-        the same change, on whatever thread.
+        Of an image ``(Y, X, C)`` or ``(Z, Y, X, C)`` (uint8, or float32 in [0, 1]), its mask, which may have
+        a last axis of K, and a seed; it returns both changed, of the same shapes and types. The same seed
+        makes the same change, on whatever thread.
 
     Raises
     ------
@@ -128,8 +128,8 @@ def _changed(
     except FAILURES as error:
         problem = str(error).strip().split("\n")[0]
         raise UserError(
-            f"data.augment: the transforms cannot change an image of {image.shape} with a mask of {mask.shape} "
-            f"({problem}); leave out the one that does not fit"
+            f"data.augment: the transforms cannot change an image of {image.shape} with a mask of "
+            f"{mask.shape} ({problem}); leave out the one that does not fit"
         ) from error
 
 

@@ -107,7 +107,7 @@ def cut(image: np.ndarray, mask: np.ndarray, origin: Place, patch: Place) -> tup
 def _mirrored(image: np.ndarray, sides: list[tuple[int, int, int]]) -> np.ndarray:
     """Cut a patch that reaches out of the image: axes that it stays inside of first, as that is free."""
     for axis, (start, length, size) in enumerate(sides):
-        if 0 <= start and start + length <= size:
+        if start >= 0 and start + length <= size:
             image = image[(slice(None),) * axis + (slice(start, start + length),)]
     for axis, (start, length, size) in enumerate(sides):
         if start < 0 or start + length > size:
