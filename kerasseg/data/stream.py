@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from copy import copy
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -124,6 +125,12 @@ class Stream(Batches):
         check_fit(augment, self.shape, [sample.spacing for sample in self.samples])
         self._order = lru_cache(maxsize=4)(self._order)
         self._foregrounds: dict[int, Foreground] = {}
+
+    def reseeded(self, seed: int) -> Stream:
+        """Return a stream of the same samples in another order, which shares what is in memory."""
+        other = copy(self)
+        other.seed, other._order = seed, lru_cache(maxsize=4)(partial(Stream._order, other))
+        return other
 
     def __len__(self) -> int:
         """Count the batches in which every sample is seen."""

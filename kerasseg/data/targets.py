@@ -30,8 +30,10 @@ def one_hot(masks: np.ndarray, ids: Sequence[int]) -> np.ndarray:
     numpy.ndarray, shape (..., K), uint8
         1 where a pixel is of the channel's class, 255 in all channels where it is ignored.
     """
-    targets = (masks[..., None] == np.asarray(ids, np.uint8)).view(np.uint8)
-    targets[masks == IGNORE] = IGNORE
+    targets, ignored = np.empty((*masks.shape, len(ids)), np.uint8), masks == IGNORE
+    for channel, number in enumerate(ids):  # four times as fast as all at once
+        targets[..., channel] = masks == number
+        targets[..., channel][ignored] = IGNORE
     return targets
 
 

@@ -143,8 +143,8 @@ def _check_meaning(meaning: str, classes: list[str], channels: Mapping[str, int]
         raise UserError(f"data.source.volumes.meaning: {unknown('meaning', meaning, MEANINGS)}")
     if meaning == "instances" and len(classes) > 1:
         raise UserError(
-            f"data.classes names {', '.join(classes)}; instance ids tell objects of one class apart: name one, "
-            "or set data.source.volumes.meaning to ids or channels"
+            f"data.classes names {', '.join(classes)}; instance ids tell objects of one class apart: name "
+            "one, or set data.source.volumes.meaning to ids or channels"
         )
     if channels is None:
         return
