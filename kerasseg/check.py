@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,8 +35,9 @@ PARAMETERS_OF_64_FILTERS = {"linknet": 31e6, "unet": 31e6, "vox2vox": 57e6, "res
 BYTES_PER_PARAMETER = {"memory": 16, "disk": 4 * 7}
 """In memory float32 weights, gradients and Adam's two slots; on disk model, export and two checkpoints."""
 
-BYTES_PER_PIXEL = 2600
-"""What a training step keeps of each pixel of a batch, roughly: measured for LinkNet on EfficientNet-B0."""
+BYTES_PER_PIXEL = {2: 2600, 3: 5000}
+"""What a training step keeps of each pixel of a batch, by rank, roughly: measured for LinkNet on
+EfficientNet-B0; for volumes the maps of a 3-D U-Net of 32 filters (Cicek et al. 2016), added up."""
 
 TENSORFLOW = GIB
 """What TensorFlow takes before it does anything, roughly."""
@@ -72,11 +74,21 @@ def _all(parts: Split) -> list[Sample]:
 
 def _data(parts: Split) -> list[str]:
     sizes = sorted({sample.size for sample in _all(parts)})
-    shown = ", ".join(f"{height}x{width}" for height, width in sizes[:4]) + (
-        ", ..." if len(sizes) > 4 else ""
-    )
+    shown = ", ".join(map(_shown, sizes[:4])) + (", ..." if len(sizes) > 4 else "")
     counts = ", ".join(f"{len(part)} {name}" for name, part in parts.parts().items())
-    return [f"data: {len(_all(parts))} images of {shown}", f"split: {counts}"]
+    kind = "volumes" if len(sizes[0]) == 3 else "images"
+    return [f"data: {len(_all(parts))} {kind} of {shown}", *_spacing(parts), f"split: {counts}"]
+
+
+def _shown(size: Sequence[int]) -> str:
+    return "x".join(map(str, size))
+
+
+def _spacing(parts: Split) -> list[str]:
+    """Say how large voxels are, where files say so."""
+    known = sorted({sample.spacing for sample in _all(parts) if sample.spacing})
+    shown = ", ".join(" x ".join(f"{side:.3g}" for side in spacing) for spacing in known[:4])
+    return [f"voxels: {shown} micrometres (z, y, x)"] if known else []
 
 
 def _leaks(parts: Split, group_by: str | None) -> list[str]:
@@ -88,16 +100,20 @@ def _needs(recipe: Recipe, parts: Split) -> list[str]:
     """Say how many steps a run makes, and the memory and disk that it takes."""
     channels = preparation.model_channels(recipe, parts)
     training, validation = preparation.streams(recipe, parts, channels)
-    how, (height, width) = recipe.train, training.shape
+    how = recipe.train
     steps = how.steps_per_epoch or len(training)
     memory, disk = _memory(recipe, training, _all(parts)), _disk(recipe, parts)
     _refuse_full_disk(disk)
     return [
-        f"steps: {steps} an epoch in batches of {how.batch_size} at {height}x{width}, {len(validation)} of "
-        f"validation; at most {how.epochs} epochs, {how.epochs * steps} steps",
-        f"memory: about {memory / GIB:.1f} GiB (an estimate from LinkNet on EfficientNet-B0)",
+        f"steps: {steps} an epoch in batches of {how.batch_size} at {_shown(training.shape)}, "
+        f"{len(validation)} of validation; at most {how.epochs} epochs, {how.epochs * steps} steps",
+        f"memory: about {memory / GIB:.1f} GiB (an estimate from {_estimated_from(training)})",
         f"disk: about {disk / GIB:.2f} GiB",
     ]
+
+
+def _estimated_from(training: Stream) -> str:
+    return "LinkNet on EfficientNet-B0" if len(training.shape) == 2 else "a 3-D U-Net of 32 filters"
 
 
 def _parameters(recipe: Recipe) -> float:
@@ -108,14 +124,15 @@ def _parameters(recipe: Recipe) -> float:
 
 
 def _memory(recipe: Recipe, training: Stream, samples: Sequence[Sample]) -> float:
-    height, width = training.shape
-    kept = min(BUDGET, sum(h * w for h, w in (recipe.data.resize or each.size for each in samples)) * 4)
-    step = recipe.train.batch_size * height * width * BYTES_PER_PIXEL
+    sizes = (recipe.data.resize or each.size for each in samples)
+    kept = min(BUDGET, sum(map(math.prod, sizes)) * 4)
+    step = recipe.train.batch_size * math.prod(training.shape) * BYTES_PER_PIXEL[len(training.shape)]
     return TENSORFLOW + kept + step + _parameters(recipe) * BYTES_PER_PARAMETER["memory"]
 
 
 def _disk(recipe: Recipe, parts: Split) -> float:
-    predictions = sum(height * width for height, width in (each.size for each in parts.test))
+    channels = 1 if recipe.data.exclusive else len(recipe.data.classes)
+    predictions = sum(math.prod(each.size) for each in parts.test) * channels
     return predictions + _parameters(recipe) * BYTES_PER_PARAMETER["disk"]
 
 

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from kerasseg.data.collect import channels, collect
 from kerasseg.data.sample import Sample
 from kerasseg.data.split import Split, split
 from kerasseg.data.stream import Fixed, Stream
-from kerasseg.images.normalise import NORMALISATIONS, Normalisation
+from kerasseg.data.unpaired import Unpaired
+from kerasseg.images.normalise import NORMALISATIONS, Minmax, Normalisation
 from kerasseg.recipe import Recipe
+from kerasseg.recipe.data import Data
+from kerasseg.recipe.sources import Source
+
+ANOTHER = 1  # seed after the recipe's, of masks that are to be independent of the images
 
 
 def samples(recipe: Recipe) -> list[Sample]:
     """List the recipe's samples, synthetic ones where it allows them."""
     told = recipe.data
-    return collect(told.source.name, told.source.arguments, told.classes, if_missing=told.if_missing)
+    return _collected(told, told.source)
 
 
 def parts(recipe: Recipe) -> Split:
@@ -34,8 +41,38 @@ def normalisation(recipe: Recipe) -> Normalisation:
 
 def streams(recipe: Recipe, parts: Split, channels: int) -> tuple[Stream, Fixed]:
     """Make the batches to learn from and those to watch."""
+    common = _batching(recipe, channels)
+    training = Stream(parts.train, augment=recipe.data.augment, seed=recipe.seed, **common)
+    return training, Fixed(parts.validation, **common)
+
+
+def unpaired(recipe: Recipe, parts: Split, channels: int) -> tuple[Unpaired, Fixed]:
+    """Make batches of images and of masks that are not theirs, and those to watch."""
+    told, (training, validation) = recipe.data, streams(recipe, parts, channels)
+    seed = (recipe.seed + ANOTHER) % 2**32
+    if told.unpaired is None:
+        return Unpaired(training, training.reseeded(seed)), validation
+    # The masks' own images are not looked at; minmax is what any of them can be brought into [0, 1] by.
+    common = _batching(recipe, None) | {"normalise": Minmax()}
+    masks = Stream(_collected(told, told.unpaired, ANOTHER), augment=told.augment, seed=seed, **common)
+    return Unpaired(training, masks), validation
+
+
+def _collected(told: Data, source: Source, seed: int = 0) -> list[Sample]:
+    return collect(
+        source.name,
+        source.arguments,
+        told.classes,
+        exclusive=told.exclusive,
+        if_missing=told.if_missing,
+        seed=seed,
+    )
+
+
+def _batching(recipe: Recipe, channels: int | None) -> dict[str, Any]:
+    """Gather what all streams of a recipe are told."""
     told = recipe.data
-    common = {
+    return {
         "classes": told.classes,
         "channels": channels,
         "normalise": normalisation(recipe),
@@ -44,5 +81,3 @@ def streams(recipe: Recipe, parts: Split, channels: int) -> tuple[Stream, Fixed]
         "batch_size": recipe.train.batch_size,
         "activation": recipe.model.activation,
     }
-    training = Stream(parts.train, augment=told.augment, seed=recipe.seed, **common)
-    return training, Fixed(parts.validation, **common)

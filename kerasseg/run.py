@@ -212,11 +212,10 @@ def export(recipe: Recipe, model: keras.Model, run: RunDirectory, folder: Path |
     return exported
 
 
-def seen_size(recipe: Recipe) -> tuple[int, int]:
-    """Height and width of what the model sees at once in training."""
-    if recipe.data.patch:
-        return (recipe.data.patch.size,) * 2
-    return recipe.data.resize or (recipe.predict.tile,) * 2
+def seen_size(recipe: Recipe) -> tuple[int, ...]:
+    """Give the sides of what the model sees at once in training."""
+    told = recipe.data
+    return told.patch.sides(told.rank) if told.patch else told.resize or (recipe.predict.tile,) * told.rank
 
 
 def _state(history: History) -> str:

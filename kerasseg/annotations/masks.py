@@ -47,11 +47,37 @@ def read_mask(
     path = Path(path)
     if colours is not None:
         return _by_colour(path, classes, colours)
-    values = _grey(files.read_values(path), path)
-    if len(classes) == 1 and not files.is_palette(path) and _is_binary(values):
+    return as_mask(_grey(files.read_values(path), path), classes, path, palette=files.is_palette(path))
+
+
+def as_mask(values: np.ndarray, classes: Sequence[str], name: object, *, palette: bool = False) -> np.ndarray:
+    """Take stored numbers for class ids, as :func:`read_mask` does.
+
+    Parameters
+    ----------
+    values : numpy.ndarray, shape (...)
+        Of any rank and type.
+    classes : sequence of str
+        Names of the classes 1, 2, ...
+    name : object
+        What they are of, for the message.
+    palette : bool, default False
+        Whether they are indices into a palette.
+
+    Returns
+    -------
+    numpy.ndarray, same shape, uint8
+        0 is background, 255 is ignore.
+
+    Raises
+    ------
+    UserError
+        If a value is no class.
+    """
+    if len(classes) == 1 and not palette and _is_binary(values):
         return (values > 0).astype(np.uint8)
     allowed = np.append(np.arange(len(classes) + 1), IGNORE)
-    _check(values, allowed, path, classes)
+    _check(values, allowed, name, classes)
     return values.astype(np.uint8)
 
 
@@ -72,11 +98,22 @@ def read_labels(path: Path) -> np.ndarray:
     UserError
         If the file cannot be read, has colours, or holds numbers that are no ids.
     """
-    values = _grey(files.read_values(Path(path)), Path(path))
+    return as_labels(_grey(files.read_values(Path(path)), Path(path)), path)
+
+
+def as_labels(values: np.ndarray, name: object) -> np.ndarray:
+    """Take stored numbers of any rank and type for instance ids, int32.
+
+    Raises
+    ------
+    UserError
+        If some are no ids; `name` says of what they are.
+    """
     low, high = values.min(), values.max()
-    if low < 0 or high > np.iinfo(np.int32).max or (values != np.floor(values)).any():
+    broken = values.dtype.kind == "f" and (values != np.floor(values)).any()
+    if low < 0 or high > np.iinfo(np.int32).max or broken:
         raise UserError(
-            f"{path}: values lie in [{low}, {high}]; expected whole instance ids, 0 is background"
+            f"{name}: values lie in [{low}, {high}]; expected whole instance ids, 0 is background"
         )
     return values.astype(np.int32)
 
@@ -139,7 +176,7 @@ def _is_binary(values: np.ndarray) -> bool:
     return bool(((values == 0) | (values == top)).all())
 
 
-def _check(values: np.ndarray, allowed: np.ndarray, path: Path, classes: Sequence[str]) -> None:
+def _check(values: np.ndarray, allowed: np.ndarray, name: object, classes: Sequence[str]) -> None:
     whole = values.dtype in (np.uint8, np.uint16)  # to count is ten times as fast as to sort
     found = np.flatnonzero(np.bincount(values.ravel())) if whole else np.unique(values)
     strange = found[~np.isin(found, allowed)]
@@ -147,9 +184,9 @@ def _check(values: np.ndarray, allowed: np.ndarray, path: Path, classes: Sequenc
         shown = ", ".join(f"{value:g}" for value in strange[:SHOWN]) + (
             ", ..." if strange.size > SHOWN else ""
         )
-        names = ", ".join(f"{at} ({name})" for at, name in enumerate(["background", *classes]))
+        names = ", ".join(f"{at} ({of})" for at, of in enumerate(["background", *classes]))
         raise UserError(
-            f"{path}: the mask holds {shown}, which is no class; expected {names} or 255 (ignore). "
+            f"{name}: the mask holds {shown}, which is no class; expected {names} or 255 (ignore). "
             "Name all classes, or read instance ids as instances"
         )
 

@@ -37,7 +37,7 @@ def describe(parts: Split, group_by: str | None, *, synthetic: bool) -> dict[str
     return {
         "origin": "SYNTHETIC" if synthetic else "real",
         "images": len(samples),
-        "sizes": Counter(f"{height}x{width}" for height, width in (sample.size for sample in samples)),
+        "sizes": Counter("x".join(map(str, sample.size)) for sample in samples),
         "objects": objects(samples),
         "audit": {
             "group_by": group_by,

@@ -1,84 +1,131 @@
-"""Where patches lie and what they hold: outside the image it is mirrored, and there is nothing to learn."""
+"""Where patches lie and what they hold: outside the image it is mirrored, and there is nothing to learn.
+
+All of it is of any rank: sizes, origins and patches have a number for each of the image's axes in space, and
+masks may carry a last axis more, of classes that do not exclude each other.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 
 import numpy as np
 
 from kerasseg.classes import IGNORE
 
+Place = tuple[int, ...]
 
-def random_origin(
-    mask: np.ndarray, patch: tuple[int, int], foreground: float, rng: np.random.Generator
-) -> tuple[int, int]:
+
+class Foreground:
+    """Where a mask has foreground, counted by rows: any pixel of it is found at once, in a volume too.
+
+    It takes a hundredth of the mask's memory and does not hold the mask, so it can be kept where that cannot.
+
+    Parameters
+    ----------
+    mask : numpy.ndarray, shape (Y, X), (Z, Y, X) or with a last axis of K, uint8
+        0 is background, 255 is ignore.
+    rank : int
+        How many of its axes are in space.
+    """
+
+    def __init__(self, mask: np.ndarray, rank: int) -> None:
+        self._size = mask.shape[:rank]
+        self._ends = _is_foreground(mask, rank).sum(axis=-1).cumsum()
+
+    def draw(self, mask: np.ndarray, rng: np.random.Generator) -> Place | None:
+        """Choose one pixel of the foreground of that mask, all of them alike; None where there is none."""
+        if not self._ends[-1]:
+            return None
+        number = int(rng.integers(self._ends[-1]))
+        row = int(np.searchsorted(self._ends, number, side="right"))
+        place = tuple(map(int, np.unravel_index(row, self._size[:-1])))
+        before = int(self._ends[row - 1]) if row else 0
+        columns = np.flatnonzero(_is_foreground(mask[place], 1))
+        return (*place, int(columns[number - before]))
+
+
+def random_origin(size: Place, patch: Place, rng: np.random.Generator, centre: Place | None = None) -> Place:
     """Choose where to cut a patch for training.
 
     Parameters
     ----------
-    mask : numpy.ndarray, shape (Y, X), uint8
-        Class ids; 0 is background, 255 is ignore.
-    patch : tuple of int
-        Height and width of the patch.
-    foreground : float
-        Probability that the patch is centred on a random foreground pixel, as far as the borders allow.
+    size, patch : tuple of int
+        Of the image and of the patch.
     rng : numpy.random.Generator
         Decides.
+    centre : tuple of int, optional
+        The pixel that the patch is centred on, as far as the borders allow; by default it lies anywhere.
 
     Returns
     -------
     tuple of int
-        Row and column of the patch's first pixel. The patch lies inside the image where it fits, and has the
-        image at its centre where it does not.
+        The patch's first pixel. The patch lies inside the image where it fits, and has the image at its
+        centre where it does not.
     """
-    wanted = rng.random() < foreground
-    pixels = np.flatnonzero((mask > 0) & (mask < IGNORE)) if wanted else ()
-    if len(pixels):
-        centre = np.unravel_index(pixels[rng.integers(len(pixels))], mask.shape)
-        return tuple(
-            _inside(int(c) - p // 2, s, p) for c, s, p in zip(centre, mask.shape, patch, strict=True)
+    if centre is None:
+        centre = tuple(
+            int(rng.integers(max(s - p, 0) + 1)) + p // 2 for s, p in zip(size, patch, strict=True)
         )
-    return tuple(
-        _inside(int(rng.integers(max(s - p, 0) + 1)), s, p) for s, p in zip(mask.shape, patch, strict=True)
-    )
+    return tuple(_inside(c - p // 2, s, p) for c, s, p in zip(centre, size, patch, strict=True))
 
 
-def grid(size: tuple[int, int], patch: tuple[int, int]) -> Iterator[tuple[int, int]]:
+def grid(size: Place, patch: Place) -> Iterator[Place]:
     """Yield origins of patches side by side that hold every pixel of an image of `size` exactly once."""
-    for row in range(0, size[0], patch[0]):
-        for column in range(0, size[1], patch[1]):
-            yield row, column
+    return product(*(range(0, s, p) for s, p in zip(size, patch, strict=True)))
 
 
-def cut(
-    image: np.ndarray, mask: np.ndarray, origin: tuple[int, int], patch: tuple[int, int]
-) -> tuple[np.ndarray, np.ndarray]:
+def cut(image: np.ndarray, mask: np.ndarray, origin: Place, patch: Place) -> tuple[np.ndarray, np.ndarray]:
     """Cut a patch out of an image and its mask.
 
     Parameters
     ----------
-    image : numpy.ndarray, shape (Y, X, C)
-        Mirrored outside its borders.
-    mask : numpy.ndarray, shape (Y, X), uint8
+    image : numpy.ndarray, shape (Y, X, C) or (Z, Y, X, C)
+        Mirrored outside its borders, and mirrored again where the patch reaches farther than that.
+    mask : numpy.ndarray, shape (Y, X), (Z, Y, X) or with a last axis of K, uint8
         255 (ignore) outside its borders.
     origin : tuple of int
-        Row and column of the patch's first pixel; it may lie outside.
+        The patch's first pixel; it may lie outside.
     patch : tuple of int
-        Height and width of the patch.
+        Size of the patch.
 
     Returns
     -------
     tuple of numpy.ndarray
         Views where the patch lies inside.
     """
-    window = tuple(slice(max(o, 0), min(o + p, s)) for o, p, s in zip(origin, patch, mask.shape, strict=True))
-    beyond = tuple((max(-o, 0), max(o + p - s, 0)) for o, p, s in zip(origin, patch, mask.shape, strict=True))
-    if not np.any(beyond):
+    sides = list(zip(origin, patch, mask.shape, strict=False))
+    window = tuple(slice(max(o, 0), min(o + p, s)) for o, p, s in sides)
+    if all(part.stop - part.start == p for part, p in zip(window, patch, strict=True)):
         return image[window], mask[window]
-    return (
-        np.pad(image[window], (*beyond, (0, 0)), mode="reflect"),
-        np.pad(mask[window], beyond, constant_values=IGNORE),
-    )
+    inside = tuple(slice(part.start - o, part.stop - o) for part, o in zip(window, origin, strict=True))
+    learnt = np.full((*patch, *mask.shape[len(patch) :]), IGNORE, mask.dtype)
+    learnt[inside] = mask[window]
+    return _mirrored(image, sides), learnt
+
+
+def _mirrored(image: np.ndarray, sides: list[tuple[int, int, int]]) -> np.ndarray:
+    """Cut a patch that reaches out of the image: axes that it stays inside of first, as that is free."""
+    for axis, (start, length, size) in enumerate(sides):
+        if start >= 0 and start + length <= size:
+            image = image[(slice(None),) * axis + (slice(start, start + length),)]
+    for axis, (start, length, size) in enumerate(sides):
+        if start < 0 or start + length > size:
+            image = image.take(_reflected(np.arange(start, start + length), size), axis)
+    return image
+
+
+def _reflected(places: np.ndarray, size: int) -> np.ndarray:
+    """Fold places back and forth into an axis, so that its first and last pixel stand once."""
+    folded = places % max(2 * size - 2, 1)
+    return np.where(folded < size, folded, 2 * size - 2 - folded)
+
+
+def _is_foreground(mask: np.ndarray, rank: int) -> np.ndarray:
+    """Tell where a mask of so many axes in space is of any class."""
+    if mask.ndim > rank:  # channel by channel takes half of the time that any() takes
+        return np.logical_or.reduce([_is_foreground(channel, rank) for channel in np.moveaxis(mask, -1, 0)])
+    return (mask > 0) & (mask < IGNORE)
 
 
 def _inside(origin: int, size: int, patch: int) -> int:

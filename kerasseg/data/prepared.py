@@ -41,12 +41,12 @@ class Prepared:
         self._kept: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._left = budget
 
-    def sizes(self) -> list[tuple[int, int]]:
-        """Return height and width of every prepared image, without reading any."""
+    def sizes(self) -> list[tuple[int, ...]]:
+        """Return the size of every prepared image, without reading any."""
         return [self.size or sample.size for sample in self.samples]
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return an image ``(Y, X, C)``, as :func:`prepare` does, and its mask ``(Y, X)``; both read-only."""
+        """Return an image as :func:`prepare` does, and its mask; both read-only, and of any rank."""
         kept = self._kept.get(index)
         if kept is not None:
             return kept

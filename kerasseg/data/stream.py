@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from copy import copy
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 
-from kerasseg.classes import IGNORE
-from kerasseg.data.augment import augmentation
-from kerasseg.data.patches import cut, grid, random_origin
+from kerasseg.data.augment import augmentation, check_fit
+from kerasseg.data.patches import Foreground, Place, cut, grid, random_origin
 from kerasseg.data.prepared import BUDGET, Prepared
 from kerasseg.data.sample import Sample
+from kerasseg.data.targets import one_hot
 from kerasseg.errors import UserError
 from kerasseg.images.normalise import Dtype, Normalisation
 
@@ -42,20 +43,23 @@ class Batches:
     normalise : Normalisation
         How intensities come into [0, 1].
     resize : tuple of int or None
-        Height and width that images are brought to.
+        Height and width that 2-D images are brought to.
     patch : mapping or None
-        ``size``, one number or height and width, and ``foreground``, a share; cut after resizing.
+        ``size``, one number or one for each side, and ``foreground``, a share; cut after resizing.
     batch_size : int
         Images in a batch.
     activation : {"sigmoid", "softmax"}
         With softmax the targets have the background as their first channel.
+    multiple_of : int
+        What every side of a batch's images is a multiple of: the model's stride.
     budget : int
         Bytes of prepared samples to keep in memory.
 
     Attributes
     ----------
     shape : tuple of int
-        Height and width of a batch's images: those of patches or images, up to the next multiple of 32.
+        Height and width of a batch's images, of volumes depth, height and width: those of patches or images,
+        up to the next multiple of `multiple_of`.
     ids : range
         The class of each channel of the targets.
     """
@@ -71,6 +75,7 @@ class Batches:
         patch: Mapping[str, Any] | None = None,
         batch_size: int = 8,
         activation: str = "sigmoid",
+        multiple_of: int = MULTIPLE_OF,
         budget: int = BUDGET,
     ) -> None:
         if not samples:
@@ -80,14 +85,15 @@ class Batches:
             self.samples, channels=channels, normalise=normalise, resize=resize, budget=budget
         )
         self.patch = patch
-        self.shape = _shape(self.images.sizes(), patch)
+        self.shape = _shape(self.images.sizes(), patch, multiple_of)
         self.ids = range(activation != "softmax", len(classes) + 1)
 
     def _batch(self, pairs: Sequence[Batch]) -> Batch:
         images = np.empty((len(pairs), *pairs[0][0].shape), np.float32)
         for slot, (image, _) in zip(images, pairs, strict=True):
             np.divide(image, WHITE if image.dtype == np.uint8 else 1, out=slot, dtype=np.float32)
-        return images, one_hot(np.stack([mask for _, mask in pairs]), self.ids)
+        masks = np.stack([mask for _, mask in pairs])
+        return images, masks if masks.ndim == images.ndim else one_hot(masks, self.ids)
 
 
 class Stream(Batches):
@@ -98,7 +104,7 @@ class Stream(Batches):
 
     Parameters
     ----------
-    samples, classes, channels, normalise, resize, patch, batch_size, activation, budget
+    samples, classes, channels, normalise, resize, patch, batch_size, activation, multiple_of, budget
         As in :class:`Batches`.
     augment : sequence of mappings
         As in :func:`kerasseg.data.augment.augmentation`.
@@ -117,7 +123,15 @@ class Stream(Batches):
     ) -> None:
         super().__init__(samples, classes=classes, **arguments)
         self.augment, self.seed = augmentation(augment), seed
+        check_fit(augment, self.shape, [sample.spacing for sample in self.samples])
         self._order = lru_cache(maxsize=4)(self._order)
+        self._foregrounds: dict[int, Foreground] = {}
+
+    def reseeded(self, seed: int) -> Stream:
+        """Return a stream of the same samples in another order, which shares what is in memory."""
+        other = copy(self)
+        other.seed, other._order = seed, lru_cache(maxsize=4)(partial(Stream._order, other))
+        return other
 
     def __len__(self) -> int:
         """Count the batches in which every sample is seen."""
@@ -137,10 +151,10 @@ class Stream(Batches):
 
         Returns
         -------
-        images : numpy.ndarray, shape (B, Y, X, C), float32
+        images : numpy.ndarray, shape (B, Y, X, C) or (B, Z, Y, X, C), float32
             In [0, 1].
-        targets : numpy.ndarray, shape (B, Y, X, K), uint8
-            1 where a pixel is of the class, 255 in all channels where it is ignored.
+        targets : numpy.ndarray, shape (B, Y, X, K) or (B, Z, Y, X, K), uint8
+            1 where a pixel is of the class, 255 where it is ignored.
         """
         return self._batch([self._example(*drawn) for drawn in self._drawn(index)])
 
@@ -156,10 +170,18 @@ class Stream(Batches):
     def _example(self, number: int, sample: int) -> Batch:
         rng = np.random.default_rng([self.seed, CHANGED, number, sample])
         image, mask = self.images[sample]
-        foreground = self.patch.get("foreground", 0.0) if self.patch else 0.0
-        origin = random_origin(mask, self.shape, foreground, rng) if self.patch else (0, 0)
+        origin = self._origin(sample, mask, rng) if self.patch else (0,) * len(self.shape)
         image, mask = cut(image, mask, origin, self.shape)
         return self.augment(image, mask, int(rng.integers(1 << 32)))
+
+    def _origin(self, sample: int, mask: np.ndarray, rng: np.random.Generator) -> Place:
+        """Choose where to cut a patch, around foreground as often as the recipe says."""
+        rank, centre = len(self.shape), None
+        if rng.random() < self.patch.get("foreground", 0.0):
+            if sample not in self._foregrounds:
+                self._foregrounds[sample] = Foreground(mask, rank)
+            centre = self._foregrounds[sample].draw(mask, rng)
+        return random_origin(mask.shape[:rank], self.shape, rng, centre)
 
 
 class Fixed(Batches):
@@ -186,38 +208,28 @@ class Fixed(Batches):
         """Make a batch from 0 to ``len(self) - 1``; see :meth:`Stream.batch`."""
         return self._batch([cut(*self.images[at], origin, self.shape) for at, origin in self._drawn(index)])
 
-    def _drawn(self, index: int) -> list[tuple[int, tuple[int, int]]]:
+    def _drawn(self, index: int) -> list[tuple[int, Place]]:
         return self._windows[index * self.batch_size : (index + 1) * self.batch_size]
 
 
-def _shape(sizes: Sequence[tuple[int, int]], patch: Mapping[str, Any] | None) -> tuple[int, int]:
+def _shape(sizes: Sequence[Place], patch: Mapping[str, Any] | None, multiple_of: int) -> Place:
     """Find the one size that all images of a batch have."""
     if patch is not None:
-        sizes = [tuple(np.broadcast_to(patch["size"], 2).tolist())]
+        sizes = [tuple(np.broadcast_to(patch["size"], len(sizes[0])).tolist())]
     different = sorted(set(sizes))
     if len(different) > 1:
-        raise UserError(
-            f"the images are of {len(different)} sizes, from {different[0]} to {different[-1]} (height, "
-            "width), and a batch holds one: set data.resize to [height, width], or data.patch to {size: 256}"
+        raise UserError(_several_sizes(different))
+    return tuple(-(-side // multiple_of) * multiple_of for side in different[0])
+
+
+def _several_sizes(different: Sequence[Place]) -> str:
+    found = f"of {len(different)} sizes, from {different[0]} to {different[-1]}"
+    if len(different[0]) == 3:
+        return (
+            f"the volumes are {found} (depth, height, width), and a batch holds one: set data.patch to "
+            "{size: 64}, or to {size: [depth, height, width]}"
         )
-    return tuple(-(-side // MULTIPLE_OF) * MULTIPLE_OF for side in different[0])
-
-
-def one_hot(masks: np.ndarray, ids: Sequence[int]) -> np.ndarray:
-    """Turn class ids into targets.
-
-    Parameters
-    ----------
-    masks : numpy.ndarray, shape (..., Y, X), uint8
-        Class ids, 255 is ignore.
-    ids : sequence of int
-        The class of each channel.
-
-    Returns
-    -------
-    numpy.ndarray, shape (..., Y, X, K), uint8
-        1 where a pixel is of the channel's class, 255 in all channels where it is ignored.
-    """
-    targets = (masks[..., None] == np.asarray(ids, np.uint8)).view(np.uint8)
-    targets[masks == IGNORE] = IGNORE
-    return targets
+    return (
+        f"the images are {found} (height, width), and a batch holds one: set data.resize to [height, width], "
+        "or data.patch to {size: 256}"
+    )

@@ -45,6 +45,21 @@ def build(chain: Chain) -> list[albumentations.BasicTransform | albumentations.B
     return [_made(name, arguments) for entry in chain for name, arguments in entry.items()]
 
 
+def volumetric(chain: Chain) -> list[str]:
+    """Name the transforms of a chain, and of the chains within it, that know a third axis."""
+    if not chain:
+        return []
+    import albumentations
+
+    found = []
+    for name, arguments in (item for entry in chain for item in entry.items()):
+        if name in COMPOSITIONS:
+            found += volumetric(arguments["transforms"])
+        elif issubclass(transforms()[name], albumentations.Transform3D):
+            found.append(name)
+    return found
+
+
 def mistakes(chain: Chain, place: Place = ()) -> Iterator[tuple[Place, str]]:
     """Find what is wrong with a chain, by trying every transform alone.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
@@ -13,13 +13,26 @@ from kerasseg.classes import MOST_CLASSES
 from kerasseg.recipe.mistakes import SEVERAL
 from kerasseg.recipe.normalisations import AnyNormalisation, Dtype
 from kerasseg.recipe.section import Positive, Section, Share
-from kerasseg.recipe.sources import AnySource
+from kerasseg.recipe.sources import AnySource, Source, Volumes
 
 
 def _two_numbers(value: Any) -> Any:
     if isinstance(value, (list, tuple)) and len(value) == 2:
         return value
     raise PydanticCustomError("size", "must be [height, width]")
+
+
+def _sides(value: Any) -> Any:
+    """Check all of it: of a union, pydantic would tell what is wrong once for each of its types."""
+    sides = [value] * 2 if isinstance(value, int) else value
+    if (
+        isinstance(sides, list | tuple)
+        and len(sides) in (2, 3)
+        and all(type(s) is int and s > 0 for s in sides)
+    ):
+        return value if isinstance(value, int) else tuple(sides)
+    text = "must be one number of pixels, or [height, width], or [depth, height, width]"
+    raise PydanticCustomError("size", "{text}", {"text": text})
 
 
 def _one_transform(value: Any) -> Any:
@@ -90,10 +103,14 @@ class Split(Section):
 class Patch(Section):
     """Patches of one size, cut at full resolution."""
 
-    size: Positive = 256
-    """Side of a patch, in pixels."""
+    size: Annotated[Positive | tuple[Positive, ...], BeforeValidator(_sides)] = 256
+    """Side of a patch in pixels, or its [height, width], of a volume [depth, height, width]."""
     foreground: Share = 0.5
     """Share of the patches that are centred on a foreground pixel."""
+
+    def sides(self, rank: int) -> tuple[int, ...]:
+        """Give each side of a patch."""
+        return self.size if isinstance(self.size, tuple) else (self.size,) * rank
 
 
 class Data(Section):
@@ -103,8 +120,12 @@ class Data(Section):
     """How the files are laid out, and where they are."""
     if_missing: Literal["error", "synthesize"] = "error"
     """What to do where the source's root does not exist; synthetic data are named so everywhere."""
+    unpaired: AnySource | None = None
+    """Where the masks of an unpaired training come from; null takes the training samples' own, shuffled."""
     classes: Classes
     """Names of the foreground classes; class k+1 is the k-th."""
+    exclusive: bool = True
+    """Whether a pixel is of one class at most; if not, each class is decided for itself."""
     channels: Positive | None = 3
     """Channels that the model takes: grey is repeated, RGB made grey; null is as stored."""
     normalise: AnyNormalisation = Dtype()
@@ -117,3 +138,42 @@ class Data(Section):
     """How samples are shared out."""
     augment: list[Annotated[Transform, AfterValidator(_makeable)]] = Field(default=[])
     """Random changes of training images: albumentations' transforms by name, in their order."""
+
+    @property
+    def rank(self) -> int:
+        """How many axes in space the images have."""
+        return _rank(self.source)
+
+    @field_validator("unpaired")
+    @classmethod
+    def _of_one_rank(cls, unpaired: Source | None, info: ValidationInfo) -> Source | None:
+        source = info.data.get("source")  # missing where it is wrong itself
+        if source and unpaired and _rank(source) != _rank(unpaired):
+            raise _refused(
+                f"{unpaired.name} and data.source {source.name}: one of them holds volumes; both must"
+            )
+        return unpaired
+
+    @field_validator("resize")
+    @classmethod
+    def _resized_in_two(cls, resize: Size | None, info: ValidationInfo) -> Size | None:
+        if resize and isinstance(info.data.get("source"), Volumes):
+            raise _refused("volumes are not resized; take it out, and set data.patch to {size: 64}")
+        return resize
+
+    @field_validator("patch")
+    @classmethod
+    def _sides_of_the_source(cls, patch: Patch | None, info: ValidationInfo) -> Patch | None:
+        source = info.data.get("source")
+        if source and patch and isinstance(patch.size, tuple) and len(patch.size) != _rank(source):
+            sides = "[depth, height, width]" if _rank(source) == 3 else "[height, width]"
+            raise _refused(f"size is {list(patch.size)}, and {source.name} needs one number or {sides}")
+        return patch
+
+
+def _rank(source: Source) -> int:
+    return 3 if isinstance(source, Volumes) else 2
+
+
+def _refused(text: str) -> PydanticCustomError:
+    return PydanticCustomError("component", "{text}", {"text": text})

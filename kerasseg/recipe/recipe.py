@@ -90,6 +90,15 @@ class Recipe(Section):
             raise PydanticCustomError("component", "{text}", {"text": text})
         return instances
 
+    @field_validator("model")
+    @classmethod
+    def _excluding_as_the_data(cls, model: AnyModel, info: ValidationInfo) -> AnyModel:
+        data = info.data.get("data")
+        if data and not data.exclusive and model.activation == "softmax":
+            text = "activation is softmax, by which classes exclude each other, and data.exclusive is false"
+            raise PydanticCustomError("component", "{text}; set it to sigmoid", {"text": text})
+        return model
+
     def dump(self) -> dict[str, Any]:
         """Give every key with its value in YAML's types, defaults included."""
         return self.model_dump(mode="json")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -11,6 +11,7 @@ from kerasseg.recipe.section import Component, one_of
 
 Folder = Annotated[Path, Field(strict=False)]
 Level = Annotated[int, Field(ge=0, le=255)]
+Channel = Annotated[int, Field(ge=0)]
 Colour = Annotated[tuple[Level, Level, Level], Field(strict=False)]
 
 
@@ -70,4 +71,29 @@ class Coco(Source):
     """Folder that the file's file_name starts from, from root."""
 
 
-AnySource = one_of("source", Sartorius, Labelme, ImagesMasks, Instances, Coco)
+class Volumes(Source):
+    """Volumes and masks by the same names: TIFF stacks, HDF5 files, OME-Zarrs or folders of slices."""
+
+    name: ClassVar[str] = "volumes"
+
+    images: str | None = "images"
+    """Folder of the images, in root; null where there are masks only, for data.unpaired."""
+    masks: str = "masks"
+    """Folder of the masks, in root; the same folder needs a suffix, or two datasets of one HDF5 file."""
+    suffix: str = ""
+    """What a mask's name has after its image's: _mask where a.tif has a_mask.tif."""
+    meaning: Literal["ids", "channels", "instances"] = "ids"
+    """What a mask's numbers are: class ids, a channel per class, or a number for each object of one class."""
+    channels: dict[str, Channel] | None = None
+    """Each class's channel in the masks, from 0; null is the order of data.classes."""
+    axes: str | None = None
+    """What the images' stored axes are, such as ZCYX, where their files do not say."""
+    mask_axes: str | None = None
+    """What the masks' stored axes are."""
+    dataset: str | None = None
+    """Which of several images in an HDF5 file."""
+    mask_dataset: str | None = None
+    """Which of several in an HDF5 file is the mask."""
+
+
+AnySource = one_of("source", Sartorius, Labelme, ImagesMasks, Instances, Coco, Volumes)

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
 from kerasseg.data.sample import Annotation, Sample
 from kerasseg.images import files
+from kerasseg.images.volume import Volume
 
 
 @pytest.fixture
@@ -32,6 +34,26 @@ def gradients(make_sample):
         image[mask == 1] += 100
         samples.append(make_sample(f"g{at}", image, mask, well=f"w{at // 2}"))
     return samples
+
+
+@pytest.fixture
+def make_volume(tmp_path):
+    """Write a volume of two channels with a bright box in the first, and return it as a sample."""
+
+    def make(name, size, *, overlapping=False, spacing=None):
+        path, box = tmp_path / f"{name}.tif", tuple(slice(side // 4, side // 2) for side in size)
+        rng = np.random.default_rng(len(name))
+        image = rng.integers(0, 100, (*size, 2), np.uint8)
+        image[(*box, 0)] += 150
+        mask = np.zeros(size, np.uint8)
+        mask[box] = 1
+        if overlapping:
+            mask = np.stack([mask, mask & (image[..., 1] > 50)], axis=-1)
+        planes = np.moveaxis(image, -1, 1)
+        tifffile.imwrite(path, planes, ome=True, photometric="minisblack", metadata={"axes": "ZCYX"})
+        return Sample(name, Volume(path), size, lambda: Annotation(mask), {}, spacing)
+
+    return make
 
 
 @pytest.fixture

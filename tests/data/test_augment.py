@@ -3,7 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from kerasseg.data.augment import augmentation
+from kerasseg.data.augment import augmentation, check_fit
 from kerasseg.data.transforms import mistakes
 from kerasseg.errors import UserError
 
@@ -135,3 +135,63 @@ def test_a_transform_that_changes_the_size_is_refused():
     image, mask = pair()
     with pytest.raises(UserError, match=r"\(32, 48\).*\(8, 8\)"):
         augmentation([{"RandomCrop": {"height": 8, "width": 8}}])(image, mask, 0)
+
+
+def volume(channels=2, dtype=np.uint8, classes=()):
+    mask = np.zeros((16, 16, 16, *classes), np.uint8)
+    mask[2:9, 3:12, 4:7] = 1
+    image = np.repeat((mask if not classes else mask[..., 0])[..., None] * 200.0, channels, axis=3) + 20
+    return (image if dtype == np.uint8 else image / 255).astype(dtype), mask
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("classes", [(), (3,)])
+def test_volumes_and_masks_of_any_kind_move_together(channels, dtype, classes):
+    image, mask = volume(channels, dtype, classes)
+    augment = augmentation([*CHAIN, {"RandomRotate90": {}}, {"CubicSymmetry": {}}, {"GaussNoise": {}}])
+    bright = np.median(image)
+    for seed in range(6):
+        changed, drawn = augment(image, mask, seed)
+        assert (changed.shape, changed.dtype) == (image.shape, image.dtype)
+        assert (drawn.shape, drawn.dtype) == (mask.shape, mask.dtype)
+        there = drawn if not classes else drawn[..., 0]
+        assert changed[..., 0][there == 1].mean() > changed[..., 0][there == 0].mean() + bright
+        assert np.array_equal(changed, augment(image, mask, seed)[0])
+
+
+def test_a_volume_is_turned_plane_by_plane():
+    image, mask = volume()
+    changed, drawn = augmentation([{"HorizontalFlip": {"p": 1}}, {"RandomRotate90": {"p": 1}}])(
+        image, mask, 0
+    )
+    turned = [np.rot90(mask[:, :, ::-1], times, axes=(1, 2)) for times in range(4)]
+    assert any(np.array_equal(drawn, each) for each in turned)
+    assert np.array_equal(changed[..., 1] == 220, drawn == 1)
+
+
+def test_masks_of_overlapping_classes_move_with_2d_images_too():
+    image, mask = pair()
+    both = np.stack([mask, 1 - mask], axis=-1)
+    changed, drawn = augmentation(CHAIN[:3])(image, both, 2)
+    assert drawn.shape == both.shape
+    assert ((changed[..., 0] > 120) == (drawn[..., 0] == 1)).mean() > 0.98
+
+
+def test_what_does_not_fit_the_images_is_refused_in_words():
+    with pytest.raises(UserError, match=r"cannot change an image of \(16, 16, 16, 2\).*leave out"):
+        augmentation([{"ToSepia": {"p": 1}}])(*volume(), 0)
+
+
+CUBES = [{"OneOf": {"transforms": [{"CubicSymmetry": {"p": 1}}, {"NoOp": {}}]}}]
+
+
+def test_symmetries_of_a_cube_need_cubes():
+    check_fit(CUBES, (64, 64, 64), [(0.2, 0.2, 0.2), None])
+    check_fit([{"RandomRotate90": {}}], (16, 64, 64), [(0.5, 0.1, 0.1)])
+    with pytest.raises(UserError, match=r"patches are \(16, 64, 64\)"):
+        check_fit(CUBES, (16, 64, 64), [None])
+    with pytest.raises(UserError, match=r"voxels are 0\.5 x 0\.1 x 0\.1 micrometres"):
+        check_fit(CUBES, (64, 64, 64), [None, (0.5, 0.1, 0.1)])
+    with pytest.raises(UserError, match="CubicSymmetry changes volumes"):
+        check_fit(CUBES, (64, 64), [None])

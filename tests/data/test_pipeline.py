@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from kerasseg.data.stream import Fixed, Stream
+from kerasseg.data.unpaired import Unpaired
 
 tf = pytest.importorskip("tensorflow")
 
@@ -36,3 +37,14 @@ def test_a_fixed_stream_ends(gradients):
 
 def test_a_stream_does_not(stream):
     assert len(list(dataset(stream).take(20))) == 20
+
+
+def test_volumes_and_masks_of_others_come_as_they_are(make_volume):
+    samples = [make_volume(name, (16, 32, 32), overlapping=True) for name in ("a", "bb")]
+    images = Stream(samples, classes=["golgi", "pair"], channels=2, batch_size=1, seed=1)
+    unpaired = Unpaired(images, images.reseeded(2))
+    batches = dataset(unpaired)
+    assert batches.element_spec[0] == tf.TensorSpec((1, 32, 32, 32, 2), tf.float32)
+    assert batches.element_spec[1] == tf.TensorSpec((1, 32, 32, 32, 2), tf.uint8)
+    for at, taken in enumerate(batches.take(3).as_numpy_iterator()):
+        assert all(np.array_equal(one, other) for one, other in zip(taken, unpaired.batch(at), strict=True))

@@ -3,7 +3,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from kerasseg.data.stream import Fixed, Stream, one_hot
+from kerasseg.data.stream import Fixed, Stream
 from kerasseg.errors import UserError
 
 AUGMENT = [{"HorizontalFlip": {}}, {"Affine": {"scale": [0.8, 1.0]}}]
@@ -96,12 +96,6 @@ def test_a_fixed_stream_is_what_the_files_hold(gradients):
     assert np.array_equal(targets[0, ..., 0], gradients[4].annotate().mask)
 
 
-def test_targets():
-    masks = np.array([[0, 1], [2, 255]], np.uint8)
-    assert one_hot(masks, [1, 2]).tolist() == [[[0, 0], [1, 0]], [[0, 1], [255, 255]]]
-    assert one_hot(masks, [0, 1, 2]).tolist() == [[[1, 0, 0], [0, 1, 0]], [[0, 0, 1], [255, 255, 255]]]
-
-
 def test_softmax_has_a_channel_for_the_background(gradients):
     _, targets = stream(gradients, activation="softmax").batch(0)
     assert targets.shape[-1] == 2
@@ -111,3 +105,56 @@ def test_softmax_has_a_channel_for_the_background(gradients):
 def test_no_samples_are_refused():
     with pytest.raises(UserError, match="no samples"):
         stream([])
+
+
+@pytest.fixture
+def volumes(make_volume):
+    """Two volumes of two channels and of different sizes, whose first class is bright in the first."""
+    return [make_volume("thin", (21, 40, 50)), make_volume("thick", (37, 70, 33))]
+
+
+def boxes(volumes, **changes):
+    arguments = {"channels": 2, "patch": {"size": 32, "foreground": 1.0}, "augment": [{"RandomRotate90": {}}]}
+    return stream(volumes, **arguments | changes)
+
+
+def test_patches_of_volumes(volumes):
+    images, targets = boxes(volumes).batch(0)
+    assert (images.shape, images.dtype) == ((3, 32, 32, 32, 2), np.float32)
+    assert (targets.shape, targets.dtype) == ((3, 32, 32, 32, 1), np.uint8)
+    assert (targets == 1).any(axis=(1, 2, 3, 4)).all()
+    bright = images[..., 0] > 0.5
+    assert bright[targets[..., 0] == 1].all()
+    assert not bright[targets[..., 0] == 0].any()
+    assert same(boxes(volumes).batch(3), boxes(volumes, budget=0).batch(3))
+
+
+def test_planes_beyond_a_volume_are_mirrored_and_ignored(volumes):
+    images, targets = boxes(volumes[:1], augment=(), batch_size=1).batch(0)
+    ignored = (targets[0, ..., 0] == 255).all(axis=(1, 2))
+    assert ignored.tolist() == [True] * 6 + [False] * 21 + [True] * 5
+    assert np.array_equal(images[0, 5], images[0, 7])
+
+
+def test_a_side_may_be_what_the_model_takes(volumes):
+    assert boxes(volumes, patch={"size": [12, 20, 32]}, multiple_of=8).shape == (16, 24, 32)
+    with pytest.raises(UserError, match=r"volumes are of 2 sizes.*data\.patch"):
+        boxes(volumes, patch=None)
+
+
+def test_targets_of_classes_that_overlap(make_volume):
+    sample = make_volume("both", (16, 32, 32), overlapping=True)
+    _, targets = stream([sample], classes=["golgi", "pair"], channels=2, augment=(), batch_size=1).batch(0)
+    assert np.array_equal(targets[0, :16], sample.annotate().mask)
+    assert (targets[0, 16:] == 255).all()
+
+
+@pytest.mark.parametrize("overlapping", [False, True])
+def test_a_fixed_stream_counts_every_voxel_once(make_volume, overlapping):
+    samples = [make_volume("a", (21, 40, 50), overlapping=overlapping)]
+    batches = Fixed(samples, classes=["golgi", "pair"], channels=2, batch_size=3, patch={"size": 32})
+    targets = np.concatenate([batches.batch(at)[1] for at in range(len(batches))])
+    mask = samples[0].annotate().mask
+    assert (targets != 255).all(axis=-1).sum() == 21 * 40 * 50
+    assert (targets[..., 0] == 1).sum() == (mask[..., 0] if overlapping else mask == 1).sum()
+    assert batches.names(0) == ["a"] * 3

@@ -168,11 +168,43 @@ def test_mistakes_in_transforms_are_told_with_all_others(write):
         ("loss.combo.alpha=.nan", "loss.combo.alpha: must be a finite number"),
         ("train.precision=flaot32", "did you mean 'float32'?"),
         ("zzz=1", "zzz: unknown key; choose one of name, seed, data"),
+        ("data.patch.size=[1, 2, 3, 4]", "data.patch.size: must be one number of pixels, or [height, width]"),
+        ("data.patch.size=[0, 5]", "data.patch.size: must be one number of pixels"),
+        ("data.patch.size=true", "data.patch.size: must be one number of pixels"),
+        ("data.patch.size=[8, 8, 8]", "size is [8, 8, 8], and labelme needs one number or [height, width]"),
+        ("data.unpaired={volumes: {root: x}}", "data.unpaired: volumes and data.source labelme: one of them"),
     ],
 )
 def test_a_wrong_value_is_refused_in_words(write, override, words):
     (message,) = mistakes(write(yaml.safe_dump(SMALL)), [override])
     assert words in message
+
+
+VOLUMES = ["data.source={volumes: {root: x, meaning: channels, channels: {cell: 1}}}"]
+
+
+def test_volumes_have_their_own_sizes(write):
+    path = write(yaml.safe_dump(SMALL))
+    recipe = load(
+        path, [*VOLUMES, "data.patch.size=[16, 64, 64]", "data.unpaired={volumes: {root: y, images: null}}"]
+    )
+    assert recipe.data.patch.sides(recipe.data.rank) == (16, 64, 64)
+    assert recipe.data.unpaired.arguments["images"] is None
+    assert load(write(recipe.to_yaml())) == recipe
+    assert load(path, [*VOLUMES, "data.patch.size=64"]).data.patch.sides(3) == (64, 64, 64)
+    assert "volumes are not resized" in mistakes(path, [*VOLUMES, "data.resize=[64, 64]"])[0]
+    assert "[depth, height, width]" in mistakes(path, [*VOLUMES, "data.patch.size=[64, 64]"])[0]
+    assert (
+        "data.source.volumes.channels.cell"
+        in mistakes(path, ["data.source={volumes: {root: x, channels: {cell: -1}}}"])[0]
+    )
+
+
+def test_classes_that_overlap_are_not_for_softmax(write):
+    path = write(yaml.safe_dump(SMALL))
+    assert not load(path, ["data.exclusive=false"]).data.exclusive
+    (message,) = mistakes(path, ["data.exclusive=false", "model.unet.activation=softmax"])
+    assert "data.exclusive is false; set it to sigmoid" in message
 
 
 @pytest.mark.parametrize("text", ["", "5", "[a]", "just words"])

@@ -12,6 +12,7 @@ from kerasseg.data.sources.images_masks import images_masks
 from kerasseg.data.sources.instances import instances
 from kerasseg.data.sources.labelme import labelme
 from kerasseg.data.sources.sartorius import sartorius
+from kerasseg.data.sources.volumes import volumes
 
 SOURCES: dict[str, Callable[..., list[Sample]]] = {
     "sartorius": sartorius,
@@ -19,4 +20,5 @@ SOURCES: dict[str, Callable[..., list[Sample]]] = {
     "images_masks": images_masks,
     "instances": instances,
     "coco": coco,
+    "volumes": volumes,
 }

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from kerasseg.annotations import masks as mask_files
 from kerasseg.data.sample import Annotation, Sample
-from kerasseg.data.sources.listing import Mistakes, annotated_size, by_stem, existing, folder_of, some
-from kerasseg.images import files
+from kerasseg.data.sources.listing import Mistakes, annotated_size, existing, folder_of, pairs, some
 
 
 def images_masks(
@@ -48,28 +47,13 @@ def images_masks(
         If anything is wrong with any file; all of it at once.
     """
     root, mistakes, samples = existing(root), Mistakes(), []
-    pairs = _pairs(root / images, root / masks, suffix, mistakes)
-    for name, (image, mask) in pairs.items():
+    for name, (image, mask) in pairs(root / images, root / masks, suffix, mistakes).items():
         with mistakes.noted():
             size = annotated_size(image, mask)
             annotate = partial(_annotate, mask, classes, colours)
             samples.append(Sample(name, image, size, annotate, folder_of(image, root)))
     mistakes.check()
     return some(samples, root, f"images in {images} and their masks in {masks}")
-
-
-def _pairs(images: Path, masks: Path, suffix: str, mistakes: Mistakes) -> dict[str, tuple[Path, Path]]:
-    """Match images and masks by name, and note those that stand alone."""
-    drawn = by_stem(masks, (path for path in files.find(masks) if path.stem.endswith(suffix)), mistakes)
-    same = {path for path in drawn.values() if suffix and images == masks}
-    shown = by_stem(images, (path for path in files.find(images) if path not in same), mistakes)
-    for name in shown.keys() - {mask.removesuffix(suffix) for mask in drawn}:
-        mistakes.add(
-            f"{shown[name]}: there is no mask {masks / (name + suffix)}.*; annotate it, or take it away"
-        )
-    for name in drawn.keys() - {image + suffix for image in shown}:
-        mistakes.add(f"{drawn[name]}: there is no image {images / name.removesuffix(suffix)}.* for this mask")
-    return {name: (path, drawn[name + suffix]) for name, path in shown.items() if name + suffix in drawn}
 
 
 def _annotate(mask: Path, classes: list[str], colours: Mapping[str, Sequence[int]] | None) -> Annotation:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,6 +10,9 @@ from kerasseg.data.sample import MissingData, Sample
 from kerasseg.errors import UserError
 from kerasseg.images import files
 from kerasseg.images.embedded import Embedded
+from kerasseg.images.volume import Volume
+
+Find = Callable[[Path], list[Path]]
 
 
 class Mistakes:
@@ -102,10 +105,10 @@ def annotated_size(image: Path, annotation: Path) -> tuple[int, int]:
 
 
 def check_size(
-    image: Path | Embedded,
-    size: tuple[int, int],
-    annotation: Path,
-    annotated: tuple[int, int],
+    image: Path | Embedded | Volume,
+    size: tuple[int, ...],
+    annotation: Path | Volume,
+    annotated: tuple[int, ...],
     key: str = "",
 ) -> None:
     """Refuse an annotation of another size than its image's.
@@ -123,11 +126,44 @@ def check_size(
         )
 
 
+def pairs(
+    images: Path, masks: Path, suffix: str, mistakes: Mistakes, find: Find = files.find
+) -> dict[str, tuple[Path, Path]]:
+    """Match images and masks by name, and note those that stand alone.
+
+    Parameters
+    ----------
+    images, masks : Path
+        Folders; where they are one and there is no suffix, each file is both.
+    suffix : str
+        What a mask's name has after its image's.
+    mistakes : Mistakes
+        Where they are noted.
+    find : callable
+        Lists the images in a folder.
+    """
+    drawn = by_stem(masks, (path for path in find(masks) if stem(path).endswith(suffix)), mistakes)
+    same = {path for path in drawn.values() if suffix and images == masks}
+    shown = by_stem(images, (path for path in find(images) if path not in same), mistakes)
+    for name in shown.keys() - {mask.removesuffix(suffix) for mask in drawn}:
+        mistakes.add(
+            f"{shown[name]}: there is no mask {masks / (name + suffix)}.*; annotate it, or take it away"
+        )
+    for name in drawn.keys() - {image + suffix for image in shown}:
+        mistakes.add(f"{drawn[name]}: there is no image {images / name.removesuffix(suffix)}.* for this mask")
+    return {name: (path, drawn[name + suffix]) for name, path in shown.items() if name + suffix in drawn}
+
+
+def stem(path: Path) -> str:
+    """Return a file's name without suffix, which may be of two parts: ``a`` of ``a.ome.tif``."""
+    return path.stem.removesuffix(".ome")
+
+
 def by_stem(folder: Path, paths: Iterable[Path], mistakes: Mistakes) -> dict[str, Path]:
     """Name images by their paths in `folder` without suffix, and note those that are not unique."""
     named: dict[str, Path] = {}
     for path in paths:
-        name = path.relative_to(folder).with_suffix("").as_posix()
+        name = path.relative_to(folder).with_name(stem(path)).as_posix()
         if name in named:
             mistakes.add(f"{path}: {named[name].name} has the same name; rename or remove one of them")
         named.setdefault(name, path)
@@ -153,5 +189,5 @@ def folder_of(image: Path, root: Path) -> dict[str, str]:
     return {"folder": (image.relative_to(root) if inside else image).parent.as_posix()}
 
 
-def _shown(size: tuple[int, int]) -> str:
-    return f"{size[0]} x {size[1]} (height x width)"
+def _shown(size: tuple[int, ...]) -> str:
+    return f"{' x '.join(map(str, size))} ({'depth x ' * (len(size) == 3)}height x width)"

@@ -1,0 +1,212 @@
+"""Volumes and their masks, by the same names: TIFF stacks, HDF5, OME-Zarrs or folders of slices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from kerasseg.annotations.masks import as_labels, as_mask
+from kerasseg.data.sample import Annotation, Sample
+from kerasseg.data.sources.listing import (
+    Mistakes,
+    by_stem,
+    check_size,
+    existing,
+    folder_of,
+    pairs,
+    some,
+    stem,
+)
+from kerasseg.errors import UserError, unknown
+from kerasseg.images import files, hdf5
+from kerasseg.images.header import Header
+from kerasseg.images.omezarr import is_zarr
+from kerasseg.images.volume import Volume
+
+SUFFIXES = (".tif", ".tiff", *hdf5.SUFFIXES)
+EXPECTED = "TIFF stacks, HDF5 files, OME-Zarrs or folders of slices"
+
+
+def volumes(
+    root: Path,
+    classes: list[str],
+    *,
+    images: str | None = "images",
+    masks: str = "masks",
+    suffix: str = "",
+    meaning: str = "ids",
+    channels: Mapping[str, int] | None = None,
+    axes: str | None = None,
+    mask_axes: str | None = None,
+    dataset: str | None = None,
+    mask_dataset: str | None = None,
+) -> list[Sample]:
+    """List volumes with masks of class ids, of a channel per class, or of instance ids.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the data.
+    classes : list of str
+        Names of the classes 1, 2, ...
+    images, masks : str, default "images" and "masks"
+        Folders in `root`. They may be one, as in ``"."``, where masks have a suffix, or image and mask lie
+        in one HDF5 file. Without images, None, each mask is its sample's image too, where only masks are
+        wanted.
+    suffix : str, default ""
+        What a mask's name has after its image's: ``_mask`` where ``a.tif`` has ``a_mask.tif``.
+    meaning : {"ids", "channels", "instances"}
+        What the numbers in a mask are: class ids; a channel per class, in which anything above 0 is of the
+        class; or a number for each object of the one class.
+    channels : mapping of str to int, optional
+        For "channels", each class's channel, from 0; by default they are in the order of `classes`.
+    axes, mask_axes : str, optional
+        What the stored axes are, such as ``"ZCYX"``, where files do not say.
+    dataset, mask_dataset : str, optional
+        Which of several in an HDF5 file.
+
+    Returns
+    -------
+    list of Sample
+        Of "channels" with masks ``(Z, Y, X, K)``, of the others with masks ``(Z, Y, X)``.
+
+    Raises
+    ------
+    MissingData
+        If there is no `root`.
+    UserError
+        If anything is wrong with any file, its voxels excepted, or with the arguments; all of it at once.
+    """
+    root, mistakes, samples = existing(root), Mistakes(), []
+    with mistakes.noted():
+        _check_meaning(meaning, classes, channels)
+        _check_apart(root, images, masks, suffix, dataset == mask_dataset)
+    mistakes.check()
+    places = [at if channels is None else channels[name] for at, name in enumerate(classes)]
+    annotate = partial(MEANINGS[meaning], classes=classes, places=places)
+    for name, (shown, drawn) in _found(root, images, masks, suffix, mistakes).items():
+        mask = Volume(drawn, mask_axes, mask_dataset)
+        image = Volume(shown, axes, dataset) if images is not None else mask
+        with mistakes.noted():
+            size, spacing = _checked(image, mask, places if meaning == "channels" else None)
+            attributes = folder_of(shown, root)
+            samples.append(Sample(name, image, size, partial(annotate, mask), attributes, spacing))
+    mistakes.check()
+    return some(samples, root, f"{EXPECTED} in {images or masks} and their masks in {masks}")
+
+
+def find(folder: Path) -> list[Path]:
+    """List the volumes in a folder and in its folders; one that holds 2-D images is itself a volume.
+
+    Raises
+    ------
+    UserError
+        If the folder does not exist.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder}: there is no such folder")
+    found = []
+    for path in sorted(path for path in folder.iterdir() if not path.name.startswith(".")):
+        if path.is_dir():
+            found += [path] if _is_volume(path) else find(path)
+        elif path.suffix.lower() in SUFFIXES:
+            found.append(path)
+    return found
+
+
+def _is_volume(folder: Path) -> bool:
+    if is_zarr(folder) or folder.suffix == ".zarr":
+        return True
+    planes = (path for path in sorted(folder.iterdir()) if path.suffix.lower() in files.SUFFIXES)
+    first = next(planes, None)
+    try:
+        return first is not None and files.header(first).pages == 1
+    except UserError:
+        return False  # what is wrong with it is told when it is listed
+
+
+def _found(
+    root: Path, images: str | None, masks: str, suffix: str, mistakes: Mistakes
+) -> dict[str, tuple[Path, Path]]:
+    if images is not None:
+        return pairs(root / images, root / masks, suffix, mistakes, find)
+    drawn = (path for path in find(root / masks) if stem(path).endswith(suffix))
+    named = by_stem(root / masks, drawn, mistakes)
+    return {name.removesuffix(suffix): (path, path) for name, path in named.items()}
+
+
+def _check_meaning(meaning: str, classes: list[str], channels: Mapping[str, int] | None) -> None:
+    if meaning not in MEANINGS:
+        raise UserError(f"data.source.volumes.meaning: {unknown('meaning', meaning, MEANINGS)}")
+    if meaning == "instances" and len(classes) > 1:
+        raise UserError(
+            f"data.classes names {', '.join(classes)}; instance ids tell objects of one class apart: name "
+            "one, or set data.source.volumes.meaning to ids or channels"
+        )
+    if channels is None:
+        return
+    key = "data.source.volumes.channels"
+    if meaning != "channels":
+        raise UserError(f"{key}: masks of {meaning} have one; leave it out, or set meaning to channels")
+    strangers = [f"{key}: {unknown('class', name, classes)}" for name in channels if name not in classes]
+    without = [
+        f"{key}: {name} has no channel; expected one for each class"
+        for name in classes
+        if name not in channels
+    ]
+    if strangers or without:
+        raise UserError(*strangers, *without)
+
+
+def _check_apart(root: Path, images: str | None, masks: str, suffix: str, same_dataset: bool) -> None:
+    if images is not None and root / images == root / masks and not suffix and same_dataset:
+        raise UserError(
+            f"data.source.volumes: images and masks are both all of {root / images}; tell them apart by a "
+            "suffix, or by dataset and mask_dataset where they lie in one HDF5 file"
+        )
+
+
+def _checked(
+    image: Volume, mask: Volume, places: Sequence[int] | None
+) -> tuple[tuple[int, ...], tuple | None]:
+    """Return size and spacing of an image that its mask belongs to."""
+    header, drawn = image.header(), mask.header()
+    check_size(image, header.size, mask, drawn.size)
+    _check_channels(mask, drawn, places)
+    return header.size, header.spacing or drawn.spacing
+
+
+def _check_channels(mask: Volume, header: Header, places: Sequence[int] | None) -> None:
+    if places is None and header.channels > 1:
+        raise UserError(
+            f"{mask}: the mask has {header.channels} channels; expected one number a voxel. Set "
+            "data.source.volumes.meaning to channels where each is a class"
+        )
+    if places is not None and max(places) >= header.channels:
+        raise UserError(
+            f"{mask}: the mask has {header.channels} channels, and a class is in channel {max(places)}, "
+            "counted from 0; set data.source.volumes.channels, or data.classes, to what the masks hold"
+        )
+
+
+def _of_ids(mask: Volume, classes: list[str], places: Sequence[int]) -> Annotation:
+    return Annotation(as_mask(mask.read_values()[..., 0], classes, mask))
+
+
+def _of_channels(mask: Volume, classes: list[str], places: Sequence[int]) -> Annotation:
+    return Annotation((mask.read_values()[..., places] > 0).astype(np.uint8))
+
+
+def _of_instances(mask: Volume, classes: list[str], places: Sequence[int]) -> Annotation:
+    labels = as_labels(mask.read_values()[..., 0], mask)
+    return Annotation((labels > 0).astype(np.uint8), labels)
+
+
+MEANINGS: dict[str, Callable[..., Annotation]] = {
+    "ids": _of_ids,
+    "channels": _of_channels,
+    "instances": _of_instances,
+}
