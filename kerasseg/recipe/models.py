@@ -63,3 +63,17 @@ class Unet(Model):
 
 
 AnyModel = one_of("model", Linknet, Unet)
+
+
+class Patchgan(Component):
+    """PatchGAN: scores for all patches of an image, or of an image and its mask (Isola et al. 2017)."""
+
+    name: ClassVar[str] = "patchgan"
+
+    base_filters: Positive = 64
+    """Channels of the first level; each level doubles them, up to eight times."""
+    levels: Positive = 3
+    """How often the image is halved."""
+
+
+AnyDiscriminator = one_of("discriminator", Patchgan)
