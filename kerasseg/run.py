@@ -10,14 +10,14 @@ from typing import Any
 
 import keras
 
-from kerasseg import environment, losses, postprocess, preparation, rundirectory
+from kerasseg import environment, postprocess, preparation, rundirectory
 from kerasseg.console import say
 from kerasseg.data.describe import describe, write_split
 from kerasseg.data.origin import is_synthetic
 from kerasseg.data.sample import Sample
-from kerasseg.data.split import Split
 from kerasseg.evaluation import Judgement, judge
 from kerasseg.images import files
+from kerasseg.learning import learn
 from kerasseg.models import MODELS, receptive_field, summary
 from kerasseg.prediction import halo
 from kerasseg.prediction.forward import forward
@@ -31,8 +31,7 @@ from kerasseg.serving.export import Export
 from kerasseg.serving.export import export as export_saved_model
 from kerasseg.serving.metadata import Metadata
 from kerasseg.training import devices
-from kerasseg.training.schedule import SCHEDULES
-from kerasseg.training.supervised import OPTIMIZERS, History, train
+from kerasseg.training.history import History
 
 
 def run(recipe: Recipe, *, directory: Path = Path("runs"), resume: bool = False) -> RunDirectory:
@@ -101,31 +100,6 @@ def build(recipe: Recipe, channels: int) -> keras.Model:
     """Build the recipe's model for images of any size."""
     outputs = len(recipe.data.classes) + (recipe.model.activation == "softmax")
     return MODELS[recipe.model.name]((None, None, channels), outputs, **recipe.model.arguments)
-
-
-def learn(recipe: Recipe, model: keras.Model, parts: Split, folder: Path, resume: bool) -> History:
-    """Train the model on the split's parts, and leave it with the weights of its best epoch."""
-    how = recipe.train
-    training, validation = preparation.streams(recipe, parts, model.input_shape[-1])
-    history = train(
-        model,
-        training,
-        validation,
-        loss=losses.LOSSES[recipe.loss.name](**recipe.loss.arguments),
-        optimizer=OPTIMIZERS[how.optimizer.name](**how.optimizer.arguments),
-        epochs=how.epochs,
-        steps_per_epoch=how.steps_per_epoch,
-        early_stopping=how.early_stopping and dict(how.early_stopping),
-        schedule=how.schedule and partial(SCHEDULES[how.schedule.name], **how.schedule.arguments),
-        threshold=recipe.evaluate.threshold,
-        activation=recipe.model.activation,
-        directory=folder,
-        seed=recipe.seed,
-        resume=resume,
-    )
-    if not history.rows:
-        raise KeyboardInterrupt  # before there was anything to go on with
-    return history
 
 
 def predictor(recipe: Recipe, model: keras.Model) -> Predictor:

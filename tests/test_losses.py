@@ -5,7 +5,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerasseg.losses import IGNORE, LOSSES, cross_entropy_loss, dice_loss, tversky_loss
+from kerasseg.errors import UserError
+from kerasseg.losses import (
+    IGNORE,
+    LOSSES,
+    absolute_loss,
+    cross_entropy_loss,
+    dice_loss,
+    least_squares_loss,
+    tversky_loss,
+)
 
 # Two images of 1 x 2 pixels, one class.
 TARGET = np.array([[[[1], [0]]], [[[0], [0]]]], np.uint8)
@@ -104,3 +113,42 @@ def test_half_precision_is_summed_in_float32(name):
 def test_volumes_are_summed_like_images(name):
     volume, guess = TARGET[:, None], GUESS[:, None]
     np.testing.assert_allclose(LOSSES[name]()(volume, guess), LOSSES[name]()(TARGET, GUESS), rtol=1e-6)
+
+
+def test_class_weights_multiply_each_class_before_the_mean():
+    both, guess = np.concatenate([TARGET, 1 - TARGET], axis=-1), np.concatenate([GUESS, GUESS], axis=-1)
+    for loss in LOSSES.values():
+        first, second = (loss()(both[..., k : k + 1], guess[..., k : k + 1]) for k in range(2))
+        weighted = loss(class_weights=[1.0, 6.0])(both, guess)
+        np.testing.assert_allclose(weighted, (first + 6.0 * second) / 2, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_weights_of_one_are_none(name):
+    both, guess = np.concatenate([TARGET, 1 - TARGET], axis=-1), np.concatenate([GUESS, GUESS], axis=-1)
+    loss = LOSSES[name]
+    np.testing.assert_array_equal(loss(class_weights=(1.0, 1.0))(both, guess), loss()(both, guess))
+
+
+def test_a_wrong_number_of_class_weights_is_refused():
+    with pytest.raises(UserError, match="3 numbers and there are 1 channels"):
+        LOSSES["dice"](class_weights=[1, 6, 1])(TARGET, GUESS)
+
+
+def test_least_squares_are_means_over_an_images_patches():
+    scores = np.array([[[[0.5], [1.0]]], [[[-1.0], [3.0]]]], np.float32)
+    np.testing.assert_allclose(least_squares_loss(scores, 1.0), [(0.25 + 0) / 2, (4 + 4) / 2])
+    np.testing.assert_allclose(least_squares_loss(scores, 0.0), [(0.25 + 1) / 2, (1 + 9) / 2])
+
+
+def test_absolute_differences_count_twice_as_in_minus_one_to_one():
+    image, back = np.array([[[[0.2, 0.4]]]], np.float32), np.array([[[[0.5, 0.2]]]], np.float32)
+    as_in_the_paper = np.mean(np.abs((2 * image - 1) - (2 * back - 1)))
+    np.testing.assert_allclose(absolute_loss(image, back), [as_in_the_paper], rtol=1e-6)
+    np.testing.assert_allclose(absolute_loss(image, back, [1.0, 3.5]), [0.3 + 3.5 * 0.2], rtol=1e-6)
+
+
+def test_absolute_differences_leave_out_ignored_pixels():
+    np.testing.assert_allclose(absolute_loss(TARGET[:1], GUESS[:1]), [2 * (0.2 + 0.4) / 2], rtol=1e-6)
+    target = np.array([[[[1], [IGNORE]]]], np.uint8)
+    np.testing.assert_allclose(absolute_loss(target, GUESS[:1]), [2 * 0.2], rtol=1e-6)

@@ -9,9 +9,17 @@ from pydantic import Field
 from kerasseg.recipe.section import Component, Share, one_of
 
 NotNegative = Annotated[float, Field(ge=0)]
+Weights = Annotated[tuple[NotNegative, ...], Field(strict=False, min_length=1)]
 
 
-class Combo(Component):
+class Loss(Component):
+    """What every loss can be told."""
+
+    class_weights: Weights | None = None
+    """What each class counts, as in data.classes (with softmax, the background first); null is 1 for each."""
+
+
+class Combo(Loss):
     """alpha * weighted cross-entropy + (1 - alpha) * Dice loss (Taghanaki et al. 2019)."""
 
     name: ClassVar[str] = "combo"
@@ -24,13 +32,13 @@ class Combo(Component):
     """Added above and below the Dice ratio, so that an empty image has one."""
 
 
-class Bce(Component):
+class Bce(Loss):
     """Plain cross-entropy of every class against the rest."""
 
     name: ClassVar[str] = "bce"
 
 
-class Dice(Component):
+class Dice(Loss):
     """One minus the soft Dice coefficient."""
 
     name: ClassVar[str] = "dice"
@@ -39,7 +47,7 @@ class Dice(Component):
     """Added above and below the ratio, so that an empty image has one."""
 
 
-class Focal(Component):
+class Focal(Loss):
     """Cross-entropy in which pixels that are nearly right count less (Lin et al. 2017)."""
 
     name: ClassVar[str] = "focal"
@@ -50,7 +58,7 @@ class Focal(Component):
     """Weight of the foreground (Lin's alpha)."""
 
 
-class Tversky(Component):
+class Tversky(Loss):
     """An overlap in which missing a pixel and adding one cost differently (Salehi et al. 2017)."""
 
     name: ClassVar[str] = "tversky"

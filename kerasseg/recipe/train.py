@@ -6,6 +6,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from kerasseg.recipe.losses import NotNegative, Weights
+from kerasseg.recipe.models import AnyDiscriminator, Patchgan
 from kerasseg.recipe.section import Component, Count, Positive, Rate, Section, one_of
 
 Decay = Annotated[float, Field(ge=0, lt=1)]
@@ -91,9 +93,54 @@ class Cosine(Component):
 AnySchedule = one_of("schedule", Plateau, Cosine)
 
 
-class Train(Section):
-    """How long, how fast and on what."""
+class Supervised(Component):
+    """Every image is learnt with its mask."""
 
+    name: ClassVar[str] = "supervised"
+
+
+class Adversarial(Component):
+    """Beside the loss, a discriminator judges masks with their images: Vox2Vox, in two dimensions pix2pix."""
+
+    name: ClassVar[str] = "adversarial"
+
+    discriminator: AnyDiscriminator = Patchgan()
+    """What judges."""
+    optimizer: AnyOptimizer = Adam()
+    """Of the discriminator; train.optimizer is the model's."""
+    weight: NotNegative = 5.0
+    """Of the loss beside the discriminator's opinion."""
+
+
+class Cycle(Component):
+    """Images and masks need not belong together: CycleGAN (Zhu et al. 2017)."""
+
+    name: ClassVar[str] = "cycle"
+
+    discriminator: AnyDiscriminator = Patchgan()
+    """What judges masks, and another one images."""
+    optimizer: AnyOptimizer = Adam()
+    """Of both discriminators; train.optimizer is that of the model and of its counterpart."""
+    cycle_weight: NotNegative = 10.0
+    """Of the distance of images and masks from themselves, there and back again."""
+    identity_weight: NotNegative = 5.0
+    """Of what a network changes that makes this kind; 0 where images have other channels than masks."""
+    class_weights: Weights | None = None
+    """What each class counts in distances of masks, as in data.classes; null is 1 for each."""
+    replay: Count = 0
+    """Past translations that discriminators may be shown again; the paper has 50."""
+    choose_by: Literal["cycle", "truth"] = "cycle"
+    """Which epoch is kept: images return best from a cycle, or the loss is lowest, where truth is known."""
+
+
+AnyEngine = one_of("engine", Supervised, Adversarial, Cycle)
+
+
+class Train(Section):
+    """How, how long, how fast and on what."""
+
+    engine: AnyEngine = Supervised()
+    """What the model learns from: targets, a discriminator beside them, or images and masks unpaired."""
     epochs: Positive = 50
     """Most epochs."""
     batch_size: Positive = 8

@@ -41,14 +41,21 @@ STYLE = {
     "legend.frameon": False,
 }
 
+CURVES = {
+    "Loss": {"loss": "training", "val_loss": "validation"},
+    "Dice": {"dice": "training", "val_dice": "validation"},
+    "Contest": {"generator_loss": "generator", "discriminator_loss": "discriminator"},
+}
+
 
 def curves(history: Sequence[Mapping[str, float]], best: int | None = None) -> bytes:
-    """Draw loss, Dice and learning rate against the epoch.
+    """Draw loss, Dice, what adversaries lose, and learning rate against the epoch, as far as they are known.
 
     Parameters
     ----------
     history : sequence of dict
-        One row an epoch, with `epoch`, `loss`, `val_loss`, `val_dice`, `learning_rate`, and `dice` if known.
+        One row an epoch, with `epoch`, `loss`, `val_loss`, `learning_rate`, and if known `dice`, `val_dice`,
+        `generator_loss` and `discriminator_loss`.
     best : int, optional
         The epoch to mark: the one whose weights were kept.
 
@@ -57,16 +64,17 @@ def curves(history: Sequence[Mapping[str, float]], best: int | None = None) -> b
     bytes
         SVG.
     """
-    with _figure(columns=3, width=9.6, height=2.7) as (figure, (loss, dice, rate)):
-        _lines(loss, history, {"loss": "training", "val_loss": "validation"}, "Loss")
-        _lines(dice, history, {"dice": "training", "val_dice": "validation"}, "Dice")
+    known = {title: labels for title, labels in CURVES.items() if set(labels) & set(history[0])}
+    columns = len(known) + 1
+    with _figure(columns=columns, width=3.2 * columns, height=2.7) as (figure, (*charts, rate)):
+        for axes, (title, labels) in zip(charts, known.items(), strict=True):
+            _lines(axes, history, labels, title)
+            _mark_epoch(axes, best)
+            axes.set(ylim=(0, 1) if title == "Dice" else None)
+            axes.legend()
         _lines(rate, history, {"learning_rate": "learning rate"}, "Learning rate", drawstyle="steps-mid")
-        dice.set_ylim(0, 1)
         rate.set(yscale="log", ylim=_limits([row["learning_rate"] for row in history]))
         rate.yaxis.set_minor_formatter("")
-        for axes in (loss, dice):
-            _mark_epoch(axes, best)
-            axes.legend()
         return _svg(figure)
 
 

@@ -16,11 +16,11 @@ from kerasseg.errors import UserError
 
 
 class TrainingDiverged(UserError):
-    """The loss became infinite or not a number."""
+    """A loss became infinite or not a number."""
 
 
 class StopOnDivergence(keras.callbacks.Callback):
-    """Stop at the first step whose loss is no finite number, and name its files.
+    """Stop at the first step that makes a loss or a score no finite number, and name its files.
 
     Parameters
     ----------
@@ -39,13 +39,14 @@ class StopOnDivergence(keras.callbacks.Callback):
         self.epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Look at the mean loss of the epoch so far: it stops being finite at the very step that does."""
-        if not math.isfinite(logs["loss"]):
-            names = ", ".join(self.training.names(self.epoch * self.steps + batch))
-            raise TrainingDiverged(
-                f"epoch {self.epoch + 1}, step {batch + 1}: the loss became {logs['loss']} at {names}; "
-                "look at these files, or lower train.optimizer.*.learning_rate"
-            )
+        """Look at the means of the epoch so far: they stop being finite at the very step that does."""
+        for name, value in logs.items():
+            if not math.isfinite(value):
+                files = ", ".join(self.training.names(self.epoch * self.steps + batch))
+                raise TrainingDiverged(
+                    f"epoch {self.epoch + 1}, step {batch + 1}: the {name} became {value} at {files}; "
+                    "look at these files, or lower train.optimizer.*.learning_rate"
+                )
 
 
 class Progress(keras.callbacks.Callback):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from kerasseg.images.files import write_atomically
 
 Row = dict[str, float]
 
+ALIKE = 1e-3
+"""Mean difference, in probability, between answers to different images under which they are one answer."""
+
 
 @dataclass(frozen=True)
 class History:
@@ -21,10 +25,11 @@ class History:
     Parameters
     ----------
     rows : list of dict
-        One an epoch: ``epoch`` (from 1), ``loss``, ``dice``, ``val_loss``, ``val_dice``, ``learning_rate``,
-        ``seconds``.
+        One an epoch: ``epoch`` (from 1), ``loss``, ``val_loss``, ``learning_rate``, ``seconds``, and what
+        else an engine tells of itself, such as ``dice`` and ``val_dice``.
     stopped : str
-        Why it ended: ``"epochs"`` (all were done), ``"early stopping"`` or ``"interrupted"``.
+        Why it ended: ``"epochs"`` (all were done), ``"early stopping"``, ``"mode collapse"`` or
+        ``"interrupted"``.
     """
 
     rows: list[Row]
@@ -41,10 +46,28 @@ def best(rows: Sequence[Row]) -> Row | None:
     return min(rows, key=lambda row: np.nan_to_num(row["val_loss"], nan=np.inf), default=None)
 
 
+def ordered(logs: Mapping[str, float]) -> Row:
+    """What an engine logged: of training, then of validation, each time the loss first."""
+    names = sorted(logs, key=lambda name: (name.startswith("val_"), name not in ("loss", "val_loss"), name))
+    return {name: logs[name] for name in names}
+
+
+def line(row: Row, epochs: int) -> str:
+    """Say what an epoch came to, on one line."""
+    rest = ("epoch", "learning_rate", "seconds")
+    scores = "  ".join(f"{name} {value:.4f}" for name, value in row.items() if name not in rest)
+    rate, seconds = row["learning_rate"], row["seconds"]
+    return f"epoch {row['epoch']}/{epochs}  {scores}  learning rate {rate:.2g}  {seconds:.1f} s"
+
+
 def write(path: Path, rows: Sequence[Row]) -> None:
-    """Write rows as CSV, complete or not at all; `read` gives the very same numbers."""
+    """Write rows as CSV, complete or not at all; `read` gives the very same numbers.
+
+    The first row says which columns there are: what others have beside them is left out, what they lack is
+    no number.
+    """
     with write_atomically(path) as temporary, temporary.open("w", newline="") as file:
-        table = csv.DictWriter(file, fieldnames=list(rows[0]))
+        table = csv.DictWriter(file, list(rows[0]), restval=math.nan, extrasaction="ignore")
         table.writeheader()
         table.writerows(rows)
 
@@ -69,10 +92,18 @@ def degenerate(rows: Sequence[Row]) -> bool:
     Returns
     -------
     bool
-        True where the training loss fell and validation's Dice is less than a tenth of training's.
+        True where the training loss fell and validation's Dice is less than a tenth of training's; False
+        where either Dice is not known.
     """
     first, last = rows[0], rows[-1]
+    if not {"dice", "val_dice"} <= set(last):
+        return False
     return last["loss"] < first["loss"] and last["val_dice"] < 0.1 * last["dice"]
+
+
+def collapsed(rows: Sequence[Row]) -> bool:
+    """Whether the last epoch's networks answered different inputs alike: ``difference`` is under `ALIKE`."""
+    return bool(rows) and rows[-1].get("difference", math.inf) < ALIKE
 
 
 ADVICE = (

@@ -55,3 +55,33 @@ OPTIMIZERS: dict[str, Callable[..., keras.optimizers.Optimizer]] = {
     "adamw": AdamW,
     "sgd": keras.optimizers.SGD,
 }
+
+
+def renewed(
+    optimizer: keras.optimizers.Optimizer, variables: Sequence[keras.Variable]
+) -> keras.optimizers.Optimizer:
+    """Make an optimiser with the same arguments, ready for these variables.
+
+    Parameters
+    ----------
+    optimizer : keras.optimizers.Optimizer
+        Its arguments are used, and not itself: it may be made anywhere, while a strategy refuses one that was
+        made outside its scope, where this is to be called.
+    variables : sequence of keras.Variable
+        What it will change.
+
+    Returns
+    -------
+    keras.optimizers.Optimizer
+        Built. In float16 it scales losses, whose gradients would vanish.
+    """
+    optimizer = type(optimizer).from_config(optimizer.get_config())
+    if keras.config.dtype_policy().name == "mixed_float16":
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    optimizer.build(variables)
+    return optimizer
+
+
+def rate(optimizer: keras.optimizers.Optimizer) -> float:
+    """0.01 and not 0.009999999776: float32, in which an optimiser keeps its rate, holds seven digits."""
+    return float(f"{float(ops.convert_to_numpy(optimizer.learning_rate)):.7g}")

@@ -20,9 +20,10 @@ from kerasseg.recipe.normalisations import AnyNormalisation
 from kerasseg.recipe.recipe import Predict
 from kerasseg.recipe.section import Component, Section
 from kerasseg.recipe.sources import AnySource
-from kerasseg.recipe.train import AnyOptimizer, AnySchedule, EarlyStopping, Train
-from kerasseg.training import devices, schedule
-from kerasseg.training.supervised import OPTIMIZERS
+from kerasseg.recipe.train import AnyEngine, AnyOptimizer, AnySchedule, Cycle, EarlyStopping, Train
+from kerasseg.training import cycle, devices, schedule
+from kerasseg.training.engines import ENGINES
+from kerasseg.training.optimizers import OPTIMIZERS
 
 
 def components(annotation) -> dict[str, type[Component]]:
@@ -44,6 +45,8 @@ def parameters(function, leave: tuple[str, ...] = ()) -> dict:
 def choices(section: type[Section], key: str) -> set:
     return set(get_args(section.model_fields[key].annotation))
 
+
+REQUIRED = inspect.Parameter.empty
 
 FAMILIES = {
     "model": (AnyModel, models.MODELS, ("input_shape", "classes", "name")),
@@ -72,6 +75,16 @@ def test_optimizers_take_keras_arguments_with_keras_defaults():
         assert defaults_of(sections[name]).items() <= parameters(optimizer).items(), name
 
 
+def test_engines_take_the_numbers_of_their_sections():
+    sections = components(AnyEngine)
+    assert set(sections) == set(ENGINES)
+    built = {"discriminator", "optimizer", "loss", "threshold", "activation", "shape", "batch_size"}
+    for name, engine in ENGINES.items():
+        told = {key: value for key, value in defaults_of(sections[name]).items() if key not in built}
+        taken = {key: value for key, value in parameters(engine, built).items() if value is not REQUIRED}
+        assert told == taken, name
+
+
 @pytest.mark.parametrize(
     ("section", "function", "leave"),
     [
@@ -94,4 +107,5 @@ def test_choices_are_those_of_the_dicts():
     assert choices(Predict, "padding") == set(padding.PADDINGS)
     assert choices(Predict, "symmetries") == set(symmetries.SYMMETRIES)
     assert choices(Train, "precision") == set(devices.PRECISIONS)
+    assert choices(Cycle, "choose_by") == set(cycle.CRITERIA)
     assert choices(Train, "devices") == set(devices.DEVICES)

@@ -29,6 +29,14 @@ def test_one_epoch_and_no_number_can_be_drawn():
     assert lines(charts.curves([row(1), row(2, val_loss=float("nan"))])) == 4
 
 
+def test_there_is_a_chart_for_what_is_known():
+    contest = [row(epoch, generator_loss=2.0, discriminator_loss=1.0, difference=0.1) for epoch in (1, 2)]
+    assert lines(charts.curves(contest)) == 6
+    assert lines(charts.curves(contest, best=2)) == 9
+    bare = [{"epoch": 1, "loss": 1.0, "val_loss": 1.0, "learning_rate": 1e-3}]
+    assert lines(charts.curves(bare)) == 3
+
+
 def test_the_threshold_in_use_is_marked():
     curve = {"threshold": [0.1, 0.5, 0.9], "dice": [0.5, 0.8, 0.4], "iou": [0.4, 0.7, 0.3]}
     assert lines(charts.threshold_curve(curve, 0.5)) == 3

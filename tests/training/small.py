@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -21,9 +21,12 @@ from kerasseg.data.sample import Annotation, Sample
 from kerasseg.data.stream import Fixed, Stream
 from kerasseg.images import files
 from kerasseg.losses import LOSSES
-from kerasseg.training import checkpoint, supervised
+from kerasseg.training import checkpoint
 from kerasseg.training.history import History
+from kerasseg.training.loop import Pace, train
+from kerasseg.training.optimizers import OPTIMIZERS
 from kerasseg.training.schedule import plateau
+from kerasseg.training.supervised import supervised
 
 SIZE = (32, 32)
 STEPS = 3
@@ -32,11 +35,11 @@ ARGUMENTS = {"classes": ["cell"], "channels": 1, "batch_size": 2}
 
 def samples(directory: Path) -> list[Sample]:
     """Six grey noisy images, of which the brighter half is the cell."""
-    directory.mkdir(exist_ok=True)
+    directory.mkdir(parents=True, exist_ok=True)
     return [_sample(directory / f"{number}.png", np.random.default_rng(number)) for number in range(6)]
 
 
-def training(directory: Path) -> Stream:
+def flipped(directory: Path) -> Stream:
     return Stream(samples(directory), seed=3, augment=[{"HorizontalFlip": {"p": 0.5}}], **ARGUMENTS)
 
 
@@ -53,18 +56,35 @@ def model() -> keras.Model:
 
 
 def learn(
-    directory: Path, *, trained: keras.Model, resume: bool = False, epochs: int = 6, **changes
+    directory: Path, *, trained: keras.Model, optimizer: keras.optimizers.Optimizer | None = None, **changes
 ) -> History:
     """Train `trained`, by default on everything as above."""
-    arguments = {
-        "training": training(directory / "data"),
-        "validation": Fixed(samples(directory / "data")[:3], **ARGUMENTS),
-        "loss": LOSSES["combo"](),
-        "optimizer": supervised.OPTIMIZERS["adam"](0.02),
-        "schedule": partial(plateau, patience=1, factor=0.5),
-        "seed": 3,
-    }
-    return supervised.train(trained, directory=directory, resume=resume, epochs=epochs, **arguments | changes)
+    engine = supervised(trained, loss=LOSSES["combo"](), optimizer=optimizer or OPTIMIZERS["adam"](0.02))
+    return go(engine, directory, **changes)
+
+
+def go(
+    engine: keras.Model,
+    directory: Path,
+    *,
+    resume: bool = False,
+    training: Stream | None = None,
+    validation: Fixed | None = None,
+    watching: Sequence[keras.callbacks.Callback] = (),
+    **pace,
+) -> History:
+    """Train an engine on the images as above, while the rate falls."""
+    schedule = partial(plateau, patience=1, factor=0.5)
+    return train(
+        engine,
+        training or flipped(directory / "data"),
+        validation or Fixed(samples(directory / "data")[:3], **ARGUMENTS),
+        Pace(**{"epochs": 6, "schedule": schedule} | pace),
+        directory=directory,
+        seed=3,
+        resume=resume,
+        watching=watching,
+    )
 
 
 def die(*_, **__) -> None:

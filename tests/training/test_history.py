@@ -1,5 +1,7 @@
 """Rows, their file, and what they give away."""
 
+import math
+
 import pytest
 
 from kerasseg.training import history
@@ -42,3 +44,37 @@ def test_the_best_epoch_is_the_first_of_the_lowest_and_never_nan():
 )
 def test_lagging_batch_statistics_are_noticed(last, expected):
     assert history.degenerate([row(1), last]) == expected
+
+
+def test_what_an_engine_logs_stands_in_order():
+    logs = {"val_dice": 0.1, "discriminator_loss": 0.2, "val_loss": 0.3, "dice": 0.4, "loss": 0.5}
+    assert list(history.ordered(logs)) == ["loss", "dice", "discriminator_loss", "val_loss", "val_dice"]
+
+
+def test_the_first_row_says_which_columns_there_are(tmp_path):
+    first, second = row(1), {**row(2), "difference": 0.1}
+    del second["dice"]
+    history.write(tmp_path / "history.csv", [first, second])
+    again = history.read(tmp_path / "history.csv")
+    assert list(again[1]) == list(first)
+    assert math.isnan(again[1]["dice"])
+
+
+def test_a_line_tells_whatever_there_is():
+    told = history.line(
+        {"epoch": 3, "loss": 0.5, "difference": 0.25, "learning_rate": 1e-3, "seconds": 2.0}, 9
+    )
+    assert told == "epoch 3/9  loss 0.5000  difference 0.2500  learning rate 0.001  2.0 s"
+
+
+def test_answers_that_differ_by_nothing_are_a_collapse():
+    assert not history.collapsed([])
+    assert not history.collapsed([row(1)])
+    assert not history.collapsed([{**row(1), "difference": 0.0}, {**row(2), "difference": 0.01}])
+    assert not history.collapsed([{**row(1), "difference": math.nan}])
+    assert history.collapsed([row(1), {**row(2), "difference": 1e-4}])
+
+
+def test_without_both_dice_nothing_is_said_of_batch_statistics():
+    rows = [{"loss": 0.5, "val_dice": 0.0}, {"loss": 0.4, "val_dice": 0.0}]
+    assert not history.degenerate(rows)

@@ -1,0 +1,222 @@
+"""Train whatever learns on images with targets: the story of a training, epoch by epoch.
+
+What learns is an engine: a compiled `keras.Model` that knows its own steps, from `supervised`, `adversarial`
+or `cycle`. Its ``val_loss`` is what it is chosen by.
+
+An epoch is a function of the state before it and of its number alone. Its batches are a slice of an endless
+stream, what its layers draw comes from (seed, epoch), and its learning rate follows from the validation
+losses so far. So a training that was killed at any moment goes on from its last checkpoint and, on a CPU,
+ends with the very weights that it would have had.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from kerasseg.console import say
+from kerasseg.data.pipeline import dataset
+from kerasseg.data.stream import Stream
+from kerasseg.errors import UserError
+from kerasseg.training import checkpoint, history
+from kerasseg.training.callbacks import Progress, StopOnDivergence, tensorboard
+from kerasseg.training.history import History, Row
+from kerasseg.training.optimizers import rate
+from kerasseg.training.schedule import stop
+
+Schedule = Callable[..., float]
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long a training goes on, and how fast.
+
+    Parameters
+    ----------
+    epochs : int
+        Most epochs.
+    steps_per_epoch : int, optional
+        One pass over the training samples by default.
+    early_stopping : mapping, optional
+        Arguments of `kerasseg.training.schedule.stop`; none by default.
+    schedule : callable, optional
+        One of `kerasseg.training.schedule.SCHEDULES`, its arguments filled in; a constant rate by default.
+    """
+
+    epochs: int
+    steps_per_epoch: int | None = None
+    early_stopping: Mapping[str, int] | None = None
+    schedule: Schedule | None = None
+
+    def rate(self, rows: Sequence[Row], initial: float) -> float:
+        """Learning rate of the epoch after these."""
+        return self.schedule(_losses(rows), initial, self.epochs) if self.schedule else initial
+
+    def stopped(self, rows: Sequence[Row]) -> str | None:
+        """Why there is no epoch after these; None where there is one."""
+        if history.collapsed(rows):
+            return "mode collapse"
+        if self.early_stopping and stop(_losses(rows), **self.early_stopping):
+            return "early stopping"
+        return "epochs" if len(rows) >= self.epochs else None
+
+
+def train(
+    engine: keras.Model,
+    training: Stream,
+    validation: Stream,
+    pace: Pace,
+    *,
+    directory: Path,
+    seed: int,
+    resume: bool = False,
+    watching: Sequence[keras.callbacks.Callback] = (),
+) -> History:
+    """Train until epochs or patience run out, and leave all networks with the weights of the best epoch.
+
+    Parameters
+    ----------
+    engine : keras.Model
+        Compiled, its optimisers built.
+    training : Stream
+        Endless batches.
+    validation : Stream
+        As many batches as its length.
+    pace : Pace
+        How long, and how fast.
+    directory : Path
+        Gets ``history.csv``, ``checkpoints/`` and, where TensorBoard is installed, ``tensorboard/``.
+    seed : int
+        Of what layers draw.
+    resume : bool
+        Whether to go on from the last checkpoint in `directory`.
+    watching : sequence of keras.callbacks.Callback
+        Called before an epoch is kept: what they add to its logs stands in its row.
+
+    Returns
+    -------
+    History
+        Of all epochs, those before a resumption included. After Ctrl-C, of those that were completed.
+
+    Raises
+    ------
+    TrainingDiverged
+        If a loss is no longer a number; names the files of the step. The last checkpoint stays.
+    UserError
+        If `directory` holds checkpoints that were not to be resumed.
+    """
+    steps = pace.steps_per_epoch or len(training)
+    between = BetweenEpochs(engine, pace, directory, seed)  # before a checkpoint brings its own rates
+    between.rows = _start(directory / "checkpoints", engine, resume)
+    done = len(between.rows)
+    callbacks = [*watching, between, StopOnDivergence(training, steps), Progress(pace.epochs, steps)]
+    try:
+        if not between.stopped:
+            engine.fit(
+                dataset(training, start=done * steps),
+                validation_data=dataset(validation, stop=len(validation)),
+                initial_epoch=done,
+                epochs=pace.epochs,
+                steps_per_epoch=steps,
+                callbacks=[*callbacks, *tensorboard(directory)],
+                shuffle=False,
+                verbose=0,
+            )
+    except KeyboardInterrupt:
+        return _finish(directory, engine, "interrupted")
+    return _finish(directory, engine, between.stopped)
+
+
+class BetweenEpochs(keras.callbacks.Callback):
+    """Do what is to be done before and after each epoch; what it needs to know is in `rows`.
+
+    Parameters
+    ----------
+    engine : keras.Model
+        Its optimisers have the rates to begin with.
+    pace : Pace
+        How long, and how fast.
+    directory : Path
+        Gets ``history.csv`` and ``checkpoints/``.
+    seed : int
+        Of what layers draw.
+
+    Attributes
+    ----------
+    rows : list of dict
+        History so far.
+    """
+
+    def __init__(self, engine: keras.Model, pace: Pace, directory: Path, seed: int) -> None:
+        super().__init__()
+        self.pace, self.directory, self.seed, self.rows = pace, directory, seed, []
+        self.initial = [rate(optimizer) for optimizer in _optimizers(engine)]
+
+    @property
+    def stopped(self) -> str | None:
+        """Why there is no next epoch; None where there is one."""
+        return self.pace.stopped(self.rows)
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Make learning rates and what layers draw follow from the history and the epoch's number alone."""
+        self.started = time.monotonic()
+        self.rates = [self.pace.rate(self.rows, initial) for initial in self.initial]
+        for optimizer, value in zip(_optimizers(self.model), self.rates, strict=True):
+            optimizer.learning_rate = value
+        _seed(self.model, self.seed, epoch)
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Keep and say what the epoch came to."""
+        seconds = round(time.monotonic() - self.started, 2)
+        rest = {"learning_rate": self.rates[0], "seconds": seconds}
+        self.rows.append({"epoch": epoch + 1, **history.ordered(logs), **rest})
+        checkpoint.save(self.directory / "checkpoints", self.model, self.rows)
+        history.write(self.directory / "history.csv", self.rows)
+        _say(self.rows, self.pace.epochs)
+        self.model.stop_training = self.stopped is not None
+
+
+def _start(checkpoints: Path, engine: keras.Model, resume: bool) -> list[Row]:
+    """History so far, with `engine` brought to its end."""
+    if resume:
+        return checkpoint.load_last(checkpoints, engine)
+    if checkpoint.last(checkpoints):
+        raise UserError(f"{checkpoints}: a training was begun here; resume it, or choose another directory")
+    return []
+
+
+def _finish(directory: Path, engine: keras.Model, stopped: str) -> History:
+    """Bring `engine` to its best epoch; what counts is what the last checkpoint says, also after Ctrl-C."""
+    rows = checkpoint.rows(directory / "checkpoints")
+    if rows:
+        history.write(directory / "history.csv", rows)
+    checkpoint.load_best(directory / "checkpoints", engine, rows)
+    return History(rows, stopped)
+
+
+def _losses(rows: Sequence[Row]) -> list[float]:
+    return [row["val_loss"] for row in rows]
+
+
+def _optimizers(engine: keras.Model) -> list[keras.optimizers.Optimizer]:
+    """Those of an engine, first the one whose rate the history shows; one schedule is for all."""
+    against = getattr(engine, "discriminator_optimizer", None)
+    return [engine.optimizer, against] if against else [engine.optimizer]
+
+
+def _seed(engine: keras.Model, seed: int, epoch: int) -> None:
+    """Make what the layers draw in an epoch depend on nothing that happened before."""
+    states = [variable for variable in engine.variables if variable.name == "seed_generator_state"]
+    for index, state in enumerate(states):
+        state.assign(np.random.SeedSequence((seed, epoch, index)).generate_state(2))
+
+
+def _say(rows: list[Row], epochs: int) -> None:
+    say(history.line(rows[-1], epochs))
+    if history.degenerate(rows):
+        say(history.ADVICE.format(**rows[-1]), style="yellow")
