@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,10 @@ class Metadata:
         Of the model's head.
     threshold : float
         From which probability on a pixel belongs to a class.
-    stride : int
-        What the sizes of tiles are multiples of, so that none is padded.
+    stride : tuple of int
+        What the sizes of tiles are multiples of, so that none is padded: a number for each axis in space.
+    exclusive : bool
+        Whether a pixel is of one class at most; otherwise each class is decided by the threshold alone.
     weights : str
         SHA-256 of the weights: two models that answer differently have two.
     """
@@ -36,7 +38,8 @@ class Metadata:
     resize: tuple[int, int] | None
     activation: str
     threshold: float
-    stride: int
+    stride: tuple[int, ...]
+    exclusive: bool = True
     weights: str = ""
 
     @property
@@ -44,13 +47,18 @@ class Metadata:
         """K, the probabilities of a pixel."""
         return len(self.classes) + (self.activation == "softmax")
 
+    @property
+    def rank(self) -> int:
+        """Axes in space: 2 of images, 3 of volumes."""
+        return len(self.stride)
+
     def to_json(self) -> str:
         """Write it as the signature `metadata` gives it."""
         return json.dumps(asdict(self), ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> Metadata:
-        """Read it back; what a newer kerasseg may add is left out.
+        """Read it back; what a newer kerasseg may add is left out, what an older one left out is as it was.
 
         Raises
         ------
@@ -59,9 +67,10 @@ class Metadata:
         """
         told = json.loads(text)
         try:
-            known = {name: told[name] for name in cls.__dataclass_fields__}
-        except (TypeError, KeyError) as error:
-            raise ValueError(f"{error} is missing") from error
-        known["classes"] = tuple(known["classes"])
-        known["resize"] = known["resize"] and tuple(known["resize"])
-        return cls(**known)
+            known = cls(**{name: told[name] for name in cls.__dataclass_fields__ if name in told})
+        except TypeError as error:
+            raise ValueError(f"it says too little: {error}") from error
+        images_only = isinstance(known.stride, int)  # before there were volumes, one number was enough
+        stride = [known.stride] * 2 if images_only else known.stride
+        resize = known.resize and tuple(known.resize)
+        return replace(known, classes=tuple(known.classes), stride=tuple(stride), resize=resize)
