@@ -82,7 +82,7 @@ def normalise(image: tf.Tensor, method: str, dtype: tf.DType) -> tf.Tensor:
         image = tf.debugging.check_numerics(image, "the image holds NaN or infinite values")
     if method == "dtype":
         return image / dtype.max if dtype.is_integer else _already_normalised(image)
-    pixels = tf.reshape(image, (tf.shape(image)[0], -1, 1, image.shape[-1]))  # (B, all of space, 1, C)
+    pixels = tf.reshape(image, (tf.shape(image)[0], -1, image.shape[-1]))  # (B, pixels, C)
     low, high = _percentiles(pixels) if method == "percentile" else _ends(pixels)
     span = tf.where(high > low, high - low, 1.0)
     return tf.reshape(tf.clip_by_value((pixels - low) / span, 0.0, 1.0), tf.shape(image))
@@ -99,8 +99,8 @@ def _ends(pixels: tf.Tensor) -> list[tf.Tensor]:
 
 
 def _percentiles(pixels: tf.Tensor) -> list[tf.Tensor]:
-    """Interpolate between the two nearest ranks, in float64 as NumPy does."""
-    ranked = tf.sort(tf.transpose(pixels, (0, 3, 2, 1)), axis=-1)
+    """Interpolate between the two nearest ranks, in float64 as NumPy does: (B, 1, C) each."""
+    ranked = tf.sort(tf.transpose(pixels, (0, 2, 1)), axis=-1)
     last = tf.shape(ranked)[-1] - 1
     found = []
     for percentile in (LOW, HIGH):
@@ -109,7 +109,7 @@ def _percentiles(pixels: tf.Tensor) -> list[tf.Tensor]:
         nearest = tf.gather(ranked, [below, tf.minimum(below + 1, last)], axis=-1)
         lower, upper = tf.unstack(tf.cast(nearest, tf.float64), axis=-1)
         value = lower + (upper - lower) * (place - tf.floor(place))
-        found.append(tf.cast(tf.transpose(value, (0, 2, 1))[:, None], tf.float32))
+        found.append(tf.cast(value[:, None], tf.float32))
     return found
 
 

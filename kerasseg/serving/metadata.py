@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
+
+ADDED = {"exclusive": True}  # what exports from before there were volumes do not say
 
 
 @dataclass(frozen=True)
@@ -67,10 +69,12 @@ class Metadata:
         """
         told = json.loads(text)
         try:
-            known = cls(**{name: told[name] for name in cls.__dataclass_fields__ if name in told})
-        except TypeError as error:
-            raise ValueError(f"it says too little: {error}") from error
-        images_only = isinstance(known.stride, int)  # before there were volumes, one number was enough
-        stride = [known.stride] * 2 if images_only else known.stride
-        resize = known.resize and tuple(known.resize)
-        return replace(known, classes=tuple(known.classes), stride=tuple(stride), resize=resize)
+            told = ADDED | told
+            known = {name: told[name] for name in cls.__dataclass_fields__}
+        except (TypeError, KeyError) as error:
+            raise ValueError(f"{error} is missing") from error
+        known["classes"] = tuple(known["classes"])
+        known["resize"] = known["resize"] and tuple(known["resize"])
+        images_only = isinstance(known["stride"], int)
+        known["stride"] = (known["stride"],) * 2 if images_only else tuple(known["stride"])
+        return cls(**known)
