@@ -10,6 +10,7 @@ import keras
 from kerasseg import losses, models, preparation
 from kerasseg.data.split import Split
 from kerasseg.data.stream import Stream
+from kerasseg.models import receptive_field
 from kerasseg.recipe import Recipe
 from kerasseg.training.engines import ENGINES
 from kerasseg.training.history import History
@@ -25,7 +26,7 @@ def learn(recipe: Recipe, model: keras.Model, parts: Split, folder: Path, resume
     """Train the model on the split's parts, and leave it with the weights of its best epoch."""
     unpaired = recipe.train.engine.name == "cycle"
     batches = preparation.unpaired if unpaired else preparation.streams
-    training, validation = batches(recipe, parts, model.input_shape[-1])
+    training, validation = batches(recipe, parts, model.input_shape[-1], receptive_field.stride(model))
     with model.distribute_strategy.scope():
         engine = build(recipe, model, training)
     watching = [Samples(validation, folder / "samples")] if unpaired else []

@@ -69,11 +69,10 @@ def predict(
     to = to or ("tiff" if what == "probabilities" else "png")
     wanted = Wanted(what, to, told.classes, threshold, told.activation, _number(model.instances))
     settings = halo.settled(dict(amended(model.tiles, **tiles)), model.radius, told.stride)
-    tiling = {**settings, "multiple_of": told.stride}
     asked = {"model": told.weights, "engine": model.engine, "what": what, "threshold": threshold}
     asked |= {"predict": settings}
     asked |= {"instances": model.instances.model_dump(mode="json")} if what == "labels" else {}
-    with predictor(model, tiling, scheduler, axes) as answering:
+    with predictor(model, settings, scheduler, axes) as answering:
         segment_one = partial(segment, predictor=answering, wanted=wanted, axes=axes, force=force)
         _each(images, out, wanted.suffix, asked, segment_one, force)
 

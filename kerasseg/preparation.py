@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from kerasseg.data.collect import channels, collect
 from kerasseg.data.sample import Sample
 from kerasseg.data.split import Split, split
-from kerasseg.data.stream import Fixed, Stream
+from kerasseg.data.stream import MULTIPLE_OF, Fixed, Stream
 from kerasseg.data.unpaired import Unpaired
 from kerasseg.images.normalise import NORMALISATIONS, Minmax, Normalisation
 from kerasseg.recipe import Recipe
@@ -39,21 +40,25 @@ def normalisation(recipe: Recipe) -> Normalisation:
     return NORMALISATIONS[told.name](**told.arguments)
 
 
-def streams(recipe: Recipe, parts: Split, channels: int) -> tuple[Stream, Fixed]:
-    """Make the batches to learn from and those to watch."""
-    common = _batching(recipe, channels)
+def streams(
+    recipe: Recipe, parts: Split, channels: int, multiple_of: int | Sequence[int] = MULTIPLE_OF
+) -> tuple[Stream, Fixed]:
+    """Make the batches to learn from and those to watch, of sides that are multiples of the model's stride."""
+    common = _batching(recipe, channels, multiple_of)
     training = Stream(parts.train, augment=recipe.data.augment, seed=recipe.seed, **common)
     return training, Fixed(parts.validation, **common)
 
 
-def unpaired(recipe: Recipe, parts: Split, channels: int) -> tuple[Unpaired, Fixed]:
+def unpaired(
+    recipe: Recipe, parts: Split, channels: int, multiple_of: int | Sequence[int] = MULTIPLE_OF
+) -> tuple[Unpaired, Fixed]:
     """Make batches of images and of masks that are not theirs, and those to watch."""
-    told, (training, validation) = recipe.data, streams(recipe, parts, channels)
+    told, (training, validation) = recipe.data, streams(recipe, parts, channels, multiple_of)
     seed = (recipe.seed + ANOTHER) % 2**32
     if told.unpaired is None:
         return Unpaired(training, training.reseeded(seed)), validation
     # The masks' own images are not looked at; minmax is what any of them can be brought into [0, 1] by.
-    common = _batching(recipe, None) | {"normalise": Minmax()}
+    common = _batching(recipe, None, multiple_of) | {"normalise": Minmax()}
     masks = Stream(_collected(told, told.unpaired, ANOTHER), augment=told.augment, seed=seed, **common)
     return Unpaired(training, masks), validation
 
@@ -69,7 +74,7 @@ def _collected(told: Data, source: Source, seed: int = 0) -> list[Sample]:
     )
 
 
-def _batching(recipe: Recipe, channels: int | None) -> dict[str, Any]:
+def _batching(recipe: Recipe, channels: int | None, multiple_of: int | Sequence[int]) -> dict[str, Any]:
     """Gather what all streams of a recipe are told."""
     told = recipe.data
     return {
@@ -78,6 +83,7 @@ def _batching(recipe: Recipe, channels: int | None) -> dict[str, Any]:
         "normalise": normalisation(recipe),
         "resize": told.resize,
         "patch": told.patch and dict(told.patch),
+        "multiple_of": multiple_of,
         "batch_size": recipe.train.batch_size,
         "activation": recipe.model.activation,
     }

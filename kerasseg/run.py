@@ -21,7 +21,6 @@ from kerasseg.learning import learn
 from kerasseg.models import MODELS, receptive_field, summary
 from kerasseg.prediction import halo
 from kerasseg.prediction.forward import forward
-from kerasseg.prediction.predict import STRIDE
 from kerasseg.prediction.predictor import Predictor
 from kerasseg.recipe import Recipe
 from kerasseg.report import page, pictures
@@ -97,9 +96,11 @@ def show_examples(samples: list[Sample], folder: Path) -> None:
 
 
 def build(recipe: Recipe, channels: int) -> keras.Model:
-    """Build the recipe's model for images of any size."""
+    """Build the recipe's model for images or volumes of any size."""
     outputs = len(recipe.data.classes) + (recipe.model.activation == "softmax")
-    return MODELS[recipe.model.name]((None, None, channels), outputs, **recipe.model.arguments)
+    return MODELS[recipe.model.name](
+        (*(None,) * recipe.data.rank, channels), outputs, **recipe.model.arguments
+    )
 
 
 def predictor(recipe: Recipe, model: keras.Model) -> Predictor:
@@ -109,7 +110,7 @@ def predictor(recipe: Recipe, model: keras.Model) -> Predictor:
         model.input_shape[-1],
         preparation.normalisation(recipe),
         recipe.data.resize,
-        halo.settled(dict(recipe.predict), receptive_field.radius(model), STRIDE),
+        halo.settled(dict(recipe.predict), receptive_field.radius(model), receptive_field.stride(model)),
     )
 
 
@@ -166,7 +167,8 @@ def metadata(recipe: Recipe, model: keras.Model) -> Metadata:
         resize=recipe.data.resize,
         activation=recipe.model.activation,
         threshold=recipe.evaluate.threshold,
-        stride=STRIDE,
+        stride=receptive_field.stride(model),
+        exclusive=recipe.data.exclusive,
     )
 
 

@@ -50,8 +50,8 @@ class Batches:
         Images in a batch.
     activation : {"sigmoid", "softmax"}
         With softmax the targets have the background as their first channel.
-    multiple_of : int
-        What every side of a batch's images is a multiple of: the model's stride.
+    multiple_of : int or sequence of int
+        What every side of a batch's images, or each of them, is a multiple of: the model's stride.
     budget : int
         Bytes of prepared samples to keep in memory.
 
@@ -75,7 +75,7 @@ class Batches:
         patch: Mapping[str, Any] | None = None,
         batch_size: int = 8,
         activation: str = "sigmoid",
-        multiple_of: int = MULTIPLE_OF,
+        multiple_of: int | Sequence[int] = MULTIPLE_OF,
         budget: int = BUDGET,
     ) -> None:
         if not samples:
@@ -212,14 +212,17 @@ class Fixed(Batches):
         return self._windows[index * self.batch_size : (index + 1) * self.batch_size]
 
 
-def _shape(sizes: Sequence[Place], patch: Mapping[str, Any] | None, multiple_of: int) -> Place:
+def _shape(
+    sizes: Sequence[Place], patch: Mapping[str, Any] | None, multiple_of: int | Sequence[int]
+) -> Place:
     """Find the one size that all images of a batch have."""
     if patch is not None:
         sizes = [tuple(np.broadcast_to(patch["size"], len(sizes[0])).tolist())]
     different = sorted(set(sizes))
     if len(different) > 1:
         raise UserError(_several_sizes(different))
-    return tuple(-(-side // multiple_of) * multiple_of for side in different[0])
+    multiples = np.broadcast_to(multiple_of, len(different[0])).tolist()
+    return tuple(-(-side // of) * of for side, of in zip(different[0], multiples, strict=True))
 
 
 def _several_sizes(different: Sequence[Place]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,17 +14,27 @@ AUTO = "auto"
 SHARE = 8  # of a tile is context on each side where no number is right: 32 of 256 pixels
 
 
-def settled(tiles: Mapping[str, Any], radius: tuple[int, ...] | None, multiple_of: int) -> dict[str, Any]:
-    """Take the settings of tiles, among them ``tile`` and ``overlap``, and give the overlap in pixels.
+def settled(
+    tiles: Mapping[str, Any], radius: tuple[int, ...] | None, stride: tuple[int, ...]
+) -> dict[str, Any]:
+    """Take the settings of tiles, among them ``tile`` and ``overlap``, and suit them to a model.
 
     Parameters
     ----------
     tiles : mapping
         Keyword arguments of `kerasseg.prediction.predict.predicted_bands`, with an overlap that may be auto.
-    radius, multiple_of
-        As :func:`overlap` takes them.
+    radius : tuple of int or None
+        How far the model sees; see :func:`overlap`.
+    stride : tuple of int
+        Of the model, along each axis; see `kerasseg.models.receptive_field.stride`.
+
+    Returns
+    -------
+    dict
+        The same with the overlap in pixels, and with ``multiple_of``.
     """
-    return {**tiles, "overlap": overlap(tiles["overlap"], radius, tiles["tile"], multiple_of)}
+    pixels = overlap(tiles["overlap"], radius, tiles["tile"], math.lcm(*stride))
+    return {**tiles, "overlap": pixels, "multiple_of": stride}
 
 
 def overlap(told: int | str, radius: tuple[int, ...] | None, tile: int, multiple_of: int) -> int:

@@ -8,7 +8,7 @@ from kerasseg.images.normalise import Dtype, Minmax, Percentile
 from kerasseg.serving import card
 from kerasseg.serving.metadata import Metadata
 
-CELLS = Metadata(("cell", "dust"), 3, Percentile(), (256, 320), "sigmoid", 0.4, 32)
+CELLS = Metadata(("cell", "dust"), 3, Percentile(), (256, 320), "sigmoid", 0.4, (32, 32))
 
 
 @pytest.fixture
