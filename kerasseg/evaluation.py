@@ -129,7 +129,7 @@ def judge(
         if resized
         else None,
         instances=objects.scores(found, classes) if found else None,
-        threshold_curve=pixel.threshold_curve(by_threshold, THRESHOLDS),
+        threshold_curve=pixel.threshold_curve(by_threshold, THRESHOLDS, classes),
         seconds_per_image=round(seconds, 3),
         seams=_seams(samples, predictor),
     )
