@@ -187,7 +187,8 @@ def threshold_counts(probabilities: np.ndarray, mask: np.ndarray, thresholds: Se
     probabilities : np.ndarray
         (..., K) float32, the foreground classes only.
     mask : np.ndarray
-        (...) uint8 class ids, 255 ignored; or (..., K) of 0, 1 and 255 where classes do not exclude each other.
+        (...) uint8 class ids, 255 ignored; or (..., K) of 0, 1 and 255 where classes do not exclude each
+        other.
     thresholds : sequence of float
         T rising thresholds; a pixel is predicted where its probability is at least the threshold.
 
@@ -235,8 +236,8 @@ def threshold_curve(
     Returns
     -------
     dict
-        `threshold` and the four pooled scores, each a list of T floats, averaged over classes; under `classes`
-        the same four of each class.
+        `threshold` and the four pooled scores, each a list of T floats, averaged over classes; under
+        `classes` the same four of each class.
     """
     pooled = Counts(*(np.sum(arrays, axis=0) for arrays in zip(*counts, strict=True)))
     found = {name: score(pooled) for name, score in SCORES.items()}

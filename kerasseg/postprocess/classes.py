@@ -1,4 +1,4 @@
-"""Probabilities to mask: which class each pixel is of, or which classes where they do not exclude each other."""
+"""Probabilities to mask: which class each pixel is of, or each class where they do not exclude each other."""
 
 from __future__ import annotations
 

@@ -9,10 +9,11 @@ from kerasseg import losses, models, postprocess
 from kerasseg.data import sources, split
 from kerasseg.images import normalise
 from kerasseg.models import encoders
+from kerasseg.postprocess.pairs import pairs
 from kerasseg.prediction import merge, padding, symmetries
 from kerasseg.prediction.predict import predicted_bands
 from kerasseg.recipe import data as data_sections
-from kerasseg.recipe.instances import AnyInstances
+from kerasseg.recipe.instances import AnyInstances, Pairs
 from kerasseg.recipe.losses import AnyLoss
 from kerasseg.recipe.models import AnyModel, Encoder
 from kerasseg.recipe.recipe import Predict
@@ -77,6 +78,10 @@ def test_optimizers_take_keras_arguments_with_keras_defaults():
 )
 def test_sections_are_keyword_arguments(section, function, leave):
     assert defaults_of(section) == parameters(function, leave)
+
+
+def test_pairs_are_as_far_apart_as_their_builder_lets_them():
+    assert Pairs().farthest == parameters(pairs)["farthest"]
 
 
 def test_choices_are_those_of_the_dicts():
