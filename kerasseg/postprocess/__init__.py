@@ -1,6 +1,6 @@
 """Probabilities to mask, mask to labels. Every function takes images and volumes alike."""
 
-from kerasseg.postprocess.classes import ACTIVATIONS, layers, mask
+from kerasseg.postprocess.classes import ACTIVATIONS, layers, mask, numbered
 from kerasseg.postprocess.components import fill_holes, labels, remove_small
 from kerasseg.postprocess.splitting import boundary, watershed
 
@@ -14,6 +14,7 @@ __all__ = [
     "labels",
     "layers",
     "mask",
+    "numbered",
     "remove_small",
     "watershed",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from kerasseg.classes import IGNORE, MOST_CLASSES
@@ -51,6 +53,30 @@ def mask(
         return (probabilities >= threshold).astype(np.uint8)
     channel, highest = _strongest(probabilities)
     return channel if activation == "softmax" else (channel + np.uint8(1)) * (highest >= threshold)
+
+
+def numbered(
+    mask: np.ndarray, number: Callable[[np.ndarray], np.ndarray], exclusive: bool = True
+) -> np.ndarray:
+    """Number a mask's objects: all together, or class by class where classes do not exclude each other.
+
+    Parameters
+    ----------
+    mask : np.ndarray
+        As `layers` takes it.
+    number : callable
+        From a mask to labels, such as `kerasseg.postprocess.labels`.
+    exclusive : bool
+        Whether a pixel is of one class at most.
+
+    Returns
+    -------
+    np.ndarray
+        int32 of the mask's shape; in (..., K) the objects of each class are 1..N.
+    """
+    if exclusive:
+        return number(mask)
+    return np.stack([number(mask[..., k]) for k in range(mask.shape[-1])], axis=-1)
 
 
 def _strongest(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

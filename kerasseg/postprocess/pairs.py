@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,6 +40,35 @@ class Pair(NamedTuple):
     def length(self) -> float:
         """Of the vector."""
         return float(np.linalg.norm(self.vector))
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """Which of a mask's classes are joined, and how: the classes by their index, from 0.
+
+    Attributes
+    ----------
+    nuclei, golgi : int
+    pair : int or None
+    farthest : float
+        See `pairs`.
+    """
+
+    nuclei: int
+    golgi: int
+    pair: int | None
+    farthest: float
+
+    def __call__(
+        self,
+        layers: Sequence[np.ndarray],
+        number: Callable[[np.ndarray], np.ndarray],
+        spacing: Sequence[float] | None,
+    ) -> list[Pair]:
+        """Find the pairs of a mask's `kerasseg.postprocess.layers`, its objects numbered by `number`."""
+        nuclei, golgi = number(layers[self.nuclei]), number(layers[self.golgi])
+        pair = None if self.pair is None else layers[self.pair]
+        return pairs(nuclei, golgi, pair, spacing=spacing, farthest=self.farthest)
 
 
 def pairs(
