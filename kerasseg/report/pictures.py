@@ -124,13 +124,12 @@ def _drawn_volume(
     slices = partial(volumes.slices, place=volumes.place(masks[0]))
     known = masks[0] != IGNORE
     counted = [np.where(known, mask, 0) for mask in masks]  # what is ignored hides nothing behind it
-    blocks = []
-    for look, layers in ((slices, masks), (volumes.projections, counted)):
-        views = [displayed(volumes.to_scale(look(image), spacing))]
-        views += [volumes.to_scale(look(layer), spacing) for layer in layers]
-        panels = zip(*map(enlarged, views), strict=True)
-        blocks.append(volumes.mounted([draw(*panel) for panel in panels]))
-    return volumes.beside(blocks)
+    seen = volumes.to_scale([*slices(image), *volumes.projections(image)], spacing)
+    columns = [displayed(seen)]
+    for mask, known_mask in zip(masks, counted, strict=True):
+        columns.append(volumes.to_scale([*slices(mask), *volumes.projections(known_mask)], spacing))
+    panels = [draw(*views) for views in zip(*map(enlarged, columns), strict=True)]
+    return volumes.beside([volumes.mounted(panels[:3]), volumes.mounted(panels[3:])])
 
 
 def display(image: np.ndarray) -> np.ndarray:

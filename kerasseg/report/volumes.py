@@ -8,6 +8,7 @@ xz |
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import cycle
 
 import numpy as np
 
@@ -50,12 +51,12 @@ def projections(volume: np.ndarray) -> list[np.ndarray]:
 
 
 def to_scale(views: Sequence[np.ndarray], spacing: Sequence[float] | None) -> list[np.ndarray]:
-    """Stretch the three views so that a micrometre is equally long along every axis.
+    """Stretch views so that a micrometre is equally long along every axis.
 
     Parameters
     ----------
     views : sequence of np.ndarray
-        Of images, with a last axis of channels, or of masks, without one.
+        One or more times xy, yz and xz: of images, with a last axis of channels, or of masks, without one.
     spacing : sequence of float or None
         Size of a voxel along z, y and x; None takes voxels for cubes.
 
@@ -66,7 +67,7 @@ def to_scale(views: Sequence[np.ndarray], spacing: Sequence[float] | None) -> li
     """
     along_z, along_y, along_x = np.divide(spacing, min(spacing)) if spacing is not None else (1, 1, 1)
     stretches = ((along_y, along_x), (along_y, along_z), (along_z, along_x))
-    return [_stretched(view, by) for view, by in zip(views, stretches, strict=True)]
+    return [_stretched(view, by) for view, by in zip(views, cycle(stretches), strict=False)]
 
 
 def _stretched(view: np.ndarray, by: tuple[float, float]) -> np.ndarray:
