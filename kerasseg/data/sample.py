@@ -49,6 +49,8 @@ class Sample:
         Reads or draws the annotation.
     attributes : mapping of str to str
         What ``split.group_by`` may name: ``folder``, and the columns of a table.
+    spacing : tuple of float, optional
+        Micrometres from one voxel to the next (z, y, x); None where it is not known.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Sample:
     size: tuple[int, int]
     annotate: Callable[[], Annotation]
     attributes: Mapping[str, str] = field(default_factory=dict)
+    spacing: tuple[float, ...] | None = None
 
     def read(self) -> np.ndarray:
         """Read the image ``(Y, X, C)`` as it is stored."""
