@@ -21,6 +21,7 @@ LIGHT = [
     "images.resize",
     "images.prepare",
     "images.store",
+    "images.volume",
     "images.writing_tiff",
     "images.writing_zarr",
     "annotations.labelme",
@@ -77,6 +78,10 @@ def test_a_light_room_imports_no_tensorflow(room):
 
 def test_zarr_is_imported_by_those_who_read_or_write_one():
     assert "zarr" not in loaded("import kerasseg.images.store, kerasseg.images.writing_zarr")
+
+
+def test_h5py_is_imported_by_those_who_read_hdf5():
+    assert "h5py" not in loaded("import kerasseg.data.sample, kerasseg.images.store")
 
 
 def test_dask_is_imported_by_those_who_ask_a_cluster():

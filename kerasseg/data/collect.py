@@ -11,7 +11,6 @@ from kerasseg.data.sample import MissingData, Sample
 from kerasseg.data.sources import SOURCES
 from kerasseg.data.synthetic import is_synthetic, synthesize
 from kerasseg.errors import Fallback, UserError
-from kerasseg.images import files
 
 LAYOUT = "sartorius"
 """The source whose layout synthetic data have."""
@@ -68,7 +67,7 @@ def channels(samples: Sequence[Sample]) -> int:
     UserError
         If they differ.
     """
-    found = {files.header(sample.image).channels: sample.image for sample in samples}
+    found = {sample.header().channels: sample.image for sample in samples}
     if len(found) > 1:
         shown = ", ".join(f"{count} in {path}" for count, path in sorted(found.items()))
         raise UserError(

@@ -11,6 +11,8 @@ import numpy as np
 from kerasseg.errors import UserError
 from kerasseg.images import files
 from kerasseg.images.embedded import Embedded
+from kerasseg.images.header import Header
+from kerasseg.images.volume import Volume
 
 
 class MissingData(UserError):
@@ -23,9 +25,10 @@ class Annotation:
 
     Attributes
     ----------
-    mask : numpy.ndarray, shape (Y, X), uint8
-        Class ids; 0 is background, 255 is ignore.
-    labels : numpy.ndarray, shape (Y, X), int32, optional
+    mask : numpy.ndarray, shape (Y, X) or (Z, Y, X), uint8
+        Class ids; 0 is background, 255 is ignore. Where classes do not exclude each other there is a last
+        axis of K: 0, 1 or 255 (ignore) for class k + 1 in channel k.
+    labels : numpy.ndarray, shape (Y, X) or (Z, Y, X), int32, optional
         Instance ids, 0 is background; None where instances were not told apart.
     """
 
@@ -41,10 +44,10 @@ class Sample:
     ----------
     name : str
         Unique in its source.
-    image : Path or Embedded
-        The image file, which may lie in another one.
+    image : Path, Embedded or Volume
+        The image file, which may lie in another one; or a volume in a file or folder.
     size : tuple of int
-        Height and width, from the image's header.
+        Height and width, of a volume depth, height and width; from the image's header.
     annotate : callable
         Reads or draws the annotation.
     attributes : mapping of str to str
@@ -54,12 +57,16 @@ class Sample:
     """
 
     name: str
-    image: Path | Embedded
-    size: tuple[int, int]
+    image: Path | Embedded | Volume
+    size: tuple[int, ...]
     annotate: Callable[[], Annotation]
     attributes: Mapping[str, str] = field(default_factory=dict)
     spacing: tuple[float, ...] | None = None
 
+    def header(self) -> Header:
+        """Tell size, channels and type of the image, without reading a pixel."""
+        return self.image.header() if isinstance(self.image, Volume) else files.header(self.image)
+
     def read(self) -> np.ndarray:
-        """Read the image ``(Y, X, C)`` as it is stored."""
-        return files.read(self.image)
+        """Read the image ``(Y, X, C)`` or ``(Z, Y, X, C)`` as it is stored."""
+        return self.image.read() if isinstance(self.image, Volume) else files.read(self.image)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kerasseg.errors import UserError
 from kerasseg.images.embedded import Embedded
 
+if TYPE_CHECKING:
+    from kerasseg.images.volume import Volume
+
 # Pillow refuses more in PNG and JPEG (decompression bombs); the same limit holds for every format.
 MAX_PIXELS = 178_956_970
+MAX_VOXELS = 2**30  # of a volume that is read whole: 4 GiB a channel as float32
 
 
 @dataclass(frozen=True)
@@ -20,23 +26,26 @@ class Header:
 
     Attributes
     ----------
-    path : Path or Embedded
+    path : Path, Embedded or Volume
         The file.
     size : tuple of int
-        Height and width in pixels.
+        Height and width in pixels; of a volume depth, height and width.
     channels : int
         Length of the last axis.
     dtype : numpy.dtype
         Type of a pixel: uint8, uint16 or float32.
     pages : int
-        Planes that the file holds; 1 unless it is a stack.
+        Planes that the file holds; 1 unless it is a stack where a single image was asked for.
+    spacing : tuple of float or None
+        Micrometres from one voxel of a volume to the next (z, y, x), where the file says it of all three.
     """
 
-    path: Path | Embedded
-    size: tuple[int, int]
+    path: Path | Embedded | Volume
+    size: tuple[int, ...]
     channels: int
     dtype: np.dtype
     pages: int = 1
+    spacing: tuple[float, ...] | None = None
 
 
 def sane(header: Header) -> Header:
@@ -45,16 +54,17 @@ def sane(header: Header) -> Header:
     Raises
     ------
     UserError
-        If a side is zero or the image has more than ``MAX_PIXELS`` pixels.
+        If a side is zero, or there are more than ``MAX_PIXELS`` pixels, of a volume ``MAX_VOXELS``.
     """
-    height, width = header.size
-    if height * width * header.channels == 0:
-        raise UserError(f"{header.path}: the image is {height} x {width} pixels; expected at least 1 x 1")
-    if height * width > MAX_PIXELS:
-        raise UserError(too_large(header.path, f"{height} x {width} pixels"))
+    given = f"{' x '.join(map(str, header.size))} pixels"
+    if math.prod(header.size) * header.channels == 0:
+        raise UserError(f"{header.path}: the image is {given}; expected at least one pixel a side")
+    most = MAX_PIXELS if len(header.size) == 2 else MAX_VOXELS
+    if math.prod(header.size) > most:
+        raise UserError(too_large(header.path, given, most))
     return header
 
 
-def too_large(path: Path | Embedded, given: str) -> str:
+def too_large(path: Path | Embedded | Volume, given: str, most: int = MAX_PIXELS) -> str:
     """Say that an image is larger than what is read whole."""
-    return f"{path}: the image is {given}; expected at most {MAX_PIXELS:,} pixels. Cut it into smaller images"
+    return f"{path}: the image is {given}; expected at most {most:,} pixels. Cut it into smaller images"

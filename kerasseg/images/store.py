@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from kerasseg.errors import UserError
-from kerasseg.images import calibration, files, omezarr, tiff, tiffblocks
+from kerasseg.images import calibration, files, hdf5, omezarr, slices, tiff, tiffblocks
 from kerasseg.images.axes import Arrangement, arrangement
 from kerasseg.images.blocks import Blocks, cuts
 from kerasseg.images.calibration import PixelSize
@@ -42,7 +42,7 @@ class Store:
     pixel_size : tuple of float or None
         One for each axis in space, in micrometres; None where the file does not say.
     finish : callable
-        From stored numbers (..., C') to intensities (..., C) of uint8, uint16 or float32.
+        From stored numbers (..., C') to what is read (..., C).
     resources : ExitStack
         What is closed with the store.
 
@@ -53,7 +53,7 @@ class Store:
     shape : tuple of int
         The length of each axis.
     dtype : numpy.dtype
-        uint8, uint16 or float32.
+        uint8, uint16 or float32; any where the very numbers were asked for.
     """
 
     def __init__(
@@ -140,19 +140,34 @@ class Store:
         )
 
 
-def open_store(path: Path, axes: str | None = None, *, fill_missing: bool = False) -> Store:
+def open_store(
+    path: Path,
+    axes: str | None = None,
+    *,
+    dataset: str | None = None,
+    fill_missing: bool = False,
+    values: bool = False,
+) -> Store:
     """Open an image of any size for reading by region.
 
     Parameters
     ----------
     path : Path
         A TIFF of any kind (strips or tiles, BigTIFF, OME-TIFF, a stack), the folder of an OME-Zarr or of a
-        Zarr array, or a PNG, JPEG or BMP file, which can only be decoded whole.
+        Zarr array, an HDF5 file (also as it is typed, ``FILE.h5:DATASET``), a folder of 2-D images that are
+        the planes of a volume, or a PNG, JPEG or BMP file, which can only be decoded whole.
     axes : str, optional
         What the stored axes are, such as ``"ZYX"``; needed where the file does not say, and obeyed where it
-        does. Letters are Z, Y, X, C (channels), S (samples), and any other for an axis of length 1.
+        does. Letters are Z, Y, X, C (channels), S (samples), and any other for an axis of length 1. The axes
+        of a folder of planes are those of the folder: its files', and before these one that counts them.
+    dataset : str, optional
+        Which of several images in an HDF5 file, by its name there.
     fill_missing : bool, default False
-        Whether chunks that a Zarr leaves out hold its fill value, as some writers mean it, or are lost.
+        Whether chunks that a Zarr or an HDF5 file leaves out hold its fill value, as some writers mean it, or
+        are lost.
+    values : bool, default False
+        Whether to read the very numbers that are stored, as masks and labels need them: of any type, and
+        indices instead of a palette's colours.
 
     Returns
     -------
@@ -164,13 +179,21 @@ def open_store(path: Path, axes: str | None = None, *, fill_missing: bool = Fals
     UserError
         If there is no such file, it is damaged or absurdly large, or its axes do not make one image.
     """
-    path, axes = Path(path), axes.upper() if axes else None
-    if path.is_dir():
-        return _open_zarr(path, axes, fill_missing)
-    return _open_tiff(path, axes) if files.format_of(path) is tiff else _open_whole(path, axes)
+    path, typed = hdf5.parted(Path(path))
+    dataset, axes = dataset or typed, axes.upper() if axes else None
+    reader = None if path.is_dir() else files.format_of(path)
+    if reader and hdf5.is_hdf5(path):
+        return _open_hdf5(path, axes, dataset, fill_missing, values)
+    if dataset is not None:
+        raise UserError(f"{path}: dataset={dataset!r} is for HDF5, and this is none; leave it out")
+    if reader:
+        return (_open_tiff if reader is tiff else _open_whole)(path, axes, values)
+    if omezarr.is_zarr(path) or path.suffix == ".zarr":
+        return _open_zarr(path, axes, fill_missing, values)
+    return _open_slices(path, axes, values)
 
 
-def _open_tiff(path: Path, axes: str | None) -> Store:
+def _open_tiff(path: Path, axes: str | None, values: bool) -> Store:
     with ExitStack() as resources:
         file = resources.enter_context(tiff.opened(path))
         series = tiff.only_series(file, path)
@@ -183,22 +206,46 @@ def _open_tiff(path: Path, axes: str | None) -> Store:
         blocks = tiffblocks.blocks_of(series, columns=arranged.axes.index("X"))
         intensity_type(blocks.dtype)
         size = calibration.of_tiff(file, arranged.space)
-        finish = partial(tiff.intensities, page=page)
+        finish = _as_stored if values else partial(tiff.intensities, page=page)
         return Store(path, blocks, arranged, size, finish=finish, resources=resources.pop_all())
 
 
-def _open_whole(path: Path, axes: str | None) -> Store:
-    image = files.read(path)
-    arranged = arrangement(axes or "YXC", image.shape, str(path))
-    blocks = Blocks(image.shape, image.shape, image.dtype, lambda index: image, arranged.axes.index("X"))
-    return Store(path, blocks, arranged, (None,) * len(arranged.space))
+def _open_hdf5(path: Path, axes: str | None, name: str | None, fill_missing: bool, values: bool) -> Store:
+    with ExitStack() as resources:
+        file = resources.enter_context(hdf5.opened(path))
+        dataset = hdf5.chosen(file, path, name)
+        arranged = arrangement(axes or hdf5.axes_of(dataset), dataset.shape, f"{path}:{dataset.name[1:]}")
+        blocks = hdf5.blocks_of(dataset, path, arranged.axes.index("X"), fill_missing)
+        size = tuple(map(hdf5.sizes_of(dataset).get, arranged.space))
+        finish = _as_stored if values else as_intensities
+        return Store(path, blocks, arranged, size, finish=finish, resources=resources.pop_all())
 
 
-def _open_zarr(path: Path, axes: str | None, fill_missing: bool) -> Store:
+def _open_zarr(path: Path, axes: str | None, fill_missing: bool, values: bool) -> Store:
     array, named, sizes = omezarr.full_resolution(path)
     arranged = arrangement(axes or named, array.shape, str(path))
     blocks = omezarr.blocks_of(array, path, arranged.axes.index("X"), fill_missing)
-    return Store(path, blocks, arranged, tuple(map(sizes.get, arranged.space)))
+    size = tuple(map(sizes.get, arranged.space))
+    return Store(path, blocks, arranged, size, finish=_as_stored if values else as_intensities)
+
+
+def _open_slices(path: Path, axes: str | None, values: bool) -> Store:
+    planes = slices.opened(path, files.read_values if values else files.read)
+    arranged = arrangement(slices.axes_of(axes), planes.shape, str(path))
+    blocks = slices.blocks_of(planes, arranged.axes.index("X"))
+    size = tuple(map(slices.sizes_of(planes).get, arranged.space))
+    return Store(path, blocks, arranged, size, finish=_as_stored)
+
+
+def _open_whole(path: Path, axes: str | None, values: bool) -> Store:
+    image = files.read_values(path) if values else files.read(path)
+    arranged = arrangement(axes or "YXC", image.shape, str(path))
+    blocks = Blocks(image.shape, image.shape, image.dtype, lambda index: image, arranged.axes.index("X"))
+    return Store(path, blocks, arranged, (None,) * len(arranged.space), finish=_as_stored)
+
+
+def _as_stored(pixels: np.ndarray) -> np.ndarray:
+    return pixels
 
 
 def _within(part: slice, length: int) -> slice:

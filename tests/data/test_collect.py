@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
+import tifffile
 
 from kerasseg.data.collect import channels, collect
 from kerasseg.data.sample import Annotation, MissingData, Sample
 from kerasseg.data.synthetic import is_synthetic, synthesize
 from kerasseg.errors import Fallback, UserError
 from kerasseg.images import files
+from kerasseg.images.volume import Volume
 
 
 @pytest.fixture
@@ -48,3 +50,13 @@ def test_channels_are_those_that_all_images_have(tmp_path):
     assert channels([other]) == 3
     with pytest.raises(UserError, match=r"1 in .*1\.png, 4 in .*4\.png"):
         channels([grey, colour])
+
+
+def test_channels_of_volumes_are_those_of_their_headers(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((3, 2, 4, 4), np.uint8), metadata={"axes": "ZCYX"})
+    volume = Volume(tmp_path / "a.tif")
+    sample = Sample("a", volume, volume.header().size, lambda: Annotation(np.zeros((3, 4, 4), np.uint8)))
+    assert channels([sample]) == 2
+    assert sample.read().shape == (3, 4, 4, 2)
+    with pytest.raises(UserError, match=r"1 in .*1\.png, 2 in .*a\.tif"):
+        channels([written(tmp_path / "1.png", 1), sample])

@@ -9,6 +9,7 @@ from kerasseg.data.sample import Annotation, Sample
 from kerasseg.data.sources import SOURCES
 from kerasseg.data.split import Split, audit, split
 from kerasseg.errors import UserError
+from kerasseg.images.volume import Volume
 
 
 def sample(name, **attributes):
@@ -95,6 +96,20 @@ def test_the_audit_finds_the_same_group_and_the_same_file(tmp_path):
         f"the same file is in train ({tmp_path / 'a'}) and test ({tmp_path / 'c'})",
     ]
     assert found.warnings == []
+
+
+def test_the_audit_finds_the_same_slices_in_two_folders(tmp_path):
+    def folder(name, *planes):
+        (tmp_path / name).mkdir()
+        for at, plane in enumerate(planes):
+            (tmp_path / name / f"{name}_z{at}.tif").write_bytes(plane)
+        return Sample(name, Volume(tmp_path / name), (2, 1, 1), lambda: None)
+
+    samples = {name: [folder(name, *planes)] for name, planes in [("a", (b"12", b"3")), ("b", (b"1", b"32"))]}
+    again = [folder("c", b"12", b"3")]
+    assert audit(Split(samples["a"], samples["b"], again), None).leaks == [
+        f"the same file is in train ({tmp_path / 'a'}) and test ({tmp_path / 'c'})"
+    ]
 
 
 def test_the_audit_warns_of_attributes_that_nobody_grouped_by(tmp_path):
