@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -48,7 +49,7 @@ def local(path: Path, engine: str = engines.TENSORFLOW) -> Model:
         recipe.predict,
         recipe.instances or Components(),
         engine,
-        receptive_field.radius(model, told.stride),
+        receptive_field.radius(model, math.lcm(*told.stride)),
         Stored(path.resolve(), told.weights, engine),
     )
 

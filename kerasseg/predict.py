@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -69,7 +70,7 @@ def predict(
     settings = amended(model.tiles, **tiles)
     to = to or ("tiff" if what == "probabilities" else "png")
     wanted = Wanted(what, to, told.classes, threshold, told.activation, _number(model.instances))
-    overlap = halo.overlap(settings.overlap, model.radius, settings.tile, told.stride)
+    overlap = halo.overlap(settings.overlap, model.radius, settings.tile, math.lcm(*told.stride))
     settings = amended(settings, overlap=overlap)
     tiling = {**dict(settings), "multiple_of": told.stride}
     asked = {"model": told.weights, "engine": model.engine, "what": what, "threshold": threshold}

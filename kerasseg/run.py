@@ -202,7 +202,7 @@ def metadata(recipe: Recipe, model: keras.Model) -> Metadata:
         resize=recipe.data.resize,
         activation=recipe.model.activation,
         threshold=recipe.evaluate.threshold,
-        stride=STRIDE,
+        stride=(STRIDE,) * (len(model.input_shape) - 2),
     )
 
 

@@ -10,6 +10,7 @@ from kerasseg.serving.metadata import Metadata
 
 NAME = "README.md"
 SCORES = ("dice", "iou", "precision", "recall")
+SIDES = {2: "height x width", 3: "depth x height x width"}
 
 
 def render(name: str, metadata: Metadata, facts: Mapping[str, Any]) -> str:
@@ -23,7 +24,7 @@ def render(name: str, metadata: Metadata, facts: Mapping[str, Any]) -> str:
     facts : mapping
         ``data``, ``metrics`` and ``environment``: what a run's ``data.json``, ``metrics.json`` and
         ``environment.json`` hold; ``run``: its folder; ``largest_difference``: of the export from the Keras
-        model. What is missing is left out.
+        model; ``radius``: see `kerasseg.models.receptive_field.radius`. What is missing is left out.
 
     Returns
     -------
@@ -39,7 +40,8 @@ def render(name: str, metadata: Metadata, facts: Mapping[str, Any]) -> str:
         keep_trailing_newline=True,
     )
     template = environment.get_template("card.md")
-    return template.render(name=name, metadata=metadata, names=SCORES, parts=_parts(facts), **facts)
+    told = {"metadata": metadata, "sides": SIDES[metadata.rank]}
+    return template.render(name=name, names=SCORES, parts=_parts(facts), **told, **facts)
 
 
 def _parts(facts: Mapping[str, Any]) -> dict[str, tuple[int, int]]:

@@ -1,7 +1,8 @@
 """Ask a served model for tiles as a local one is asked: `forward("grpc://localhost:8500/cells")`.
 
 The model's metadata come with it, so that tiling, normalisation and masks are those of a local prediction,
-with no run directory at hand.
+with no run directory at hand. Images and volumes travel as tiles, by the signatures `tiles` and `packed`;
+`encoded` takes files of PNG or JPEG, which hold no volumes.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class Connection(Protocol):
     bytes_a_number: int
 
     def probabilities(self, tiles: np.ndarray, version: int) -> np.ndarray:
-        """Ask for the (B, Y, X, K) of tiles (B, Y, X, C); raise a `Failure` where there is no answer."""
+        """Ask for the (B, ..., K) of tiles (B, ..., C); raise a `Failure` where there is no answer."""
 
     def metadata(self, version: int | None) -> tuple[str, int]:
         """Ask what the model is, in JSON, and which version answered; likewise."""
@@ -68,19 +69,21 @@ class RemoteForward:
     largest_request: int
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
-        """Answer for tiles: (B, Y, X, C) float32, normalised, to (B, Y, X, K) float32.
+        """Answer for tiles: (B, Y, X, C) or (B, Z, Y, X, C) float32, normalised, to (B, ..., K) float32.
 
         Raises
         ------
         UserError
-            If the tiles have other channels than the model, or the server gives no answer.
+            If the tiles have other axes or channels than the model takes, or the server gives no answer.
         """
-        count, height, width, channels = batch.shape
-        if channels != self.metadata.channels:
+        count, *size, channels = batch.shape
+        told = self.metadata
+        if (len(size), channels) != (told.rank, told.channels):
             raise UserError(
-                f"{self.address}: the model takes {self.metadata.channels} channels, tiles have {channels}"
+                f"{self.address}: the model takes {told.channels} channels and {told.rank} axes in space, "
+                f"tiles have {channels} and {len(size)}"
             )
-        numbers = height * width * max(channels, self.metadata.outputs)
+        numbers = math.prod(size) * max(channels, told.outputs)
         most = max(1, self.largest_request // (numbers * self.connection.bytes_a_number))
         parts = np.array_split(batch, math.ceil(count / most))
         with _advised(self.address):

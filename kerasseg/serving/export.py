@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import math
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
@@ -22,13 +23,14 @@ import tensorflow as tf
 
 from kerasseg.errors import UserError, unknown
 from kerasseg.images.normalise import NORMALISATIONS
+from kerasseg.models import receptive_field
 from kerasseg.postprocess import ACTIVATIONS
 from kerasseg.prediction.predictor import Predictor
 from kerasseg.serving import card, warmup
 from kerasseg.serving.metadata import Metadata
 from kerasseg.serving.signatures import IMAGES, Served
 
-CHECKED_SIZE = (61, 75)  # no multiple of anything
+CHECKED_SIZES = {2: (61, 75), 3: (13, 29, 21)}  # no multiple of anything
 WHOLE = 1 << 30  # a tile that no image exceeds
 TAKEN = (errno.ENOTEMPTY, errno.EEXIST)
 
@@ -49,7 +51,7 @@ def export(
     Parameters
     ----------
     model : keras.Model
-        From (B, Y, X, C) float32 in [0, 1], sizes multiples of the stride, to (B, Y, X, K).
+        From (B, Y, X, C) or (B, Z, Y, X, C) float32 in [0, 1], sizes multiples of the stride, to (B, ..., K).
     folder : Path
         ``<name>``, where the model's versions are: this one becomes the number after the highest, complete
         or not at all.
@@ -78,7 +80,8 @@ def export(
         tf.saved_model.save(served, str(partial), signatures=served.signatures())
         warmup.write(partial, name, metadata)
         difference = largest_difference(partial, model, metadata)
-        text = card.render(name, metadata, {**facts, "largest_difference": difference})
+        radius = receptive_field.radius(model, math.lcm(*metadata.stride))
+        text = card.render(name, metadata, {**facts, "largest_difference": difference, "radius": radius})
         (partial / card.NAME).write_text(text, encoding="utf-8")
         return Export(_numbered(partial, Path(folder)), difference)
 
@@ -88,11 +91,16 @@ def _check(model: keras.Model, told: Metadata) -> None:
         raise UserError(unknown("normalisation", told.normalise, NORMALISATIONS))
     if told.activation not in ACTIVATIONS:
         raise UserError(unknown("activation", told.activation, ACTIVATIONS))
-    given = (model.input_shape[-1], model.output_shape[-1])
-    if given != (told.channels, told.outputs):
+    if told.activation == "softmax" and not told.exclusive:
+        raise UserError("softmax shares a pixel out among classes; where they may meet in one, use sigmoid")
+    if told.resize and told.rank != len(told.resize):
+        raise UserError(f"data.resize {told.resize} is for images; leave it out for volumes")
+    given, wanted = (model.input_shape, model.output_shape), (told.channels, told.outputs)
+    if [(len(shape) - 2, shape[-1]) for shape in given] != [(told.rank, channels) for channels in wanted]:
         raise UserError(
-            f"the model turns {given[0]} channels into {given[1]} probabilities; {told.channels} channels "
-            f"and {told.activation} over {len(told.classes)} classes need {told.channels} and {told.outputs}"
+            f"the model turns {given[0]} into {given[1]}; {told.channels} channels, {told.activation} over "
+            f"{len(told.classes)} classes and a stride of {told.stride} need {told.rank} axes in space, "
+            f"{told.channels} channels and {told.outputs} probabilities"
         )
 
 
@@ -150,10 +158,11 @@ def largest_difference(version: Path, model: keras.Model, metadata: Metadata) ->
         metadata.channels,
         metadata.normalise,
         metadata.resize,
-        {"tile": WHOLE, "overlap": 0, "blend": "crop"},
+        {"tile": WHOLE, "overlap": 0, "blend": "crop", "multiple_of": metadata.stride},
     )
     # OpenCV enlarges in whole numbers, which rounds noise otherwise; images shrink alike.
-    size = CHECKED_SIZE if local.resize is None else tuple(2 * length + 1 for length in local.resize)
+    resize = metadata.resize
+    size = tuple(2 * length + 1 for length in resize) if resize else CHECKED_SIZES[metadata.rank]
     noise = np.random.default_rng(0).random((*size, local.channels), dtype=np.float32)
     differences = []
     for name, dtype in IMAGES.items():

@@ -1,10 +1,13 @@
 """What `images`, `prediction` and `postprocess` do to one image, as TensorFlow operations on a batch.
 
 A SavedModel carries these with it, so that whoever serves it sends pixels as they are stored. Every function
-does what its namesake in NumPy does, and is tested against it.
+does what its namesake in NumPy does, and is tested against it, on images (B, Y, X, C) and on volumes
+(B, Z, Y, X, C).
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import tensorflow as tf
 
@@ -12,10 +15,10 @@ from kerasseg.images.channels import LUMINANCE
 from kerasseg.images.normalise import HIGH, LOW
 
 
-def as_batch(image: tf.Tensor) -> tf.Tensor:
-    """Give grey images (B, Y, X) their axis of channels; (B, Y, X, C) stays."""
-    with_axis = tf.concat([tf.shape(image), [1]], axis=0)[:4]
-    return tf.ensure_shape(tf.reshape(image, with_axis), (None, None, None, None))
+def as_batch(image: tf.Tensor, rank: int) -> tf.Tensor:
+    """Give grey images (B, ...), of so many axes in space, their axis of channels; (B, ..., C) stays."""
+    with_axis = tf.concat([tf.shape(image), [1]], axis=0)[: rank + 2]
+    return tf.ensure_shape(tf.reshape(image, with_axis), (None,) * (rank + 2))
 
 
 def with_channels(image: tf.Tensor, n: int, whole_numbers: bool) -> tf.Tensor:
@@ -24,7 +27,7 @@ def with_channels(image: tf.Tensor, n: int, whole_numbers: bool) -> tf.Tensor:
     Parameters
     ----------
     image : tf.Tensor
-        (B, Y, X, C) float32, intensities as stored.
+        (B, ..., C) float32, intensities as stored.
     n : int
         Channels wanted.
     whole_numbers : bool
@@ -33,27 +36,28 @@ def with_channels(image: tf.Tensor, n: int, whole_numbers: bool) -> tf.Tensor:
     Returns
     -------
     tf.Tensor
-        (B, Y, X, n) float32. Where the channels cannot be had without guessing, the request fails.
+        (B, ..., n) float32. Where the channels cannot be had without guessing, the request fails.
     """
-    image = tf.cond(tf.shape(image)[3] == n, lambda: image, lambda: _without_constant_alpha(image))
+    image = tf.cond(tf.shape(image)[-1] == n, lambda: image, lambda: _without_constant_alpha(image))
     if n == 1:
-        image = tf.cond(tf.shape(image)[3] == 3, lambda: _luminance(image, whole_numbers), lambda: image)
+        image = tf.cond(tf.shape(image)[-1] == 3, lambda: _luminance(image, whole_numbers), lambda: image)
     else:
-        image = tf.cond(tf.shape(image)[3] == 1, lambda: tf.repeat(image, n, axis=3), lambda: image)
+        image = tf.cond(tf.shape(image)[-1] == 1, lambda: tf.repeat(image, n, axis=-1), lambda: image)
     message = f"the model takes {n} channels; send images of {n}, or ones that turn into {n} without guessing"
-    tf.debugging.assert_equal(tf.shape(image)[3], n, message)
-    return tf.ensure_shape(image, (None, None, None, n))
+    tf.debugging.assert_equal(tf.shape(image)[-1], n, message)
+    return tf.ensure_shape(image, (*[None] * (image.shape.rank - 1), n))
 
 
 def _without_constant_alpha(image: tf.Tensor) -> tf.Tensor:
-    alpha, channels = image[..., -1], tf.shape(image)[3]
-    constant = tf.reduce_all(tf.reduce_min(alpha, axis=(1, 2)) == tf.reduce_max(alpha, axis=(1, 2)))
+    alpha, channels = image[..., -1], tf.shape(image)[-1]
+    space = range(1, alpha.shape.rank)
+    constant = tf.reduce_all(tf.reduce_min(alpha, space) == tf.reduce_max(alpha, space))
     silent = constant & ((channels == 2) | (channels == 4))
     return tf.cond(silent, lambda: image[..., :-1], lambda: image)
 
 
 def _luminance(image: tf.Tensor, whole_numbers: bool) -> tf.Tensor:
-    grey = tf.reduce_sum(image * LUMINANCE, axis=3, keepdims=True)
+    grey = tf.reduce_sum(image * LUMINANCE, axis=-1, keepdims=True)
     return tf.round(grey) if whole_numbers else grey
 
 
@@ -63,7 +67,7 @@ def normalise(image: tf.Tensor, method: str, dtype: tf.DType) -> tf.Tensor:
     Parameters
     ----------
     image : tf.Tensor
-        (B, Y, X, C) float32, intensities as stored.
+        (B, ..., C) float32, intensities as stored.
     method : {"dtype", "minmax", "percentile"}
         What becomes 0 and 1.
     dtype : tf.DType
@@ -78,10 +82,10 @@ def normalise(image: tf.Tensor, method: str, dtype: tf.DType) -> tf.Tensor:
         image = tf.debugging.check_numerics(image, "the image holds NaN or infinite values")
     if method == "dtype":
         return image / dtype.max if dtype.is_integer else _already_normalised(image)
-    pixels = tf.reshape(image, (tf.shape(image)[0], -1, 1, image.shape[3]))  # (B, Y * X, 1, C)
+    pixels = tf.reshape(image, (tf.shape(image)[0], -1, image.shape[-1]))  # (B, pixels, C)
     low, high = _percentiles(pixels) if method == "percentile" else _ends(pixels)
     span = tf.where(high > low, high - low, 1.0)
-    return tf.clip_by_value((image - low) / span, 0.0, 1.0)
+    return tf.reshape(tf.clip_by_value((pixels - low) / span, 0.0, 1.0), tf.shape(image))
 
 
 def _already_normalised(image: tf.Tensor) -> tf.Tensor:
@@ -95,8 +99,8 @@ def _ends(pixels: tf.Tensor) -> list[tf.Tensor]:
 
 
 def _percentiles(pixels: tf.Tensor) -> list[tf.Tensor]:
-    """Interpolate between the two nearest ranks, in float64 as NumPy does."""
-    ranked = tf.sort(tf.transpose(pixels, (0, 3, 2, 1)), axis=-1)
+    """Interpolate between the two nearest ranks, in float64 as NumPy does: (B, 1, C) each."""
+    ranked = tf.sort(tf.transpose(pixels, (0, 2, 1)), axis=-1)
     last = tf.shape(ranked)[-1] - 1
     found = []
     for percentile in (LOW, HIGH):
@@ -105,24 +109,24 @@ def _percentiles(pixels: tf.Tensor) -> list[tf.Tensor]:
         nearest = tf.gather(ranked, [below, tf.minimum(below + 1, last)], axis=-1)
         lower, upper = tf.unstack(tf.cast(nearest, tf.float64), axis=-1)
         value = lower + (upper - lower) * (place - tf.floor(place))
-        found.append(tf.cast(tf.transpose(value, (0, 2, 1))[:, None], tf.float32))
+        found.append(tf.cast(value[:, None], tf.float32))
     return found
 
 
 def resize(image: tf.Tensor, size: tf.Tensor | tuple[int, int]) -> tf.Tensor:
     """Resize by area where images shrink, linearly where they grow, as `kerasseg.images.resize.resize`.
 
-    On float32 this equals OpenCV to 1e-5.
+    Of images only, not of volumes. On float32 this equals OpenCV to 1e-5.
     """
     shrinks = tf.reduce_all(tf.convert_to_tensor(size) <= tf.shape(image)[1:3])
     by_area = lambda: tf.image.resize(image, size, method="area")  # noqa: E731
     return tf.cond(shrinks, by_area, lambda: tf.image.resize(image, size, method="bilinear"))
 
 
-def pad(image: tf.Tensor, multiple_of: int) -> tf.Tensor:
-    """Continue images at their ends by reflection to multiples, as `kerasseg.prediction.predict.cut`."""
-    for axis in (1, 2):
-        image = tf.gather(image, _reflected(tf.shape(image)[axis], multiple_of), axis=axis)
+def pad(image: tf.Tensor, multiple_of: Sequence[int]) -> tf.Tensor:
+    """Continue images at their ends by reflection to a multiple an axis, as `kerasseg.prediction.padding`."""
+    for axis, multiple in enumerate(multiple_of, start=1):
+        image = tf.gather(image, _reflected(tf.shape(image)[axis], multiple), axis=axis)
     return image
 
 
@@ -133,8 +137,18 @@ def _reflected(length: tf.Tensor, multiple_of: int) -> tf.Tensor:
     return tf.minimum(tf.minimum(places, period - places), length - 1)
 
 
-def mask(probabilities: tf.Tensor, threshold: float, activation: str) -> tf.Tensor:
-    """Decide a class for each pixel, as `kerasseg.postprocess.mask`: (B, Y, X) uint8."""
+def crop(image: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+    """Cut off what `pad` continued: (B, ..., K) to (B, *size, K)."""
+    return image[(slice(None), *(slice(length) for length in tf.unstack(size)))]
+
+
+def mask(probabilities: tf.Tensor, threshold: float, activation: str, exclusive: bool = True) -> tf.Tensor:
+    """Decide which class a pixel is of, as `kerasseg.postprocess.mask`: (B, ..., K) to (B, ...) uint8.
+
+    Where classes do not exclude each other, each is decided by the threshold alone: (B, ..., K) of 0 and 1.
+    """
+    if not exclusive:
+        return tf.cast(probabilities >= threshold, tf.uint8)
     strongest = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
     if activation == "sigmoid":
         found = tf.reduce_max(probabilities, axis=-1) >= threshold

@@ -50,7 +50,7 @@ class Grpc:
         self._service = prediction_service_pb2_grpc.PredictionServiceStub(channel)
 
     def probabilities(self, tiles: np.ndarray, version: int) -> np.ndarray:
-        """Ask for the (B, Y, X, K) of tiles (B, Y, X, C); raise a `Failure` where there is no answer."""
+        """Ask for the (B, ..., K) of tiles (B, ..., C); raise a `Failure` where there is no answer."""
         return self._ask("tiles", "tiles", tiles, "probabilities", version)[0]
 
     def metadata(self, version: int | None) -> tuple[str, int]:

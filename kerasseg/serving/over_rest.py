@@ -46,11 +46,12 @@ class Rest:
         self._url, self._deadline = f"http://{address.host}/v1/models/{address.name}", deadline
 
     def probabilities(self, tiles: np.ndarray, version: int) -> np.ndarray:
-        """Ask for the (B, Y, X, K) of tiles (B, Y, X, C); raise a `Failure` where there is no answer."""
-        packed = {"tiles_bytes": [_packed(tile) for tile in tiles], "size": [tiles.shape[1:3]] * len(tiles)}
+        """Ask for the (B, ..., K) of tiles (B, ..., C); raise a `Failure` where there is no answer."""
+        size = tiles.shape[1:-1]
+        packed = {"tiles_bytes": [_packed(tile) for tile in tiles], "size": [size] * len(tiles)}
         answers = self._predict("packed", packed, version)
         found = b"".join(base64.b64decode(answer["b64"]) for answer in answers)
-        return np.frombuffer(found, "<f4").reshape(*tiles.shape[:3], -1)
+        return np.frombuffer(found, "<f4").reshape(*tiles.shape[:-1], -1)
 
     def metadata(self, version: int | None) -> tuple[str, int]:
         """Ask what the model is, in JSON, and which version answered; likewise."""

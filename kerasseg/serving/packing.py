@@ -14,26 +14,26 @@ def unpack(tiles_bytes: tf.Tensor, size: tf.Tensor, channels: int) -> tf.Tensor:
     Parameters
     ----------
     tiles_bytes : tf.Tensor
-        (B,) strings, each the little-endian float32 of a tile (Y, X, C), row after row.
+        (B,) strings, each the little-endian float32 of a tile (Y, X, C) or (Z, Y, X, C), row after row.
     size : tf.Tensor
-        (B, 2) int32, height and width of each; they are all the same.
+        (B, rank) int32, the size of each, such as height and width; they are all the same.
     channels : int
         C.
 
     Returns
     -------
     tf.Tensor
-        (B, Y, X, C) float32. The request fails where sizes differ, or bytes are not as many as they say.
+        (B, ..., C) float32. The request fails where sizes differ, or bytes are not as many as they say.
     """
     message = "the tiles of one request must have one size; send others apart"
     tf.debugging.assert_equal(size, tf.broadcast_to(size[:1], tf.shape(size)), message)
     numbers = tf.io.decode_raw(tiles_bytes, tf.float32)
     shape = tf.concat([tf.shape(tiles_bytes), size[0], [channels]], axis=0)
-    return tf.ensure_shape(tf.reshape(numbers, shape), (None, None, None, channels))
+    return tf.ensure_shape(tf.reshape(numbers, shape), (None, *[None] * size.shape[1], channels))
 
 
 def pack(probabilities: tf.Tensor) -> tf.Tensor:
-    """Write (B, Y, X, K) float32 as `unpack` reads it: (B,) strings."""
+    """Write (B, ..., K) float32 as `unpack` reads it: (B,) strings."""
     return tf.map_fn(_bytes, probabilities, fn_output_signature=tf.string)
 
 

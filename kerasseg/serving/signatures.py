@@ -3,19 +3,20 @@
 =================  ===================================================================================
 signature          takes
 =================  ===================================================================================
-`serving_default`  `image`: uint8 (B, Y, X, C), or grey (B, Y, X), of any size
+`serving_default`  `image`: uint8 (B, Y, X, C) or (B, Z, Y, X, C), grey without C, of any size
 `uint16`           the same in uint16
 `float32`          the same in float32
-`encoded`          `image_bytes`: (B,) PNG (8 or 16 bits) or JPEG files of one size
-`tiles`            `tiles`: float32 (B, Y, X, C), parts of an image that whoever sends them has normalised
-`packed`           `tiles_bytes`: (B,), the same as bytes; `size`: int32 (B, 2), their height and width
+`encoded`          `image_bytes`: (B,) PNG (8 or 16 bits) or JPEG files of one size; not of volumes
+`tiles`            `tiles`: float32 (B, ..., C), parts of an image that whoever sends them has normalised
+`packed`           `tiles_bytes`: (B,), the same as bytes; `size`: int32 (B, 2) or (B, 3), their sizes
 `metadata`         `request`: (B,) strings that do not matter
 =================  ===================================================================================
 
-All but the last two give `probabilities` (B, Y, X, K) float32 and `mask` (B, Y, X) uint8, at the size of what
-was sent. `packed` gives `probabilities_bytes` (B,), see `packing`; by REST they travel as base64.
-`metadata` gives the same JSON, `kerasseg.serving.metadata.Metadata`, for each string: it takes a batch
-because a server that batches refuses signatures that do not.
+All but the last two give `probabilities` (B, ..., K) float32 and `mask` uint8, at the size of what was sent:
+class ids (B, ...), or (B, ..., K) of 0 and 1 where classes do not exclude each other. `packed` gives
+`probabilities_bytes` (B,), see `packing`; by REST they travel as base64. `metadata` gives the same JSON,
+`kerasseg.serving.metadata.Metadata`, for each string: it takes a batch because a server that batches refuses
+signatures that do not.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class Served(tf.Module):
     Parameters
     ----------
     model : keras.Model
-        From (B, Y, X, C) float32 in [0, 1] to (B, Y, X, K).
+        From (B, ..., C) float32 in [0, 1] to (B, ..., K).
     metadata : Metadata
     """
 
@@ -59,16 +60,18 @@ class Served(tf.Module):
             name: _traced(self._of_image, tf.TensorSpec(None, dtype, name="image"))
             for name, dtype in IMAGES.items()
         }
-        made["encoded"] = _traced(self._of_bytes, tf.TensorSpec((None,), tf.string, name="image_bytes"))
-        tiles = tf.TensorSpec((None, None, None, self._told.channels), tf.float32, name="tiles")
+        if self._told.rank == 2:
+            made["encoded"] = _traced(self._of_bytes, tf.TensorSpec((None,), tf.string, name="image_bytes"))
+        tiles = tf.TensorSpec(_batch(self._told, self._told.channels), tf.float32, name="tiles")
         made["tiles"] = _traced(self._of_tiles, tiles)
         packed = tf.TensorSpec((None,), tf.string, name="tiles_bytes")
-        made["packed"] = _traced(self._of_packed, packed, tf.TensorSpec((None, 2), tf.int32, name="size"))
+        size = tf.TensorSpec((None, self._told.rank), tf.int32, name="size")
+        made["packed"] = _traced(self._of_packed, packed, size)
         made["metadata"] = _traced(self._of_nothing, tf.TensorSpec((None,), tf.string, name="request"))
         return made
 
     def _of_image(self, image: tf.Tensor) -> Answer:
-        return self._answer(*self._seen(graph.as_batch(image)))
+        return self._answer(*self._seen(graph.as_batch(image, self._told.rank)))
 
     def _of_bytes(self, image_bytes: tf.Tensor) -> Answer:
         seen, stored = tf.cond(
@@ -92,7 +95,7 @@ class Served(tf.Module):
         """Normalise and resize in the order of `kerasseg.images.prepare.prepare`; keep the size as sent."""
         told, dtype = self._told, image.dtype
         pixels = graph.with_channels(tf.cast(image, tf.float32), told.channels, dtype.is_integer)
-        stored = tf.shape(pixels)[1:3]
+        stored = tf.shape(pixels)[1:-1]
         if told.resize is None:
             return graph.normalise(pixels, told.normalise, dtype), stored
         if dtype == tf.uint8 and told.normalise == "dtype":
@@ -108,7 +111,8 @@ class Served(tf.Module):
         return self._with_mask(probabilities)
 
     def _with_mask(self, probabilities: tf.Tensor) -> Answer:
-        decided = graph.mask(probabilities, self._told.threshold, self._told.activation)
+        told = self._told
+        decided = graph.mask(probabilities, told.threshold, told.activation, told.exclusive)
         return {"probabilities": probabilities, "mask": decided}
 
 
@@ -116,15 +120,18 @@ def _traced(function: Callable, *takes: tf.TensorSpec) -> Callable:
     return tf.function(function, input_signature=takes, autograph=False).get_concrete_function()
 
 
+def _batch(told: Metadata, channels: int) -> tuple[int | None, ...]:
+    """Give the shape of a batch of images or volumes of any size."""
+    return (None, *[None] * told.rank, channels)
+
+
 def _network(model: keras.Model, told: Metadata) -> Callable:
     """Make the one function that runs the model, on images and tiles of any size."""
 
     def probabilities(seen: tf.Tensor) -> tf.Tensor:
-        height, width = tf.unstack(tf.shape(seen)[1:3])
         padded = model(graph.pad(seen, told.stride), training=False)
-        return tf.ensure_shape(
-            tf.cast(padded[:, :height, :width], tf.float32), (None, None, None, told.outputs)
-        )
+        cropped = graph.crop(padded, tf.shape(seen)[1:-1])
+        return tf.ensure_shape(tf.cast(cropped, tf.float32), _batch(told, told.outputs))
 
-    takes = tf.TensorSpec((None, None, None, told.channels), tf.float32)
+    takes = tf.TensorSpec(_batch(told, told.channels), tf.float32)
     return tf.function(probabilities, input_signature=[takes], autograph=False)

@@ -16,7 +16,7 @@ from kerasseg.serving.metadata import Metadata
 from kerasseg.serving.signatures import IMAGES
 
 NAME = "assets.extra/tf_serving_warmup_requests"
-SIZE = (256, 256)  # of an image, where the model looks at any
+SIZES = {2: (256, 256), 3: (64, 64, 64)}  # of an image and of a volume, where the model looks at any size
 
 
 def write(version: Path, name: str, metadata: Metadata) -> None:
@@ -40,16 +40,17 @@ def write(version: Path, name: str, metadata: Metadata) -> None:
 
 
 def _requests(metadata: Metadata) -> Iterator[tuple[str, dict[str, tuple]]]:
-    """Give the signature and its arguments, each as value, type and shape: one black image."""
-    size = metadata.resize or SIZE
+    """Give the signature and its arguments, each as value, type and shape: one black image or volume."""
+    size = metadata.resize or SIZES[metadata.rank]
     shape = (1, *size, metadata.channels)
     for signature, dtype in IMAGES.items():
         yield signature, {"image": (0, dtype, shape)}
     yield "tiles", {"tiles": (0, tf.float32, shape)}
     black = bytes(tf.float32.size * math.prod(shape))
     yield "packed", {"tiles_bytes": ([black],), "size": ([size], tf.int32)}
-    png = tf.io.encode_png(tf.zeros((*size, 1), tf.uint8)).numpy()
-    yield "encoded", {"image_bytes": ([png],)}
+    if metadata.rank == 2:
+        png = tf.io.encode_png(tf.zeros((*size, 1), tf.uint8)).numpy()
+        yield "encoded", {"image_bytes": ([png],)}
     yield "metadata", {"request": ([b""],)}
 
 

@@ -39,7 +39,10 @@ def test_a_volume_is_answered_alike():
     volume = keras.Input((None, None, None, 1))
     x = keras.layers.Conv3D(2, 3, padding="same", activation="silu")(volume)
     x = keras.layers.UpSampling3D()(keras.layers.MaxPooling3D()(x))
-    compared(keras.Model(volume, keras.layers.Conv3D(1, 1, activation="sigmoid")(x)), (2, 4, 8, 6, 1))
+    x = keras.layers.GroupNormalization(-1)(keras.layers.MaxPooling3D()(x))
+    x = keras.layers.Conv3DTranspose(2, 3, strides=2, padding="same")(x)
+    model = keras.Model(volume, keras.layers.Conv3D(1, 1, activation="sigmoid")(x))
+    compared(model, (2, 4, 8, 6, 1), (1, 2, 4, 8, 1))
 
 
 @needs_openvino

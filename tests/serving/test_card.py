@@ -5,7 +5,7 @@ import pytest
 from kerasseg.serving import card
 from kerasseg.serving.metadata import Metadata
 
-CELLS = Metadata(("cell", "dust"), 3, "percentile", (256, 320), "sigmoid", 0.4, 32)
+CELLS = Metadata(("cell", "dust"), 3, "percentile", (256, 320), "sigmoid", 0.4, (32, 32))
 
 
 @pytest.fixture

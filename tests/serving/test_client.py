@@ -28,7 +28,7 @@ from kerasseg.serving.metadata import Metadata
 pytest.importorskip("tensorflow_serving")
 from servers import TOO_MANY, GrpcServer, Models, RestServer
 
-TOLD = Metadata(("cell", "dust"), 2, "minmax", (48, 64), "sigmoid", 0.4, 32)
+TOLD = Metadata(("cell", "dust"), 2, "minmax", (48, 64), "sigmoid", 0.4, (32, 32))
 SERVERS = {"grpc": GrpcServer, "rest": RestServer}
 OF_TILES = ("tiles", "packed")
 TILES = np.random.default_rng(0).random((5, 32, 32, 2), np.float32)
@@ -201,8 +201,10 @@ def test_a_model_that_is_not_ours_is_refused(url, models, signatures):
 
 def test_tiles_of_other_channels_are_refused_before_they_travel(url, models):
     remote = client.forward(url)
-    with pytest.raises(UserError, match="takes 2 channels, tiles have 3"):
+    with pytest.raises(UserError, match="takes 2 channels and 2 axes in space, tiles have 3 and 2"):
         remote(np.zeros((1, 32, 32, 3), np.float32))
+    with pytest.raises(UserError, match="tiles have 2 and 3"):
+        remote(np.zeros((1, 4, 32, 32, 2), np.float32))
     assert models.asked[-1][0] == "metadata"
 
 
@@ -243,7 +245,7 @@ def test_the_card_s_request_by_rest_is_answered(models, signatures):
 def test_a_real_server_answers():
     remote = client.forward(os.environ["TF_SERVING_ADDRESS"])
     told = remote.metadata
-    tiles = np.zeros((3, 2 * told.stride, told.stride, told.channels), np.float32)
+    tiles = np.zeros((3, 2 * told.stride[0], *told.stride[1:], told.channels), np.float32)
     answer = remote(tiles)
-    assert answer.shape == (*tiles.shape[:3], told.outputs)
+    assert answer.shape == (*tiles.shape[:-1], told.outputs)
     np.testing.assert_allclose(answer, answer[:1].repeat(3, axis=0), atol=1e-5)

@@ -33,7 +33,7 @@ def small(channels, outputs, activation="sigmoid"):
 
 def told(**other):
     usual = {"classes": ("cell",), "channels": 1, "normalise": "dtype", "resize": None}
-    return Metadata(**usual | {"activation": "sigmoid", "threshold": 0.5, "stride": 32} | other)
+    return Metadata(**usual | {"activation": "sigmoid", "threshold": 0.5, "stride": (32, 32)} | other)
 
 
 def model_of(metadata):

@@ -21,10 +21,10 @@ def stored(dtype, shape):
 
 @pytest.mark.parametrize("method", NORMALISATIONS)
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
-@pytest.mark.parametrize("size", [(1, 1), (1, 2), (23, 31)])
+@pytest.mark.parametrize("size", [(1, 1), (1, 2), (23, 31), (3, 5, 4)])
 def test_normalise_scales_each_image_by_itself(method, dtype, size):
     images = stored(dtype, (2, *size, 3))
-    images[1, ..., 2] = images[1, 0, 0, 2]  # one channel is constant
+    images[1, ..., 2] = images[1, ..., 2].flat[0]  # one channel is constant
     found = graph.normalise(tf.cast(images, tf.float32), method, tf.as_dtype(dtype))
     for one, image in zip(found, images, strict=True):
         np.testing.assert_allclose(one, normalise(image, method), atol=1e-6)
@@ -36,9 +36,10 @@ def test_normalise_refuses_what_numpy_s_refuses(value):
         graph.normalise(tf.fill((1, 2, 2, 1), value), "dtype", tf.float32)
 
 
+@pytest.mark.parametrize("size", [(5, 7), (2, 3, 4)])
 @pytest.mark.parametrize(("has", "wanted"), [(1, 3), (3, 1), (3, 3), (4, 3), (4, 1), (2, 1), (4, 4)])
-def test_channels_turn_into_those_wanted(has, wanted):
-    image = stored(np.uint8, (5, 7, has))
+def test_channels_turn_into_those_wanted(has, wanted, size):
+    image = stored(np.uint8, (*size, has))
     if has in (2, 4):
         image[..., -1] = 255
     found = graph.with_channels(tf.cast(image[None], tf.float32), wanted, whole_numbers=True)
@@ -56,12 +57,14 @@ def test_resize_is_opencv_s(size):
     np.testing.assert_allclose(graph.resize(image[None], size)[0], resize(image, size), atol=2e-5)
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 40), (5, 33), (32, 64), (17, 70)])
-def test_pad_reflects_as_tiles_do(size):
-    image = stored(np.float32, (*size, 2))
-    height, width = (-(-length // 32) * 32 for length in size)
-    expected = cut(image, (slice(0, height), slice(0, width)))
-    np.testing.assert_array_equal(graph.pad(image[None], 32)[0], expected)
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (5, 33), (32, 64), (17, 70), (1, 3, 17), (4, 16, 9)])
+def test_pad_reflects_as_tiles_do_and_crop_takes_it_back(size):
+    image, stride = stored(np.float32, (*size, 2)), (8, 32, 16)[-len(size) :]
+    padded = graph.pad(image[None], stride)
+    multiples = [-(-length // number) * number for length, number in zip(size, stride, strict=True)]
+    expected = cut(image, tuple(slice(0, length) for length in multiples))
+    np.testing.assert_array_equal(padded[0], expected)
+    np.testing.assert_array_equal(graph.crop(padded, size)[0], image)
 
 
 @pytest.mark.parametrize("activation", postprocess.ACTIVATIONS)
@@ -70,3 +73,10 @@ def test_mask_decides_alike(activation, channels):
     probabilities = stored(np.float32, (9, 11, channels))
     found = graph.mask(probabilities[None], 0.6, activation)
     np.testing.assert_array_equal(found[0], postprocess.mask(probabilities, 0.6, activation))
+
+
+def test_classes_that_do_not_exclude_each_other_are_decided_one_by_one():
+    probabilities = np.array([[[0.1, 0.9], [0.6, 0.7]], [[0.2, 0.3], [0.6, 0.1]]], np.float32)
+    found = graph.mask(probabilities[None], 0.6, "sigmoid", exclusive=False)
+    assert found.dtype == tf.uint8
+    np.testing.assert_array_equal(found[0], [[[0, 1], [1, 1]], [[0, 0], [1, 0]]])

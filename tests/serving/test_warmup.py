@@ -11,7 +11,7 @@ prediction_log_pb2 = pytest.importorskip("tensorflow_serving.apis.prediction_log
 
 
 def test_every_signature_is_asked_once(tmp_path):
-    metadata = Metadata(("cell",), 3, "dtype", (32, 64), "sigmoid", 0.5, 32)
+    metadata = Metadata(("cell",), 3, "dtype", (32, 64), "sigmoid", 0.5, (32, 32))
     warmup.write(tmp_path, "cells", metadata)
     records = tf.data.TFRecordDataset(str(tmp_path / "assets.extra" / "tf_serving_warmup_requests"))
     requests = [

@@ -32,7 +32,7 @@ from kerasseg.serving.metadata import Metadata
 from kerasseg.serving.signatures import Served
 
 SIZE = (256, 256)
-TOLD = Metadata(("cell",), 3, "dtype", None, "sigmoid", 0.5, 32)
+TOLD = Metadata(("cell",), 3, "dtype", None, "sigmoid", 0.5, (32, 32))
 SERVERS = Path(__file__).parents[2] / "tests" / "serving"
 
 Forward = Callable[[np.ndarray], np.ndarray]
