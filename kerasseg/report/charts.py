@@ -66,7 +66,8 @@ def curves(history: Sequence[Mapping[str, float]], best: int | None = None) -> b
         rate.yaxis.set_minor_formatter("")
         for axes in (loss, dice):
             _mark_epoch(axes, best)
-            axes.legend()
+            if axes.get_legend_handles_labels()[0]:  # an engine without truth has no Dice
+                axes.legend()
         return _svg(figure)
 
 
