@@ -37,7 +37,7 @@ from kerasseg.report.ranking import Rank, ranks, shown
 NAME = "report.html"
 MOST_EXAMPLES = 8
 SYNTHETIC = "SYNTHETIC data: these images were drawn by a program; the scores say nothing about cells."
-LONGEST_SIDE = 1000  # of an embedded picture, in pixels
+WIDEST = 1000  # of an embedded picture, in pixels
 JPEG, SVG = "image/jpeg", "image/svg+xml"
 
 
@@ -215,7 +215,7 @@ def _samples(folder: Path) -> list[tuple[str, str]]:
 
 
 def _picture(path: Path) -> str:
-    return _embedded(pictures.compressed(read(path), LONGEST_SIDE), JPEG)
+    return _embedded(pictures.compressed(read(path), WIDEST), JPEG)
 
 
 def _embedded(content: bytes, kind: str) -> str:

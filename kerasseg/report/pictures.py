@@ -178,21 +178,21 @@ def outline(mask: np.ndarray) -> np.ndarray:
     return cv2.erode(mask, cross, iterations=thickness) != mask
 
 
-def compressed(picture: np.ndarray, longest: int) -> bytes:
+def compressed(picture: np.ndarray, widest: int) -> bytes:
     """Encode a picture as JPEG, with full colour resolution for the sake of outlines.
 
     Parameters
     ----------
     picture : np.ndarray
         (Y, X, 3) uint8.
-    longest : int
-        The longer side is shrunk to this many pixels where it is longer.
+    widest : int
+        The width is shrunk to this many pixels where it is larger; below each other there is room.
 
     Returns
     -------
     bytes
     """
-    scale = min(1, longest / max(picture.shape))
+    scale = min(1, widest / picture.shape[1])
     picture = resize(picture, tuple(max(1, round(scale * side)) for side in picture.shape[:2]))
     full_colour = (cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444)
     _, encoded = cv2.imencode(".jpg", picture[..., ::-1], (cv2.IMWRITE_JPEG_QUALITY, 92, *full_colour))
