@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
 
-from kerasseg import postprocess
-from kerasseg.annotations.masks import read_labels, write_mask
+from kerasseg import postprocess, predictions
 from kerasseg.classes import IGNORE
 from kerasseg.console import track
 from kerasseg.data.sample import Annotation, Sample
@@ -22,6 +22,7 @@ from kerasseg.images.resize import resize, resize_mask
 from kerasseg.metrics import objects, pixel
 from kerasseg.metrics.objects import Labelled, Objects
 from kerasseg.metrics.pixel import Counts
+from kerasseg.postprocess.pairs import Pairing, write_csv
 from kerasseg.prediction.predictor import Predictor
 from kerasseg.report import pictures
 from kerasseg.report.ranking import file_name, ranks
@@ -51,8 +52,13 @@ class Judgement:
         objects told apart, or none are to be.
     threshold_curve : dict
         See `kerasseg.metrics.pixel.threshold_curve`.
+    pairs : dict or None
+        How many pairs of a nucleus and its Golgi were ``found`` and are ``true``, in all and under ``images``
+        in each, there with the mean lengths of their vectors and the unit; None where nobody asked.
     seconds_per_image : float
         Of prediction, reading included.
+    seconds : dict
+        The same of each image.
     seams : dict or None
         How much prediction by tiles differs from the whole on the largest test image, see
         `kerasseg.prediction.seams.Seams`; None where one tile is enough.
@@ -63,8 +69,10 @@ class Judgement:
     test: dict[str, Any]
     test_original_size: dict[str, Any] | None
     instances: dict[str, Any] | None
-    threshold_curve: dict[str, list[float]]
+    threshold_curve: dict[str, Any]
+    pairs: dict[str, Any] | None
     seconds_per_image: float
+    seconds: dict[str, float]
     seams: dict[str, Any] | None
 
 
@@ -77,6 +85,8 @@ class _Answer:
     counts_original_size: Counts
     counts_by_threshold: Counts
     objects: list[Objects] | None
+    pairs: dict[str, Any] | None
+    seconds: float
 
 
 def judge(
@@ -88,12 +98,15 @@ def judge(
     threshold: float,
     number: Number | None,
     folder: Path,
+    exclusive: bool = True,
+    pairing: Pairing | None = None,
 ) -> Judgement:
     """Predict samples, score them, and keep the predictions.
 
     Parameters
     ----------
     samples : sequence of Sample
+        Images or volumes.
     predictor : Predictor
     classes : sequence of str
         Names of the foreground classes.
@@ -104,20 +117,20 @@ def judge(
     number : callable or None
         How a mask becomes labels; None scores no objects.
     folder : Path
-        Gets ``predictions/<name>.mask.png`` for every sample, and ``predictions/overlays/<name>.png`` for the
-        best, the median and the worst.
+        Gets ``predictions/<name>.mask.png`` for every sample, ``.mask.tif`` where that is a volume or classes
+        do not exclude each other, ``predictions/<name>.pairs.csv`` with pairs, and
+        ``predictions/overlays/<name>.png`` for the best, the median and the worst.
+    exclusive : bool
+        Whether a pixel is of one class at most; otherwise masks have a last axis of classes.
+    pairing : Pairing, optional
+        Which nuclei belong to which Golgi; it needs `number`.
 
     Returns
     -------
     Judgement
     """
-    started = time.monotonic()
-    decide = {"threshold": threshold, "activation": activation}
-    answers = [
-        _answer(sample, predictor, classes, decide, number, folder / "predictions")
-        for sample in track(samples, "predicting test images")
-    ]
-    seconds = (time.monotonic() - started) / len(samples)
+    ask = _Asked(tuple(classes), activation, threshold, exclusive, number, pairing, folder / "predictions")
+    answers = [_answer(sample, predictor, ask) for sample in track(samples, "predicting test images")]
     resized = predictor.resize is not None
     by_threshold = [each.counts_by_threshold for each in answers]
     found = {each.sample.name: each.objects for each in answers if each.objects is not None}
@@ -129,48 +142,95 @@ def judge(
         if resized
         else None,
         instances=objects.scores(found, classes) if found else None,
-        threshold_curve=pixel.threshold_curve(by_threshold, THRESHOLDS),
-        seconds_per_image=round(seconds, 3),
+        threshold_curve=pixel.threshold_curve(by_threshold, THRESHOLDS, classes),
+        pairs=_all_pairs(answers) if pairing else None,
+        seconds_per_image=round(fmean(each.seconds for each in answers), 3),
+        seconds={each.sample.name: round(each.seconds, 3) for each in answers},
         seams=_seams(samples, predictor),
     )
-    _show(samples, judgement, folder / "predictions")
+    _show(samples, judgement, ask)
     return judgement
 
 
-def _answer(
-    sample: Sample,
-    predictor: Predictor,
-    classes: Sequence[str],
-    decide: dict,
-    number: Number | None,
-    folder: Path,
-) -> _Answer:
-    probabilities = predictor.as_seen(sample.read(), str(sample.image))
-    annotation = sample.annotate()
-    seen_truth = resize_mask(annotation.mask, probabilities.shape[:2])
-    full = resize(probabilities, sample.size)
-    mask = postprocess.mask(full, **decide)
-    write_mask(folder / f"{file_name(sample.name)}.mask.png", mask)
-    foreground = slice(1, None) if decide["activation"] == "softmax" else slice(None)
+@dataclass(frozen=True)
+class _Asked:
+    """What is asked of every sample, as `judge` takes it."""
+
+    classes: tuple[str, ...]
+    activation: str
+    threshold: float
+    exclusive: bool
+    number: Number | None
+    pairing: Pairing | None
+    folder: Path
+
+    def decide(self, probabilities: np.ndarray) -> np.ndarray:
+        return postprocess.mask(probabilities, self.threshold, self.activation, self.exclusive)
+
+    def foreground(self, probabilities: np.ndarray) -> np.ndarray:
+        return probabilities[..., 1:] if self.activation == "softmax" else probabilities
+
+    def count(self, truth: np.ndarray, mask: np.ndarray) -> Counts:
+        return pixel.count(truth, mask, len(self.classes), self.exclusive)
+
+
+def _answer(sample: Sample, predictor: Predictor, ask: _Asked) -> _Answer:
+    started = time.monotonic()
+    seen = predictor.as_seen(sample.read(), str(sample.image))
+    seconds = time.monotonic() - started
+    truth = sample.annotate()
+    resized = predictor.resize is not None
+    full = resize(seen, sample.size) if resized else seen
+    mask = ask.decide(full)
+    counts = ask.count(truth.mask, mask)
+    seen_truth = resize_mask(truth.mask, seen.shape[:2]) if resized else truth.mask
+    stem = ask.folder / file_name(sample.name)
+    predictions.write(stem, mask, ask.classes, exclusive=ask.exclusive, spacing=sample.spacing)
     return _Answer(
         sample,
-        pixel.count(seen_truth, postprocess.mask(probabilities, **decide), len(classes)),
-        pixel.count(annotation.mask, mask, len(classes)),
-        pixel.threshold_counts(probabilities[..., foreground], seen_truth, THRESHOLDS),
-        _compared(annotation, mask, full[..., foreground], number),
+        ask.count(seen_truth, ask.decide(seen)) if resized else counts,
+        counts,
+        pixel.threshold_counts(ask.foreground(seen), seen_truth, THRESHOLDS),
+        _compared(truth, mask, ask.foreground(full), ask),
+        _paired(sample, truth, mask, ask),
+        seconds,
     )
 
 
 def _compared(
-    truth: Annotation, mask: np.ndarray, probabilities: np.ndarray, number: Number | None
+    truth: Annotation, mask: np.ndarray, probabilities: np.ndarray, ask: _Asked
 ) -> list[Objects] | None:
     """Compare objects with objects, where both are told apart; ignored pixels are of none."""
-    if number is None or truth.labels is None:
+    if ask.number is None or truth.labels is None:
         return None
     ignored = truth.mask == IGNORE
     mask = np.where(ignored, np.uint8(IGNORE), mask)
-    found = Labelled(number(mask), mask)
-    return objects.compare(Labelled(np.where(ignored, 0, truth.labels), truth.mask), found, probabilities)
+    found = Labelled(postprocess.numbered(mask, ask.number, ask.exclusive), mask, ask.exclusive)
+    known = Labelled(np.where(ignored, 0, truth.labels), truth.mask, ask.exclusive)
+    return objects.compare(known, found, probabilities)
+
+
+def _paired(sample: Sample, truth: Annotation, mask: np.ndarray, ask: _Asked) -> dict[str, Any] | None:
+    """Count the pairs of a prediction and those of the truth's mask, and write the former down."""
+    if ask.pairing is None:
+        return None
+    masks = {"found": mask, "true": truth.mask}
+    layers = {what: postprocess.layers(each, len(ask.classes), ask.exclusive) for what, each in masks.items()}
+    found = {what: ask.pairing(each, ask.number, sample.spacing) for what, each in layers.items()}
+    write_csv(ask.folder / f"{file_name(sample.name)}.pairs.csv", found["found"], len(sample.size))
+    lengths = {what: [pair.length for pair in each] for what, each in found.items()}
+    return {
+        **{what: len(each) for what, each in found.items()},
+        **{f"mean_length_{what}": fmean(each) if each else None for what, each in lengths.items()},
+        "unit": "pixel" if sample.spacing is None else "micrometre",
+    }
+
+
+def _all_pairs(answers: Sequence[_Answer]) -> dict[str, Any]:
+    images = {each.sample.name: each.pairs for each in answers}
+    return {what: sum(each[what] for each in images.values()) for what in ("found", "true")} | {
+        "images": images
+    }
 
 
 def _seams(samples: Sequence[Sample], predictor: Predictor) -> dict[str, Any] | None:
@@ -186,13 +246,13 @@ def _scored(answers: Sequence[_Answer], counts: Sequence[Counts], classes: Seque
     return {"classes": pixel.scores(counts, classes), "images": images}
 
 
-def _show(samples: Sequence[Sample], judgement: Judgement, folder: Path) -> None:
+def _show(samples: Sequence[Sample], judgement: Judgement, ask: _Asked) -> None:
     """Draw the best, the median and the worst prediction over its image."""
-    shutil.rmtree(folder / "overlays", ignore_errors=True)  # another threshold has another ranking
+    shutil.rmtree(ask.folder / "overlays", ignore_errors=True)  # another threshold has another ranking
     named = {sample.name: sample for sample in samples}
     ranking = ranks(judgement.test["images"])
     for place in sorted({0, len(ranking) // 2, len(ranking) - 1}):
         name, sample = ranking[place].file_name, named[ranking[place].name]
-        predicted = read_labels(folder / f"{name}.mask.png").astype(np.uint8)
-        overlay = pictures.overlay(sample.read(), sample.annotate().mask, predicted)
-        write(folder / "overlays" / f"{name}.png", overlay)
+        predicted = predictions.read(ask.folder / name, exclusive=ask.exclusive)
+        overlay = pictures.overlay(sample.read(), sample.annotate().mask, predicted, sample.spacing)
+        write(ask.folder / "overlays" / f"{name}.png", overlay)

@@ -11,7 +11,7 @@ from typing import Any
 from kerasseg.answering import Model, predictor
 from kerasseg.console import say
 from kerasseg.errors import UserError
-from kerasseg.images import files
+from kerasseg.images import files, hdf5
 from kerasseg.postprocess import streaming
 from kerasseg.prediction import halo
 from kerasseg.recipe import amended
@@ -19,7 +19,7 @@ from kerasseg.recipe.instances import AnyInstances
 from kerasseg.recipe.recipe import Evaluate
 from kerasseg.segmentation import Wanted, facts, is_done, segment
 
-STORES = (".zarr",)  # folders that are one image
+STORES = (".zarr", *hdf5.SUFFIXES)  # files and folders that are one image, of any size
 
 
 def predict(
@@ -42,12 +42,13 @@ def predict(
     model : Model
         See `kerasseg.answering.local` and `served`.
     images : Path
-        An image of any size, or a folder of images.
+        An image of any size, or a folder of images; with `axes` that name Z, a folder of the planes of one
+        volume. A dataset in HDF5 is named as ``FILE.h5:DATASET``.
     out : Path
         Gets a file for each, such as ``<name>.mask.png``, and ``predictions.json``, which tells how they were
         made.
     what, to : str
-        See `kerasseg.segmentation.Wanted`; PNG by default, OME-TIFF for probabilities.
+        See `kerasseg.segmentation.Wanted`; by default PNG where it can hold the result, otherwise OME-TIFF.
     axes : str, optional
         What the stored axes are, such as ``ZYX``, where files do not say.
     threshold : float, optional
@@ -66,15 +67,17 @@ def predict(
     """
     told = model.metadata
     threshold = amended(Evaluate(threshold=told.threshold), threshold=threshold).threshold
-    to = to or ("tiff" if what == "probabilities" else "png")
-    wanted = Wanted(what, to, told.classes, threshold, told.activation, _number(model.instances))
+    flat = told.rank == 2 and told.exclusive and what != "probabilities"
+    to = to or ("png" if flat else "tiff")
+    number = _number(model.instances)
+    wanted = Wanted(what, to, told.classes, threshold, told.activation, number, told.exclusive)
     settings = halo.settled(dict(amended(model.tiles, **tiles)), model.radius, told.stride)
     asked = {"model": told.weights, "engine": model.engine, "what": what, "threshold": threshold}
     asked |= {"predict": settings}
     asked |= {"instances": model.instances.model_dump(mode="json")} if what == "labels" else {}
     with predictor(model, settings, scheduler, axes) as answering:
         segment_one = partial(segment, predictor=answering, wanted=wanted, axes=axes, force=force)
-        _each(images, out, wanted.suffix, asked, segment_one, force)
+        _each(list(_found(images, axes)), out, wanted.suffix, asked, segment_one, force)
 
 
 def _number(instances: AnyInstances) -> Callable:
@@ -82,7 +85,7 @@ def _number(instances: AnyInstances) -> Callable:
 
 
 def _each(
-    images: Path,
+    images: list[tuple[Path, Path]],
     out: Path,
     suffix: str,
     asked: dict[str, Any],
@@ -91,7 +94,7 @@ def _each(
 ) -> None:
     """Segment image after image; those that cannot be read are named at the end."""
     written, there, problems = 0, 0, []
-    for image, name in _found(images):
+    for image, name in images:
         result = out / f"{name}{suffix}"
         try:
             told = json.loads(json.dumps({"image": facts(image), **asked}))  # tuples become lists, as on disk
@@ -107,21 +110,34 @@ def _each(
         raise UserError(*problems)
 
 
-def _found(images: Path) -> Iterator[tuple[Path, Path]]:
+def _found(images: Path, axes: str | None) -> Iterator[tuple[Path, Path]]:
     """Yield images with their names under the folder that was given."""
-    if images.is_file() or images.suffix in STORES:
-        yield images, Path(_stem(images))
+    file, dataset = hdf5.parted(images)
+    if file.is_file() or file.suffix in STORES or _is_volume(images, axes):
+        parts = [] if dataset is None else dataset.strip("/").split("/")
+        yield images, Path(".".join([_stem(file), *parts]))
         return
     found = files.find(images)
     stores = [path for suffix in STORES for path in images.rglob(f"*{suffix}")]
     if not found and not stores:
         raise UserError(
-            f"{images}: there is no image here; expected {', '.join(sorted(files.SUFFIXES))} or {STORES[0]}"
+            f"{images}: there is no image here; expected {', '.join(sorted(files.SUFFIXES))} or "
+            f"{', '.join(STORES)}"
         )
     for path in sorted([*found, *stores]):
         yield path, path.relative_to(images).with_name(_stem(path))
 
 
+def _is_volume(folder: Path, axes: str | None) -> bool:
+    """Tell a folder of planes, which are one volume, from one of stacks: by its axes and its first file."""
+    if axes is None or "Z" not in axes.upper() or not folder.is_dir():
+        return False
+    planes = sorted(path for path in folder.iterdir() if path.suffix.lower() in files.SUFFIXES)
+    return bool(planes) and files.header(planes[0]).pages == 1
+
+
 def _stem(image: Path) -> str:
-    """Leave out the suffix, and ``.ome`` before it."""
+    """Leave out the suffix, and ``.ome`` before it; a folder of planes has none."""
+    if image.is_dir() and image.suffix not in STORES:
+        return image.resolve().name
     return image.with_suffix("").name.removesuffix(".ome")

@@ -19,6 +19,7 @@ from kerasseg.evaluation import Judgement, judge
 from kerasseg.images import files
 from kerasseg.learning import learn
 from kerasseg.models import MODELS, receptive_field, summary
+from kerasseg.postprocess.pairs import Pairing
 from kerasseg.prediction import halo
 from kerasseg.prediction.forward import forward
 from kerasseg.prediction.predictor import Predictor
@@ -91,7 +92,7 @@ def run(recipe: Recipe, *, directory: Path = Path("runs"), resume: bool = False)
 def show_examples(samples: list[Sample], folder: Path) -> None:
     """Draw the annotations of some samples over their images, for the report."""
     for sample in samples:
-        picture = pictures.annotated(sample.read(), sample.annotate().mask)
+        picture = pictures.annotated(sample.read(), sample.annotate().mask, sample.spacing)
         files.write(folder / f"{file_name(sample.name)}.png", picture)
 
 
@@ -131,6 +132,7 @@ def evaluate(recipe: Recipe, answering: Predictor, samples: list[Sample], folder
         threshold=recipe.evaluate.threshold,
         number=how and partial(postprocess.INSTANCES[how.name], **how.arguments),
         folder=folder,
+        pairing=pairing(recipe),
     )
     if seams := judgement.seams:
         say(
@@ -145,7 +147,18 @@ def evaluate(recipe: Recipe, answering: Predictor, samples: list[Sample], folder
         )
     if judgement.instances:
         say_objects(judgement.instances["classes"])
+    if judgement.pairs:
+        say(f"pairs: {judgement.pairs['found']} found for {judgement.pairs['true']} true ones")
     return judgement
+
+
+def pairing(recipe: Recipe) -> Pairing | None:
+    """Say which classes' objects are pairs, if the recipe asks for them."""
+    if recipe.pairs is None:
+        return None
+    index = recipe.data.classes.index
+    nuclei, golgi, pair = recipe.pairs.nuclei, recipe.pairs.golgi, recipe.pairs.pair
+    return Pairing(index(nuclei), index(golgi), None if pair is None else index(pair), recipe.pairs.farthest)
 
 
 def say_objects(classes: dict[str, dict[str, Any]]) -> None:

@@ -7,6 +7,7 @@ itself appears when it is complete.
 
 from __future__ import annotations
 
+import math
 import shutil
 import uuid
 from collections import Counter
@@ -24,8 +25,10 @@ from kerasseg.annotations.objects import write_objects
 from kerasseg.console import track
 from kerasseg.errors import UserError, unknown
 from kerasseg.images import ondisk
+from kerasseg.images.blocks import cuts
+from kerasseg.images.hdf5 import parted
 from kerasseg.images.omezarr import is_zarr
-from kerasseg.images.ondisk import OnDisk
+from kerasseg.images.ondisk import Channel, OnDisk
 from kerasseg.images.store import Store, open_store
 from kerasseg.images.writing import Result
 from kerasseg.images.writing_tiff import write_tiff
@@ -38,7 +41,8 @@ from kerasseg.prediction.predictor import Predictor
 WHAT = ("mask", "labels", "probabilities")
 PIXELS = {"png": ".png", "tiff": ".ome.tif", "zarr": ".ome.zarr"}
 OUTLINES = {"labelme": ".json", "coco": ".coco.json", "geojson": ".geojson", "imagej": ".roi.zip"}
-ROWS = 512  # of a mask that are looked at together
+ROWS = 512  # of a mask that are looked at together; fewer where they hold more pixels than
+PIXELS_AT_ONCE = 2**25
 
 Number = Callable[[Iterator[np.ndarray], np.ndarray], int]
 
@@ -51,6 +55,7 @@ class Wanted:
     ----------
     what : {"mask", "labels", "probabilities"}
         Class ids (Y, X) uint8, ids of objects (Y, X) int32, or (Y, X, K) float32; volumes have Z before.
+        Where classes do not exclude each other the first two are (Y, X, K) too, a channel a class.
     to : {"png", "tiff", "zarr", "labelme", "coco", "geojson", "imagej"}
         The format; the last four hold outlines, of labels only.
     classes : tuple of str
@@ -60,6 +65,8 @@ class Wanted:
     number : callable
         From a mask in bands, and an int32 array to fill, to the number of objects: see
         `kerasseg.postprocess.streaming`.
+    exclusive : bool
+        Whether a pixel is of one class at most.
     """
 
     what: str
@@ -68,6 +75,7 @@ class Wanted:
     threshold: float
     activation: str
     number: Number = streaming.labels
+    exclusive: bool = True
 
     def __post_init__(self) -> None:
         if self.what not in WHAT:
@@ -80,17 +88,29 @@ class Wanted:
             raise UserError(
                 f"{self.to} holds the outlines of objects, not a {self.what}; choose --what labels"
             )
+        if not self.exclusive and self.to not in ("tiff", "zarr"):
+            raise UserError(
+                f"{self.to} holds one class a pixel, and these do not exclude each other: "
+                f"{', '.join(self.classes)}; choose --to tiff or zarr, which hold a channel for each"
+            )
 
     @property
     def suffix(self) -> str:
         """What the result's name ends in, such as ``.mask.png``; labelme wants the image's own name."""
         return OUTLINES[self.to] if self.to in OUTLINES else f".{self.what}{PIXELS[self.to]}"
 
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Names of the result's channels; none where it has no axis of them."""
+        if self.what == "probabilities" and self.activation == "softmax":
+            return ("background", *self.classes)
+        return self.classes if self.what == "probabilities" or not self.exclusive else ()
+
     def decide(self, probabilities: np.ndarray) -> np.ndarray:
         """Turn a band of probabilities into what is kept of it."""
         if self.what == "probabilities":
             return probabilities
-        return postprocess.mask(probabilities, self.threshold, self.activation)
+        return postprocess.mask(probabilities, self.threshold, self.activation, self.exclusive)
 
 
 def segment(
@@ -163,9 +183,19 @@ def is_done(result: Path, asked: Mapping[str, Any]) -> bool:
 
 
 def facts(image: Path) -> dict[str, Any]:
-    """Say what an image's file is recognised by: where it lies, how long it is, when it was changed."""
-    status = image.stat()
-    return {"path": str(image.resolve()), "bytes": status.st_size, "changed": status.st_mtime_ns}
+    """Say what an image is recognised by: where it lies, how long its file is, when it was changed.
+
+    Of a folder of planes it is how long they are together, and when the last of them was changed.
+    """
+    file, _ = parted(image)
+    parts = [file, *file.iterdir()] if file.is_dir() and not is_zarr(file) else [file]
+    states = [part.stat() for part in parts]
+    changed = max(state.st_mtime_ns for state in states)
+    return {
+        "path": str(image.resolve()),
+        "bytes": sum(state.st_size for state in states),
+        "changed": changed,
+    }
 
 
 def _begun(result: Path) -> Path:
@@ -195,8 +225,20 @@ def _answered(store: Store, predictor: Predictor, wanted: Wanted, ledger: Ledger
 def _numbered(mask: OnDisk, wanted: Wanted, ledger: Ledger) -> OnDisk:
     """Number a mask's objects; a kill begins this again, which takes little beside predicting."""
     numbers = ondisk.create(ledger.folder / "labels.npy", np.dtype(np.int32), mask.shape)
-    wanted.number((mask[at : at + ROWS] for at in range(0, len(mask), ROWS)), numbers)
+    of_each = zip(_layers(mask, wanted), _layers(numbers, wanted), strict=True)
+    for layer, labels in of_each:
+        wanted.number((layer[rows] for rows in cuts(len(mask), _rows(layer))), labels)
     return numbers
+
+
+def _layers(pixels: OnDisk, wanted: Wanted) -> list[OnDisk | Channel]:
+    """Take apart what is numbered by itself: classes that do not exclude each other."""
+    return [pixels] if wanted.exclusive else [Channel(pixels, k) for k in range(len(wanted.classes))]
+
+
+def _rows(pixels: OnDisk | Channel) -> int:
+    """How many rows, or planes of a volume, are looked at together."""
+    return max(1, min(ROWS, PIXELS_AT_ONCE // math.prod(pixels.shape[1:])))
 
 
 def _write_outlines(path: Path, labels: OnDisk, mask: OnDisk, store: Store, wanted: Wanted) -> None:
@@ -219,16 +261,10 @@ def _write_pixels(path: Path, pixels: OnDisk, store: Store, wanted: Wanted) -> N
     if wanted.to == "png":
         _refuse_volume(store, wanted)
         return (write_mask if wanted.what == "mask" else write_labels)(path, pixels[:])
-    channels = wanted.what == "probabilities"
-    axes = store.axes if channels else store.axes.removesuffix("C")
-    shrink = "area" if channels else "nearest"
-    names = _channel_names(wanted) if channels else ()
+    axes = store.axes if wanted.channels else store.axes.removesuffix("C")
+    shrink = "area" if wanted.what == "probabilities" else "nearest"
     write = write_tiff if wanted.to == "tiff" else write_zarr
-    write(path, Result(pixels, axes, store.pixel_size, shrink, names))
-
-
-def _channel_names(wanted: Wanted) -> tuple[str, ...]:
-    return ("background", *wanted.classes) if wanted.activation == "softmax" else wanted.classes
+    write(path, Result(pixels, axes, store.pixel_size, shrink, wanted.channels))
 
 
 def _refuse_volume(store: Store, wanted: Wanted) -> None:

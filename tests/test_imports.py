@@ -13,6 +13,8 @@ LIGHT = [
     "console",
     "postprocess",
     "postprocess.streaming",
+    "postprocess.pairs",
+    "predictions",
     "recipe",
     "images.files",
     "images.channels",

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from kerasseg import postprocess
+from kerasseg import postprocess, segmentation
 from kerasseg.annotations.draw import draw_mask
 from kerasseg.annotations.formats import READERS, Options
 from kerasseg.errors import UserError
@@ -188,3 +188,56 @@ def test_the_ledger_is_read_by_eyes(image, tmp_path):
     ledger = json.loads((tmp_path / ".m.png.unfinished" / "ledger.json").read_text())
     assert ledger["rows"] == 0
     assert ledger["asked"]["model"] == {"sha256": "ab"}
+
+
+@pytest.fixture
+def volume(tmp_path):
+    """Two channels of blobs that may lie over each other, with voxels that are no cubes."""
+    blobs = np.kron(np.random.default_rng(2).random((4, 5, 6, 2)) > 0.6, np.ones((3, 5, 5, 1))) * 255
+    pixels = np.moveaxis(blobs, -1, 1).astype(np.uint8)
+    sizes = {"PhysicalSizeZ": 2.0, "PhysicalSizeY": 0.5, "PhysicalSizeX": 0.5}
+    tifffile.imwrite(tmp_path / "v.ome.tif", pixels, metadata={"axes": "ZCYX", **sizes})
+    return tmp_path / "v.ome.tif"
+
+
+def of_two(what, to, exclusive=False):
+    return Wanted(what, to, ("golgi", "nuclei"), 0.5, "sigmoid", exclusive=exclusive)
+
+
+def whole(path):
+    with open_store(path, values=True) as store:
+        assert store.pixel_size == (2.0, 0.5, 0.5)
+        return store.read((slice(None),) * 3)
+
+
+@pytest.mark.parametrize("to", ["tiff", pytest.param("zarr", marks=needs_zarr)])
+@pytest.mark.parametrize("what", ["mask", "labels"])
+def test_classes_that_do_not_exclude_each_other_are_channels(volume, tmp_path, what, to, monkeypatch):
+    monkeypatch.setattr(segmentation, "PIXELS_AT_ONCE", 2000)  # two planes a band
+    tiles = {"tile": 16, "overlap": 4, "multiple_of": 4, "batch_size": 2}
+    answering = Predictor(lambda batch: batch.copy(), 2, "dtype", None, tiles)
+    want = of_two(what, to)
+    segment(volume, tmp_path / f"v{want.suffix}", answering, want, asked=ASKED)
+    with open_store(volume) as store:
+        expected = (store.read((slice(None),) * 3) > 127).astype(np.uint8)
+    if what == "labels":
+        expected = postprocess.numbered(expected, postprocess.labels, exclusive=False)
+    np.testing.assert_array_equal(whole(tmp_path / f"v{want.suffix}"), expected)
+
+
+@pytest.mark.parametrize(("what", "to"), [("mask", "png"), ("labels", "labelme")])
+def test_what_has_no_channels_is_refused_for_classes_that_need_them(what, to):
+    with pytest.raises(
+        UserError, match=r"do not exclude each other: golgi, nuclei; choose --to tiff or zarr"
+    ):
+        of_two(what, to)
+
+
+def test_a_folder_of_planes_is_known_by_its_files(tmp_path):
+    folder = tmp_path / "planes"
+    for at in range(3):
+        files.write(folder / f"{at}.png", np.full((4, 5), at, np.uint8))
+    before = facts(folder)
+    assert before["bytes"] > sum(path.stat().st_size for path in folder.iterdir()) - 1
+    files.write(folder / "1.png", np.eye(4, 5, dtype=np.uint8))
+    assert facts(folder) != before

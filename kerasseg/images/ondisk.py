@@ -57,6 +57,23 @@ class OnDisk:
             self._mapped.base.madvise(mmap.MADV_DONTNEED)
 
 
+class Channel:
+    """One channel of an array whose last axis holds several, read and written by slices as the array is."""
+
+    def __init__(self, pixels: OnDisk, channel: int) -> None:
+        self._pixels, self._channel = pixels, channel
+        self.shape, self.dtype = pixels.shape[:-1], pixels.dtype
+
+    def __getitem__(self, region: Any) -> np.ndarray:
+        return self._pixels[self._within(region)]
+
+    def __setitem__(self, region: Any, values: np.ndarray) -> None:
+        self._pixels[self._within(region)] = values
+
+    def _within(self, region: Any) -> tuple[Any, ...]:
+        return (*np.index_exp[region], ..., self._channel)
+
+
 def create(path: Path, dtype: np.dtype, shape: tuple[int, ...]) -> OnDisk:
     """Make an array of zeros in a new file, which takes the place of one that is there."""
     return OnDisk(np.lib.format.open_memmap(path, "w+", dtype, shape))

@@ -18,13 +18,20 @@ class Objects(NamedTuple):
 
 
 class Labelled(NamedTuple):
-    """Objects with their classes: ``labels`` int32 and ``mask`` uint8 of one shape."""
+    """Objects with their classes: ``labels`` int32 and ``mask`` uint8 of one shape.
+
+    Where classes do not exclude each other both are (..., K), and each class's objects are numbered by
+    themselves.
+    """
 
     labels: np.ndarray
     mask: np.ndarray
+    exclusive: bool = True
 
     def of_each(self, classes: int) -> list[np.ndarray]:
         """Take the objects of each class apart: an object is of the class that most of its pixels have."""
+        if not self.exclusive:
+            return [self.labels[..., k] for k in range(classes)]
         known = np.where(self.mask > classes, 0, self.mask)
         pairs = self.labels.astype(np.int64) * (classes + 1) + known
         votes = np.bincount(pairs.ravel(), minlength=(self.labels.max(initial=0) + 1) * (classes + 1))

@@ -17,7 +17,7 @@ without any predicted pixel and recall without any true one included.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -41,17 +41,20 @@ class Counts(NamedTuple):
         return Counts(*map(np.add, self, other))
 
 
-def count(mask: np.ndarray, prediction: np.ndarray, classes: int) -> Counts:
+def count(mask: np.ndarray, prediction: np.ndarray, classes: int, exclusive: bool = True) -> Counts:
     """Count where a predicted mask is right and wrong, class by class.
 
     Parameters
     ----------
     mask : np.ndarray
-        Truth of any shape, uint8: class ids 0..K, 255 where a pixel does not count.
+        Truth of any shape, uint8: class ids 0..K, 255 where a pixel does not count. Where classes do not
+        exclude each other (..., K) of 0 and 1, 255 where a pixel does not count for that class.
     prediction : np.ndarray
-        Predicted class ids 0..K of the same shape.
+        Predicted class ids 0..K of the same shape, or (..., K) of 0 and 1.
     classes : int
         K, the number of foreground classes.
+    exclusive : bool
+        Whether a pixel is of one class at most.
 
     Returns
     -------
@@ -72,6 +75,9 @@ def count(mask: np.ndarray, prediction: np.ndarray, classes: int) -> Counts:
         raise UserError(
             f"a mask of shape {mask.shape} was compared with a prediction of shape {prediction.shape}"
         )
+    if not exclusive:
+        each = [count(mask[..., k], prediction[..., k], 1) for k in range(classes)]
+        return Counts(*map(np.concatenate, zip(*each, strict=True)))
     counted = mask != IGNORE
     truth, prediction = mask[counted], prediction[counted]
     highest = max(truth.max(initial=0), prediction.max(initial=0))
@@ -181,7 +187,8 @@ def threshold_counts(probabilities: np.ndarray, mask: np.ndarray, thresholds: Se
     probabilities : np.ndarray
         (..., K) float32, the foreground classes only.
     mask : np.ndarray
-        (...) uint8 class ids, 255 ignored.
+        (...) uint8 class ids, 255 ignored; or (..., K) of 0, 1 and 255 where classes do not exclude each
+        other.
     thresholds : sequence of float
         T rising thresholds; a pixel is predicted where its probability is at least the threshold.
 
@@ -190,10 +197,14 @@ def threshold_counts(probabilities: np.ndarray, mask: np.ndarray, thresholds: Se
     Counts
         Four arrays of shape (T, K).
     """
-    counted = mask != IGNORE
-    truth, values = mask[counted], probabilities[counted]
-    edges = np.asarray(thresholds, dtype=values.dtype)
-    columns = [_above(values[:, k], truth == k + 1, edges) for k in range(values.shape[1])]
+    edges = np.asarray(thresholds, dtype=probabilities.dtype)
+    exclusive = mask.ndim < probabilities.ndim
+    columns = []
+    for k in range(probabilities.shape[-1]):
+        of_class = mask if exclusive else mask[..., k]
+        counted = of_class != IGNORE
+        truth = of_class[counted] == (k + 1 if exclusive else 1)
+        columns.append(_above(probabilities[..., k][counted], truth, edges))
     return Counts(*(np.stack(arrays, axis=1) for arrays in zip(*columns, strict=True)))
 
 
@@ -208,7 +219,9 @@ def _above(values: np.ndarray, truth: np.ndarray, edges: np.ndarray) -> Counts:
     return Counts(tp, fp, fn, tn)
 
 
-def threshold_curve(counts: Sequence[Counts], thresholds: Sequence[float]) -> dict[str, list[float]]:
+def threshold_curve(
+    counts: Sequence[Counts], thresholds: Sequence[float], classes: Sequence[str]
+) -> dict[str, Any]:
     """Show how pooled scores depend on the threshold.
 
     Parameters
@@ -217,12 +230,22 @@ def threshold_curve(counts: Sequence[Counts], thresholds: Sequence[float]) -> di
         What `threshold_counts` gave for each image.
     thresholds : sequence of float
         The T thresholds it was given.
+    classes : sequence of str
+        Names of the K foreground classes.
 
     Returns
     -------
     dict
-        `threshold` and the four pooled scores, each a list of T floats, averaged over classes.
+        `threshold` and the four pooled scores, each a list of T floats, averaged over classes; under
+        `classes` the same four of each class.
     """
     pooled = Counts(*(np.sum(arrays, axis=0) for arrays in zip(*counts, strict=True)))
-    curve = {name: score(pooled).mean(axis=-1).tolist() for name, score in SCORES.items()}
-    return {"threshold": [float(threshold) for threshold in thresholds], **curve}
+    found = {name: score(pooled) for name, score in SCORES.items()}
+    return {
+        "threshold": [float(threshold) for threshold in thresholds],
+        **{name: values.mean(axis=-1).tolist() for name, values in found.items()},
+        "classes": {
+            label: {name: values[:, k].tolist() for name, values in found.items()}
+            for k, label in enumerate(classes)
+        },
+    }

@@ -1,6 +1,6 @@
 """Probabilities to mask, mask to labels. Every function takes images and volumes alike."""
 
-from kerasseg.postprocess.classes import ACTIVATIONS, mask
+from kerasseg.postprocess.classes import ACTIVATIONS, layers, mask, numbered
 from kerasseg.postprocess.components import fill_holes, labels, remove_small
 from kerasseg.postprocess.splitting import boundary, watershed
 
@@ -12,7 +12,9 @@ __all__ = [
     "boundary",
     "fill_holes",
     "labels",
+    "layers",
     "mask",
+    "numbered",
     "remove_small",
     "watershed",
 ]

@@ -1,4 +1,4 @@
-"""How a mask becomes objects: a section for every entry of `kerasseg.postprocess.INSTANCES`."""
+"""How a mask becomes objects: a section for every entry of `kerasseg.postprocess.INSTANCES`; their pairs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from kerasseg.recipe.section import Component, Rate, one_of
+from kerasseg.recipe.section import Component, Rate, Section, one_of
 
 Spacing = Annotated[tuple[Rate, ...], Field(strict=False, min_length=2, max_length=3)]
 ClassId = Annotated[int, Field(ge=1, le=254)]
@@ -51,3 +51,21 @@ class Boundary(Instances):
 
 
 AnyInstances = one_of("kind of instances", Components, Watershed, Boundary)
+
+
+class Pairs(Section):
+    """Which nucleus belongs to which Golgi: see `kerasseg.postprocess.pairs`."""
+
+    nuclei: str = "nuclei"
+    """The class of the nuclei, one of `data.classes`."""
+    golgi: str = "golgi"
+    """The class of the Golgi."""
+    pair: str | None = None
+    """The class whose components hold a nucleus and its Golgi; null joins the nearest."""
+    farthest: Rate = 15.0
+    """Centres of a pair are no farther from each other than this, in micrometres."""
+
+    @property
+    def names(self) -> list[str]:
+        """The classes that are named."""
+        return [name for name in (self.nuclei, self.golgi, self.pair) if name is not None]

@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, ValidationInfo, ValidatorFunctionWrapHandler, field_validator
 from pydantic_core import PydanticCustomError
 
+from kerasseg.errors import unknown
 from kerasseg.recipe.data import Data
 from kerasseg.recipe.document import write
-from kerasseg.recipe.instances import AnyInstances, Boundary, Components
+from kerasseg.recipe.instances import AnyInstances, Boundary, Components, Pairs
 from kerasseg.recipe.losses import AnyLoss, Combo
 from kerasseg.recipe.mistakes import shown
 from kerasseg.recipe.models import AnyModel
@@ -74,6 +75,8 @@ class Recipe(Section):
     """How weights change."""
     instances: AnyInstances | None = Components()
     """How a mask becomes objects; null is not at all, and objects are not scored."""
+    pairs: Pairs | None = None
+    """Which nucleus belongs to which Golgi; null does not ask."""
     evaluate: Evaluate = Evaluate()
     """How the scores are computed."""
     predict: Predict = Predict()
@@ -85,9 +88,14 @@ class Recipe(Section):
     @classmethod
     def _bounded_by_a_class(cls, instances: AnyInstances | None, info: ValidationInfo) -> AnyInstances | None:
         data = info.data.get("data")  # missing where it is wrong itself
-        if data and isinstance(instances, Boundary) and instances.boundary_id > len(data.classes):
+        if not data or not isinstance(instances, Boundary):
+            return instances
+        if instances.boundary_id > len(data.classes):
             text = f"boundary_id is {instances.boundary_id}, and data.classes has {len(data.classes)}"
             raise PydanticCustomError("component", "{text}", {"text": text})
+        if not data.exclusive:
+            text = "a boundary divides what is of no other class, and data.exclusive is false"
+            raise PydanticCustomError("component", "{text}; take watershed", {"text": text})
         return instances
 
     @field_validator("model")
@@ -98,6 +106,18 @@ class Recipe(Section):
             text = "activation is softmax, by which classes exclude each other, and data.exclusive is false"
             raise PydanticCustomError("component", "{text}; set it to sigmoid", {"text": text})
         return model
+
+    @field_validator("pairs")
+    @classmethod
+    def _pairs_of_classes(cls, pairs: Pairs | None, info: ValidationInfo) -> Pairs | None:
+        data = info.data.get("data")
+        if pairs and data and (strange := [name for name in pairs.names if name not in data.classes]):
+            text = unknown("class", strange[0], data.classes)
+            raise PydanticCustomError("component", "{text}", {"text": text})
+        if pairs and "instances" in info.data and info.data["instances"] is None:
+            text = "pairs are of objects, and instances is null; say how a mask becomes objects"
+            raise PydanticCustomError("component", "{text}", {"text": text})
+        return pairs
 
     def dump(self) -> dict[str, Any]:
         """Give every key with its value in YAML's types, defaults included."""

@@ -6,13 +6,15 @@ import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from itertools import cycle
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # matplotlib costs half a second to import, and only a report needs it
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 BLUE, ORANGE, GREEN, INK, GRID = "#0072B2", "#D55E00", "#007A5A", "#4a4f57", "#e6e8eb"
+COLOURS = (BLUE, ORANGE, GREEN, "#CC79A7", "#E69F00", INK)  # after Okabe and Ito, 2008
 
 STYLE = {
     "font.family": "sans-serif",
@@ -78,13 +80,13 @@ def curves(history: Sequence[Mapping[str, float]], best: int | None = None) -> b
         return _svg(figure)
 
 
-def threshold_curve(curve: Mapping[str, Sequence[float]], chosen: float) -> bytes:
-    """Draw pooled Dice and IoU against the threshold.
+def threshold_curve(curve: Mapping[str, Any], chosen: float) -> bytes:
+    """Draw pooled Dice and IoU against the threshold; of several classes the Dice of each.
 
     Parameters
     ----------
     curve : dict
-        `threshold`, `dice` and `iou`: lists of the same length.
+        `threshold`, `dice` and `iou`: lists of the same length; `classes`: from names to such lists.
     chosen : float
         The threshold in use, marked.
 
@@ -94,13 +96,20 @@ def threshold_curve(curve: Mapping[str, Sequence[float]], chosen: float) -> byte
         SVG.
     """
     with _figure(columns=1, width=4.8, height=2.7) as (figure, (axes,)):
-        for name, label, colour in (("dice", "Dice", BLUE), ("iou", "IoU", ORANGE)):
-            axes.plot(curve["threshold"], curve[name], color=colour, label=label)
+        for (label, values), colour in zip(_threshold_lines(curve).items(), cycle(COLOURS), strict=False):
+            axes.plot(curve["threshold"], values, color=colour, label=label)
         axes.axvline(chosen, color=INK, linewidth=0.8, linestyle=(0, (4, 3)))
         axes.annotate(f" in use: {chosen:g}", (chosen, 0.04), color=INK)
         axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="threshold")
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
         return _svg(figure)
+
+
+def _threshold_lines(curve: Mapping[str, Any]) -> dict[str, Sequence[float]]:
+    classes = curve.get("classes", {})  # earlier runs have none
+    if len(classes) > 1:
+        return {f"Dice, {name}": of["dice"] for name, of in classes.items()}
+    return {"Dice": curve["dice"], "IoU": curve["iou"]}
 
 
 @contextmanager

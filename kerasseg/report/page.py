@@ -12,6 +12,7 @@ What is read, and which section is left out where it is missing:
 ``model.json``                 the model, by `kerasseg.models.summary.describe`
 ``metrics.json``               verdict, scores, images, threshold
 ``predictions/overlays``       ``NAME.png`` for some of the test's images, by `pictures.overlay`
+``samples/epoch-*.png``        translations of some images after each epoch, of engines that translate
 =============================  ==================================================================
 """
 
@@ -30,13 +31,13 @@ from typing import Any
 import yaml
 
 from kerasseg.images.files import read, write_atomically
-from kerasseg.report import charts, paper, pictures
+from kerasseg.report import charts, paper, pictures, thesis
 from kerasseg.report.ranking import Rank, ranks, shown
 
 NAME = "report.html"
 MOST_EXAMPLES = 8
 SYNTHETIC = "SYNTHETIC data: these images were drawn by a program; the scores say nothing about cells."
-LONGEST_SIDE = 1000  # of an embedded picture, in pixels
+WIDEST = 1000  # of an embedded picture, in pixels
 JPEG, SVG = "image/jpeg", "image/svg+xml"
 
 
@@ -91,6 +92,9 @@ def gather(directory: Path) -> dict[str, Any]:
         "overlays": _overlays(directory / "predictions" / "overlays", metrics, ranking),
         "threshold_curve": _threshold_curve(metrics),
         "model": _json(directory, "model"),
+        "samples": _samples(directory / "samples"),
+        "volumes": any(size.count("x") == 2 for size in data.get("sizes", {})),
+        "thesis": thesis if thesis.applies((metrics.get("test") or {}).get("classes", {})) else None,
         "paper": paper if paper.applies(recipe) else None,
         "environment": _json(directory, "environment"),
         "recipe": (directory / "recipe.yaml").read_text(encoding="utf-8") if recipe else "",
@@ -203,8 +207,15 @@ def _overlays(folder: Path, metrics: Mapping, ranking: list[Rank]) -> list[tuple
     return [(rank, _picture(folder / f"{rank.file_name}.png")) for rank in shown(ranking, names)]
 
 
+def _samples(folder: Path) -> list[tuple[str, str]]:
+    """Embed the sample translations of the first epoch, one halfway and the last."""
+    found = sorted(folder.glob("epoch-*.png"))
+    places = sorted({0, len(found) // 2, len(found) - 1}) if found else []
+    return [(found[at].stem.replace("-", " "), _picture(found[at])) for at in places]
+
+
 def _picture(path: Path) -> str:
-    return _embedded(pictures.compressed(read(path), LONGEST_SIDE), JPEG)
+    return _embedded(pictures.compressed(read(path), WIDEST), JPEG)
 
 
 def _embedded(content: bytes, kind: str) -> str:

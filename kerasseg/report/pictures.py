@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+
 import cv2
 import numpy as np
 
 from kerasseg.classes import IGNORE
 from kerasseg.errors import UserError
 from kerasseg.images.resize import resize
+from kerasseg.report import volumes
+
+Draw = Callable[..., np.ndarray]
+"""From a picture (Y, X, 3) and masks (Y, X) to a picture."""
 
 TRUTH = (86, 180, 233)  # sky blue
 PREDICTED = (255, 176, 0)  # amber
@@ -21,84 +29,142 @@ LINES_PER_SIDE = (
 )
 
 
-def overlay(image: np.ndarray, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Draw what is true and what was predicted over an image.
+def overlay(
+    image: np.ndarray, truth: np.ndarray, predicted: np.ndarray, spacing: Sequence[float] | None = None
+) -> np.ndarray:
+    """Draw what is true and what was predicted over an image, or over slices and projections of a volume.
 
     The true outline is sky blue, the predicted one amber; missed areas are tinted blue, invented areas and
-    confused classes vermilion. Ignored pixels of the truth are not tinted.
+    confused classes vermilion. Ignored pixels of the truth are not tinted. Classes that do not exclude each
+    other are drawn one below the other. A volume shows the planes that hold most of the truth and, right of
+    them, its maximum projections: see `kerasseg.report.volumes`.
 
     Parameters
     ----------
     image : np.ndarray
-        (Y, X) or (Y, X, C) of any type; stretched to its own range for display.
+        (Y, X), (Y, X, C) or (Z, Y, X, C) of any type; stretched to its own range for display.
     truth : np.ndarray
-        (Y, X) uint8 class ids, 255 ignored.
+        (Y, X) or (Z, Y, X) uint8 class ids, 255 ignored; where classes do not exclude each other (..., K) of
+        0, 1 and 255.
     predicted : np.ndarray
-        (Y, X) uint8 class ids.
+        The same without 255.
+    spacing : sequence of float, optional
+        Size of a voxel along z, y and x.
 
     Returns
     -------
     np.ndarray
-        (n Y, n X, 3) uint8, enlarged by a whole number n where the image is small.
+        (height, width, 3) uint8, enlarged by a whole number where the image is small.
 
     Raises
     ------
     UserError
         If the three differ in size.
     """
-    _check_sizes(image, truth, predicted)
-    image, truth, predicted = (enlarge(array) for array in (display(image), truth, predicted))
-    wrong = (truth != predicted) & (truth != IGNORE)
-    picture = _tinted(image, wrong & (predicted == 0), MISSED)
-    picture = _tinted(picture, wrong & (predicted > 0), INVENTED)
-    picture[outline(np.where(truth == IGNORE, 0, truth))] = TRUTH
-    picture[outline(predicted)] = PREDICTED
-    return picture
+    return _drawn(_overlaid, image, (truth, predicted), spacing)
 
 
-def annotated(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Draw the outline of a mask over an image.
+def annotated(image: np.ndarray, mask: np.ndarray, spacing: Sequence[float] | None = None) -> np.ndarray:
+    """Draw the outline of a mask over an image, or over slices and projections of a volume.
 
     Parameters
     ----------
-    image : np.ndarray
-        (Y, X) or (Y, X, C) of any type.
-    mask : np.ndarray
-        (Y, X) uint8 class ids, 255 ignored.
+    image, mask, spacing
+        As `overlay` takes them.
 
     Returns
     -------
     np.ndarray
-        (n Y, n X, 3) uint8, enlarged as by `overlay`.
+        (height, width, 3) uint8, arranged and enlarged as by `overlay`.
 
     Raises
     ------
     UserError
         If the two differ in size.
     """
-    _check_sizes(image, mask)
-    picture, mask = enlarge(display(image)), enlarge(mask)
+    return _drawn(_outlined, image, (mask,), spacing)
+
+
+def _overlaid(picture: np.ndarray, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    wrong = (truth != predicted) & (truth != IGNORE)
+    picture = _tinted(picture, wrong & (predicted == 0), MISSED)
+    picture = _tinted(picture, wrong & (predicted > 0), INVENTED)
+    picture = _outlined(picture, truth)
+    picture[outline(predicted)] = PREDICTED
+    return picture
+
+
+def _outlined(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    picture = picture.copy()
     picture[outline(np.where(mask == IGNORE, 0, mask))] = TRUTH
     return picture
+
+
+def _drawn(
+    draw: Draw, image: np.ndarray, masks: Sequence[np.ndarray], spacing: Sequence[float] | None
+) -> np.ndarray:
+    """Draw masks over an image, class below class where they do not exclude each other."""
+    rank = 3 if image.ndim == 4 else 2
+    _check_sizes(rank, image, *masks)
+    layers = zip(*(_layers(mask, rank) for mask in masks), strict=True)
+    if rank == 3:
+        return volumes.below([_drawn_volume(draw, image, layer, spacing) for layer in layers])
+    shown = display(image)
+    return volumes.below([draw(*enlarged([shown, *layer])) for layer in layers])
+
+
+def _layers(mask: np.ndarray, rank: int) -> list[np.ndarray]:
+    return [mask] if mask.ndim == rank else list(np.moveaxis(mask, -1, 0))
+
+
+def _drawn_volume(
+    draw: Draw, image: np.ndarray, masks: Sequence[np.ndarray], spacing: Sequence[float] | None
+) -> np.ndarray:
+    """Draw masks (Z, Y, X) over the slices of an image, and over its projections beside them."""
+    slices = partial(volumes.slices, place=volumes.place(masks[0]))
+    known = masks[0] != IGNORE
+    counted = [np.where(known, mask, 0) for mask in masks]  # what is ignored hides nothing behind it
+    seen = volumes.to_scale([*slices(image), *volumes.projections(image)], spacing)
+    columns = [displayed(seen)]
+    for mask, known_mask in zip(masks, counted, strict=True):
+        columns.append(volumes.to_scale([*slices(mask), *volumes.projections(known_mask)], spacing))
+    panels = [draw(*views) for views in zip(*map(enlarged, columns), strict=True)]
+    return volumes.beside([volumes.mounted(panels[:3]), volumes.mounted(panels[3:])])
 
 
 def display(image: np.ndarray) -> np.ndarray:
     """Make any image visible: (Y, X) or (Y, X, C) of any type to (Y, X, 3) uint8.
 
-    Grey and two-channel images show their first channel, others their first three. Intensities are stretched
-    from the 0.5th to the 99.5th percentile over all channels, so that colours keep their balance.
+    One channel is grey. Two channels, as a fluorescence microscope gives them, are magenta and green, which
+    colour-blind readers tell apart and which make white together. Of more the first three are red, green and
+    blue. Intensities are stretched from the 0.5th to the 99.5th percentile: of two channels each for itself,
+    of three over all, so that colours keep their balance.
     """
     image = np.atleast_3d(image).astype(np.float32)
-    image = image[..., :3] if image.shape[-1] >= 3 else np.repeat(image[..., :1], 3, axis=-1)
-    low, high = np.percentile(image, (0.5, 99.5))
-    stretched = (image - low) / max(high - low, np.finfo(np.float32).tiny)
+    if image.shape[-1] == 2:
+        magenta, green = (_stretched(image[..., channel]) for channel in (0, 1))
+        return np.stack([magenta, green, magenta], axis=-1)
+    return _stretched(image[..., :3] if image.shape[-1] > 2 else np.repeat(image[..., :1], 3, axis=-1))
+
+
+def displayed(views: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Make views (Y, X, C) of one volume visible, all stretched alike: each to (Y, X, 3) uint8."""
+    ends = np.cumsum([math.prod(view.shape[:2]) for view in views])[:-1]
+    pixels = display(np.concatenate([view.reshape(-1, 1, view.shape[-1]) for view in views]))
+    parts = zip(np.split(pixels, ends), views, strict=True)
+    return [part.reshape(*view.shape[:2], 3) for part, view in parts]
+
+
+def _stretched(intensities: np.ndarray) -> np.ndarray:
+    low, high = np.percentile(intensities, (0.5, 99.5))
+    stretched = (intensities - low) / max(high - low, np.finfo(np.float32).tiny)
     return (255 * stretched.clip(0, 1)).round().astype(np.uint8)
 
 
-def enlarge(array: np.ndarray) -> np.ndarray:
-    """Repeat pixels a whole number of times, within `LONGEST_SIDE`: (Y, X, ...) to (n Y, n X, ...)."""
-    times = max(1, LONGEST_SIDE // max(array.shape[:2]))
-    return array.repeat(times, axis=0).repeat(times, axis=1)
+def enlarged(views: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Repeat pixels a whole number of times, so that the first fits `LONGEST_SIDE`: each (Y, X, ...)."""
+    times = max(1, LONGEST_SIDE // max(views[0].shape[:2]))
+    return [view.repeat(times, axis=0).repeat(times, axis=1) for view in views]
 
 
 def outline(mask: np.ndarray) -> np.ndarray:
@@ -112,21 +178,21 @@ def outline(mask: np.ndarray) -> np.ndarray:
     return cv2.erode(mask, cross, iterations=thickness) != mask
 
 
-def compressed(picture: np.ndarray, longest: int) -> bytes:
+def compressed(picture: np.ndarray, widest: int) -> bytes:
     """Encode a picture as JPEG, with full colour resolution for the sake of outlines.
 
     Parameters
     ----------
     picture : np.ndarray
         (Y, X, 3) uint8.
-    longest : int
-        The longer side is shrunk to this many pixels where it is longer.
+    widest : int
+        The width is shrunk to this many pixels where it is larger; below each other there is room.
 
     Returns
     -------
     bytes
     """
-    scale = min(1, longest / max(picture.shape))
+    scale = min(1, widest / picture.shape[1])
     picture = resize(picture, tuple(max(1, round(scale * side)) for side in picture.shape[:2]))
     full_colour = (cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444)
     _, encoded = cv2.imencode(".jpg", picture[..., ::-1], (cv2.IMWRITE_JPEG_QUALITY, 92, *full_colour))
@@ -138,8 +204,8 @@ def _tinted(picture: np.ndarray, where: np.ndarray, colour: tuple[int, int, int]
     return np.where(where[..., None], tinted, picture).round().astype(np.uint8)
 
 
-def _check_sizes(image: np.ndarray, *masks: np.ndarray) -> None:
-    sizes = [array.shape[:2] for array in (image, *masks)]
+def _check_sizes(rank: int, *arrays: np.ndarray) -> None:
+    sizes = [array.shape[:rank] for array in arrays]
     if len(set(sizes)) > 1:
         raise UserError(
             f"an image and its masks differ in size: {', '.join(map(str, sizes))}; resize them first"

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import jaccard_score, precision_recall_fscore_support
 
+from kerasseg import postprocess
 from kerasseg.errors import UserError
 from kerasseg.metrics import pixel
 from kerasseg.metrics.pixel import Counts, count
@@ -111,13 +112,50 @@ def test_many_thresholds_at_once_count_as_each_does(probabilities, mask):
             assert [array[at, k] for array in found] == [array[0] for array in one]
 
 
+@given(arrays(np.float32, (3, 4, 2), elements=st.floats(0, 1, width=32)), arrays(np.uint8, (3, 4, 2)))
+def test_many_thresholds_count_classes_that_do_not_exclude_each_other(probabilities, mask):
+    mask = np.where(mask == 255, mask, mask % 2).astype(np.uint8)
+    found = pixel.threshold_counts(probabilities, mask, [0.25, 0.5])
+    for at, threshold in enumerate([0.25, 0.5]):
+        one = count(mask, (probabilities >= threshold).astype(np.uint8), 2, exclusive=False)
+        assert [array[at].tolist() for array in found] == lists(one)
+
+
 def test_a_curve_pools_images_before_it_scores():
     mask, thresholds = np.array([1, 1, 0], np.uint8), [0.2, 0.6]
     images = [np.array([[0.9], [0.5], [0.4]], np.float32), np.array([[0.1], [0.7], [0.1]], np.float32)]
     counts = [pixel.threshold_counts(image, mask, thresholds) for image in images]
-    curve = pixel.threshold_curve(counts, thresholds)
+    curve = pixel.threshold_curve(counts, thresholds, ["cell"])
     assert curve["threshold"] == thresholds
     np.testing.assert_allclose(curve["iou"], [3 / 5, 2 / 4])
+    assert curve["classes"]["cell"]["iou"] == curve["iou"]
+
+
+def test_a_curve_averages_classes_and_tells_each():
+    mask, thresholds = np.array([[1, 0], [0, 1]], np.uint8), [0.5]
+    probabilities = np.array([[0.9, 0.9], [0.9, 0.9]], np.float32)
+    counts = [pixel.threshold_counts(probabilities[:, :1], mask[:, :1], thresholds)]
+    assert pixel.threshold_curve(counts, thresholds, ["a"])["dice"] == pytest.approx([2 / 3])
+    mask = np.array([[1, 1], [0, 1]], np.uint8)
+    counts = [pixel.threshold_counts(probabilities, mask, thresholds)]
+    curve = pixel.threshold_curve(counts, thresholds, ["a", "b"])
+    assert curve["dice"] == pytest.approx([5 / 6])
+    assert [curve["classes"][name]["dice"][0] for name in "ab"] == pytest.approx([2 / 3, 1])
+
+
+def test_a_pixel_of_several_classes_counts_for_each():
+    truth = np.array([[1, 1, 0], [1, 0, 255], [255, 1, 0]], np.uint8)  # three pixels, three classes
+    found = np.array([[1, 0, 1], [1, 1, 1], [1, 1, 0]], np.uint8)
+    counts = count(truth, found, 3, exclusive=False)
+    assert lists(counts) == [[2, 1, 0], [0, 1, 1], [0, 1, 0], [0, 0, 1]]
+
+
+@given(masks, masks)
+def test_exclusive_masks_count_alike_in_both_ways_of_writing(truth, found):
+    truth[0, 0] = 255
+    ids = count(truth, found, 2)
+    truth, found = (np.stack(postprocess.layers(mask, 2), axis=-1) for mask in (truth, found))
+    assert lists(count(truth, found, 2, exclusive=False)) == lists(ids)
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,21 @@ def test_softmax_has_background_first_and_no_threshold():
     assert postprocess.mask(probabilities, threshold=0.9, activation="softmax").tolist() == [[0, 2]]
 
 
+def test_classes_that_do_not_exclude_each_other_are_decided_each_for_itself():
+    probabilities = np.array([[[0.5, 0.2], [0.4, 0.49], [0.6, 0.9]]], np.float32)
+    found = postprocess.mask(probabilities, exclusive=False)
+    assert (found.tolist(), found.dtype) == ([[[1, 0], [0, 0], [1, 1]]], np.uint8)
+    with pytest.raises(UserError, match="softmax's classes exclude each other"):
+        postprocess.mask(probabilities, activation="softmax", exclusive=False)
+
+
+def test_layers_are_the_classes_one_by_one():
+    ids = np.array([0, 1, 2, 255], np.uint8)
+    assert [layer.tolist() for layer in postprocess.layers(ids, 2)] == [[0, 1, 0, 255], [0, 0, 1, 255]]
+    each = np.array([[1, 1], [0, 255]], np.uint8)
+    assert [layer.tolist() for layer in postprocess.layers(each, 2, exclusive=False)] == [[1, 0], [1, 255]]
+
+
 @pytest.mark.parametrize("channels", [1, 2, 5])
 def test_the_first_of_the_highest_channels_is_numpy_s(channels):
     probabilities = np.random.default_rng(0).integers(0, 4, (30, 20, channels)).astype(np.float32) / 4

@@ -10,12 +10,13 @@ name: cells
 data: {{source: {{labelme: {{root: drawn}}}}, classes: {classes}}}
 model: unet
 instances: {instances}
+pairs: {pairs}
 """
 
 
-def loaded(folder, instances, classes="[cell]"):
+def loaded(folder, instances="components", classes="[cell]", pairs="null"):
     path = folder / "cells.yaml"
-    path.write_text(RECIPE.format(instances=instances, classes=classes))
+    path.write_text(RECIPE.format(instances=instances, classes=classes, pairs=pairs))
     return load(path)
 
 
@@ -57,3 +58,23 @@ def test_mistakes_are_told(tmp_path, written, message):
 def test_a_class_of_boundaries_is_one_of_the_classes(tmp_path):
     instances = loaded(tmp_path, "{boundary: {boundary_id: 1}}", "[edge, cell]").instances
     assert instances.arguments["boundary_id"] == 1
+
+
+def test_pairs_are_of_named_classes(tmp_path):
+    assert loaded(tmp_path).pairs is None
+    pairs = loaded(tmp_path, classes="[nuclei, golgi, both]", pairs="{pair: both, farthest: 8}").pairs
+    assert dict(pairs) == {"nuclei": "nuclei", "golgi": "golgi", "pair": "both", "farthest": 8}
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ({"classes": "[nuclei, golgy]", "pairs": "{}"}, r"pairs: unknown class 'golgi'.*'golgy'"),
+        ({"classes": "[nuclei, golgi]", "pairs": "{pair: pairs}"}, r"pairs: unknown class 'pairs'"),
+        ({"classes": "[nuclei, golgi]", "pairs": "{}", "instances": "null"}, r"instances is null"),
+        ({"classes": "[nuclei, golgi]", "pairs": "{farthest: 0}"}, r"pairs\.farthest"),
+    ],
+)
+def test_pairs_of_nothing_are_told(tmp_path, written, message):
+    with pytest.raises(UserError, match=message):
+        loaded(tmp_path, **written)

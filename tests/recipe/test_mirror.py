@@ -10,10 +10,11 @@ from kerasseg.data import sources, split
 from kerasseg.images.normalise import NORMALISATIONS
 from kerasseg.models import blocks, encoders, translation
 from kerasseg.models.unet import UPSAMPLINGS
+from kerasseg.postprocess.pairs import pairs
 from kerasseg.prediction import merge, padding, symmetries
 from kerasseg.prediction.predict import predicted_bands
 from kerasseg.recipe import data as data_sections
-from kerasseg.recipe.instances import AnyInstances
+from kerasseg.recipe.instances import AnyInstances, Pairs
 from kerasseg.recipe.losses import AnyLoss
 from kerasseg.recipe.models import AnyDiscriminator, AnyModel, Encoder, Initializer, Patchgan, Resnet, Unet
 from kerasseg.recipe.normalisations import AnyNormalisation
@@ -95,6 +96,10 @@ def test_engines_take_the_numbers_of_their_sections():
 )
 def test_sections_are_keyword_arguments(section, function, leave):
     assert defaults_of(section) == parameters(function, leave)
+
+
+def test_pairs_are_as_far_apart_as_their_builder_lets_them():
+    assert Pairs().farthest == parameters(pairs)["farthest"]
 
 
 def test_choices_are_those_of_the_dicts():

@@ -104,7 +104,9 @@ def judged(directory: Path, tested: dict[str, tuple[np.ndarray, np.ndarray]]) ->
     test = {"classes": pixel.scores(list(counts.values()), ["cell"]), "images": images}
     thresholds = np.linspace(0.02, 0.98, 49)
     pairs = zip(probabilities, truths, strict=True)
-    curve = pixel.threshold_curve([pixel.threshold_counts(*pair, thresholds) for pair in pairs], thresholds)
+    curve = pixel.threshold_curve(
+        [pixel.threshold_counts(*pair, thresholds) for pair in pairs], thresholds, ["cell"]
+    )
     return {
         "threshold": 0.5,
         "size": "256x256",

@@ -6,8 +6,10 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
+from kerasseg.images.files import write
 from kerasseg.report import page
 
 
@@ -89,6 +91,35 @@ def test_objects_are_what_the_metrics_say(finished_run):
     low, high = cell["pq_interval"]
     assert f"{cell['pq']:.3f} {low:.3f} \u2013 {high:.3f}" in text
     assert f"recall {' '.join(f'{value:.3f}' for value in cell['by_threshold']['recall'])}" in text
+
+
+def test_a_run_of_volumes_shows_pairs_times_samples_and_the_thesis_tables(finished_run):
+    metrics = json.loads((finished_run / "metrics.json").read_text())
+    cell = metrics["test"]["classes"]["cell"]
+    test = {**metrics["test"], "classes": {"nuclei": cell, "golgi": cell}}
+    pairs = {"found": 3, "true": 4, "mean_length_found": 2.5, "mean_length_true": None, "unit": "micrometre"}
+    change(
+        finished_run / "metrics.json",
+        test=test,
+        test_original_size=None,
+        pairs={"found": 3, "true": 4, "images": {"crop1": pairs}},
+        times={"training_s": 3960},
+        seconds={"crop1": 30.0, "crop2": 40.0},
+        seconds_per_image=35.0,
+    )
+    change(finished_run / "data.json", sizes={"61x600x800": 8})
+    for epoch in range(1, 6):
+        write(finished_run / "samples" / f"epoch-{epoch:03}.png", np.zeros((4, 6, 3), np.uint8))
+    text = read(finished_run).text
+    assert "depth \u00d7 height \u00d7 width" in text
+    assert "3 pairs of a nucleus and its Golgi were found; the true masks hold 4." in text
+    assert "crop1 3 4 2.50 µm \u2013 µm" in text
+    assert (
+        "training 66.0 min prediction of an image, reading included 35.00 s prediction of all 2 70.0 s"
+        in text
+    )
+    assert "thesis: 3-D U-Net, raw 0.4497 0.3054 0.2912 0.1842 0.9895 0.9186" in text
+    assert re.findall(r"Epoch (\d+)", text) == ["001", "003", "005"]
 
 
 def test_a_run_without_objects_has_no_table_of_them(finished_run):

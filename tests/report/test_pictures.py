@@ -93,12 +93,12 @@ def test_outlines_are_thicker_in_larger_images():
 
 def test_a_compressed_picture_is_shrunk_and_keeps_its_colours():
     picture = np.full((300, 400, 3), PREDICTED, np.uint8)
-    content = np.frombuffer(pictures.compressed(picture, longest=200), np.uint8)
+    content = np.frombuffer(pictures.compressed(picture, widest=200), np.uint8)
     found = cv2.imdecode(content, cv2.IMREAD_COLOR_RGB)
     assert found.shape == (150, 200, 3)
     np.testing.assert_allclose(found[75, 100], PREDICTED, atol=3)
 
 
 def test_a_picture_that_is_small_enough_keeps_its_size():
-    content = np.frombuffer(pictures.compressed(np.zeros((30, 40, 3), np.uint8), longest=200), np.uint8)
+    content = np.frombuffer(pictures.compressed(np.zeros((30, 40, 3), np.uint8), widest=200), np.uint8)
     assert cv2.imdecode(content, cv2.IMREAD_COLOR_RGB).shape == (30, 40, 3)

@@ -1,0 +1,47 @@
+"""What the verb takes for an image: files, stores, planes of a volume, and folders of them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from kerasseg.errors import UserError
+from kerasseg.images import files
+from kerasseg.predict import _found
+
+
+def names(images, axes=None):
+    return [str(name) for _, name in _found(images, axes)]
+
+
+@pytest.fixture
+def planes(tmp_path):
+    for at in range(3):
+        files.write(tmp_path / "cells.v1" / f"{at}.png", np.zeros((4, 5), np.uint8))
+    return tmp_path / "cells.v1"
+
+
+def test_planes_are_one_volume_where_the_axes_say_so(planes):
+    assert names(planes) == names(planes, "YX") == ["0", "1", "2"]
+    assert list(_found(planes, "zyx")) == [(planes, Path("cells.v1"))]
+
+
+def test_a_folder_of_stacks_stays_one(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((5, 8, 9), np.uint8))
+    assert names(tmp_path, "ZYX") == ["a"]
+
+
+def test_stores_are_images(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "ovule.h5", "w") as file:
+        file["raw/0"] = np.zeros((3, 4, 5), np.uint8)
+    (tmp_path / "sub" / "b.ome.zarr").mkdir(parents=True)
+    assert names(tmp_path) == ["ovule", "sub/b"]
+    assert names(tmp_path / "ovule.h5") == ["ovule"]
+    assert names(Path(f"{tmp_path / 'ovule.h5'}:raw/0")) == ["ovule.raw.0"]
+
+
+def test_nothing_to_predict_is_told(tmp_path):
+    with pytest.raises(UserError, match=r"there is no image here; expected .*\.zarr"):
+        names(tmp_path)
