@@ -90,6 +90,24 @@ class Recipe(Section):
             raise PydanticCustomError("component", "{text}", {"text": text})
         return instances
 
+    @field_validator("loss", "train")
+    @classmethod
+    def _a_weight_for_each_class(cls, section: Any, info: ValidationInfo) -> Any:
+        component = getattr(section, "engine", section)
+        weights = getattr(component, "class_weights", None)
+        data, model = info.data.get("data"), info.data.get("model")  # missing where they are wrong themselves
+        if weights and data and model:
+            channels = len(data.classes) + (model.activation == "softmax")
+            if len(weights) != channels:
+                text = (
+                    f"class_weights has {len(weights)} numbers for {len(data.classes)} classes; expected "
+                    f"{channels}, one for each"
+                    + " and the background's first"
+                    * (channels > len(data.classes))
+                )
+                raise PydanticCustomError("component", "{text}", {"text": text})
+        return section
+
     def dump(self) -> dict[str, Any]:
         """Give every key with its value in YAML's types, defaults included."""
         return self.model_dump(mode="json")
