@@ -43,7 +43,7 @@ def normalisation(recipe: Recipe) -> Normalisation:
 def streams(
     recipe: Recipe, parts: Split, channels: int, multiple_of: int | Sequence[int] = MULTIPLE_OF
 ) -> tuple[Stream, Fixed]:
-    """Make the batches to learn from and those to watch, of sides that are multiples of the model's stride."""
+    """Make the batches to learn from and those to watch; their sides suit the model's stride."""
     common = _batching(recipe, channels, multiple_of)
     training = Stream(parts.train, augment=recipe.data.augment, seed=recipe.seed, **common)
     return training, Fixed(parts.validation, **common)

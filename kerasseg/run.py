@@ -63,7 +63,7 @@ def run(recipe: Recipe, *, directory: Path = Path("runs"), resume: bool = False)
         folder.write_json("environment.json", environment.facts() | setting.facts())
 
         parts, group_by = preparation.parts(recipe), recipe.data.split.group_by
-        synthetic = is_synthetic(recipe.data.source.root)
+        synthetic = any(is_synthetic(source.root) for source in recipe.data.sources)
         folder.write_json("data.json", describe(parts, group_by, synthetic=synthetic))
         write_split(folder / "split.csv", parts, group_by)
         show_examples(parts.train[: page.MOST_EXAMPLES], folder / "examples")
@@ -99,9 +99,8 @@ def show_examples(samples: list[Sample], folder: Path) -> None:
 def build(recipe: Recipe, channels: int) -> keras.Model:
     """Build the recipe's model for images or volumes of any size."""
     outputs = len(recipe.data.classes) + (recipe.model.activation == "softmax")
-    return MODELS[recipe.model.name](
-        (*(None,) * recipe.data.rank, channels), outputs, **recipe.model.arguments
-    )
+    shape = (*(None,) * recipe.data.rank, channels)
+    return MODELS[recipe.model.name](shape, outputs, **recipe.model.arguments)
 
 
 def predictor(recipe: Recipe, model: keras.Model) -> Predictor:
@@ -130,6 +129,7 @@ def evaluate(recipe: Recipe, answering: Predictor, samples: list[Sample], folder
         classes=recipe.data.classes,
         activation=recipe.model.activation,
         threshold=recipe.evaluate.threshold,
+        exclusive=recipe.data.exclusive,
         number=how and partial(postprocess.INSTANCES[how.name], **how.arguments),
         folder=folder,
         pairing=pairing(recipe),

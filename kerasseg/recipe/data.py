@@ -144,6 +144,11 @@ class Data(Section):
         """How many axes in space the images have."""
         return _rank(self.source)
 
+    @property
+    def sources(self) -> list[Source]:
+        """Give all that data come from."""
+        return [self.source] if self.unpaired is None else [self.source, self.unpaired]
+
     @field_validator("unpaired")
     @classmethod
     def _of_one_rank(cls, unpaired: Source | None, info: ValidationInfo) -> Source | None:

@@ -98,6 +98,7 @@ class Recipe(Section):
             raise PydanticCustomError("component", "{text}; take watershed", {"text": text})
         return instances
 
+<<<<<<< HEAD
     @field_validator("model")
     @classmethod
     def _excluding_as_the_data(cls, model: AnyModel, info: ValidationInfo) -> AnyModel:
@@ -118,6 +119,25 @@ class Recipe(Section):
             text = "pairs are of objects, and instances is null; say how a mask becomes objects"
             raise PydanticCustomError("component", "{text}", {"text": text})
         return pairs
+=======
+    @field_validator("loss", "train")
+    @classmethod
+    def _a_weight_for_each_class(cls, section: Any, info: ValidationInfo) -> Any:
+        component = getattr(section, "engine", section)
+        weights = getattr(component, "class_weights", None)
+        data, model = info.data.get("data"), info.data.get("model")  # missing where they are wrong themselves
+        if weights and data and model:
+            channels = len(data.classes) + (model.activation == "softmax")
+            if len(weights) != channels:
+                text = (
+                    f"class_weights has {len(weights)} numbers for {len(data.classes)} classes; expected "
+                    f"{channels}, one for each"
+                    + " and the background's first"
+                    * (channels > len(data.classes))
+                )
+                raise PydanticCustomError("component", "{text}", {"text": text})
+        return section
+>>>>>>> engines
 
     def dump(self) -> dict[str, Any]:
         """Give every key with its value in YAML's types, defaults included."""

@@ -67,7 +67,7 @@ def test_a_bare_name_means_the_defaults_of_its_component(write):
     recipe = load(write(yaml.safe_dump(SMALL)))
     assert recipe.model.name == "unet"
     assert recipe.model.arguments["encoder"] == "efficientnetb0"
-    assert recipe.loss.arguments == {"alpha": 0.5, "beta": 0.5, "smooth": 1.0}
+    assert recipe.loss.arguments == {"alpha": 0.5, "beta": 0.5, "smooth": 1.0, "class_weights": None}
 
 
 def test_all_mistakes_are_told_at_once_with_line_key_and_nearest_name(write):
