@@ -98,7 +98,6 @@ class Recipe(Section):
             raise PydanticCustomError("component", "{text}; take watershed", {"text": text})
         return instances
 
-<<<<<<< HEAD
     @field_validator("model")
     @classmethod
     def _excluding_as_the_data(cls, model: AnyModel, info: ValidationInfo) -> AnyModel:
@@ -119,7 +118,7 @@ class Recipe(Section):
             text = "pairs are of objects, and instances is null; say how a mask becomes objects"
             raise PydanticCustomError("component", "{text}", {"text": text})
         return pairs
-=======
+
     @field_validator("loss", "train")
     @classmethod
     def _a_weight_for_each_class(cls, section: Any, info: ValidationInfo) -> Any:
@@ -137,7 +136,6 @@ class Recipe(Section):
                 )
                 raise PydanticCustomError("component", "{text}", {"text": text})
         return section
->>>>>>> engines
 
     def dump(self) -> dict[str, Any]:
         """Give every key with its value in YAML's types, defaults included."""
