@@ -66,7 +66,7 @@ def run(recipe: Recipe, *, directory: Path = Path("runs"), resume: bool = False)
         synthetic = any(is_synthetic(source.root) for source in recipe.data.sources)
         folder.write_json("data.json", describe(parts, group_by, synthetic=synthetic))
         write_split(folder / "split.csv", parts, group_by)
-        show_examples(parts.train[: page.MOST_EXAMPLES], folder / "examples")
+        show_examples(parts.train[: page.MOST_EXAMPLES[recipe.data.rank]], folder / "examples")
 
         keras.utils.set_random_seed(recipe.seed)
         with setting.scope():

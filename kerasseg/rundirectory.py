@@ -60,8 +60,9 @@ class RunDirectory:
             temporary.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
     def set_state(self, state: str, **facts: Any) -> None:
-        """Say in ``status.json`` how far the run is, keeping what was said before."""
+        """Say in ``status.json`` how far the run is, keeping what was said before but an error."""
         before = self.read_json("status.json") or {"started": _now()}
+        before.pop("error", None)  # of an attempt that was gone on with
         self.write_json("status.json", {**before, "state": state, "changed": _now(), **facts})
 
     @contextmanager

@@ -35,7 +35,7 @@ from kerasseg.report import charts, paper, pictures, thesis
 from kerasseg.report.ranking import Rank, ranks, shown
 
 NAME = "report.html"
-MOST_EXAMPLES = 8
+MOST_EXAMPLES = {2: 8, 3: 2}  # by rank: a volume takes a screen for each class
 SYNTHETIC = "SYNTHETIC data: these images were drawn by a program; the scores say nothing about cells."
 WIDEST = 1000  # of an embedded picture, in pixels
 JPEG, SVG = "image/jpeg", "image/svg+xml"
@@ -196,7 +196,7 @@ def _threshold_curve(metrics: Mapping[str, Any]) -> str | None:
 
 def _examples(folder: Path) -> list[tuple[str, str]]:
     """Embed annotated images: pairs of name and data URI."""
-    return [(path.stem, _picture(path)) for path in sorted(folder.glob("*.png"))[:MOST_EXAMPLES]]
+    return [(path.stem, _picture(path)) for path in sorted(folder.glob("*.png"))]
 
 
 def _overlays(folder: Path, metrics: Mapping, ranking: list[Rank]) -> list[tuple[Rank, str]]:
