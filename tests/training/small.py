@@ -59,8 +59,11 @@ def learn(
     directory: Path, *, trained: keras.Model, optimizer: keras.optimizers.Optimizer | None = None, **changes
 ) -> History:
     """Train `trained`, by default on everything as above."""
-    engine = supervised(trained, loss=LOSSES["combo"](), optimizer=optimizer or OPTIMIZERS["adam"](0.02))
-    return go(engine, directory, **changes)
+    return go(engine(trained, optimizer), directory, **changes)
+
+
+def engine(trained: keras.Model, optimizer: keras.optimizers.Optimizer | None = None) -> keras.Model:
+    return supervised(trained, loss=LOSSES["combo"](), optimizer=optimizer or OPTIMIZERS["adam"](0.02))
 
 
 def go(

@@ -63,9 +63,12 @@ def test_all_mistakes_come_at_once():
     assert "did you mean 'float32'" in str(error.value)
 
 
-def test_two_devices_train_as_one(tmp_path):
+@pytest.mark.parametrize("engine", ["supervised", "adversarial", "cycle"])
+def test_two_devices_train_as_one(engine, tmp_path):
     program = Path(__file__).with_name("mirrored.py")
-    done = subprocess.run([sys.executable, program, tmp_path], capture_output=True, text=True, check=True)
+    command = [sys.executable, program, engine, tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
     rows = json.loads(done.stdout.splitlines()[-1])
     assert rows[-1]["loss"] < rows[0]["loss"]
     assert 0.0 < rows[-1]["val_dice"] <= 1.0
