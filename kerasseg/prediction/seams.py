@@ -9,7 +9,7 @@ import numpy as np
 
 from kerasseg.prediction.forward import Forward
 from kerasseg.prediction.predict import STRIDE, Pixels, predict
-from kerasseg.prediction.tiling import round_up
+from kerasseg.prediction.tiling import Tiling
 
 MOST_PIXELS = 2**20  # a model's memory for one answer: some kilobytes a pixel
 
@@ -31,12 +31,20 @@ class Seams:
     region: tuple[int, ...]
 
 
-def measure(image: Pixels, forward: Forward, *, tile: int, multiple_of: int = STRIDE, **how) -> Seams | None:
+def measure(
+    image: Pixels,
+    forward: Forward,
+    *,
+    tile: int,
+    overlap: int,
+    multiple_of: int | tuple[int, ...] = STRIDE,
+    **how,
+) -> Seams | None:
     """Compare tiles with the whole in the middle of an image, where both see the same pixels.
 
     Parameters
     ----------
-    image, forward, tile, multiple_of, **how
+    image, forward, tile, overlap, multiple_of, **how
         As `kerasseg.prediction.predict.predict` takes them.
 
     Returns
@@ -45,12 +53,11 @@ def measure(image: Pixels, forward: Forward, *, tile: int, multiple_of: int = ST
         None where one tile is enough and there are no seams.
     """
     pixels = image[_middle(image.shape[:-1], 2 * tile)]
-    if max(pixels.shape[:-1]) <= round_up(tile, multiple_of):
+    if len(Tiling(pixels.shape[:-1], tile, overlap, multiple_of)) == 1:
         return None
-    tiled = predict(pixels, forward, tile=tile, multiple_of=multiple_of, **how)
-    whole = predict(
-        pixels, forward, tile=max(pixels.shape[:-1]), multiple_of=multiple_of, **how | {"overlap": 0}
-    )
+    how["multiple_of"] = multiple_of
+    tiled = predict(pixels, forward, tile=tile, overlap=overlap, **how)
+    whole = predict(pixels, forward, tile=max(pixels.shape[:-1]), overlap=0, **how)
     difference = np.abs(tiled - whole)
     return Seams(float(difference.max()), float(difference.mean()), pixels.shape[:-1])
 

@@ -36,3 +36,11 @@ def test_one_tile_has_no_seams(image):
 def test_a_large_image_is_looked_at_in_its_middle():
     seams = measure(np.zeros((3000, 20, 1), np.float32), blurred, tile=512, overlap=4)
     assert seams.region == (1024, 20)
+
+
+def test_a_volume_s_strides_may_differ_along_its_axes():
+    volume = np.random.default_rng(0).random((10, 30, 34, 1), np.float32)
+    ball = lambda batch: ndimage.uniform_filter(batch, (1, 3, 3, 3, 1), mode="mirror")  # noqa: E731
+    seams = measure(volume, ball, tile=16, overlap=4, blend="crop", multiple_of=(2, 4, 4))
+    assert seams.largest < 1e-6
+    assert seams.region == (10, 30, 34)
