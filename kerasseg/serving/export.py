@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import math
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
@@ -79,7 +78,7 @@ def export(
         tf.saved_model.save(served, str(partial), signatures=served.signatures())
         warmup.write(partial, name, metadata)
         difference = largest_difference(partial, model, metadata)
-        radius = receptive_field.radius(model, math.lcm(*metadata.stride))
+        radius = receptive_field.radius(model)
         text = card.render(name, metadata, {**facts, "largest_difference": difference, "radius": radius})
         (partial / card.NAME).write_text(text, encoding="utf-8")
         return Export(_numbered(partial, Path(folder)), difference)
