@@ -9,20 +9,16 @@ turns, and a ratio is the median of the rounds' ratios. segmentation_models_pyto
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
-import sys
-import time
-from collections.abc import Callable
 from importlib.util import find_spec
 
 import numpy as np
+from contest import Contender, Work, in_turns
+from contest import contend as serve
 from rich.table import Table
 
 from kerasseg.console import console
 
 SIZE = (256, 256)
-Work = Callable[[], object]
 
 
 def ours(images: np.ndarray, targets: np.ndarray) -> tuple[Work, Work]:
@@ -83,40 +79,12 @@ def _in_keras(images: np.ndarray, targets: np.ndarray, optimizer: object) -> tup
 
 
 def contend(name: str, batch: int) -> None:
-    """Be a contender: say how long things take, whenever a line comes in that names one."""
+    """Be a contender."""
     rng = np.random.default_rng(0)
     images = rng.random((batch, *SIZE, 3), np.float32)
     step, infer = CONTENDERS[name](images, (images[..., :1] > 0.5).astype(np.uint8))
     step()
-    works = {"step": step, "infer": infer}
-    print("ready", flush=True)
-    for line in sys.stdin:
-        began = time.perf_counter()
-        works[line.strip()]()
-        print(time.perf_counter() - began, flush=True)
-
-
-class Contender:
-    """A contender in a process of its own."""
-
-    def __init__(self, name: str, batch: int) -> None:
-        began = time.perf_counter()
-        command = [sys.executable, __file__, "--contend", name, "--batch", str(batch)]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-        self.process = subprocess.Popen(command, text=True, env=os.environ | SWITCHES.get(name, {}), **pipes)
-        self._answer()
-        self.first = time.perf_counter() - began
-
-    def time(self, work: str) -> float:
-        """Seconds that ``"step"`` or ``"infer"`` takes now."""
-        print(work, file=self.process.stdin, flush=True)
-        return float(self._answer())
-
-    def _answer(self) -> str:
-        answer = self.process.stdout.readline()
-        if not answer:
-            raise RuntimeError(f"{' '.join(self.process.args)} ended; run it alone to see why")
-        return answer
+    serve({"step": step, "infer": infer})
 
 
 def main() -> None:
@@ -130,11 +98,12 @@ def main() -> None:
         contend(given.contend, given.batch)
         return
     names = [name for name in CONTENDERS if name != "smp" or find_spec("segmentation_models_pytorch")]
-    contenders = [Contender(name, given.batch) for name in names]
+    alone = [[__file__, "--contend", name, "--batch", str(given.batch)] for name in names]
+    contenders = [Contender(each, SWITCHES.get(name, {})) for name, each in zip(names, alone, strict=True)]
     works = ("step", "infer")
     for contender in contenders:
         contender.time("infer")  # traces it
-    times = np.array([[[c.time(work) for work in works] for c in contenders] for _ in range(given.rounds)])
+    times = in_turns(contenders, works, given.rounds)
     show(names, [contender.first for contender in contenders], times)
 
 
