@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -28,11 +27,11 @@ def contend(works: Mapping[str, Work], told: object = "ready") -> None:
 class Contender:
     """A contender in a process of its own: what it `told`, and after how many seconds (`first`)."""
 
-    def __init__(self, arguments: Sequence[str], switches: Mapping[str, str] = {}) -> None:
+    def __init__(self, arguments: Sequence[str]) -> None:
         began = time.perf_counter()
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
         command = [sys.executable, *arguments]
-        self.process = subprocess.Popen(command, text=True, env=os.environ | switches, **pipes)
+        self.process = subprocess.Popen(command, text=True, **pipes)
         self.told = self._answer().strip()
         self.first = time.perf_counter() - began
 

@@ -9,6 +9,8 @@ turns, and a ratio is the median of the rounds' ratios. segmentation_models_pyto
 from __future__ import annotations
 
 import argparse
+import os
+from functools import cache, partial
 from importlib.util import find_spec
 
 import numpy as np
@@ -21,18 +23,43 @@ from kerasseg.console import console
 SIZE = (256, 256)
 
 
+def linknet() -> object:
+    """Build what all contenders train."""
+    from kerasseg.models import MODELS
+
+    return MODELS["linknet"]((*SIZE, 3), 1, encoder_weights=None)
+
+
 def ours(images: np.ndarray, targets: np.ndarray) -> tuple[Work, Work]:
-    """Our settings: what `kerasseg run` trains with."""
+    """Our settings: what `kerasseg run` trains and predicts with."""
+    import tensorflow as tf
+
+    from kerasseg.losses import LOSSES
+    from kerasseg.prediction.forward import forward
+    from kerasseg.training.engines import ENGINES
     from kerasseg.training.optimizers import OPTIMIZERS
 
-    return _in_keras(images, targets, OPTIMIZERS["adam"](1e-3))
+    model = linknet()
+    engine = ENGINES["supervised"](model, loss=LOSSES["combo"](), optimizer=OPTIMIZERS["adam"](1e-3))
+    x, y, answer = tf.constant(images), tf.constant(targets), cache(partial(forward, model))
+    return lambda: engine.train_on_batch(x, y), lambda: answer()(images[:1])
 
 
 def plain_keras(images: np.ndarray, targets: np.ndarray) -> tuple[Work, Work]:
     """The same model, Keras' Adam, TensorFlow's defaults; no XLA, whose first step takes minutes."""
+    os.environ.pop("TF_ENABLE_ONEDNN_OPTS")  # kerasseg sets it; TensorFlow itself asks the processor
     import keras
+    import tensorflow as tf
 
-    return _in_keras(images, targets, keras.optimizers.Adam(1e-3))
+    from kerasseg.losses import LOSSES
+    from kerasseg.metrics.streaming import Dice
+
+    model = linknet()
+    trained = keras.Model(model.inputs, model.outputs)
+    trained.compile(keras.optimizers.Adam(1e-3), LOSSES["combo"](), metrics=[Dice(1)], jit_compile=False)
+    forward = tf.function(lambda x: model(x, training=False))
+    x, y = tf.constant(images), tf.constant(targets)
+    return lambda: trained.train_on_batch(x, y), lambda: forward(x[:1]).numpy()
 
 
 def smp(images: np.ndarray, targets: np.ndarray) -> tuple[Work, Work]:
@@ -59,23 +86,6 @@ def smp(images: np.ndarray, targets: np.ndarray) -> tuple[Work, Work]:
 
 
 CONTENDERS = {"kerasseg": ours, "plain Keras": plain_keras, "smp": smp}
-SWITCHES = {"plain Keras": {"TF_ENABLE_ONEDNN_OPTS": "0"}}
-
-
-def _in_keras(images: np.ndarray, targets: np.ndarray, optimizer: object) -> tuple[Work, Work]:
-    import keras
-    import tensorflow as tf
-
-    from kerasseg.losses import LOSSES
-    from kerasseg.metrics.streaming import Dice
-    from kerasseg.models import MODELS
-
-    model = MODELS["linknet"]((*SIZE, 3), 1, encoder_weights=None)
-    trained = keras.Model(model.inputs, model.outputs)
-    trained.compile(optimizer, LOSSES["combo"](), metrics=[Dice(1)], jit_compile=False)
-    forward = tf.function(lambda x: model(x, training=False))
-    x, y = tf.constant(images), tf.constant(targets)
-    return lambda: trained.train_on_batch(x, y), lambda: forward(x[:1]).numpy()
 
 
 def contend(name: str, batch: int) -> None:
@@ -99,7 +109,7 @@ def main() -> None:
         return
     names = [name for name in CONTENDERS if name != "smp" or find_spec("segmentation_models_pytorch")]
     alone = [[__file__, "--contend", name, "--batch", str(given.batch)] for name in names]
-    contenders = [Contender(each, SWITCHES.get(name, {})) for name, each in zip(names, alone, strict=True)]
+    contenders = [Contender(each) for each in alone]
     works = ("step", "infer")
     for contender in contenders:
         contender.time("infer")  # traces it

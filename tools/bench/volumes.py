@@ -41,22 +41,33 @@ def unet(filters: int) -> object:
 
 def ours(images: np.ndarray, targets: np.ndarray, filters: int) -> tuple[Work, Work, int]:
     """Our settings: what `kerasseg run` trains and predicts with."""
+    import tensorflow as tf
+
+    from kerasseg.losses import LOSSES
     from kerasseg.prediction.forward import forward
+    from kerasseg.training.engines import ENGINES
     from kerasseg.training.optimizers import OPTIMIZERS
 
-    step, model = _in_keras(images, targets, filters, OPTIMIZERS["adam"](1e-3))
-    step()
-    answer = forward(model)
-    return step, lambda: answer(images[:1]), model.count_params()
+    model = unet(filters)
+    engine = ENGINES["supervised"](model, loss=LOSSES["dice"](), optimizer=OPTIMIZERS["adam"](1e-3))
+    x, y, answer = tf.constant(images), tf.constant(targets), forward(model)
+    return lambda: engine.train_on_batch(x, y), lambda: answer(images[:1]), model.count_params()
 
 
 def plain_keras(images: np.ndarray, targets: np.ndarray, filters: int) -> tuple[Work, Work, int]:
-    """The same model, Keras' Adam and `predict`, TensorFlow's defaults but for XLA, which takes minutes."""
+    """The same model, Keras' Adam, TensorFlow's defaults but for XLA, which takes minutes."""
     os.environ.pop("TF_ENABLE_ONEDNN_OPTS")  # kerasseg sets it; TensorFlow itself asks the processor
     import keras
+    import tensorflow as tf
 
-    step, model = _in_keras(images, targets, filters, keras.optimizers.Adam(1e-3))
-    return step, lambda: model.predict(images[:1], verbose=0), model.count_params()
+    from kerasseg.losses import LOSSES
+
+    model = unet(filters)
+    trained = keras.Model(model.inputs, model.outputs)
+    trained.compile(keras.optimizers.Adam(1e-3), LOSSES["dice"](), jit_compile=False)
+    forward = tf.function(lambda x: model(x, training=False))
+    x, y = tf.constant(images), tf.constant(targets)
+    return lambda: trained.train_on_batch(x, y), lambda: forward(x[:1]).numpy(), model.count_params()
 
 
 def monai_unet(images: np.ndarray, targets: np.ndarray, filters: int) -> tuple[Work, Work, int]:
@@ -81,21 +92,6 @@ CONTENDERS = {
     "MONAI UNet": monai_unet,
     "MONAI BasicUNet": monai_basic,
 }
-
-
-def _in_keras(
-    images: np.ndarray, targets: np.ndarray, filters: int, optimizer: object
-) -> tuple[Work, object]:
-    import keras
-    import tensorflow as tf
-
-    from kerasseg.losses import LOSSES
-
-    model = unet(filters)
-    trained = keras.Model(model.inputs, model.outputs)
-    trained.compile(optimizer, LOSSES["dice"](), jit_compile=False)
-    x, y = tf.constant(images), tf.constant(targets)
-    return lambda: trained.train_on_batch(x, y), model
 
 
 def _in_torch(images: np.ndarray, targets: np.ndarray, model: object) -> tuple[Work, Work, int]:
