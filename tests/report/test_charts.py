@@ -49,9 +49,9 @@ def test_each_of_several_classes_has_its_own_threshold_curve():
     assert (lines(charts.threshold_curve(one, 0.5)), lines(charts.threshold_curve(several, 0.5))) == (3, 8)
 
 
-def test_an_engine_without_truth_has_no_dice_to_draw():
+def test_an_engine_without_truth_has_no_chart_of_dice():
     history = [{"epoch": 1, "loss": 2.0, "val_loss": 1.0, "learning_rate": 1e-3}] * 2
-    assert lines(charts.curves(history, best=1)) == 5
+    assert lines(charts.curves(history, best=1)) == 4  # two losses, their best epoch, the rate
 
 
 def test_the_same_numbers_draw_the_same_file():
