@@ -10,6 +10,7 @@ from kerasseg import postprocess, predictions
 from kerasseg.data.sample import Annotation, Sample
 from kerasseg.evaluation import judge
 from kerasseg.images import files
+from kerasseg.images.normalise import Dtype
 from kerasseg.postprocess.pairs import Pairing
 from kerasseg.prediction.predictor import Predictor
 
@@ -31,7 +32,7 @@ def sample(name, image, mask, labels=None):
 @pytest.fixture
 def predictor():
     tiles = {"tile": 16, "overlap": 4, "multiple_of": 4, "batch_size": 2}
-    return Predictor(lambda batch: batch.copy(), 2, "dtype", None, tiles)
+    return Predictor(lambda batch: batch.copy(), 2, Dtype(), None, tiles)
 
 
 def cells(shift=0):

@@ -215,7 +215,7 @@ def whole(path):
 def test_classes_that_do_not_exclude_each_other_are_channels(volume, tmp_path, what, to, monkeypatch):
     monkeypatch.setattr(segmentation, "PIXELS_AT_ONCE", 2000)  # two planes a band
     tiles = {"tile": 16, "overlap": 4, "multiple_of": 4, "batch_size": 2}
-    answering = Predictor(lambda batch: batch.copy(), 2, "dtype", None, tiles)
+    answering = Predictor(lambda batch: batch.copy(), 2, Dtype(), None, tiles)
     want = of_two(what, to)
     segment(volume, tmp_path / f"v{want.suffix}", answering, want, asked=ASKED)
     with open_store(volume) as store:
