@@ -60,14 +60,14 @@ def random_origin(size: Place, patch: Place, rng: np.random.Generator, centre: P
     Returns
     -------
     tuple of int
-        The patch's first pixel. The patch lies inside the image where it fits, and has the image at its
-        centre where it does not.
+        The patch's first pixel. The patch lies inside the image where it fits, and around it where it does
+        not: anywhere around it, for what a model answers at the end of a patch, where it sees nothing beyond,
+        must be learnt as well.
     """
-    if centre is None:
-        centre = tuple(
-            int(rng.integers(max(s - p, 0) + 1)) + p // 2 for s, p in zip(size, patch, strict=True)
-        )
-    return tuple(_inside(c - p // 2, s, p) for c, s, p in zip(centre, size, patch, strict=True))
+    wanted = (
+        (None,) * len(size) if centre is None else (c - p // 2 for c, p in zip(centre, patch, strict=True))
+    )
+    return tuple(_start(o, s - p, rng) for o, s, p in zip(wanted, size, patch, strict=True))
 
 
 def grid(size: Place, patch: Place) -> Iterator[Place]:
@@ -128,5 +128,8 @@ def _is_foreground(mask: np.ndarray, rank: int) -> np.ndarray:
     return (mask > 0) & (mask < IGNORE)
 
 
-def _inside(origin: int, size: int, patch: int) -> int:
-    return (size - patch) // 2 if patch > size else min(max(origin, 0), size - patch)
+def _start(wanted: int | None, room: int, rng: np.random.Generator) -> int:
+    """Choose where a patch begins along an axis that has `room` left beside it, or is short of so many."""
+    if wanted is None or room < 0:
+        return int(rng.integers(min(room, 0), max(room, 0) + 1))
+    return min(max(wanted, 0), room)

@@ -33,7 +33,13 @@ def test_a_random_patch_lies_inside_or_around(sides, seed, centred):
     centre = tuple(side // 2 for side in size) if centred else None
     origin = random_origin(size, patch, np.random.default_rng(seed), centre)
     for o, s, p in zip(origin, size, patch, strict=True):
-        assert 0 <= o <= s - p if p <= s else o == (s - p) // 2
+        assert min(s - p, 0) <= o <= max(s - p, 0)
+
+
+def test_an_image_lies_anywhere_in_a_larger_patch():
+    rng = np.random.default_rng(0)
+    origins = {random_origin((3, 9), (5, 4), rng, (1, 8)) for _ in range(60)}
+    assert origins == {(-2, 5), (-1, 5), (0, 5)}
 
 
 @given(st.integers(0, 999), st.sampled_from([(), (4,)]))
