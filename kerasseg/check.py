@@ -57,15 +57,20 @@ def check(recipe: Recipe) -> None:
         With everything that would keep the run from starting.
     """
     told = recipe.data
-    if told.if_missing == "synthesize" and not told.source.root.is_dir():
-        say(
-            f"data: {told.source.root} is missing: a run would make SYNTHETIC images there",
-            style="bold yellow",
-        )
+    missing = _to_be_made(recipe)
+    for root in missing:
+        say(f"data: {root} is missing: a run would make SYNTHETIC images there", style="bold yellow")
+    if missing:
         return
     parts = preparation.parts(recipe)
     for line in (*_data(parts), *_leaks(parts, told.split.group_by), *_needs(recipe, parts)):
         say(line)
+
+
+def _to_be_made(recipe: Recipe) -> list[Path]:
+    told = recipe.data
+    missing = [source.root for source in told.sources if not source.root.is_dir()]
+    return missing if told.if_missing == "synthesize" else []
 
 
 def _all(parts: Split) -> list[Sample]:
@@ -99,8 +104,9 @@ def _leaks(parts: Split, group_by: str | None) -> list[str]:
 def _needs(recipe: Recipe, parts: Split) -> list[str]:
     """Say how many steps a run makes, and the memory and disk that it takes."""
     channels = preparation.model_channels(recipe, parts)
-    training, validation = preparation.streams(recipe, parts, channels)
     how = recipe.train
+    batches = preparation.unpaired if how.engine.name == "cycle" else preparation.streams
+    training, validation = batches(recipe, parts, channels, recipe.model.stride)
     steps = how.steps_per_epoch or len(training)
     memory, disk = _memory(recipe, training, _all(parts)), _disk(recipe, parts)
     _refuse_full_disk(disk)

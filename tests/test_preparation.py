@@ -6,6 +6,7 @@ import tifffile
 
 from kerasseg import preparation
 from kerasseg.check import check
+from kerasseg.errors import UserError
 from kerasseg.recipe import Recipe
 
 
@@ -28,12 +29,13 @@ def golgi(tmp_path):
     return tmp_path
 
 
-def recipe(golgi, **changes):
+def recipe(golgi, *, engine="supervised", **changes):
     source = {"volumes": {"root": str(golgi / "real"), "meaning": "channels"}}
     data = {"source": source, "classes": ["golgi", "nuclei"], "channels": None, "exclusive": False}
     data |= {"patch": {"size": [9, 20, 20]}, "augment": ["HorizontalFlip"]}
     model = {"unet": {"encoder": "plain"}}
-    told = {"name": "golgi", "data": data | changes, "model": model, "train": {"batch_size": 2}}
+    train = {"batch_size": 2, "engine": engine}
+    told = {"name": "golgi", "data": data | changes, "model": model, "train": train}
     return Recipe.model_validate(told)
 
 
@@ -73,5 +75,15 @@ def test_what_a_run_of_volumes_takes_is_said(golgi, capsys):
     check(recipe(golgi))
     told = capsys.readouterr().out
     assert "6 volumes of 9x20x24" in told
-    assert "at 32x32x32, 1 of validation" in told
+    assert "at 16x32x32, 1 of validation" in told
     assert "3-D U-Net" in told
+
+
+def test_a_check_of_unpaired_masks_looks_for_them_and_makes_none(golgi, capsys):
+    masks = {"volumes": {"root": str(golgi / "nowhere"), "images": None, "meaning": "channels"}}
+    with pytest.raises(UserError, match="nowhere"):
+        check(recipe(golgi, engine="cycle", unpaired=masks))
+    capsys.readouterr()
+    check(recipe(golgi, engine="cycle", unpaired=masks, if_missing="synthesize"))
+    assert "nowhere is missing: a run would make SYNTHETIC" in " ".join(capsys.readouterr().out.split())
+    assert not (golgi / "nowhere").exists()

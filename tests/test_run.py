@@ -159,7 +159,6 @@ def test_predicting_again_leaves_what_is_there_and_refuses_to_replace_it(finishe
 
 
 @pytest.mark.skipif(find_spec("openvino") is None, reason="openvino is not installed")
-@pytest.mark.skipif(find_spec("openvino") is None, reason="openvino is not installed")
 def test_another_engine_finds_the_same(finished, tmp_path):
     files.write(tmp_path / "a.png", np.random.default_rng(0).integers(0, 255, (40, 50, 1), np.uint8))
     for engine in ("tensorflow", "openvino"):

@@ -53,6 +53,11 @@ class Encoded(Component):
     initializer: Initializer = "he_uniform"
     """What kernels are drawn by, but EfficientNet's."""
 
+    @property
+    def stride(self) -> int:
+        """What the sides of images are multiples of; see `kerasseg.models.receptive_field.stride`."""
+        return 2 ** (self.levels - 1) if self.encoder == "plain" else 32
+
 
 class Linknet(Encoded):
     """LinkNet: skips are added (Chaurasia and Culurciello 2017)."""
@@ -94,12 +99,18 @@ class Vox2vox(Component):
     initializer: Initializer = "he_normal"
     """What kernels are drawn by."""
 
+    @property
+    def stride(self) -> int:
+        """What the sides of images are multiples of."""
+        return 2**self.levels
+
 
 class Resnet(Component):
     """CycleGAN's generator: residual blocks at a quarter of the size (Zhu et al. 2017)."""
 
     name: ClassVar[str] = "resnet"
     activation: ClassVar[str] = "sigmoid"  # its hyperbolic tangent, brought to [0, 1], is one
+    stride: ClassVar[int] = 4  # what the sides of images are multiples of
 
     base_filters: Positive = 64
     """Channels at full size; there are four times as many between the residual blocks."""

@@ -8,7 +8,7 @@ import pytest
 from kerasseg import losses, models, postprocess
 from kerasseg.data import sources, split
 from kerasseg.images.normalise import NORMALISATIONS
-from kerasseg.models import blocks, encoders, translation
+from kerasseg.models import blocks, encoders, receptive_field, translation
 from kerasseg.models.unet import UPSAMPLINGS
 from kerasseg.postprocess.pairs import pairs
 from kerasseg.prediction import merge, padding, symmetries
@@ -67,6 +67,21 @@ def test_components_are_the_builders_with_their_arguments(family):
     assert set(sections) == set(builders)
     for name, builder in builders.items():
         assert defaults_of(sections[name]) == parameters(builder, leave), name
+
+
+@pytest.mark.parametrize(
+    ("name", "small"),
+    [
+        ("linknet", {"encoder": "plain", "levels": 3}),
+        ("unet", {"encoder": "plain", "levels": 2}),
+        ("vox2vox", {"levels": 3, "residual_blocks": 1}),
+        ("resnet", {"residual_blocks": 1}),
+    ],
+)
+def test_models_have_the_stride_that_their_sections_say(name, small):
+    section = components(AnyModel)[name](**small, base_filters=4)
+    model = models.MODELS[name]((None, None, 1), 1, **section.arguments)
+    assert receptive_field.stride(model) == (section.stride,) * 2
 
 
 def test_optimizers_take_keras_arguments_with_keras_defaults():
