@@ -30,6 +30,7 @@ def test_a_tile_that_is_too_small_is_told_how_large_it_must_be(tile, enough):
             overlap("auto", (108, 108), tile, 32)
 
 
-def test_settings_of_tiles_keep_all_but_the_overlap():
-    told = {"tile": 256, "overlap": "auto", "blend": "hann"}
-    assert settled(told, (40, 40), 32) == {"tile": 256, "overlap": 40, "blend": "hann"}
+@pytest.mark.parametrize("stride", [(32, 32), (8, 32, 16)])
+def test_settings_of_tiles_gain_the_stride_and_a_number_for_the_overlap(stride):
+    told, radius = {"tile": 256, "overlap": "auto", "blend": "hann"}, (40,) * len(stride)
+    assert settled(told, radius, stride) == told | {"overlap": 40, "multiple_of": stride}
