@@ -144,7 +144,8 @@ def rasterise(
     points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
     if bend:
         points += _free_form(axes, bend, room, rng)
-    return np.stack([_in_golgi(points, pair), _in_nucleus(points, pair)], axis=-1), first
+    nucleus = _in_nucleus(points, pair)  # a Golgi beside its tip may reach into it, and gives way
+    return np.stack([_in_golgi(points, pair) & ~nucleus, nucleus], axis=-1), first
 
 
 def _in_golgi(points: np.ndarray, pair: Pair) -> np.ndarray:
