@@ -80,7 +80,7 @@ def draw_labels(shapes: Sequence[Shape], size: tuple[int, int]) -> np.ndarray:
 
 
 def draw_instance(shapes: Sequence[Shape], size: tuple[int, int]) -> Shape | None:
-    """Hold the pixels of one instance exactly, at the cost of its own box and not of its image's.
+    """Hold the pixels of one instance exactly, at the cost of its own rows and not of its image's.
 
     Parameters
     ----------
@@ -100,6 +100,7 @@ def draw_instance(shapes: Sequence[Shape], size: tuple[int, int]) -> Shape | Non
     high = np.minimum(np.ceil(corners.max(axis=0)).astype(int) + reach + 1, size[::-1])
     if (high <= low).any():
         return None
+    low[0] = 0  # which pixels Pillow gives a slanted line depends on the column that it begins in
     moved = [replace(shape, points=shape.points - low) for shape in shapes]
     drawn = _draw("L", tuple((high - low)[::-1].tolist()), ((shape, 1) for shape in moved)) > 0
     rows, columns = np.nonzero(drawn)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kerasseg.annotations.draw import PAINTERS, draw_instance, draw_labels, draw_mask
@@ -56,6 +56,7 @@ def _random_mask(draw, label, group_id) -> Shape:
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(shapes(), min_size=1, max_size=3))
+@example([Shape("cell", np.array([[37.0, 10.0], [79.0, 46.0]]), "line")])
 def test_an_instance_in_its_box_has_the_pixels_that_it_has_in_the_image(parts):
     whole = draw_mask([replace(part, label="cell") for part in parts], SIZE, CLASSES)
     held = draw_instance(parts, SIZE)
