@@ -1,9 +1,9 @@
 """The sliding window that cuts a slide into tiles: a value, known before a pixel is read.
 
-A window of `tile` pixels moves over the slide in steps of `tile - 2 * margin`, beginning `margin` pixels before
-it, until the slide is covered. Each tile alone answers for its core, which is what is left of it without
-`margin` pixels on every side; cores lie side by side, so that together they are the slide. A tile's name is
-its row and column in that grid, counted from 0: ``003-017``.
+A window of `tile` pixels moves over the slide in steps of `tile - 2 * margin`, beginning `margin` pixels
+before it, until the slide is covered. Each tile alone answers for its core, which is what is left of it
+without `margin` pixels on every side; cores lie side by side, so that together they are the slide. A tile's
+name is its row and column in that grid, counted from 0: ``003-017``.
 
 The C-fos paper's window is of 128 pixels, with margins of 4 that are black beyond the slide.
 """
@@ -68,15 +68,15 @@ class SlidingWindow:
             raise UserError(f"region {self.region}: no core of a tile, {self._core} pixels wide, lies in it")
         if self.test_region is not None and "test" not in map(self.part, itertools.chain(*self.rows)):
             raise UserError(
-                f"test_region {self.test_region}: no tile of {self.tile} pixels that is cut lies wholly in it; "
-                "give a larger one, or one that shares more with region"
+                f"test_region {self.test_region}: no tile of {self.tile} pixels that is cut lies wholly in "
+                "it; give a larger one, or one that shares more with region"
             )
 
     def _mistakes(self) -> Iterator[str]:
         if self.tile < 1 or self.margin < 0 or self._core < 1:
             yield (
-                f"tile {self.tile}, margin {self.margin}: expected a margin, per side, of 0 or more, and a tile "
-                f"of at least {2 * max(self.margin, 0) + 1}"
+                f"tile {self.tile}, margin {self.margin}: expected a margin, per side, of 0 or more, and "
+                f"a tile of at least {2 * max(self.margin, 0) + 1}"
             )
         if self.padding not in BEYOND:
             yield unknown("padding", self.padding, BEYOND)
@@ -85,8 +85,8 @@ class SlidingWindow:
             if region is not None and not _is_inside(region, self.size):
                 height, width = self.size
                 yield (
-                    f"{name} {region}: expected (y, x, height, width) of at least one pixel inside the slide, "
-                    f"which is {height} pixels high and {width} wide"
+                    f"{name} {region}: expected (y, x, height, width) of at least one pixel inside the "
+                    f"slide, which is {height} pixels high and {width} wide"
                 )
 
     @property

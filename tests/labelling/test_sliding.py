@@ -32,11 +32,11 @@ def test_by_eye(padding, expected):
     assert [tile[1, :, 0].tolist() for tile in window.cut(ROW, row)] == expected
 
 
-@given(sides, sides, st.sampled_from([(128, 4), (128, 0), (33, 7), (64, 31)]), st.sampled_from(BEYOND))
+@given(sides, sides, st.sampled_from([(128, 4), (128, 0), (33, 7), (64, 25)]), st.sampled_from(BEYOND))
 @example(1, 1, (128, 4), "zero")
 @example(120, 121, (128, 4), "reflect")
 @example(127, 400, (128, 4), "edge")
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 def test_cores_laid_side_by_side_are_the_slide(height, width, sizes, padding):
     slide = np.random.default_rng(0).integers(0, 2**16, (height, width, 2), np.uint16)
     window = SlidingWindow((height, width), *sizes, padding)
