@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -243,7 +243,7 @@ def _are_there(root: Path) -> bool:
 def _write_table(path: Path, tiles: list[SlideTile]) -> None:
     with write_atomically(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
-        table.writerows([COLUMNS, *map(astuple, tiles)])
+        table.writerows([COLUMNS, *(vars(tile).values() for tile in tiles)])
 
 
 def _tell(slide: Path, root: Path, tiles: list[SlideTile]) -> None:

@@ -10,6 +10,9 @@ import tifffile
 
 from kerasseg.errors import UserError
 from kerasseg.images import files
+from kerasseg.images.store import Store
+from kerasseg.images.writing import Result
+from kerasseg.images.writing_zarr import write_zarr
 from kerasseg.labelling import tiles as cropping
 from kerasseg.labelling.slide import read_slide
 from kerasseg.labelling.tiles import crop, read_tile, read_tiles, recombine, tile_path
@@ -193,6 +196,27 @@ def test_a_copy_of_the_slide_is_the_slide(slide, tmp_path):
     os.utime(tmp_path / "copy.png", (1, 1))
     assert crop(tmp_path / "copy.png", root, **SMALL) == tiles
     assert written(root) == before
+
+
+def test_a_zarr_is_known_by_all_that_is_in_it(tmp_path):
+    pytest.importorskip("zarr", minversion="3")
+    slide, root = tmp_path / "slide.ome.zarr", tmp_path / "root"
+    write_zarr(slide, Result(NOISE[..., 0], "YX", (None, None), "area"))
+    tiles = crop(slide, root, **SMALL)
+    np.testing.assert_array_equal(whole(root), NOISE)
+    (root / "queue.csv").touch()
+    shutil.copytree(slide, tmp_path / "copy.ome.zarr", copy_function=shutil.copyfile)
+    assert crop(tmp_path / "copy.ome.zarr", root, **SMALL) == tiles
+    write_zarr(slide, Result(NOISE[::-1, :, 0], "YX", (None, None), "area"))
+    with pytest.raises(UserError, match=r"slide\.digest"):
+        crop(slide, root, **SMALL)
+
+
+def test_a_row_of_tiles_is_read_at_a_time(slide, tmp_path, monkeypatch):
+    read, regions = Store.read, []
+    monkeypatch.setattr(Store, "read", lambda store, region: regions.append(region) or read(store, region))
+    crop(slide, tmp_path / "root", **SMALL, region=(12, 12, 18, 14))
+    assert regions == [(slice(10, 26), slice(10, 26)), (slice(22, 30), slice(10, 26))]
 
 
 def test_a_folder_of_tiles_of_somebody_else_is_left_alone(slide, tmp_path):
