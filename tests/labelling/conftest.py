@@ -14,7 +14,7 @@ TILES = ("00-00", "00-01", "01-00", "01-01")
 
 @pytest.fixture
 def slide(tmp_path):
-    """Make a folder of four grey tiles of 16 x 16 pixels, a bright square on each, none of them in the queue."""
+    """Make a folder of four grey tiles of 16 x 16 pixels, a bright square on each, none in the queue."""
     root = tmp_path / "slide"
     lines = ["name,row,column,y,x,part,mean,deviation"]
     for at, name in enumerate(TILES):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kerasseg.annotations import labelme
 from kerasseg.annotations.shapes import Drawing, Shape
 from kerasseg.errors import UserError
-from kerasseg.labelling import folder, marked
+from kerasseg.labelling import folder, marked, view
 from kerasseg.labelling.marked import Mark, digest
 
 
@@ -41,7 +41,8 @@ def window(monkeypatch, tmp_path):
 
 def written(root, *shapes, **other):
     path = folder.drawing_path(root, "00-00")
-    drawing = Drawing("../tiles/00-00.png", (16, 16), list(shapes), other=other)
+    view.put(root, "00-00", root / "tiles/00-00.png")
+    drawing = Drawing("00-00.png", (16, 16), list(shapes), other=other)
     marked.propose(path, drawing, "sam", "sam_base")
     return path
 
