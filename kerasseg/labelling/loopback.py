@@ -11,7 +11,9 @@ from __future__ import annotations
 import hmac
 import json
 import secrets
+import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,9 +25,10 @@ from kerasseg.errors import UserError
 HOST = "127.0.0.1"
 MOST_BYTES = 4096  # of what is posted
 PATIENCE = 10.0  # seconds for a request to arrive
+GONE = (ConnectionError, TimeoutError)  # a browser leaves in the middle of an answer
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; img-src 'self'; script-src 'self'; style-src 'self'; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -134,15 +137,8 @@ class _Handler(BaseHTTPRequestHandler):
         return body
 
     def _reply(self, ask: Callable[[], Answer]) -> None:
-        try:
-            self._send(HTTPStatus.OK, ask())
-        except Refused as refused:
-            self._send(refused.status, answer({"error": str(refused)}))
-        except UserError as error:
-            self._send(HTTPStatus.CONFLICT, answer({"error": str(error)}))
-        except Exception as error:
-            self._send(HTTPStatus.INTERNAL_SERVER_ERROR, answer({"error": repr(error)}))
-            raise
+        with suppress(*GONE):
+            self._send(*_answered(ask))
 
     def _send(self, status: HTTPStatus, sent: Answer) -> None:
         keeps = "private, max-age=600" if sent.keep else "no-store"
@@ -152,6 +148,21 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(sent.content)
+
+
+def _answered(ask: Callable[[], Answer]) -> tuple[HTTPStatus, Answer]:
+    """Ask a room, and say what went wrong there: by a person's hand, or by ours."""
+    try:
+        return HTTPStatus.OK, ask()
+    except Refused as refused:
+        return refused.status, answer({"error": str(refused)})
+    except UserError as error:
+        return HTTPStatus.CONFLICT, answer({"error": str(error)})
+    except GONE:
+        raise
+    except Exception as error:
+        traceback.print_exc()
+        return HTTPStatus.INTERNAL_SERVER_ERROR, answer({"error": repr(error)})
 
 
 def _found(rooms: Mapping[str, Any], name: str) -> Any:

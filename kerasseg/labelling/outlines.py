@@ -1,4 +1,4 @@
-"""The outlines of a tile's shapes: as a picture that a browser lays over the tile, and as labels for sheets."""
+"""Outlines of a tile's shapes: as labels for sheets, and as a picture that a browser lays over the tile."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ def _path(instances: np.ndarray) -> str:
     """Write the contours as a path of SVG: ``M x,y x,y ... Z``."""
     contours = []
     for number in np.unique(instances[instances > 0]):
-        contours += cv2.findContours((instances == number).astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)[0]
+        contours += cv2.findContours(
+            (instances == number).astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE
+        )[0]
     return "".join(
         "M" + " ".join(f"{x},{y}" for x, y in contour.reshape(-1, 2)) + "Z" for contour in contours
     )

@@ -2,6 +2,7 @@
 "use strict";
 
 const el = (id) => document.getElementById(id);
+const MOMENT = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
 const WAITING = ["selected", "proposed"];
 const colours = document.body.dataset.colours.split(" ");
 const presses = []; // keys that wait for the one before them to be saved
@@ -126,7 +127,7 @@ function facts(entry) {
     "proposed by": [entry.proposer || "nobody yet"],
     "drawn in": [`round ${entry.round}, ${entry.policy}`],
     part: [entry.part || "–"],
-    decided: [entry.who ? `by ${entry.who}, ${new Date(entry.when).toLocaleString()}` : "not yet"],
+    decided: [entry.who ? `by ${entry.who}, ${MOMENT.format(new Date(entry.when))}` : "not yet"],
   };
   const pairs = Object.entries(lines).flatMap(([name, content]) => [part("dt", [name]), part("dd", content)]);
   el("facts").replaceChildren(...pairs);

@@ -1,4 +1,4 @@
-"""Review without a program of ours on the screen: a page in the browser, by which a person decides tile by tile.
+"""Review without a program of ours on the screen: a page in the browser, to decide tile by tile.
 
 The tiles that wait are shown most uncertain first; a key accepts, rejects or opens one in labelme. Each
 decision is in ``queue.csv`` before the page goes on, so that nothing is lost whenever it is closed. `sheets`
@@ -107,6 +107,7 @@ class Review:
         self.slide = open_slide(self.root)
         self.history: list[tuple[str, str, str]] = []
         self.saving = threading.Lock()
+        self.shown: set[str] = set()  # tiles that the page was told of
         self.edits = False
 
     def server(self, port: int = 0) -> Loopback:
@@ -117,8 +118,8 @@ class Review:
             "review.css": lambda _: Answer((HERE / "review.css").read_bytes(), "text/css"),
             "review.js": lambda _: Answer((HERE / "review.js").read_bytes(), "text/javascript"),
             "entries": self._entries,
-            "tile": lambda name: _png(self.slide.picture(self._known(name).tile)),
-            "around": lambda name: _png(self.slide.around(self._known(name).tile)),
+            "tile": lambda name: _png(self.slide.picture(self._queued(name))),
+            "around": lambda name: _png(self.slide.around(self._queued(name))),
             "outline": self._outline,
         }
         return Loopback(get, {"decide": self._decide, "undo": self._undo, "edit": self._edit}, port)
@@ -133,10 +134,11 @@ class Review:
             self.queue.notice(self.root)
         entries = self.queue.read(self.root)
         waiting = [entry.tile for entry in self.queue.waiting(entries)]
+        self.shown = {entry.tile for entry in entries}
         return answer({"entries": [asdict(entry) for entry in entries], "waiting": waiting})
 
     def _outline(self, name: str) -> Answer:
-        instances = outlines.labels(self.root, self._known(name).tile)
+        instances = outlines.labels(self.root, self._queued(name))
         nothing = np.zeros((1, 1), np.int32)
         return Answer(outlines.svg(nothing if instances is None else instances).encode(), "image/svg+xml")
 
@@ -163,7 +165,7 @@ class Review:
 
     def _edit(self, told: Mapping[str, Any]) -> dict[str, str]:
         """Open a tile in labelme; what is drawn there is noticed when the page asks for entries again."""
-        name = self._known(told.get("tile")).tile
+        name = self._queued(told.get("tile"))
         drawing = self.root / "queue" / f"{name}.json"
         path = drawing if drawing.is_file() else drawing.with_suffix(".png")
         if shutil.which(EDITOR) is None:
@@ -172,8 +174,11 @@ class Review:
         self.edits = True
         return {"opened": str(path)}
 
+    def _queued(self, name: Any) -> str:
+        """Check that a tile is in the queue: nothing else is ever opened."""
+        return name if isinstance(name, str) and name in self.shown else self._known(name).tile
+
     def _known(self, name: Any) -> Entry:
-        """Find a tile in the queue: nothing else is ever opened."""
         for entry in self.queue.read(self.root):
             if entry.tile == name:
                 return entry
