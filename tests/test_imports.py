@@ -70,6 +70,8 @@ LIGHT = [
     "serving.over_rest",
     "training.schedule",
     "report.page",
+    "report.clusters",
+    "labelling.review",
 ]
 
 

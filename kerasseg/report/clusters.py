@@ -101,6 +101,9 @@ def gather(root: Path, *, seed: int, layout: Layout) -> dict[str, Any]:
     drawn = np.array([name in queue for name in names])
     places = layout(codes, seed)
     laid_out = np.isfinite(places).all(axis=1)
+    shown = [_shown(np.flatnonzero(cluster == at), distance, seed) for at in range(len(colours))]
+    few = [_spread(some) for some in shown]
+    pictured = _code_pictures(codes, few)
     spots = charts.scatter(places[laid_out], cluster[laid_out], colours, drawn[laid_out])
     return {
         "slide": slide.cut,
@@ -117,8 +120,8 @@ def gather(root: Path, *, seed: int, layout: Layout) -> dict[str, Any]:
         "overview": _picture(_overview(slide, [name for name in names if name in queue])),
         "map": _exact(_map(slide, cluster, colours)),
         "clusters": [
-            _cluster(slide, codes, queue, np.flatnonzero(cluster == at), distance, seed)
-            | {"number": at, "colour": colours[at]}
+            _cluster(slide, queue, np.flatnonzero(cluster == at), shown[at])
+            | {"number": at, "colour": colours[at], "codes": _picture(_codes(slide, few[at], pictured[at]))}
             for at in track(range(len(colours)), "drawing clusters")
         ],
     }
@@ -144,20 +147,23 @@ def _queue(root: Path) -> dict[str, str]:
     return {line["tile"]: line["state"] for line in table(path, "")} if path.is_file() else {}
 
 
+def _shown(members: np.ndarray, distance: np.ndarray, seed: int) -> np.ndarray:
+    """Draw some of a cluster's tiles, by their numbers, and put the nearest to its centre first."""
+    some = np.random.default_rng(seed).permutation(members)[:ON_A_SHEET]
+    return some[np.argsort(distance[some], kind="stable")]
+
+
+def _spread(shown: np.ndarray) -> np.ndarray:
+    """Take few of many, from the first to the last."""
+    return shown[np.linspace(0, len(shown) - 1, min(WITH_CODES, len(shown))).round().astype(int)]
+
+
 def _cluster(
-    slide: Slide,
-    codes: np.ndarray,
-    queue: Mapping[str, str],
-    members: np.ndarray,
-    distance: np.ndarray,
-    seed: int,
+    slide: Slide, queue: Mapping[str, str], members: np.ndarray, shown: np.ndarray
 ) -> dict[str, Any]:
     """Describe and picture one cluster by its tiles' numbers."""
     names = list(slide.tiles)
-    some = np.random.default_rng(seed).permutation(members)[:ON_A_SHEET]
-    some = some[np.argsort(distance[some], kind="stable")]
     tiles = {name: slide.tiles[name] for name in (names[at] for at in members)}
-    few = some[np.linspace(0, len(some) - 1, min(WITH_CODES, len(some))).round().astype(int)]
     return {
         "size": len(members),
         "share": len(members) / len(names),
@@ -165,16 +171,23 @@ def _cluster(
         "deviation": np.mean([float(tile["deviation"]) for tile in tiles.values()]),
         "drawn": sum(name in queue for name in tiles),
         "labelled": sum(queue.get(name) in LABELLED for name in tiles),
-        "shown": len(some),
-        "sheet": _picture(sheets.sheet([slide.picture(names[at]) for at in some])),
-        "codes": _picture(_codes([slide.picture(names[at]) for at in few], codes[few])),
+        "shown": len(shown),
+        "sheet": _picture(sheets.sheet([slide.picture(names[at]) for at in shown])),
     }
 
 
-def _codes(tiles: Sequence[np.ndarray], codes: np.ndarray) -> np.ndarray:
-    """Lay tiles out, and below each the three pictures of its code."""
-    rows = [*tiles, *(picture for kind in sheets.code_pictures(codes).values() for picture in kind)]
-    return sheets.sheet(rows, columns=len(tiles))
+def _code_pictures(codes: np.ndarray, few: Sequence[np.ndarray]) -> list[tuple[np.ndarray, ...]]:
+    """Picture codes of few tiles of each cluster, all stretched alike: for each three (n, Y, X, 3)."""
+    kinds = sheets.code_pictures(codes[np.concatenate(few)]).values()
+    ends = np.cumsum([len(some) for some in few])[:-1]
+    return list(zip(*(np.split(kind, ends) for kind in kinds), strict=True))
+
+
+def _codes(slide: Slide, few: np.ndarray, kinds: Sequence[np.ndarray]) -> np.ndarray:
+    """Lay tiles out, and below each the pictures of its code."""
+    names = list(slide.tiles)
+    tiles = [slide.picture(names[at]) for at in few]
+    return sheets.sheet([*tiles, *(picture for kind in kinds for picture in kind)], columns=len(tiles))
 
 
 def _overview(slide: Slide, drawn: Sequence[str]) -> np.ndarray:

@@ -89,6 +89,16 @@ def test_the_same_seed_shows_the_same_tiles(root, monkeypatch):
     assert len(set(sheets)) > 1
 
 
+def test_codes_are_stretched_alike_whatever_their_cluster():
+    codes = np.zeros((6, 1, 1, 2), np.float32)
+    codes[3:] = 7
+    dark, bright = clusters._code_pictures(codes, [np.array([0, 1]), np.array([3, 4, 5])])
+    assert [len(kinds) for kinds in (dark, bright)] == [3, 3]
+    assert [kind.shape for kind in bright] == [(3, 1, 1, 3)] * 3
+    assert dark[0].max() == dark[1].max() == 0
+    assert bright[0].min() == bright[1].min() == 255
+
+
 def test_the_map_has_each_tile_s_colour_in_its_place(root):
     colours = ["#010203", "#0405ff", "#070809"]
     drawn = clusters._map(open_slide(root), np.array(CLUSTER), colours)
