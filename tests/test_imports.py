@@ -75,6 +75,8 @@ LIGHT = [
     "serving.over_rest",
     "training.schedule",
     "report.page",
+    "report.clusters",
+    "labelling.review",
 ]
 
 

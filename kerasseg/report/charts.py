@@ -1,4 +1,4 @@
-"""Charts as SVG: how training went, and what the threshold does."""
+"""Charts as SVG: how training went, what the threshold does, and how tiles cluster."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from contextlib import contextmanager
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:  # matplotlib costs half a second to import, and only a report needs it
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 BLUE, ORANGE, GREEN, INK, GRID = "#0072B2", "#D55E00", "#007A5A", "#4a4f57", "#e6e8eb"
+RASTER = 200  # dots per inch, where a chart holds pixels
 COLOURS = (BLUE, ORANGE, GREEN, "#CC79A7", "#E69F00", INK)  # after Okabe and Ito, 2008
 
 STYLE = {
@@ -112,6 +115,63 @@ def _threshold_lines(curve: Mapping[str, Any]) -> dict[str, Sequence[float]]:
     return {"Dice": curve["dice"], "IoU": curve["iou"]}
 
 
+def sizes(counts: Sequence[int], colours: Sequence[str]) -> bytes:
+    """Draw how many tiles each cluster has.
+
+    Parameters
+    ----------
+    counts : sequence of int
+        Of the clusters 0, 1, ...
+    colours : sequence of str
+        A colour for each.
+
+    Returns
+    -------
+    bytes
+        SVG.
+    """
+    with _figure(columns=1, width=4.6, height=3.4) as (figure, (axes,)):
+        bars = axes.bar(range(len(counts)), counts, color=colours, width=0.72)
+        axes.bar_label(bars, padding=2, color=INK)
+        axes.set(xlabel="cluster, darkest first", ylabel="tiles", xticks=range(len(counts)))
+        axes.tick_params(axis="x", length=0)
+        return _svg(figure)
+
+
+def scatter(points: np.ndarray, groups: np.ndarray, colours: Sequence[str], marked: np.ndarray) -> bytes:
+    """Draw points in the colours of their groups, whose numbers stand amid them.
+
+    Parameters
+    ----------
+    points : np.ndarray
+        (N, 2).
+    groups : np.ndarray
+        (N,) int: 0, 1, ...
+    colours : sequence of str
+        A colour for each group.
+    marked : np.ndarray
+        (N,) bool: points to ring.
+
+    Returns
+    -------
+    bytes
+        SVG, in which the points are pixels: thousands of them would be slow as lines.
+    """
+    import matplotlib.patheffects as effects
+
+    halo = [effects.withStroke(linewidth=3, foreground="white")]
+    with _figure(columns=1, width=4.6, height=3.4) as (figure, (axes,)):
+        dots = {"s": max(2.0, min(14.0, 12000 / len(points))), "linewidth": 0, "alpha": 0.75}
+        axes.scatter(*points.T, c=[colours[group] for group in groups], rasterized=True, **dots)
+        axes.scatter(*points[marked].T, s=12, facecolor="none", edgecolor="black", linewidth=0.6)
+        for group in np.unique(groups):
+            x, y = np.median(points[groups == group], axis=0)
+            axes.text(x, y, str(group), fontsize=13, weight="bold", ha="center", path_effects=halo)
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
+        return _svg(figure)
+
+
 @contextmanager
 def _figure(*, columns: int, width: float, height: float) -> Iterator[tuple[Figure, Sequence[Axes]]]:
     """Open a row of axes; a Figure of its own needs neither pyplot nor a display."""
@@ -150,5 +210,5 @@ def _limits(values: Sequence[float]) -> tuple[float, float]:
 
 def _svg(figure: Figure) -> bytes:
     file = io.BytesIO()
-    figure.savefig(file, format="svg", metadata={"Date": None}, transparent=True)
+    figure.savefig(file, format="svg", metadata={"Date": None}, transparent=True, dpi=RASTER)
     return file.getvalue()

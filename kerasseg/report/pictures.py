@@ -16,6 +16,8 @@ from kerasseg.report import volumes
 
 Draw = Callable[..., np.ndarray]
 """From a picture (Y, X, 3) and masks (Y, X) to a picture."""
+Limits = tuple[np.ndarray, np.ndarray]
+"""The intensities that are shown black and white."""
 
 TRUTH = (86, 180, 233)  # sky blue
 PREDICTED = (255, 176, 0)  # amber
@@ -23,6 +25,7 @@ MISSED = (0, 114, 178)  # blue: truth that was not predicted
 INVENTED = (213, 94, 0)  # vermilion: predicted where there is nothing
 
 TINT = 0.45
+CHANNELS_SHOWN = {1: [0, 0, 0], 2: [0, 1, 0], 3: [0, 1, 2]}  # as red, green and blue
 LONGEST_SIDE = 640  # smaller images are enlarged, so that an outline stays thin beside what it surrounds
 LINES_PER_SIDE = (
     400  # an outline is this part of the longer side, so that it is seen when a picture is shrunk
@@ -132,19 +135,44 @@ def _drawn_volume(
     return volumes.beside([volumes.mounted(panels[:3]), volumes.mounted(panels[3:])])
 
 
-def display(image: np.ndarray) -> np.ndarray:
+def display(image: np.ndarray, limits: Limits | None = None) -> np.ndarray:
     """Make any image visible: (Y, X) or (Y, X, C) of any type to (Y, X, 3) uint8.
 
     One channel is grey. Two channels, as a fluorescence microscope gives them, are magenta and green, which
     colour-blind readers tell apart and which make white together. Of more the first three are red, green and
-    blue. Intensities are stretched from the 0.5th to the 99.5th percentile: of two channels each for itself,
-    of three over all, so that colours keep their balance.
+    blue. Intensities are stretched between `limits`, by default the image's own.
     """
-    image = np.atleast_3d(image).astype(np.float32)
-    if image.shape[-1] == 2:
-        magenta, green = (_stretched(image[..., channel]) for channel in (0, 1))
-        return np.stack([magenta, green, magenta], axis=-1)
-    return _stretched(image[..., :3] if image.shape[-1] > 2 else np.repeat(image[..., :1], 3, axis=-1))
+    image = _seen(image)
+    low, high = limits or stretch(image)
+    stretched = (image - low) / np.maximum(high - low, np.finfo(np.float32).tiny)
+    picture = (255 * stretched.clip(0, 1)).round().astype(np.uint8)
+    return picture.take(CHANNELS_SHOWN[image.shape[-1]], axis=-1)
+
+
+def stretch(image: np.ndarray, percentiles: tuple[float, float] = (0.5, 99.5)) -> Limits:
+    """Find what shall be black and what white: of two channels each for itself, of three over all, so that
+    colours keep their balance.
+
+    Parameters
+    ----------
+    image : np.ndarray
+        (Y, X) or (Y, X, C) of any type.
+    percentiles : tuple of float
+        In [0, 100].
+
+    Returns
+    -------
+    tuple of np.ndarray
+        The lower and the upper limit, to be broadcast against (Y, X, C).
+    """
+    image = _seen(image)
+    low, high = np.percentile(image, percentiles, axis=(0, 1) if image.shape[-1] == 2 else None)
+    return low, high
+
+
+def _seen(image: np.ndarray) -> np.ndarray:
+    """Keep the channels that are displayed: (Y, X, 1 to 3) float32."""
+    return np.atleast_3d(image)[..., :3].astype(np.float32)
 
 
 def displayed(views: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -153,12 +181,6 @@ def displayed(views: Sequence[np.ndarray]) -> list[np.ndarray]:
     pixels = display(np.concatenate([view.reshape(-1, 1, view.shape[-1]) for view in views]))
     parts = zip(np.split(pixels, ends), views, strict=True)
     return [part.reshape(*view.shape[:2], 3) for part, view in parts]
-
-
-def _stretched(intensities: np.ndarray) -> np.ndarray:
-    low, high = np.percentile(intensities, (0.5, 99.5))
-    stretched = (intensities - low) / max(high - low, np.finfo(np.float32).tiny)
-    return (255 * stretched.clip(0, 1)).round().astype(np.uint8)
 
 
 def enlarged(views: Sequence[np.ndarray]) -> list[np.ndarray]:

@@ -1,0 +1,134 @@
+"""A slide's folder as the pages of the labelling loop see it: its tiles by one contrast, where each lies."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from kerasseg.errors import UserError
+from kerasseg.images.files import read
+from kerasseg.images.resize import resize
+from kerasseg.report import pictures, sheets
+from kerasseg.report.pictures import Limits
+
+ENOUGH = 400  # tiles, evenly spread over the slide, to find its contrast by
+NOWHERE = 236  # the grey of places where no tile lies
+
+
+@dataclass(frozen=True)
+class Slide:
+    """Tiles and where they lie.
+
+    Attributes
+    ----------
+    root : Path
+        The slide's folder.
+    cut : dict
+        What ``slide.json`` says: the file, and how it was cut.
+    tiles : dict of str to dict
+        The lines of ``tiles.csv`` by the tiles' names.
+    places : dict of tuple to str
+        Names by row and column.
+    limits : tuple of np.ndarray
+        The contrast by which all are shown.
+    """
+
+    root: Path
+    cut: dict
+    tiles: dict[str, dict[str, str]]
+    places: dict[tuple[int, int], str]
+    limits: Limits
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns."""
+        rows, columns = zip(*self.places, strict=True)
+        return max(rows) + 1, max(columns) + 1
+
+    def place(self, name: str) -> tuple[int, int]:
+        """Row and column of a tile."""
+        return int(self.tiles[name]["row"]), int(self.tiles[name]["column"])
+
+    def picture(self, name: str) -> np.ndarray:
+        """Show a tile: (Y, X, 3) uint8."""
+        return pictures.display(stored(self.root, name), self.limits)
+
+    def core(self, name: str) -> np.ndarray:
+        """Show a tile without the margin that it shares with its neighbours: (Y, X, 3) uint8."""
+        margin, picture = self.cut["margin"], self.picture(name)
+        return picture[margin : picture.shape[0] - margin, margin : picture.shape[1] - margin]
+
+    def around(self, name: str, reach: int = 1) -> np.ndarray:
+        """Show a tile amid its neighbours, all without margins: (Y, X, 3) uint8, grey where there is none."""
+        row, column = self.place(name)
+        near = range(-reach, reach + 1)
+        nothing = np.full_like(self.core(name), NOWHERE)
+        names = [[self.places.get((row + down, column + right)) for right in near] for down in near]
+        return np.vstack([np.hstack([self.core(n) if n else nothing for n in line]) for line in names])
+
+    def overview(self, names: Iterable[str], side: int) -> np.ndarray:
+        """Show the whole slide, each tile's core on `side` x `side` pixels: (Y, X, 3) uint8."""
+        return self.map({name: resize(self.core(name), (side, side)) for name in names}, side)
+
+    def map(self, squares: dict[str, np.ndarray], side: int) -> np.ndarray:
+        """Lay squares, colours (3,) or pictures (side, side, 3), where their tiles lie."""
+        rows, columns = self.grid
+        drawn = np.full((rows * side, columns * side, 3), NOWHERE, np.uint8)
+        for name, square in squares.items():
+            y, x = (side * at for at in self.place(name))
+            drawn[y : y + side, x : x + side] = square
+        return drawn
+
+
+def open_slide(root: Path) -> Slide:
+    """Read what a slide was cut into, and find its contrast.
+
+    Parameters
+    ----------
+    root : Path
+        A folder with ``slide.json``, ``tiles.csv`` and ``tiles``.
+
+    Returns
+    -------
+    Slide
+
+    Raises
+    ------
+    UserError
+        If one of them is missing or holds no tile.
+    """
+    root = Path(root)
+    cut = root / "slide.json"
+    lines = table(root / "tiles.csv", "crop the slide first")
+    if not lines or not cut.is_file():
+        raise UserError(f"{root}: no tiles are known here (slide.json, tiles.csv); crop the slide first")
+    tiles = {line["name"]: line for line in lines}
+    places = {(int(line["row"]), int(line["column"])): name for name, line in tiles.items()}
+    some = list(tiles)[:: -(-len(tiles) // ENOUGH)]
+    limits = sheets.contrast([stored(root, name) for name in some])
+    return Slide(root, json.loads(cut.read_text(encoding="utf-8")), tiles, places, limits)
+
+
+def stored(root: Path, name: str) -> np.ndarray:
+    """Read a tile: (Y, X, C)."""
+    png = root / "tiles" / f"{name}.png"
+    return read(png if png.is_file() else png.with_suffix(".tif"))
+
+
+def table(path: Path, otherwise: str) -> list[dict[str, str]]:
+    """Read a table's lines by the names of its columns.
+
+    Raises
+    ------
+    UserError
+        If there is none: what to do `otherwise`.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: there is no such file; {otherwise}")
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
