@@ -153,6 +153,14 @@ def unfinished(recipe: Recipe, root: Path) -> RunDirectory:
     return last
 
 
+def last_finished(name: str, root: Path) -> RunDirectory | None:
+    """Find the newest run of a recipe that has come to its end; None where there is none."""
+    for number in sorted(_numbers(root / name), reverse=True):
+        if (run := RunDirectory(root / name / str(number))).state == FINISHED:
+            return run
+    return None
+
+
 def existing(path: Path) -> RunDirectory:
     """Open the folder of a run, given as itself or as a file in it, such as its ``model.keras``.
 

@@ -16,7 +16,8 @@ from kerasseg.data.synthesizers import SYNTHESIZERS
 from kerasseg.errors import UserError
 
 VERBS = ["run", "check", "inspect", "evaluate", "predict", "export", "report", "convert", "schema"]
-GROUPS = ["data", "recipes"]
+GROUPS = ["label", "data", "recipes"]
+STEPS = ["crop", "embed", "cluster", "look", "select", "propose", "open", "review", "status"]
 SYNTHESIZE = ["data synthesize", *(f"data synthesize {name}" for name in SYNTHESIZERS)]
 
 
@@ -24,7 +25,7 @@ def typed(*words: str):
     return CliRunner().invoke(app, list(words), prog_name="kerasseg", env={"COLUMNS": "80"})
 
 
-@pytest.mark.parametrize("verb", ["", *VERBS, *GROUPS, "recipes copy", *SYNTHESIZE])
+@pytest.mark.parametrize("verb", ["", *VERBS, *GROUPS, "recipes copy", *(f"label {step}" for step in STEPS), *SYNTHESIZE])
 def test_help_fits_a_screen_and_shows_an_example(verb):
     shown = typed(*verb.split(), "--help")
     assert shown.exit_code == 0

@@ -50,6 +50,16 @@ def cells(
     _synthesize("cells", out, images=images, size=size, seed=seed)
 
 
+@synthesize.command(**example("data synthesize slide data/slide --size 7162 10231"))
+def slide(
+    out: NewFolder,
+    size: Annotated[tuple[int, int], typer.Option(metavar="Y X", help="In pixels.")] = (1536, 2048),
+    seed: Seed = 0,
+) -> None:
+    """Draw a fluorescence slide of nuclei, with their labels."""
+    _synthesize("slide", out, size=size, seed=seed)
+
+
 def _synthesize(what: str, out: Path, **how) -> None:
     from kerasseg.data.synthesizers import SYNTHESIZERS
 

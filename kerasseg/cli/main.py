@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from kerasseg import __version__
-from kerasseg.cli import data, recipes
+from kerasseg.cli import data, label, recipes
 from kerasseg.cli.verbs import Overrides, RecipeFile, Verbs, example, load_recipe, start_tensorflow
 from kerasseg.errors import UserError
 
@@ -24,6 +24,7 @@ app = typer.Typer(
     epilog="Example:  kerasseg run recipes/sartorius_linknet.yaml train.epochs=5",
 )
 
+app.add_typer(label.app, name="label", **example("label crop recipes/cfos_curate.yaml"))
 app.add_typer(data.app, name="data", **example("data synthesize golgi data/golgi"))
 app.add_typer(recipes.app, name="recipes", **example("recipes copy sartorius_linknet"))
 
@@ -67,7 +68,10 @@ def run(
     """Train, score, predict, export and report, as a recipe says."""
     recipe = load_recipe(recipe, overrides)
     start_tensorflow()
-    from kerasseg.run import run
+    if recipe.label:
+        from kerasseg.curate import turn as run
+    else:
+        from kerasseg.run import run
 
     run(recipe, directory=directory, resume=resume)
 

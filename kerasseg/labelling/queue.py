@@ -43,7 +43,7 @@ def add(root: Path, drawn: Sequence[Selected], part: str, round: int) -> list[En
     part : {"train", "test", ""}
         The part of the slide that they were drawn from.
     round : int
-        Its number, from 0.
+        Its number, from 1.
 
     Returns
     -------

@@ -12,6 +12,7 @@ from kerasseg.recipe.auto import or_auto
 from kerasseg.recipe.data import Data
 from kerasseg.recipe.document import write
 from kerasseg.recipe.instances import AnyInstances, Boundary, Components, Pairs
+from kerasseg.recipe.labelling import Label
 from kerasseg.recipe.losses import AnyLoss, Combo
 from kerasseg.recipe.models import AnyModel
 from kerasseg.recipe.section import Count, Positive, Section
@@ -56,6 +57,8 @@ class Recipe(Section):
     """Of the run's folder: letters, digits, dots, dashes and underscores."""
     seed: Annotated[int, Field(ge=0, le=LARGEST_SEED)] = 0
     """Of everything random: split, shuffling, augmentation, weights, dropout."""
+    label: Label | None = None
+    """How a slide is labelled tile by tile, before anything is learnt; null where data are labelled."""
     data: Data
     """What is learnt from."""
     model: AnyModel
@@ -74,6 +77,14 @@ class Recipe(Section):
     """How whole images are predicted."""
     export: Export = Export()
     """What is written for use elsewhere."""
+
+    @field_validator("data")
+    @classmethod
+    def _learnt_from_the_queue(cls, data: Data, info: ValidationInfo) -> Data:
+        if info.data.get("label") and data.source.name != "queue":
+            text = f"source is {data.source.name}, and label fills a queue: source: {{queue: {{root: ...}}}}"
+            raise PydanticCustomError("component", "{text}", {"text": text})
+        return data
 
     @field_validator("instances")
     @classmethod

@@ -1,0 +1,85 @@
+"""How a slide is labelled tile by tile: the section `label`, which `kerasseg label` and `run` follow."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from kerasseg.recipe.auto import or_auto
+from kerasseg.recipe.section import Component, Count, Positive, Section, one_of
+from kerasseg.recipe.sources import Folder
+
+Region = Annotated[tuple[Count, Count, Positive, Positive], Field(strict=False)]
+
+
+class Autoencoder(Component):
+    """Codes of a small convolutional autoencoder that learns to draw this slide's tiles again."""
+
+    name: ClassVar[str] = "autoencoder"
+
+    epochs: Positive = 20
+    """Passes over the tiles that it learns from."""
+    batch_size: Positive = 32
+    """Tiles a step."""
+    tiles: Positive = 1500
+    """Most tiles that it learns from, drawn from all."""
+
+
+class Intensity(Component):
+    """How bright and how uneven a tile is, by its histogram: no network, at once."""
+
+    name: ClassVar[str] = "intensity"
+
+
+class Select(Section):
+    """Which tiles are worth a person's time."""
+
+    policy: Literal["random", "proportional", "balanced", "inverse", "different"] = "balanced"
+    """How the budget is shared between clusters; different takes the tiles that are least like each other."""
+    budget: Positive = 80
+    """Tiles to learn from, each time."""
+    test: Count = 0
+    """Tiles of `test_region` to judge by, drawn at random, once."""
+
+
+class ByModel(Component):
+    """The model that was trained last proposes."""
+
+    name: ClassVar[str] = "model"
+
+
+class SegmentAnything(Component):
+    """Segment Anything proposes: the parameters of its automatic mask generator."""
+
+    name: ClassVar[str] = "segment_anything"
+
+    preset: str = "sam_base_sa1b"
+    """KerasHub's name of its weights, which are downloaded, or a folder that holds them."""
+
+
+class Label(Section):
+    """From a slide to tiles worth labelling, in the folder that `data.source: {queue: ...}` names."""
+
+    slide: Folder
+    """The image, of any size."""
+    axes: str | None = None
+    """What its stored axes are, where the file does not say."""
+    tile: Positive = 128
+    """Side of a tile, in pixels."""
+    margin: Count = 4
+    """Pixels on each side of a tile that its neighbours have too."""
+    padding: Literal["zero", "reflect", "edge"] = "zero"
+    """What tiles show beyond the slide."""
+    region: Region | None = None
+    """[y, x, height, width] that is cut into tiles; null is all of the slide."""
+    test_region: Region | None = None
+    """[y, x, height, width] whose tiles are for the test and never learnt from."""
+    embed: one_of("embedding", Autoencoder, Intensity) = Autoencoder()
+    """What tiles are compared by."""
+    clusters: or_auto(Positive, "1 or more clusters") = 5
+    """Groups of like tiles, by k-means; auto takes the number with the best silhouette."""
+    select: Select = Select()
+    """Which tiles are drawn."""
+    propose: one_of("proposer", ByModel, SegmentAnything) | None = ByModel()
+    """What draws them first; null leaves them empty."""
