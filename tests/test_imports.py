@@ -58,6 +58,7 @@ LIGHT = [
     "metrics.instance",
     "metrics.coco",
     "metrics.objects",
+    "labelling.tiles",
     "prediction.distributed",
     "prediction.halo",
     "prediction.tiling",
