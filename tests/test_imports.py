@@ -71,6 +71,9 @@ LIGHT = [
     "serving.over_rest",
     "training.schedule",
     "report.page",
+    "labelling.clusters",
+    "labelling.embed",
+    "labelling.select",
 ]
 
 

@@ -24,10 +24,10 @@ def autoencoder(
 ) -> keras.Model:
     """Build a convolutional autoencoder.
 
-    The paper fixes three convolutions with pooling, three with upsampling, ReLU after each of them, and a code
-    of 16x16x8 for 128x128 pixels (it prints 8x8x16 as well, to which three poolings do not lead). It leaves
-    open the channels, of which only the code's 8 are known; the kernels, 3x3 here; and how 16 channels become
-    an image: here by one more convolution and a sigmoid. A ReLU there would have no gradient left once it
+    The paper fixes three convolutions with pooling, three with upsampling, ReLU after each, and a code of
+    16x16x8 for 128x128 pixels (it prints 8x8x16 as well, to which three poolings do not lead). It leaves open
+    the channels, of which only the code's 8 are known; the kernels, 3x3 here; and how 16 channels become an
+    image: here by one more convolution and a sigmoid. A ReLU there would have no gradient left once it
     answers 0 everywhere, which is nearly right for dark slides.
 
     Parameters

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kerasseg.errors import UserError
@@ -67,6 +67,7 @@ def test_random_tiles_are_drawn_from_all():
 SIZES = st.lists(st.integers(0, 12), min_size=1, max_size=5).filter(any)
 
 
+@settings(deadline=None)
 @given(SIZES, st.sampled_from(sorted(POLICIES)), st.data())
 def test_exactly_the_budget_is_drawn_and_nothing_that_is_taken(sizes, policy, data):
     names = sorted(tiles(sizes))
@@ -81,6 +82,7 @@ def test_exactly_the_budget_is_drawn_and_nothing_that_is_taken(sizes, policy, da
     assert [tile.name for tile in again] == drawn
 
 
+@settings(deadline=None)
 @given(SIZES, st.sampled_from(["random", "proportional", "balanced", "inverse"]), st.integers(0, 3))
 def test_another_budget_changes_how_many_of_a_cluster_are_drawn_but_not_in_which_order(sizes, policy, seed):
     whole = draw(sum(sizes), policy, sizes, seed)
@@ -90,6 +92,7 @@ def test_another_budget_changes_how_many_of_a_cluster_are_drawn_but_not_in_which
         assert second[: len(first)] == first
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 30), st.fractions(Fraction(1, 50), 50)), min_size=1, max_size=6),
     st.data(),
