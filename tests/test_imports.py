@@ -77,6 +77,9 @@ LIGHT = [
     "report.page",
     "report.clusters",
     "labelling.review",
+    "labelling.clusters",
+    "labelling.embed",
+    "labelling.select",
 ]
 
 
