@@ -38,27 +38,36 @@ def tile_images(root: Path) -> dict[str, Path]:
     return {path.stem: path for path in files.find(folder)} if folder.is_dir() else {}
 
 
-def tile_rows(root: Path) -> dict[str, dict[str, str]]:
-    """Read the table of the tiles.
+def tile_column(root: Path, column: str) -> list[str]:
+    """Read a column of the table of the tiles.
+
+    Parameters
+    ----------
+    root : Path
+        The labelling folder.
+    column : str
+        Its name in ``tiles.csv``.
 
     Returns
     -------
-    dict of str to dict
-        By the tile's name, its row of ``tiles.csv`` as it is written.
+    list of str
+        A cell a tile, as it is written.
 
     Raises
     ------
     UserError
-        If there is no such table, or it has no names.
+        If there is no such table or column.
     """
     path = Path(root) / "tiles.csv"
     if not path.is_file():
         raise UserError(f"{path}: there is no such file; cut the slide into tiles first")
     with path.open(newline="", encoding="utf-8") as file:
-        table = csv.DictReader(file)
-        if "name" not in (table.fieldnames or ()):
-            raise UserError(f"{path}: there is no column name; cut the slide into tiles again")
-        return {row["name"]: row for row in table}
+        rows = csv.reader(file)
+        header = next(rows, [])
+        if column not in header:
+            raise UserError(f"{path}: there is no column {column}; cut the slide into tiles again")
+        at = header.index(column)
+        return [row[at] for row in rows if len(row) > at]
 
 
 def rewrite(path: Path, write: Callable[[Path], None]) -> None:

@@ -7,7 +7,7 @@ changes it reads it anew, so that several people and programs may work in one fo
 from __future__ import annotations
 
 import getpass
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Protocol
@@ -57,7 +57,7 @@ def add(root: Path, drawn: Sequence[Selected], part: str, round: int) -> list[En
     """
     if part not in PARTS:
         raise UserError(unknown("part", part, PARTS))
-    tiles = folder.tile_rows(root)
+    tiles = set(folder.tile_column(root, "name"))
     added = [Entry(tile.name, tile.cluster, part, round, tile.policy) for tile in drawn]
 
     def more(entries: list[Entry]) -> list[Entry]:
@@ -123,7 +123,7 @@ def labelled(entries: Iterable[Entry]) -> list[Entry]:
     return [entry for entry in entries if entry.state in ("accepted", "edited")]
 
 
-def _refuse(added: list[Entry], tiles: Mapping[str, object], there: Mapping[str, Entry]) -> None:
+def _refuse(added: list[Entry], tiles: Collection[str], there: Mapping[str, Entry]) -> None:
     problems = [f"there is no tile {e.tile!r} in tiles.csv" for e in added if e.tile not in tiles]
     problems += [
         f"tile {e.tile} is in the queue already: {there[e.tile].state}, of round {there[e.tile].round}"

@@ -30,7 +30,7 @@ def read(root: Path) -> list[Entry]:
     UserError
         With all that is wrong with the queue, by line; or if there are no tiles.
     """
-    path, tiles = folder.queue_path(root), folder.tile_rows(root)
+    path, tiles = folder.queue_path(root), set(folder.tile_column(root, "name"))
     if not path.is_file():
         return []
     try:

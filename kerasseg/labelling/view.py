@@ -78,8 +78,7 @@ def scale(root: Path) -> tuple[float, float]:
     tuple of float
         In [0, 1] by the type's range.
     """
-    rows = folder.tile_rows(root).values()
-    mean, deviation = (np.array([float(row[key]) for row in rows]) for key in ("mean", "deviation"))
+    mean, deviation = (np.array(folder.tile_column(root, key), float) for key in ("mean", "deviation"))
     low = np.quantile(mean - 2 * deviation, DARKEST)
     high = np.quantile(mean + 3 * deviation, BRIGHTEST)
     return float(np.clip(low, 0, 1)), float(np.clip(high, 0, 1))
