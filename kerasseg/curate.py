@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasseg import rundirectory
+from kerasseg import preparation, rundirectory
 from kerasseg.console import say
 from kerasseg.data.synthesizers import SYNTHESIZERS
 from kerasseg.errors import UserError
@@ -25,7 +25,6 @@ from kerasseg.labelling.propose import by_model, unproposed
 from kerasseg.labelling.propose import propose as propose_tiles
 from kerasseg.labelling.select import select as select_tiles
 from kerasseg.recipe import Recipe
-from kerasseg.recipe.instances import Components
 from kerasseg.recipe.labelling import Label
 from kerasseg.rundirectory import RunDirectory
 
@@ -94,7 +93,8 @@ def crop(recipe: Recipe) -> None:
 def embed(recipe: Recipe) -> None:
     """Give every tile its code."""
     method = label(recipe).embed
-    embed_tiles(root(recipe), method=method.name, **method.arguments, seed=recipe.seed)
+    how = {"normalise": preparation.normalisation(recipe), "seed": recipe.seed}
+    embed_tiles(root(recipe), method=method.name, **method.arguments, **how)
 
 
 def cluster(recipe: Recipe) -> None:
@@ -102,10 +102,13 @@ def cluster(recipe: Recipe) -> None:
     folder = root(recipe)
     cut = tiles.read_tiles(folder)
     found = clusters.cluster(
-        read_codes(folder, cut), label(recipe).clusters, seed=recipe.seed, intensity=np.array([tile.mean for tile in cut])
+        read_codes(folder, cut),
+        label(recipe).clusters,
+        seed=recipe.seed,
+        intensity=np.array([tile.mean for tile in cut]),
     )
     clusters.write(folder, [tile.name for tile in cut], found)
-    say("clusters, darkest first: " + _listed(Counter(found.cluster.tolist())))
+    say(f"tiles in each cluster, darkest first: {', '.join(map(str, np.bincount(found.cluster)))}")
 
 
 def look(recipe: Recipe) -> None:
@@ -146,10 +149,12 @@ def propose(recipe: Recipe, directory: Path = RUNS) -> None:
     folder, how = root(recipe), label(recipe).propose
     names = [entry.tile for entry in queue.waiting(queue.read(folder))]
     if how is not None and how.name == "segment_anything":
-        from kerasseg.labelling import segment_anything
+        from kerasseg.labelling.segment_anything import network, proposer
 
-        proposer = segment_anything.segment_anything(label=recipe.data.classes[0], **how.arguments)
-        propose_tiles(folder, names, proposer, by=how.name, model=how.preset)
+        settings = dict(how.arguments)
+        asked = network(settings.pop("preset"), normalise=preparation.normalisation(recipe))
+        found = proposer(asked, recipe.data.classes[0], **settings)
+        propose_tiles(folder, names, found, by=how.name, model=how.preset)
     elif how is not None and (run := rundirectory.last_finished(recipe.name, directory)):
         _propose_by(run, names)
     else:

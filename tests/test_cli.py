@@ -17,7 +17,10 @@ from kerasseg.errors import UserError
 
 VERBS = ["run", "check", "inspect", "evaluate", "predict", "export", "report", "convert", "schema"]
 GROUPS = ["label", "data", "recipes"]
-STEPS = ["crop", "embed", "cluster", "look", "select", "propose", "open", "review", "status"]
+STEPS = [
+    f"label {step}"
+    for step in ("crop", "embed", "cluster", "look", "select", "propose", "open", "review", "status")
+]
 SYNTHESIZE = ["data synthesize", *(f"data synthesize {name}" for name in SYNTHESIZERS)]
 
 
@@ -25,7 +28,7 @@ def typed(*words: str):
     return CliRunner().invoke(app, list(words), prog_name="kerasseg", env={"COLUMNS": "80"})
 
 
-@pytest.mark.parametrize("verb", ["", *VERBS, *GROUPS, "recipes copy", *(f"label {step}" for step in STEPS), *SYNTHESIZE])
+@pytest.mark.parametrize("verb", ["", *VERBS, *GROUPS, "recipes copy", *STEPS, *SYNTHESIZE])
 def test_help_fits_a_screen_and_shows_an_example(verb):
     shown = typed(*verb.split(), "--help")
     assert shown.exit_code == 0

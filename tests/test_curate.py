@@ -1,4 +1,4 @@
-"""The labelling loop from a slide to a model and to what it proposes next; a person is played by the truth."""
+"""The labelling loop from a slide to a model and what it proposes next; the truth plays the person."""
 
 from pathlib import Path
 

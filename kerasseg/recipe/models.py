@@ -11,8 +11,7 @@ from pydantic import Field
 
 from kerasseg.recipe.section import Component, Count, Positive, one_of
 
-Encoder = Literal[
-    "plain",
+EfficientNet = Literal[
     "efficientnetb0",
     "efficientnetb1",
     "efficientnetb2",
@@ -22,6 +21,8 @@ Encoder = Literal[
     "efficientnetb6",
     "efficientnetb7",
 ]
+Encoder = Literal["plain", EfficientNet]
+Weights = Literal["imagenet", "noisy-student"]
 
 Activation = Literal["sigmoid", "softmax"]
 Initializer = Literal["glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "normal"]
@@ -36,7 +37,7 @@ class Encoded(Component):
     """Of the head: classes may overlap (sigmoid), or exclude each other and the background (softmax)."""
     encoder: Encoder = "efficientnetb0"
     """The half that looks."""
-    encoder_weights: Literal["imagenet", "noisy-student"] | None = "imagenet"
+    encoder_weights: Weights | None = "imagenet"
     """What an EfficientNet starts from; null is random weights."""
     encoder_weights_fallback: Literal["error", "random"] = "error"
     """What to do where the weights cannot be downloaded."""

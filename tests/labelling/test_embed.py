@@ -173,7 +173,9 @@ def test_an_efficientnet_s_deepest_features_are_averaged_over_the_tile(tmp_path,
     monkeypatch.setattr(networks, "encode", encode)
     images = noise(3, channels=3)
     root = labelling_folder(tmp_path, images)
-    codes = embed(root, method="efficientnet", encoder="efficientnetb3", encoder_weights_fallback="random", seed=0)
+    codes = embed(
+        root, method="efficientnet", encoder="efficientnetb3", encoder_weights_fallback="random", seed=0
+    )
     expected = np.mean(images, axis=(1, 2), keepdims=True) / 255
     np.testing.assert_allclose(codes, expected, rtol=1e-5)
     said = {name: asked[name] for name in ("encoder", "weights", "weights_fallback")}

@@ -4,10 +4,15 @@ import inspect
 from typing import get_args
 
 import pytest
+from kerasseg.labelling.segment_anything.automatic import automatic_masks
+from kerasseg.labelling.segment_anything.proposer import proposer
 
 from kerasseg import losses, models, postprocess
 from kerasseg.data import sources, split
 from kerasseg.images.normalise import NORMALISATIONS
+from kerasseg.labelling.embed import EMBEDDINGS
+from kerasseg.labelling.select import POLICIES
+from kerasseg.labelling.tiles import crop
 from kerasseg.models import blocks, encoders, receptive_field, translation
 from kerasseg.models.unet import UPSAMPLINGS
 from kerasseg.postprocess.pairs import pairs
@@ -15,6 +20,7 @@ from kerasseg.prediction import merge, padding, symmetries
 from kerasseg.prediction.predict import predicted_bands
 from kerasseg.recipe import data as data_sections
 from kerasseg.recipe.instances import AnyInstances, Pairs
+from kerasseg.recipe.labelling import Label, SegmentAnything, Select
 from kerasseg.recipe.losses import AnyLoss
 from kerasseg.recipe.models import AnyDiscriminator, AnyModel, Encoder, Initializer, Patchgan, Resnet, Unet
 from kerasseg.recipe.normalisations import AnyNormalisation
@@ -113,12 +119,31 @@ def test_sections_are_keyword_arguments(section, function, leave):
     assert defaults_of(section) == parameters(function, leave)
 
 
+def test_embeddings_take_what_their_sections_say():
+    sections = components(Label.model_fields["embed"].annotation)
+    assert set(sections) == set(EMBEDDINGS)
+    for name, embedding in EMBEDDINGS.items():
+        assert defaults_of(sections[name]) == parameters(embedding, ("pixels", "seed")), name
+
+
+def test_segment_anything_takes_what_its_section_says():
+    told = defaults_of(SegmentAnything)
+    named = parameters(proposer, ("network", "label", "tolerance", "settings"))
+    assert told == {"preset": "sam_base_sa1b", **named, **parameters(automatic_masks, ("image", "network"))}
+
+
+def test_slides_are_cut_as_the_section_says():
+    told = defaults_of(Label)
+    assert parameters(crop, ("slide", "root")).items() <= told.items()
+
+
 def test_pairs_are_as_far_apart_as_their_builder_lets_them():
     assert Pairs().farthest == parameters(pairs)["farthest"]
 
 
 def test_choices_are_those_of_the_dicts():
     assert set(get_args(Encoder)) == set(encoders.ENCODERS)
+    assert choices(Select, "policy") == set(POLICIES)
     assert set(get_args(Initializer)) == set(blocks.INITIALIZERS)
     assert choices(Unet, "upsampling") == set(UPSAMPLINGS)
     assert choices(Resnet, "residual") == set(translation.RESIDUALS)
