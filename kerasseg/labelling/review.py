@@ -125,7 +125,7 @@ class Review:
         return Loopback(get, {"decide": self._decide, "undo": self._undo, "edit": self._edit}, port)
 
     def _page(self, _: str) -> Answer:
-        facts = {"file": Path(self.slide.cut["file"]).name, "colours": clusters.COLOURS}
+        facts = {"file": self.slide.file, "colours": clusters.COLOURS}
         return Answer(fill(HERE / "review.html", facts).encode(), "text/html; charset=utf-8")
 
     def _entries(self, _: str) -> Answer:

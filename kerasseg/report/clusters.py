@@ -107,7 +107,7 @@ def gather(root: Path, *, seed: int, layout: Layout) -> dict[str, Any]:
     spots = charts.scatter(places[laid_out], cluster[laid_out], colours, drawn[laid_out])
     return {
         "slide": slide.cut,
-        "file": Path(slide.cut["file"]).name,
+        "file": slide.file,
         "grid": slide.grid,
         "tiles": len(names),
         "laid_out": int(laid_out.sum()),

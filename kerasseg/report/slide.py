@@ -29,7 +29,7 @@ class Slide:
     root : Path
         The slide's folder.
     cut : dict
-        What ``slide.json`` says: the file, and how it was cut.
+        What ``slide.json`` says: the slide, and how it was cut.
     tiles : dict of str to dict
         The lines of ``tiles.csv`` by the tiles' names.
     places : dict of tuple to str
@@ -43,6 +43,11 @@ class Slide:
     tiles: dict[str, dict[str, str]]
     places: dict[tuple[int, int], str]
     limits: Limits
+
+    @property
+    def file(self) -> str:
+        """The name of the slide's file."""
+        return Path(self.cut["slide"]["path"]).name
 
     @property
     def grid(self) -> tuple[int, int]:

@@ -72,7 +72,7 @@ def queue():
 @pytest.fixture
 def root(tmp_path):
     """A slide's folder with twelve tiles, a square drawn on the first."""
-    cut = {"file": "a.ome.tif", "facts": {"size": [48, 64]}, "tile": 20, "margin": 2}
+    cut = {"slide": {"path": "/a.ome.tif", "size": [48, 64]}, "tile": 20, "margin": 2}
     (tmp_path / "slide.json").write_text(json.dumps(cut))
     with (tmp_path / "tiles.csv").open("w", newline="") as file:
         rows = [[name, *divmod(at, 4)] for at, name in enumerate(NAMES)]

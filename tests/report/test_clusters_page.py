@@ -24,7 +24,7 @@ def table(path, header, rows):
 @pytest.fixture
 def root(tmp_path):
     """A slide's folder: the tile number n is plain 20 n, with a margin of 255."""
-    cut = {"file": "slides/a <b>.ome.tif", "facts": {"size": [24, 32]}, "tile": 12, "margin": 2}
+    cut = {"slide": {"path": "/slides/a <b>.ome.tif", "size": [24, 32]}, "tile": 12, "margin": 2}
     (tmp_path / "slide.json").write_text(json.dumps(cut))
     for at, name in enumerate(NAMES):
         tile = np.full((12, 12), 255, np.uint8)
