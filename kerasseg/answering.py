@@ -83,9 +83,7 @@ def _opened(stored: Stored) -> Forward:
 
 
 @contextmanager
-def predictor(
-    model: Model, tiles: Mapping[str, Any], scheduler: str | None, axes: str | None
-) -> Iterator[Predictor]:
+def predictor(model: Model, tiles: Mapping[str, Any], scheduler: str | None) -> Iterator[Predictor]:
     """Put a model together with its tiles, here or on a cluster that is left again at the end.
 
     Parameters
@@ -95,8 +93,6 @@ def predictor(
         Keyword arguments of `kerasseg.prediction.predict.predicted_bands`.
     scheduler : str or None
         Of a Dask cluster, such as ``tcp://host:8786``; None computes here.
-    axes : str or None
-        What the stored axes are, where files do not say.
 
     Yields
     ------
@@ -111,4 +107,4 @@ def predictor(
 
     with distributed.connected(scheduler) as client:
         tiles = {**tiles, "answering": partial(distributed.answers, client)}
-        yield distributed.Distributed(model.elsewhere, **taken, tiles=tiles, axes=axes)
+        yield distributed.Distributed(model.elsewhere, **taken, tiles=tiles)

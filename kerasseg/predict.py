@@ -30,6 +30,7 @@ def predict(
     what: str = "mask",
     to: str | None = None,
     axes: str | None = None,
+    fill_missing: bool = False,
     threshold: float | None = None,
     scheduler: str | None = None,
     force: bool = False,
@@ -51,6 +52,8 @@ def predict(
         See `kerasseg.segmentation.Wanted`; by default PNG where it can hold the result, otherwise OME-TIFF.
     axes : str, optional
         What the stored axes are, such as ``ZYX``, where files do not say.
+    fill_missing : bool
+        Whether chunks that a Zarr or an HDF5 file leaves out are background.
     threshold : float, optional
         Instead of the model's own.
     scheduler : str, optional
@@ -75,8 +78,9 @@ def predict(
     asked = {"model": told.weights, "engine": model.engine, "what": what, "threshold": threshold}
     asked |= {"predict": settings}
     asked |= {"instances": model.instances.model_dump(mode="json")} if what == "labels" else {}
-    with predictor(model, settings, scheduler, axes) as answering:
-        segment_one = partial(segment, predictor=answering, wanted=wanted, axes=axes, force=force)
+    with predictor(model, settings, scheduler) as answering:
+        how = {"axes": axes, "fill_missing": fill_missing, "force": force}
+        segment_one = partial(segment, predictor=answering, wanted=wanted, **how)
         _each(list(_found(images, axes)), out, wanted.suffix, asked, segment_one, force)
 
 

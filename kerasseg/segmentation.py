@@ -121,6 +121,7 @@ def segment(
     *,
     asked: Mapping[str, Any],
     axes: str | None = None,
+    fill_missing: bool = False,
     force: bool = False,
 ) -> None:
     """Predict an image, or go on with it, and write the result.
@@ -135,8 +136,8 @@ def segment(
     wanted : Wanted
     asked : mapping
         What identifies the model and its settings, of JSON's types; the image's own facts are added.
-    axes : str, optional
-        What the stored axes are, where the file does not say.
+    axes, fill_missing
+        See `kerasseg.images.store.open_store`.
     force : bool
         Whether to start over where something was begun otherwise.
 
@@ -147,7 +148,7 @@ def segment(
     """
     if result.is_dir() and not is_zarr(result):
         raise UserError(f"{result}: it is a folder and no Zarr, so it is not replaced; give another name")
-    with open_store(image, axes) as store:
+    with open_store(image, axes, fill_missing=fill_missing) as store:
         ledger = open_ledger(_begun(result), {"image": facts(image), **asked}, force=force)
         answer = _answered(store, predictor, wanted, ledger)
         pixels = _numbered(answer, wanted, ledger) if wanted.what == "labels" else answer

@@ -148,8 +148,8 @@ def test_the_installed_command_answers():
 
 
 def test_what_the_verbs_import_when_called_is_there():
-    nodes = ast.walk(ast.parse(Path(cli.__file__).read_text()))
-    imports = [node for node in nodes if isinstance(node, ast.ImportFrom)]
+    trees = [ast.parse(path.read_text()) for path in Path(cli.__file__).parent.glob("*.py")]
+    imports = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
     ours = [node for node in imports if node.module.startswith("kerasseg")]
     assert ours
     for node in ours:

@@ -60,6 +60,7 @@ def split(
     test: float = 0.2,
     validation: float = 0.1,
     group_by: str | None = None,
+    test_where: Mapping[str, str] | None = None,
     seed: int,
 ) -> Split:
     """Share samples out, whole groups at a time.
@@ -78,6 +79,9 @@ def split(
         Share of the training samples that only watches.
     group_by : str, optional
         Attribute whose groups are never torn apart; None splits by image.
+    test_where : mapping of str to str, optional
+        Attributes and the values that a sample for the test has, as ``{"folder": "plate 3"}``; all others are
+        learnt from, and `train` and `test` say nothing. None draws the test.
     seed : int
         Another seed, another split.
 
@@ -89,14 +93,18 @@ def split(
     Raises
     ------
     UserError
-        If shares do not add up, the attribute is unknown or empty, or a part would be empty.
+        If shares do not add up, an attribute is unknown or empty, or a part would be empty.
     """
     _check_shares(train, test, validation)
-    groups = _ordered(samples, group_by, seed)
-    tested, learnt = _take(groups, test * len(samples), leave=2)
+    if test_where:
+        named, others = _parted(samples, test_where)
+        tested, learnt = [named], _ordered(others, group_by, seed)
+    else:
+        groups = _ordered(samples, group_by, seed)
+        tested, learnt = _take(groups, test * len(samples), leave=2)
     watching, learnt = _take(learnt, validation * sum(map(len, learnt)), leave=1)
     parts = Split(*([*_flat(part)] for part in (learnt, watching, tested)))
-    _check_parts(parts, len(samples), len(groups), group_by)
+    _check_parts(parts, len(samples), len(tested) + len(watching) + len(learnt), group_by)
     return parts
 
 
@@ -125,6 +133,19 @@ def _check_shares(train: float, test: float, validation: float) -> None:
 
 def _group(sample: Sample, group_by: str | None) -> str:
     return sample.name if group_by is None else sample.attributes[group_by]
+
+
+def _parted(samples: Sequence[Sample], where: Mapping[str, str]) -> tuple[list[Sample], list[Sample]]:
+    """Part the samples that have these attributes from those that have not."""
+    for sample in samples:
+        if strange := [name for name in where if name not in sample.attributes]:
+            raise UserError(f"data.split.test_where: {unknown('attribute', strange[0], sample.attributes)}")
+    named, others = [], []
+    for sample in samples:
+        (named if where.items() <= dict(sample.attributes).items() else others).append(sample)
+    if not named:
+        raise UserError(f"data.split.test_where: none of {len(samples)} samples has {dict(where)}")
+    return named, others
 
 
 def _ordered(samples: Sequence[Sample], group_by: str | None, seed: int) -> list[list[Sample]]:

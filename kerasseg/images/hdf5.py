@@ -245,5 +245,5 @@ def _check_chunks(dataset: h5py.Dataset, path: Path) -> None:
     if there < expected:
         raise UserError(
             f"{path}: {expected - there} of {expected} chunks of {dataset.name} were never written. Copy the "
-            "file again; or, if its writer leaves out chunks of background, open it with fill_missing"
+            "file again; or, if its writer leaves out chunks of background, say --fill-missing"
         )

@@ -170,7 +170,7 @@ def _check_chunks(array: zarr.Array, path: Path) -> None:
     if missing:
         raise UserError(
             f"{path}: {len(missing)} of {len(keys)} chunks are missing, the first is {missing[0]}. Copy the "
-            "folder again; or, if its writer leaves out chunks of background, open it with fill_missing"
+            "folder again; or, if its writer leaves out chunks of background, say --fill-missing"
         )
 
 

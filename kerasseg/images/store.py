@@ -11,6 +11,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -54,7 +55,11 @@ class Store:
         The length of each axis.
     dtype : numpy.dtype
         uint8, uint16 or float32; any where the very numbers were asked for.
+    opening : Opening
+        How it was opened, so that another process can open it too.
     """
+
+    opening: Opening
 
     def __init__(
         self,
@@ -181,6 +186,27 @@ def open_store(
     """
     path, typed = hdf5.parted(Path(path))
     dataset, axes = dataset or typed, axes.upper() if axes else None
+    store = _opened(path, axes, dataset, fill_missing, values)
+    store.opening = Opening(path.resolve(), axes, dataset, fill_missing, values)
+    return store
+
+
+@dataclass(frozen=True)
+class Opening:
+    """How an image was opened: see `open_store`."""
+
+    path: Path
+    axes: str | None
+    dataset: str | None
+    fill_missing: bool
+    values: bool
+
+    def __call__(self) -> Store:
+        """Open it again."""
+        return open_store(**vars(self))
+
+
+def _opened(path: Path, axes: str | None, dataset: str | None, fill_missing: bool, values: bool) -> Store:
     reader = None if path.is_dir() else files.format_of(path)
     if reader and hdf5.is_hdf5(path):
         return _open_hdf5(path, axes, dataset, fill_missing, values)

@@ -107,7 +107,7 @@ def bottleneck(x: KerasTensor, filters: int, *, momentum: float, initializer: st
     -------
     KerasTensor, (B, 2H, 2W, filters)
     """
-    quarter, how = x.shape[-1] // 4, {"momentum": momentum, "initializer": initializer}
+    quarter, how = max(x.shape[-1] // 4, 1), {"momentum": momentum, "initializer": initializer}
     x = convolution_norm_relu(x, quarter, 1, **how, name=f"{name}a")
     x = upsample(x, name=f"{name}_upsample")
     x = convolution_norm_relu(x, quarter, **how, name=f"{name}b")

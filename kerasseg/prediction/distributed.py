@@ -19,7 +19,6 @@ from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -28,7 +27,7 @@ import numpy as np
 from kerasseg.errors import UserError
 from kerasseg.images.normalise import Normalisation
 from kerasseg.images.prepare import by_region
-from kerasseg.images.store import Store, open_store
+from kerasseg.images.store import Opening, Store
 from kerasseg.prediction.forward import Forward
 from kerasseg.prediction.merge import Answers
 from kerasseg.prediction.predict import Pixels, asking, filled, groups, per_batch
@@ -86,26 +85,17 @@ def connected(scheduler: str, patience: float = PATIENCE) -> Iterator[Client]:
         yield client
 
 
-@dataclass(frozen=True)
 class Distributed(Predictor):
     """A predictor whose `forward` and images are sent by saying where they lie.
 
-    Parameters
-    ----------
-    forward, channels, normalise, resize, tiles
-        See `Predictor`. `forward` can be pickled and opens its model where it is called, and `tiles` have as
-        `answering` this module's `answers` with a client.
-    axes : str or None
-        What the stored axes of images are, where files do not say.
+    `forward` can be pickled and opens its model where it is called, and `tiles` have as `answering` this
+    module's `answers` with a client.
     """
-
-    axes: str | None
 
     def pixels(self, store: Store) -> Pixels:
         """Say where the image lies, and what is to be made of it."""
-        changed = store.path.stat().st_mtime_ns
-        shape = (*store.shape[:-1], self.channels)
-        return StoredImage(store.path.resolve(), self.axes, shape, self.normalise, changed)
+        shape, changed = (*store.shape[:-1], self.channels), store.path.stat().st_mtime_ns
+        return StoredImage(store.opening, shape, self.normalise, changed)
 
 
 @dataclass(frozen=True)
@@ -114,9 +104,7 @@ class StoredImage:
 
     Attributes
     ----------
-    path : Path
-    axes : str or None
-        See `kerasseg.images.store.open_store`.
+    opening : Opening
     shape : tuple of int
         (Y, X, C) or (Z, Y, X, C), with the channels that the model takes.
     normalise : Normalisation
@@ -125,8 +113,7 @@ class StoredImage:
         When the file was changed, so that a worker that lives on opens it again.
     """
 
-    path: Path
-    axes: str | None
+    opening: Opening
     shape: tuple[int, ...]
     normalise: Normalisation
     changed: int
@@ -137,10 +124,10 @@ class StoredImage:
 
 @lru_cache(maxsize=1)
 def _opened(image: StoredImage):
-    store = open_store(image.path, image.axes)
+    store = image.opening()
     if store.shape[:-1] != image.shape[:-1]:
         raise UserError(
-            f"{image.path}: it has the shape {store.shape[:-1]} there, and {image.shape[:-1]} where it was "
+            f"{store.path}: it has the shape {store.shape[:-1]} there, and {image.shape[:-1]} where it was "
             "asked for; expected one file at one path"
         )
     return by_region(store, channels=image.shape[-1], method=image.normalise)

@@ -98,6 +98,8 @@ class Split(Section):
     """Share of the training samples that only watches."""
     group_by: str | None = None
     """Attribute whose groups are never torn apart: "folder", or a column of the source's table."""
+    test_where: dict[str, str] | None = None
+    """What the images for the test have, such as {folder: plate3}; null draws them by their share."""
 
 
 class Patch(Section):

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, ValidationInfo, ValidatorFunctionWrapHandler, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from kerasseg.errors import unknown
+from kerasseg.recipe.auto import or_auto
 from kerasseg.recipe.data import Data
 from kerasseg.recipe.document import write
 from kerasseg.recipe.instances import AnyInstances, Boundary, Components, Pairs
 from kerasseg.recipe.losses import AnyLoss, Combo
-from kerasseg.recipe.mistakes import shown
 from kerasseg.recipe.models import AnyModel
 from kerasseg.recipe.section import Count, Positive, Section
 from kerasseg.recipe.train import Train
@@ -32,7 +32,7 @@ class Predict(Section):
 
     tile: Positive = 256
     """Side of a tile, in pixels."""
-    overlap: Count | Literal["auto"] = 32
+    overlap: or_auto(Count, "0 or a number of pixels") = 32
     """Pixels on each side of a tile that are context; auto is as far as the model sees, where that ends."""
     blend: Literal["crop", "gaussian", "hann", "constant"] = "hann"
     """How they are weighted where they overlap."""
@@ -40,15 +40,6 @@ class Predict(Section):
     """What the model sees beyond the image; inside keeps tiles within it."""
     symmetries: Literal["none", "flips", "d4"] = "none"
     """Mirrored and turned views of each tile that are averaged (test-time augmentation)."""
-
-    @field_validator("overlap", mode="wrap")
-    @classmethod
-    def _pixels_or_auto(cls, overlap: Any, validate: ValidatorFunctionWrapHandler) -> int | str:
-        try:
-            return validate(overlap)
-        except ValidationError as error:
-            text = f"must be 0 or a number of pixels, or auto; got {shown(overlap)}"
-            raise PydanticCustomError("component", "{text}", {"text": text}) from error
 
 
 class Export(Section):

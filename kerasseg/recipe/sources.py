@@ -96,4 +96,10 @@ class Volumes(Source):
     """Which of several in an HDF5 file is the mask."""
 
 
-AnySource = one_of("source", Sartorius, Labelme, ImagesMasks, Instances, Coco, Volumes)
+class Queue(Source):
+    """The tiles of a labelling folder that were accepted or edited; kerasseg label makes one."""
+
+    name: ClassVar[str] = "queue"
+
+
+AnySource = one_of("source", Sartorius, Labelme, ImagesMasks, Instances, Coco, Volumes, Queue)

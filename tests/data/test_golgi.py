@@ -116,4 +116,4 @@ def test_what_makes_no_sense_is_refused_and_nothing_written(wrong, tmp_path):
 
 def test_synthesizers_are_known_by_name():
     assert SYNTHESIZERS["golgi"] is synthesize
-    assert list(SYNTHESIZERS) == ["cells", "golgi"]
+    assert list(SYNTHESIZERS) == ["cells", "golgi", "slide"]

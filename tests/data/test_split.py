@@ -50,6 +50,27 @@ def test_shares_and_seeds():
     assert names(parts.test) != names(split(samples, seed=2).test)
 
 
+def test_the_test_can_be_named():
+    samples = [sample(f"s{at}", folder="plate3" if at < 4 else "plate1") for at in range(12)]
+    parts = split(samples, test_where={"folder": "plate3"}, validation=0.25, seed=1)
+    assert names(parts.test) == {"s0", "s1", "s2", "s3"}
+    assert (len(parts.train), len(parts.validation)) == (6, 2)
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ({"folder": "plate9"}, "none of 3 samples has {'folder': 'plate9'}"),
+        ({"foldr": "plate1"}, "unknown attribute 'foldr'"),
+    ],
+)
+def test_a_test_that_is_named_wrongly_is_refused(where, said):
+    samples = [sample(f"s{at}", folder="plate1") for at in range(3)]
+    with pytest.raises(UserError, match=r"data\.split\.test_where") as refused:
+        split(samples, test_where=where, seed=1)
+    assert said in str(refused.value)
+
+
 def test_a_split_stays_what_it_was():
     parts = split([sample(f"s{at}") for at in range(10)], seed=0)
     assert (names(parts.test), names(parts.validation)) == ({"s2", "s3"}, {"s5"})

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 from pathlib import Path
 
 import h5py
@@ -230,10 +231,20 @@ def test_what_was_never_written_is_not_taken_for_black(path, chunks):
         if chunks:
             raw[:6] = NOISE[:6]
     told = "4 of 8" if chunks else "1 of 1"
-    with pytest.raises(UserError, match=rf"{told} chunks of /raw were never written.*fill_missing"):
+    with pytest.raises(UserError, match=rf"{told} chunks of /raw were never written.*--fill-missing"):
         open_store(path)
     with open_store(path, fill_missing=True) as store:
         assert not store.read((slice(6, 12), slice(None), slice(None))).any()
+
+
+def test_an_image_is_opened_again_as_it_was(path):
+    written(path, chunks=(6, 10, 15))
+    with open_store(path, "ZYX", dataset="raw", fill_missing=True) as store:
+        sent = pickle.dumps(store.opening)  # to another process
+        with pickle.loads(sent)() as again:
+            assert again.opening == store.opening
+            whole = (slice(None),) * 3
+            np.testing.assert_array_equal(again.read(whole), store.read(whole))
 
 
 def test_a_damaged_chunk_names_its_region_and_the_rest_is_read(path):

@@ -90,7 +90,9 @@ def test_a_missing_chunk_is_not_taken_for_black(tmp_path, version):
     ]
     chunks = chunks or sorted((tmp_path / "a.zarr" / "full").glob("[0-9]*.[0-9]*"))
     chunks[0].unlink()
-    with pytest.raises(UserError, match=r"a\.zarr: 1 of 20 chunks are missing, the first is .*fill_missing"):
+    with pytest.raises(
+        UserError, match=r"a\.zarr: 1 of 20 chunks are missing, the first is .*--fill-missing"
+    ):
         open_store(tmp_path / "a.zarr")
     with open_store(tmp_path / "a.zarr", fill_missing=True) as store:
         assert (store.read((slice(None), slice(None))) == 0).sum() > 0

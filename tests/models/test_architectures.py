@@ -28,7 +28,7 @@ def test_without_gates_the_size_is_segmentation_models_own(name):
 
 
 SMALL = {
-    "linknet": {"encoder": "plain", "base_filters": 2},
+    "linknet": {"encoder": "plain", "base_filters": 1},
     "unet": {"encoder": "plain", "base_filters": 2, "upsampling": "transpose"},
     "vox2vox": {"base_filters": 2, "residual_blocks": 2},
     "resnet": {"base_filters": 2, "residual_blocks": 2},

@@ -17,6 +17,7 @@ import tifffile
 
 from kerasseg.errors import UserError
 from kerasseg.images.normalise import Dtype, Percentile
+from kerasseg.images.store import Opening
 from kerasseg.prediction.distributed import Distributed, StoredImage, answers, connected
 from kerasseg.prediction.predictor import Predictor
 from kerasseg.prediction.tiling import Tiling
@@ -75,7 +76,7 @@ def expected(image, tmp_path):
 def predicted(image, cluster, forward=squared):
     with connected(cluster) as client:
         tiles = TILES | {"answering": partial(answers, client)}
-        predictor = Distributed(forward, **TAKEN, tiles=tiles, axes=None)
+        predictor = Distributed(forward, **TAKEN, tiles=tiles)
         segment(image, image.parent / "there.tif", predictor, WANTED, asked={})
     return tifffile.imread(image.parent / "there.tif")
 
@@ -113,7 +114,7 @@ def test_what_was_begun_here_is_gone_on_with_there(image, expected, cluster):
 
 
 def test_a_worker_that_cannot_read_says_who_it_is_and_what_it_missed(cluster):
-    image = StoredImage(Path("/only/here.tif"), None, (40, 40, 1), Dtype(), 0)
+    image = StoredImage(Opening(Path("/only/here.tif"), None, None, False, False), (40, 40, 1), Dtype(), 0)
     how = {"padding": "inside", "symmetries": "none", "batch_size": 1}
     with connected(cluster) as client, pytest.raises(UserError) as caught:
         list(answers(client, image, Tiling((40, 40), 16), squared, **how))

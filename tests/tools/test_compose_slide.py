@@ -10,6 +10,7 @@ import tifffile
 
 from kerasseg.errors import UserError
 from kerasseg.images import files
+from kerasseg.labelling.tiles import crop
 
 SIZES = [(24, 32), (32, 24), (20, 20), (20, 20), (40, 40), (24, 24)]
 
@@ -97,6 +98,17 @@ def test_no_field_and_no_pixel_is_in_training_and_test(made):
         region = told["regions"][name]
         for patch in patches:
             assert region["x"] <= patch["x"] < patch["x"] + patch["width"] <= region["x"] + region["width"]
+
+
+def test_tiles_for_training_and_for_testing_show_other_fields(made, tmp_path):
+    told = made()[2]
+    train, test = (tuple(told["regions"][name].values()) for name in ("train", "test"))
+    tiles = crop(tmp_path / "slide/slide.ome.tif", tmp_path / "root", tile=32, margin=4, test_region=test)
+    assert train[1] + train[3] == test[1]
+    for tile in tiles:
+        left, right = max(0, tile.x - 4), min(300, tile.x + 28)
+        assert tile.part == ("train" if right <= test[1] else "test" if left >= test[1] else "")
+    assert {tile.part for tile in tiles} == {"train", "test", ""}
 
 
 def test_a_seed_makes_the_same_slide_again_and_another_a_different_one(made):

@@ -11,6 +11,7 @@ from kerasseg.data.sources.coco import coco
 from kerasseg.data.sources.images_masks import images_masks
 from kerasseg.data.sources.instances import instances
 from kerasseg.data.sources.labelme import labelme
+from kerasseg.data.sources.queue import queue
 from kerasseg.data.sources.sartorius import sartorius
 from kerasseg.data.sources.volumes import volumes
 
@@ -21,4 +22,5 @@ SOURCES: dict[str, Callable[..., list[Sample]]] = {
     "instances": instances,
     "coco": coco,
     "volumes": volumes,
+    "queue": queue,
 }

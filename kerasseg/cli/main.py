@@ -1,52 +1,19 @@
-"""What you can type. Every verb takes a recipe or a path and calls the room that does the work."""
+"""The program `kerasseg` and the verbs that stand alone."""
 
 from __future__ import annotations
 
-import errno
 import signal
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from kerasseg import __version__
+from kerasseg.cli import data, recipes
+from kerasseg.cli.verbs import Overrides, RecipeFile, Verbs, example, load_recipe, start_tensorflow
 from kerasseg.errors import UserError
 
 # Each command imports what it needs when it is called: help must not wait for TensorFlow.
-
-MISTAKE = 2
-NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)  # full, or not ours to write
-INTERRUPTED = 130
-
-
-class Verbs(TyperGroup):
-    """Commands that answer a user's mistake with its message and no traceback."""
-
-    def get_params(self, context):
-        """Keep --show-completion out of the help: all verbs must fit a screen, and few ask for it."""
-        params = super().get_params(context)
-        for param in params:
-            param.hidden = param.hidden or param.name == "show_completion"
-        return params
-
-    def invoke(self, context):
-        """Call a command; turn a mistake and an interruption into a message and an exit code."""
-        try:
-            return super().invoke(context)
-        except UserError as error:
-            for message in error.messages:
-                typer.secho(f"error: {message}", fg="red", err=True)
-            raise typer.Exit(MISTAKE) from error
-        except OSError as error:
-            if error.errno not in NO_PLACE:
-                raise
-            typer.secho(f"error: {error.filename or 'the disk'}: {error.strerror}", fg="red", err=True)
-            raise typer.Exit(MISTAKE) from error
-        except KeyboardInterrupt as error:
-            typer.secho("interrupted", fg="yellow", err=True)
-            raise typer.Exit(INTERRUPTED) from error
-
 
 app = typer.Typer(
     cls=Verbs,
@@ -57,27 +24,14 @@ app = typer.Typer(
     epilog="Example:  kerasseg run recipes/sartorius_linknet.yaml train.epochs=5",
 )
 
+app.add_typer(data.app, name="data", **example("data synthesize golgi data/golgi"))
+app.add_typer(recipes.app, name="recipes", **example("recipes copy sartorius_linknet"))
+
+FILL_MISSING = "Chunks that a Zarr or HDF5 leaves out are background."
 RESULT_FORMATS = "png, tiff, zarr; labelme, coco, geojson, imagej."
 
-RecipeFile = Annotated[str, typer.Argument(metavar="RECIPE", help="A YAML file, or a shipped recipe's name.")]
-Overrides = Annotated[
-    list[str] | None, typer.Argument(metavar="KEY.PATH=VALUE", help="Laid over the recipe.")
-]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, such as runs/NAME/1.")]
 Tolerance = Annotated[float, typer.Option(help="Pixels by which an outline may move.")]
-
-
-def _example(command: str) -> dict[str, str]:
-    return {"epilog": f"Example:  kerasseg {command}"}
-
-
-def _load(recipe: str, overrides: list[str] | None):
-    from kerasseg.recipe import find, load
-
-    path = find(recipe)
-    if path != Path(recipe):
-        typer.echo(f"{recipe} is not here: taking the shipped one, {path}", err=True)
-    return load(path, overrides or ())
 
 
 def _existing(path: Path) -> Path:
@@ -85,30 +39,6 @@ def _existing(path: Path) -> Path:
     from kerasseg.rundirectory import existing
 
     return existing(path).path
-
-
-def _start_tensorflow() -> None:
-    """Import TensorFlow without what its libraries print at every start; they mind no level of logging.
-
-    What they say of a start that fails is shown.
-    """
-    import os
-    import tempfile
-
-    with tempfile.TemporaryFile() as said:
-        stderr = os.dup(2)
-        os.dup2(said.fileno(), 2)
-        try:
-            import tensorflow
-
-            tensorflow.config.list_physical_devices()
-        except BaseException:
-            said.seek(0)
-            os.write(stderr, said.read())
-            raise
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
 
 
 def _version(wanted: bool) -> None:
@@ -127,7 +57,7 @@ def kerasseg(
     """Segment microscopy images: annotate in labelme, write a recipe, run it."""
 
 
-@app.command(**_example("run recipes/sartorius_linknet.yaml train.epochs=5"))
+@app.command(**example("run recipes/sartorius_linknet.yaml train.epochs=5"))
 def run(
     recipe: RecipeFile,
     overrides: Overrides = None,
@@ -135,52 +65,52 @@ def run(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the last run of this recipe.")] = False,
 ) -> None:
     """Train, score, predict, export and report, as a recipe says."""
-    recipe = _load(recipe, overrides)
-    _start_tensorflow()
+    recipe = load_recipe(recipe, overrides)
+    start_tensorflow()
     from kerasseg.run import run
 
     run(recipe, directory=directory, resume=resume)
 
 
-@app.command(**_example("check recipes/sartorius_linknet.yaml data.source.sartorius.root=data/mine"))
+@app.command(**example("check recipes/sartorius_linknet.yaml data.source.sartorius.root=data/mine"))
 def check(recipe: RecipeFile, overrides: Overrides = None) -> None:
     """Validate a recipe and its data; say what a run takes."""
-    recipe = _load(recipe, overrides)
+    recipe = load_recipe(recipe, overrides)
     from kerasseg.check import check
 
     check(recipe)
 
 
-@app.command(**_example("inspect recipes/sartorius_unet.yaml model.unet.attention=false"))
+@app.command(**example("inspect recipes/sartorius_unet.yaml model.unet.attention=false"))
 def inspect(
     target: Annotated[str, typer.Argument(metavar="RECIPE|MODEL", help="A recipe, a .keras file or a run.")],
     overrides: Overrides = None,
 ) -> None:
     """Show a model's blocks, parameters, FLOPs and latency."""
     path = Path(target)
-    inspected = path if path.is_dir() or path.suffix == ".keras" else _load(target, overrides)
+    inspected = path if path.is_dir() or path.suffix == ".keras" else load_recipe(target, overrides)
     if overrides and inspected is path:
         raise UserError(f"{path}: overrides change a recipe, and this is a model; got {' '.join(overrides)}")
-    _start_tensorflow()
+    start_tensorflow()
     from kerasseg.inspection import inspect
 
     inspect(inspected)
 
 
-@app.command(**_example("evaluate runs/sartorius_linknet/1 --threshold 0.4"))
+@app.command(**example("evaluate runs/sartorius_linknet/1 --threshold 0.4"))
 def evaluate(
     run: RunFolder,
     threshold: Annotated[float | None, typer.Option(help="Instead of the recipe's.")] = None,
 ) -> None:
     """Score a run's model on its test images again."""
     run = _existing(run)
-    _start_tensorflow()
+    start_tensorflow()
     from kerasseg.reuse import evaluate
 
     evaluate(run, threshold=threshold)
 
 
-@app.command(**_example("predict runs/cells/1 slides/ results/ --what labels"))
+@app.command(**example("predict runs/cells/1 slides/ results/ --what labels"))
 def predict(
     paths: Annotated[list[Path], typer.Argument(metavar="[RUN] IMAGES [OUT]", hidden=True)],
     what: Annotated[str, typer.Option(help="mask, labels or probabilities.")] = "mask",
@@ -195,6 +125,7 @@ def predict(
     symmetries: Annotated[str | None, typer.Option(help="none, flips or d4.")] = None,
     threshold: Annotated[float | None, typer.Option(help="Of a class.")] = None,
     axes: Annotated[str | None, typer.Option(help="Where files do not say, such as ZYX.")] = None,
+    fill_missing: Annotated[bool, typer.Option("--fill-missing", help=FILL_MISSING)] = False,
     force: Annotated[bool, typer.Option("--force", help="Start over, and replace what is there.")] = False,
 ) -> None:
     """Segment images of any size; killed, the same command goes on. --server needs no RUN."""
@@ -203,7 +134,7 @@ def predict(
         raise UserError(f"{beside}: the server computes; leave it out, or leave --server out")
     runs = [] if server else [_existing(path) for path in paths[:1]]
     images, out = _images_and_out(paths[len(runs) :])
-    _start_tensorflow()
+    start_tensorflow()
     from kerasseg.answering import local, served
     from kerasseg.predict import predict
     from kerasseg.prediction.engines import TENSORFLOW
@@ -212,7 +143,7 @@ def predict(
     overlap = int(overlap) if overlap and overlap.isdecimal() else overlap
     tiles = {"tile": tile, "overlap": overlap, "blend": blend, "padding": padding, "symmetries": symmetries}
     how = {"what": what, "to": to, "threshold": threshold, "axes": axes, "force": force}
-    predict(model, images, out, scheduler=scheduler, **how, **tiles)
+    predict(model, images, out, scheduler=scheduler, fill_missing=fill_missing, **how, **tiles)
 
 
 def _images_and_out(paths: list[Path]) -> tuple[Path, Path]:
@@ -221,20 +152,20 @@ def _images_and_out(paths: list[Path]) -> tuple[Path, Path]:
     return (*paths, Path("predictions"))[:2]
 
 
-@app.command(**_example("export runs/sartorius_linknet/1 served/cells"))
+@app.command(**example("export runs/sartorius_linknet/1 served/cells"))
 def export(
     run: RunFolder,
     out: Annotated[Path | None, typer.Argument(help="Gets the next version; RUN/export by default.")] = None,
 ) -> None:
     """Write a run's model as a SavedModel for raw images."""
     run = _existing(run)
-    _start_tensorflow()
+    start_tensorflow()
     from kerasseg.reuse import export
 
     export(run, out)
 
 
-@app.command(**_example("report runs/sartorius_linknet/1"))
+@app.command(**example("report runs/sartorius_linknet/1"))
 def report(run: RunFolder) -> None:
     """Write a run's page, report.html, from the run's own files."""
     from kerasseg.report import page
@@ -242,7 +173,7 @@ def report(run: RunFolder) -> None:
     typer.echo(f"wrote {page.write(_existing(run))}")
 
 
-@app.command(**_example("convert labelme masks drawn/ masks/ --classes cell"))
+@app.command(**example("convert labelme masks drawn/ masks/ --classes cell"))
 def convert(
     read_as: Annotated[
         str, typer.Argument(metavar="FROM", help="labelme, masks, labels, coco, rle, geojson or imagej.")
@@ -265,7 +196,7 @@ def convert(
     typer.echo(conversion(source, target, classes=classes or (), tolerance=tolerance, overwrite=overwrite))
 
 
-@app.command(**_example("schema > recipes/recipe.schema.json"))
+@app.command(**example("schema > recipes/recipe.schema.json"))
 def schema() -> None:
     """Print the JSON Schema of recipes, for editors."""
     import json
@@ -273,81 +204,6 @@ def schema() -> None:
     from kerasseg.recipe import schema
 
     typer.echo(json.dumps(schema(), indent=2))
-
-
-data = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
-app.add_typer(data, name="data", **_example("data synthesize golgi data/golgi"))
-synthesize = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
-data.add_typer(synthesize, name="synthesize", **_example("data synthesize golgi data/golgi"))
-
-NewFolder = Annotated[Path, typer.Argument(metavar="OUT", help="A folder that is new or empty.")]
-Seed = Annotated[int, typer.Option(help="The same seed writes the same files.")]
-
-
-@data.callback()
-def about_data() -> None:
-    """Make synthetic data."""
-
-
-@synthesize.callback()
-def about_synthetic() -> None:
-    """Draw images with their truth; they stay marked as SYNTHETIC."""
-
-
-@synthesize.command(**_example("data synthesize golgi data/golgi --size 60 512 512"))
-def golgi(
-    out: NewFolder,
-    volumes: Annotated[int, typer.Option(help="How many.")] = 6,
-    size: Annotated[tuple[int, int, int], typer.Option(metavar="Z Y X", help="In voxels.")] = (60, 192, 192),
-    seed: Seed = 0,
-    masks_only: Annotated[bool, typer.Option("--masks-only", help="Other pairs, without images.")] = False,
-) -> None:
-    """Draw volumes of nuclei and Golgi, with masks and pairs."""
-    _synthesize("golgi", out, volumes=volumes, size=size, seed=seed, masks_only=masks_only)
-
-
-@synthesize.command(**_example("data synthesize cells data/cells --images 60"))
-def cells(
-    out: NewFolder,
-    images: Annotated[int, typer.Option(help="How many.")] = 48,
-    size: Annotated[tuple[int, int], typer.Option(metavar="Y X", help="In pixels.")] = (520, 704),
-    seed: Seed = 0,
-) -> None:
-    """Draw phase-contrast images of cells, in Kaggle's layout."""
-    _synthesize("cells", out, images=images, size=size, seed=seed)
-
-
-def _synthesize(what: str, out: Path, **how) -> None:
-    from kerasseg.data.synthesizers import SYNTHESIZERS
-
-    SYNTHESIZERS[what](out, **how)
-    typer.echo(f"wrote SYNTHETIC {what}: {out}")
-
-
-recipes = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
-app.add_typer(recipes, name="recipes", **_example("recipes copy sartorius_linknet"))
-
-
-@recipes.callback()
-def list_recipes(context: typer.Context) -> None:
-    """List the shipped recipes, or copy one out."""
-    if context.invoked_subcommand:
-        return
-    from kerasseg.recipe.shipped import about, shipped
-
-    for name, path in shipped().items():
-        typer.echo(f"{name:24} {about(path)}")
-
-
-@recipes.command(**_example("recipes copy sartorius_linknet mine.yaml"))
-def copy(
-    name: Annotated[str, typer.Argument(help="As `kerasseg recipes` lists it.")],
-    to: Annotated[Path, typer.Argument(help="A folder, or the new file.")] = Path(),
-) -> None:
-    """Copy a shipped recipe, with the schema that lets editors check it."""
-    from kerasseg.recipe.shipped import copy
-
-    typer.echo(f"wrote {copy(name, to)}")
 
 
 def main() -> None:

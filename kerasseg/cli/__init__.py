@@ -1,0 +1,5 @@
+"""What you can type. Every verb takes a recipe or a path and calls the room that does the work."""
+
+from kerasseg.cli.main import app, main
+
+__all__ = ["app", "main"]

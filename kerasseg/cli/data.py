@@ -1,0 +1,57 @@
+"""The verbs `kerasseg data ...`: synthetic data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kerasseg.cli.verbs import example
+
+app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
+synthesize = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
+app.add_typer(synthesize, name="synthesize", **example("data synthesize golgi data/golgi"))
+
+NewFolder = Annotated[Path, typer.Argument(metavar="OUT", help="A folder that is new or empty.")]
+Seed = Annotated[int, typer.Option(help="The same seed writes the same files.")]
+
+
+@app.callback()
+def data() -> None:
+    """Make synthetic data."""
+
+
+@synthesize.callback()
+def about() -> None:
+    """Draw images with their truth; they stay marked as SYNTHETIC."""
+
+
+@synthesize.command(**example("data synthesize golgi data/golgi --size 60 512 512"))
+def golgi(
+    out: NewFolder,
+    volumes: Annotated[int, typer.Option(help="How many.")] = 6,
+    size: Annotated[tuple[int, int, int], typer.Option(metavar="Z Y X", help="In voxels.")] = (60, 192, 192),
+    seed: Seed = 0,
+    masks_only: Annotated[bool, typer.Option("--masks-only", help="Other pairs, without images.")] = False,
+) -> None:
+    """Draw volumes of nuclei and Golgi, with masks and pairs."""
+    _synthesize("golgi", out, volumes=volumes, size=size, seed=seed, masks_only=masks_only)
+
+
+@synthesize.command(**example("data synthesize cells data/cells --images 60"))
+def cells(
+    out: NewFolder,
+    images: Annotated[int, typer.Option(help="How many.")] = 48,
+    size: Annotated[tuple[int, int], typer.Option(metavar="Y X", help="In pixels.")] = (520, 704),
+    seed: Seed = 0,
+) -> None:
+    """Draw phase-contrast images of cells, in Kaggle's layout."""
+    _synthesize("cells", out, images=images, size=size, seed=seed)
+
+
+def _synthesize(what: str, out: Path, **how) -> None:
+    from kerasseg.data.synthesizers import SYNTHESIZERS
+
+    SYNTHESIZERS[what](out, **how)
+    typer.echo(f"wrote SYNTHETIC {what}: {out}")

@@ -1,0 +1,34 @@
+"""The verbs `kerasseg recipes ...`: those that are shipped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kerasseg.cli.verbs import example
+
+app = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
+
+
+@app.callback()
+def list_recipes(context: typer.Context) -> None:
+    """List the shipped recipes, or copy one out."""
+    if context.invoked_subcommand:
+        return
+    from kerasseg.recipe.shipped import about, shipped
+
+    for name, path in shipped().items():
+        typer.echo(f"{name:24} {about(path)}")
+
+
+@app.command(**example("recipes copy sartorius_linknet mine.yaml"))
+def copy(
+    name: Annotated[str, typer.Argument(help="As `kerasseg recipes` lists it.")],
+    to: Annotated[Path, typer.Argument(help="A folder, or the new file.")] = Path(),
+) -> None:
+    """Copy a shipped recipe, with the schema that lets editors check it."""
+    from kerasseg.recipe.shipped import copy
+
+    typer.echo(f"wrote {copy(name, to)}")

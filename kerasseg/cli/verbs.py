@@ -1,0 +1,89 @@
+"""What all verbs have in common: their arguments, how they start, and how they answer a mistake."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer.core import TyperGroup
+
+from kerasseg.errors import UserError
+
+MISTAKE = 2
+NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)  # full, or not ours to write
+INTERRUPTED = 130
+
+
+class Verbs(TyperGroup):
+    """Commands that answer a user's mistake with its message and no traceback."""
+
+    def get_params(self, context):
+        """Keep --show-completion out of the help: all verbs must fit a screen, and few ask for it."""
+        params = super().get_params(context)
+        for param in params:
+            param.hidden = param.hidden or param.name == "show_completion"
+        return params
+
+    def invoke(self, context):
+        """Call a command; turn a mistake and an interruption into a message and an exit code."""
+        try:
+            return super().invoke(context)
+        except UserError as error:
+            for message in error.messages:
+                typer.secho(f"error: {message}", fg="red", err=True)
+            raise typer.Exit(MISTAKE) from error
+        except OSError as error:
+            if error.errno not in NO_PLACE:
+                raise
+            typer.secho(f"error: {error.filename or 'the disk'}: {error.strerror}", fg="red", err=True)
+            raise typer.Exit(MISTAKE) from error
+        except KeyboardInterrupt as error:
+            typer.secho("interrupted", fg="yellow", err=True)
+            raise typer.Exit(INTERRUPTED) from error
+
+
+RecipeFile = Annotated[str, typer.Argument(metavar="RECIPE", help="A YAML file, or a shipped recipe's name.")]
+Overrides = Annotated[
+    list[str] | None, typer.Argument(metavar="KEY.PATH=VALUE", help="Laid over the recipe.")
+]
+
+
+def example(command: str) -> dict[str, str]:
+    """Give a verb's help its last line."""
+    return {"epilog": f"Example:  kerasseg {command}"}
+
+
+def load_recipe(recipe: str, overrides: list[str] | None):
+    """Read a recipe, or a shipped one by its name."""
+    from kerasseg.recipe import find, load
+
+    path = find(recipe)
+    if path != Path(recipe):
+        typer.echo(f"{recipe} is not here: taking the shipped one, {path}", err=True)
+    return load(path, overrides or ())
+
+
+def start_tensorflow() -> None:
+    """Import TensorFlow without what its libraries print at every start; they mind no level of logging.
+
+    What they say of a start that fails is shown.
+    """
+    import os
+    import tempfile
+
+    with tempfile.TemporaryFile() as said:
+        stderr = os.dup(2)
+        os.dup2(said.fileno(), 2)
+        try:
+            import tensorflow
+
+            tensorflow.config.list_physical_devices()
+        except BaseException:
+            said.seek(0)
+            os.write(stderr, said.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)

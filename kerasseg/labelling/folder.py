@@ -1,0 +1,100 @@
+"""Where things lie in a labelling folder, and how its files are changed without losing what others wrote."""
+
+from __future__ import annotations
+
+import csv
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from kerasseg.errors import UserError
+from kerasseg.images import files
+
+_ONE_AT_A_TIME = threading.Lock()
+
+
+class _Overtaken(Exception):
+    """Somebody else wrote the file in between."""
+
+
+def queue_path(root: Path) -> Path:
+    """Name the review queue."""
+    return Path(root) / "queue.csv"
+
+
+def view_path(root: Path, tile: str) -> Path:
+    """Name the image that labelme shows of a tile."""
+    return Path(root) / "queue" / f"{tile}.png"
+
+
+def drawing_path(root: Path, tile: str) -> Path:
+    """Name the labelme file of a tile."""
+    return Path(root) / "queue" / f"{tile}.json"
+
+
+def tile_images(root: Path) -> dict[str, Path]:
+    """Find the files of the tiles by their names; there are none where there is no such folder."""
+    folder = Path(root) / "tiles"
+    return {path.stem: path for path in files.find(folder)} if folder.is_dir() else {}
+
+
+def tile_rows(root: Path) -> dict[str, dict[str, str]]:
+    """Read the table of the tiles.
+
+    Returns
+    -------
+    dict of str to dict
+        By the tile's name, its row of ``tiles.csv`` as it is written.
+
+    Raises
+    ------
+    UserError
+        If there is no such table, or it has no names.
+    """
+    path = Path(root) / "tiles.csv"
+    if not path.is_file():
+        raise UserError(f"{path}: there is no such file; cut the slide into tiles first")
+    with path.open(newline="", encoding="utf-8") as file:
+        table = csv.DictReader(file)
+        if "name" not in (table.fieldnames or ()):
+            raise UserError(f"{path}: there is no column name; cut the slide into tiles again")
+        return {row["name"]: row for row in table}
+
+
+def rewrite(path: Path, write: Callable[[Path], None]) -> None:
+    """Change a file that others may write at the same time; what they wrote in between is never lost.
+
+    What was read is compared with what is on the disk just before the new file takes its place; where they
+    differ all is done again.
+
+    Parameters
+    ----------
+    path : Path
+        The file, which need not exist.
+    write : callable
+        Reads it, and writes what shall take its place to the path that it is given.
+
+    Raises
+    ------
+    UserError
+        If the file cannot be written, and whatever `write` raises.
+    """
+    with _ONE_AT_A_TIME:
+        while not _rewritten(path, write):
+            pass
+
+
+def _rewritten(path: Path, write: Callable[[Path], None]) -> bool:
+    before = _content(path)
+    try:
+        with files.write_atomically(path) as temporary:
+            write(temporary)
+            if _content(path) != before:
+                raise _Overtaken
+    except _Overtaken:
+        return False
+    return True
+
+
+def _content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
