@@ -111,6 +111,15 @@ def test_the_map_has_each_tile_s_colour_in_its_place(root):
     ]
 
 
+def test_the_map_of_a_region_begins_where_its_tiles_do(root):
+    lines = (root / "tiles.csv").read_text().splitlines(keepends=True)
+    (root / "tiles.csv").write_text("".join([lines[0], *lines[7:9], *lines[11:13]]))  # the last two columns
+    slide = open_slide(root)
+    assert (slide.corner, slide.grid) == ((1, 2), (2, 2))
+    drawn = slide.map({name: np.array([at, 0, 0], np.uint8) for at, name in enumerate(slide.tiles)}, 1)
+    assert drawn[..., 0].tolist() == [[0, 1], [2, 3]]
+
+
 def test_neighbours_lie_core_by_core_and_grey_beyond_the_slide(root):
     slide = open_slide(root)
     around = slide.around("000-000")
