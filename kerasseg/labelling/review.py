@@ -10,11 +10,11 @@ from __future__ import annotations
 import shutil
 import subprocess
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import cv2
 import numpy as np
@@ -22,11 +22,12 @@ import numpy as np
 from kerasseg.console import say, track
 from kerasseg.errors import UserError
 from kerasseg.images import files
-from kerasseg.labelling import outlines
+from kerasseg.labelling import outlines, queue
 from kerasseg.labelling.loopback import Answer, Loopback, Refused, answer
+from kerasseg.labelling.queue import Entry
 from kerasseg.report import clusters
 from kerasseg.report import sheets as contact
-from kerasseg.report.slide import open_slide
+from kerasseg.report.slide import Slide, open_slide
 from kerasseg.template import SHARED, fill
 
 HERE = Path(__file__).parent
@@ -35,34 +36,13 @@ ON_A_SHEET = 100
 SIDE = 256  # pixels of a tile on a sheet: outlines must be seen
 
 
-class Entry(Protocol):
-    """A tile in the queue: see `kerasseg.labelling.queue`."""
-
-    tile: str
-    cluster: int
-    uncertainty: float | None
-    proposer: str
-    state: str
-
-
-class Queue(Protocol):
-    """The review queue: `kerasseg.labelling.queue`."""
-
-    def read(self, root: Path) -> list[Entry]: ...
-    def waiting(self, entries: Iterable[Entry]) -> list[Entry]: ...
-    def decide(self, root: Path, tile: str, state: str, who: str | None) -> Entry: ...
-    def notice(self, root: Path) -> list[Entry]: ...
-
-
-def serve(root: Path, *, queue: Queue, who: str | None = None, port: int = 0) -> None:
+def serve(root: Path, *, who: str | None = None, port: int = 0) -> None:
     """Let a person review on a page at this computer, until Ctrl-C.
 
     Parameters
     ----------
     root : Path
         The slide's folder.
-    queue : module
-        `kerasseg.labelling.queue`.
     who : str, optional
         Who decides; the user's name by default.
     port : int, default 0
@@ -73,7 +53,7 @@ def serve(root: Path, *, queue: Queue, who: str | None = None, port: int = 0) ->
     UserError
         If there is no queue, or the port is taken.
     """
-    review = Review(root, queue=queue, who=who)
+    review = Review(root, who=who)
     with review.server(port) as server:
         say(f"{len(queue.waiting(queue.read(root)))} tiles wait for you: {server.address}")
         say("every decision is saved at once; Ctrl-C ends it")
@@ -89,7 +69,7 @@ class Review:
 
     Parameters
     ----------
-    root, queue, who
+    root, who
         As `serve` takes them.
 
     Attributes
@@ -100,8 +80,8 @@ class Review:
         Held while a decision is written.
     """
 
-    def __init__(self, root: Path, *, queue: Queue, who: str | None = None) -> None:
-        self.root, self.queue, self.who = Path(root), queue, who
+    def __init__(self, root: Path, *, who: str | None = None) -> None:
+        self.root, self.who = Path(root), who
         if not queue.read(self.root):
             raise UserError(f"{self.root / 'queue.csv'}: no tile is in the queue; select some first")
         self.slide = open_slide(self.root)
@@ -125,15 +105,15 @@ class Review:
         return Loopback(get, {"decide": self._decide, "undo": self._undo, "edit": self._edit}, port)
 
     def _page(self, _: str) -> Answer:
-        facts = {"file": Path(self.slide.cut["file"]).name, "colours": clusters.COLOURS}
+        facts = {"file": self.slide.file, "colours": clusters.COLOURS}
         return Answer(fill(HERE / "review.html", facts).encode(), "text/html; charset=utf-8")
 
     def _entries(self, _: str) -> Answer:
         """Give the whole queue, and the names of what waits, most uncertain first."""
         if self.edits:
-            self.queue.notice(self.root)
-        entries = self.queue.read(self.root)
-        waiting = [entry.tile for entry in self.queue.waiting(entries)]
+            queue.notice(self.root)
+        entries = queue.read(self.root)
+        waiting = [entry.tile for entry in queue.waiting(entries)]
         self.shown = {entry.tile for entry in entries}
         return answer({"entries": [asdict(entry) for entry in entries], "waiting": waiting})
 
@@ -145,7 +125,7 @@ class Review:
     def _decide(self, told: Mapping[str, Any]) -> dict[str, Any]:
         with self.saving:
             before = self._known(told.get("tile"))
-            entry = self.queue.decide(self.root, before.tile, str(told.get("state")), self.who)
+            entry = queue.decide(self.root, before.tile, str(told.get("state")), self.who)
             if entry.state != before.state:
                 self.history.append((before.tile, before.state, entry.state))
         return asdict(entry)
@@ -159,7 +139,7 @@ class Review:
             if (state := self._known(tile).state) != decided:
                 self.history.pop()
                 raise Refused(HTTPStatus.CONFLICT, f"tile {tile} is {state} since; it stays so")
-            entry = self.queue.decide(self.root, tile, before, self.who)
+            entry = queue.decide(self.root, tile, before, self.who)
             self.history.pop()
         return asdict(entry)
 
@@ -179,19 +159,19 @@ class Review:
         return name if isinstance(name, str) and name in self.shown else self._known(name).tile
 
     def _known(self, name: Any) -> Entry:
-        for entry in self.queue.read(self.root):
+        for entry in queue.read(self.root):
             if entry.tile == name:
                 return entry
         raise Refused(HTTPStatus.NOT_FOUND, f"tile {name!r} is not in the queue")
 
 
-def sheets(root: Path, *, queue: Queue) -> list[Path]:
+def sheets(root: Path) -> list[Path]:
     """Draw the tiles that wait as contact sheets, most uncertain first, with their outlines.
 
     Parameters
     ----------
-    root, queue
-        As `serve` takes them.
+    root : Path
+        The slide's folder.
 
     Returns
     -------
@@ -214,7 +194,7 @@ def sheets(root: Path, *, queue: Queue) -> list[Path]:
     return paths
 
 
-def _sheet(slide: Any, entries: Sequence[Entry]) -> np.ndarray:
+def _sheet(slide: Slide, entries: Sequence[Entry]) -> np.ndarray:
     tiles = [slide.picture(entry.tile) for entry in entries]
     masks = [outlines.labels(slide.root, entry.tile) for entry in entries]
     captions = [_caption(entry) for entry in entries]

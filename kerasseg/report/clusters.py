@@ -107,7 +107,7 @@ def gather(root: Path, *, seed: int, layout: Layout) -> dict[str, Any]:
     spots = charts.scatter(places[laid_out], cluster[laid_out], colours, drawn[laid_out])
     return {
         "slide": slide.cut,
-        "file": Path(slide.cut["file"]).name,
+        "file": slide.file,
         "grid": slide.grid,
         "tiles": len(names),
         "laid_out": int(laid_out.sum()),
@@ -194,7 +194,7 @@ def _overview(slide: Slide, drawn: Sequence[str]) -> np.ndarray:
     """Show the slide, and frame the tiles that were drawn."""
     seen = pictures.display(slide.overview(track(slide.tiles, "reading tiles"), PIXELS))
     for name in drawn:
-        y, x = (PIXELS * at for at in slide.place(name))
+        y, x = (PIXELS * at for at in slide.spot(name))
         cv2.rectangle(seen, (x, y), (x + PIXELS - 1, y + PIXELS - 1), pictures.PREDICTED, 2)
     return seen
 

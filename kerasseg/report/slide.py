@@ -6,6 +6,7 @@ import csv
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ class Slide:
     root : Path
         The slide's folder.
     cut : dict
-        What ``slide.json`` says: the file, and how it was cut.
+        What ``slide.json`` says: the slide, and how it was cut.
     tiles : dict of str to dict
         The lines of ``tiles.csv`` by the tiles' names.
     places : dict of tuple to str
@@ -45,14 +46,30 @@ class Slide:
     limits: Limits
 
     @property
+    def file(self) -> str:
+        """The name of the slide's file."""
+        return Path(self.cut["slide"]["path"]).name
+
+    @property
     def grid(self) -> tuple[int, int]:
-        """Rows and columns."""
+        """How many rows and columns have tiles: those of a region need not begin at 0."""
+        (top, left), (rows, columns) = self.corner, zip(*self.places, strict=True)
+        return max(rows) - top + 1, max(columns) - left + 1
+
+    @cached_property
+    def corner(self) -> tuple[int, int]:
+        """The first row and the first column that have tiles."""
         rows, columns = zip(*self.places, strict=True)
-        return max(rows) + 1, max(columns) + 1
+        return min(rows), min(columns)
 
     def place(self, name: str) -> tuple[int, int]:
-        """Row and column of a tile."""
+        """Row and column of a tile on the slide."""
         return int(self.tiles[name]["row"]), int(self.tiles[name]["column"])
+
+    def spot(self, name: str) -> tuple[int, int]:
+        """Row and column of a tile on a map, which begins where the tiles do."""
+        (row, column), (top, left) = self.place(name), self.corner
+        return row - top, column - left
 
     def picture(self, name: str) -> np.ndarray:
         """Show a tile: (Y, X, 3) uint8."""
@@ -80,7 +97,7 @@ class Slide:
         rows, columns = self.grid
         drawn = np.full((rows * side, columns * side, 3), NOWHERE, np.uint8)
         for name, square in squares.items():
-            y, x = (side * at for at in self.place(name))
+            y, x = (side * at for at in self.spot(name))
             drawn[y : y + side, x : x + side] = square
         return drawn
 

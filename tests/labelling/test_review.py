@@ -17,6 +17,7 @@ from kerasseg.annotations.shapes import Drawing, Shape
 from kerasseg.errors import UserError
 from kerasseg.images.files import read, write
 from kerasseg.labelling import outlines, review
+from kerasseg.labelling import queue as file
 from kerasseg.report.pictures import PREDICTED
 
 NAMES = [f"{row:03d}-{column:03d}" for row in range(3) for column in range(4)]
@@ -65,14 +66,16 @@ class Queue:
 
 
 @pytest.fixture
-def queue():
-    return Queue([Line(name, at / 20) for at, name in enumerate(NAMES[:10])])
+def queue(monkeypatch):
+    queue = Queue([Line(name, at / 20) for at, name in enumerate(NAMES[:10])])
+    monkeypatch.setattr(review, "queue", queue)
+    return queue
 
 
 @pytest.fixture
 def root(tmp_path):
     """A slide's folder with twelve tiles, a square drawn on the first."""
-    cut = {"file": "a.ome.tif", "facts": {"size": [48, 64]}, "tile": 20, "margin": 2}
+    cut = {"slide": {"path": "/a.ome.tif", "size": [48, 64]}, "tile": 20, "margin": 2}
     (tmp_path / "slide.json").write_text(json.dumps(cut))
     with (tmp_path / "tiles.csv").open("w", newline="") as file:
         rows = [[name, *divmod(at, 4)] for at, name in enumerate(NAMES)]
@@ -86,7 +89,7 @@ def root(tmp_path):
 
 @pytest.fixture
 def server(root, queue):
-    with review.Review(root, queue=queue, who="anna").server() as server:
+    with review.Review(root, who="anna").server() as server:
         thread = threading.Thread(target=server.serve_forever, args=[0.01])
         thread.start()
         yield server
@@ -266,11 +269,34 @@ def test_without_labelme_the_file_to_open_is_named(server, monkeypatch):
     assert f"{NAMES[0]}.json" in told["error"]
 
 
-def test_an_empty_queue_and_a_taken_port_are_told(root, queue, server):
+def test_an_empty_queue_is_told(root, queue):
+    queue.lines.clear()
     with pytest.raises(UserError, match="select some first"):
-        review.Review(root, queue=Queue([]))
+        review.Review(root)
+
+
+def test_a_taken_port_is_told(root, server):
     with pytest.raises(UserError, match=f"port {server.server_port} cannot be used"):
-        review.Review(root, queue=queue).server(server.server_port)
+        review.Review(root).server(server.server_port)
+
+
+def test_the_real_queue_keeps_decisions_in_its_file(root):
+    header = "name,row,column,y,x,part,mean,deviation\n"
+    lines = [f"{name},{at // 4},{at % 4},0,0,,0,0\n" for at, name in enumerate(NAMES)]
+    (root / "tiles.csv").write_text(header + "".join(lines))
+    file.write(root, [file.Entry(NAMES[0], 1, "train", 0, "random", "somebody", 0.5, 0.5, "proposed")])
+    with review.Review(root, who="anna").server() as server:
+        threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
+        for room, body, state in (
+            ("decide", {"tile": NAMES[0], "state": "rejected"}, "rejected"),
+            ("undo", {}, "proposed"),
+            ("decide", {"tile": NAMES[0], "state": "accepted"}, "accepted"),
+        ):
+            assert post(server, room, body)[1]["state"] == state
+            assert [entry.state for entry in file.read(root)] == [state]
+        assert post(server, "decide", {"tile": NAMES[0], "state": "splendid"})[0] == 409
+        assert file.read(root)[0].who == "anna"
+        server.shutdown()
 
 
 def test_serve_tells_the_address_and_ends_quietly(root, queue, monkeypatch, capsys):
@@ -278,7 +304,7 @@ def test_serve_tells_the_address_and_ends_quietly(root, queue, monkeypatch, caps
         raise KeyboardInterrupt
 
     monkeypatch.setattr(review.Loopback, "serve_forever", interrupted)
-    review.serve(root, queue=queue)
+    review.serve(root)
     told = capsys.readouterr().out
     assert "10 tiles wait for you: http://127.0.0.1:" in told
     assert "0 decisions saved" in told
@@ -287,7 +313,7 @@ def test_serve_tells_the_address_and_ends_quietly(root, queue, monkeypatch, caps
 def test_sheets_show_what_waits_most_uncertain_first(root, queue, monkeypatch):
     monkeypatch.setattr(review, "ON_A_SHEET", 4)
     write(root / "sheets" / "007.png", np.zeros((4, 4), np.uint8))
-    paths = review.sheets(root, queue=queue)
+    paths = review.sheets(root)
     assert [path.name for path in paths] == ["000.png", "001.png", "002.png"]
     assert sorted((root / "sheets").iterdir()) == paths
     amber = [(read(path) == PREDICTED).all(axis=-1).sum() for path in paths]
@@ -295,5 +321,6 @@ def test_sheets_show_what_waits_most_uncertain_first(root, queue, monkeypatch):
     assert amber[2] > 0  # the only drawing is on the most certain tile
 
 
-def test_nothing_that_waits_makes_no_sheet(root):
-    assert review.sheets(root, queue=Queue([])) == []
+def test_nothing_that_waits_makes_no_sheet(root, queue):
+    queue.lines.clear()
+    assert review.sheets(root) == []

@@ -24,7 +24,7 @@ def table(path, header, rows):
 @pytest.fixture
 def root(tmp_path):
     """A slide's folder: the tile number n is plain 20 n, with a margin of 255."""
-    cut = {"file": "slides/a <b>.ome.tif", "facts": {"size": [24, 32]}, "tile": 12, "margin": 2}
+    cut = {"slide": {"path": "/slides/a <b>.ome.tif", "size": [24, 32]}, "tile": 12, "margin": 2}
     (tmp_path / "slide.json").write_text(json.dumps(cut))
     for at, name in enumerate(NAMES):
         tile = np.full((12, 12), 255, np.uint8)
@@ -109,6 +109,15 @@ def test_the_map_has_each_tile_s_colour_in_its_place(root):
         [[1, 2, 3], [4, 5, 255], [4, 5, 255], [1, 2, 3]],
         [[7, 8, 9], [4, 5, 255], [7, 8, 9], [7, 8, 9]],
     ]
+
+
+def test_the_map_of_a_region_begins_where_its_tiles_do(root):
+    lines = (root / "tiles.csv").read_text().splitlines(keepends=True)
+    (root / "tiles.csv").write_text("".join([lines[0], *lines[7:9], *lines[11:13]]))  # the last two columns
+    slide = open_slide(root)
+    assert (slide.corner, slide.grid) == ((1, 2), (2, 2))
+    drawn = slide.map({name: np.array([at, 0, 0], np.uint8) for at, name in enumerate(slide.tiles)}, 1)
+    assert drawn[..., 0].tolist() == [[0, 1], [2, 3]]
 
 
 def test_neighbours_lie_core_by_core_and_grey_beyond_the_slide(root):
