@@ -23,9 +23,7 @@ from kerasseg.images.resize import resize
 if TYPE_CHECKING:
     import keras
 
-MEAN = np.array(
-    [0.485, 0.456, 0.406], np.float32
-)  # of ImageNet's colours, which KerasHub's encoder subtracts
+MEAN = np.array([0.485, 0.456, 0.406], np.float32)  # ImageNet's, which KerasHub's encoder subtracts
 FOREGROUND, NO_POINT = 1, -1  # labels of points
 ANSWERS = slice(1, None)  # the first of four is for prompts of several points
 

@@ -91,12 +91,7 @@ class Predictor:
         {"pred_iou_thresh": 0.7, "stability_score_thresh": 0.5, "box_nms_thresh": 0.4},
         {"crop_n_layers": 1, "crop_n_points_downscale_factor": 2, "stability_score_thresh": 0.7},
         {"min_mask_region_area": 12, "stability_score_thresh": 0.6, "stability_score_offset": 2.0},
-        {
-            "crop_n_layers": 2,
-            "min_mask_region_area": 12,
-            "stability_score_thresh": 0.5,
-            "crop_nms_thresh": 0.5,
-        },
+        {"crop_n_layers": 2, "crop_n_points_downscale_factor": 2, "min_mask_region_area": 12},
     ],
 )
 def test_the_same_records_in_the_same_order(original, monkeypatch, settings):
