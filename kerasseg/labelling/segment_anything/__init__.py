@@ -1,0 +1,22 @@
+"""Segment Anything's automatic masks (Kirillov et al. 2023, doi:10.1109/ICCV51070.2023.00371) as proposals.
+
+The network is asked at a grid of points; what it is sure of are objects, each kept once, as run lengths.
+"""
+
+from kerasseg.labelling.segment_anything.automatic import automatic_masks
+from kerasseg.labelling.segment_anything.choosing import chosen, merged_labels, merged_mask
+from kerasseg.labelling.segment_anything.found import Found
+from kerasseg.labelling.segment_anything.network import Network, SegmentAnything, network
+from kerasseg.labelling.segment_anything.tiled import tiled_masks
+
+__all__ = [
+    "Found",
+    "Network",
+    "SegmentAnything",
+    "automatic_masks",
+    "chosen",
+    "merged_labels",
+    "merged_mask",
+    "network",
+    "tiled_masks",
+]

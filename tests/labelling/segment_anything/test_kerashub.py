@@ -1,0 +1,87 @@
+"""A small Segment Anything of random weights, made of KerasHub's own classes."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from kerasseg.errors import UserError
+from kerasseg.images.normalise import Dtype
+from kerasseg.labelling.segment_anything import SegmentAnything, automatic_masks, network
+from kerasseg.labelling.segment_anything.network import rgb, squared
+
+SIDE, SIZE = 64, (40, 56)
+IMAGE = np.random.default_rng(0).integers(0, 256, (*SIZE, 1), np.uint8)
+POINTS = np.array([[3.0, 4.0], [20.0, 30.0], [55.0, 39.0]])
+
+
+@pytest.fixture(scope="module")
+def segmenter():
+    keras_hub = pytest.importorskip("keras_hub")
+    layers, models = keras_hub.layers, keras_hub.models
+    encoder = models.ViTDetBackbone(
+        hidden_size=16,
+        num_layers=2,
+        intermediate_dim=32,
+        num_heads=2,
+        global_attention_layer_indices=[1],
+        patch_size=16,
+        num_output_channels=8,
+        window_size=2,
+        image_shape=(SIDE, SIDE, 3),
+    )
+    prompts = layers.SAMPromptEncoder(
+        hidden_size=8, image_embedding_size=(4, 4), input_image_size=(SIDE, SIDE), mask_in_channels=16
+    )
+    decoder = layers.SAMMaskDecoder(
+        num_layers=2,
+        hidden_size=8,
+        intermediate_dim=32,
+        num_heads=2,
+        embedding_dim=8,
+        num_multimask_outputs=3,
+        iou_head_depth=3,
+        iou_head_hidden_dim=8,
+    )
+    backbone = models.SAMBackbone(image_encoder=encoder, prompt_encoder=prompts, mask_decoder=decoder)
+    return models.SAMImageSegmenter(backbone=backbone)
+
+
+def test_answers_are_those_of_the_segmenter(segmenter):
+    ours = SegmentAnything(segmenter.backbone)
+    logits, predicted = ours.masks(ours.embed(IMAGE), POINTS)
+    scale = np.array([64 / 56, 46 / 40])  # 40 * 64 / 56 = 45.7
+    points = np.stack([POINTS * scale, np.zeros_like(POINTS)], axis=1).astype(np.float32)
+    images = np.repeat(squared(rgb(IMAGE, Dtype()), SIDE)[None], 3, axis=0)
+    labels = np.tile(np.array([[1, -1]], np.float32), (3, 1))
+    judge = segmenter.predict({"images": images, "points": points, "labels": labels}, verbose=0)
+    assert logits.shape == (3, 3, 16, 16)
+    np.testing.assert_allclose(logits, judge["masks"][:, 1:], atol=1e-4)
+    np.testing.assert_allclose(predicted, judge["iou_pred"][:, 1:], atol=1e-4)
+
+
+def test_a_saved_preset_answers_alike(segmenter, tmp_path):
+    segmenter.save_to_preset(str(tmp_path))
+    before, after = SegmentAnything(segmenter.backbone), network(tmp_path)
+    np.testing.assert_array_equal(
+        before.masks(before.embed(IMAGE), POINTS)[0], after.masks(after.embed(IMAGE), POINTS)[0]
+    )
+
+
+def test_masks_of_random_weights_are_of_the_image(segmenter):
+    lenient = {"pred_iou_thresh": 0, "stability_score_thresh": 0, "box_nms_thresh": 1}
+    found = automatic_masks(IMAGE, SegmentAnything(segmenter.backbone), points_per_side=2, **lenient)
+    assert 0 < len(found) <= 12
+    assert {one.size for one in found} == {SIZE}
+    assert all(one.mask.sum() == one.area > 0 for one in found)
+
+
+def test_a_preset_that_is_not_there_is_told_with_those_that_are(segmenter):
+    with pytest.raises(UserError, match=r"'sam_bse' cannot be loaded .* sam_base_sa1b"):
+        network("sam_bse")
+
+
+def test_without_kerashub_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "keras_hub", None)
+    with pytest.raises(UserError, match=r"pip install 'kerasseg\[sam\]'"):
+        network("sam_base_sa1b")
