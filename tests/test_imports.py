@@ -69,6 +69,7 @@ LIGHT = [
     "serving.client",
     "serving.over_rest",
     "training.schedule",
+    "labelling.points",
     "labelling.reviewer",
     "report.page",
 ]

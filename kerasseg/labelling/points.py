@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import get_type_hints
 
+from kerasseg.console import say
 from kerasseg.errors import UserError
 from kerasseg.images.files import write_atomically
 
@@ -49,6 +50,37 @@ class Point:
     accepted: int = 0
     empty: int = 0
     rejected: int = 0
+
+    def __str__(self) -> str:
+        how = f", {self.accepted} of them by proposals of round {self.round}" if self.proposals else ""
+        return (
+            f"{self.policy}, seed {self.seed}, {self.tiles} tiles{how}: F1 {self.f1:.4f}, foreground IoU "
+            f"{self.foreground_iou:.4f}, {self.seconds:.0f} s"
+        )
+
+
+class Points:
+    """A curve's points and their file.
+
+    Parameters
+    ----------
+    path : Path
+        A CSV file; it need not exist.
+
+    Attributes
+    ----------
+    known : list of Point
+        Those in the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.known = path, read(path)
+
+    def add(self, point: Point) -> None:
+        """Write one more point down, and say it."""
+        write(self.path, [*self.known, point])
+        self.known.append(point)
+        say(str(point))
 
 
 COLUMNS = [field.name for field in fields(Point)]
