@@ -18,7 +18,6 @@ What is read, and which section is left out where it is missing:
 
 from __future__ import annotations
 
-import base64
 import csv
 import json
 import math
@@ -33,6 +32,7 @@ import yaml
 from kerasseg.images.files import read, write_atomically
 from kerasseg.report import charts, paper, pictures, thesis
 from kerasseg.report.ranking import Rank, ranks, shown
+from kerasseg.template import embedded, fill
 
 NAME = "report.html"
 MOST_EXAMPLES = {2: 8, 3: 2}  # by rank: a volume takes a screen for each class
@@ -114,16 +114,7 @@ def render(facts: Mapping[str, Any]) -> str:
     str
         HTML.
     """
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"number": number, "moment": moment}
-    return environment.get_template("page.html").render(facts)
+    return fill(Path(__file__).with_suffix(".html"), facts, number=number, moment=moment)
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -186,12 +177,12 @@ def _best(history: list[dict[str, float]]) -> int | None:
 
 
 def _curves(history: list[dict[str, float]]) -> str | None:
-    return _embedded(charts.curves(history, _best(history)), SVG) if history else None
+    return embedded(charts.curves(history, _best(history)), SVG) if history else None
 
 
 def _threshold_curve(metrics: Mapping[str, Any]) -> str | None:
     curve = metrics.get("threshold_curve")
-    return _embedded(charts.threshold_curve(curve, metrics["threshold"]), SVG) if curve else None
+    return embedded(charts.threshold_curve(curve, metrics["threshold"]), SVG) if curve else None
 
 
 def _examples(folder: Path) -> list[tuple[str, str]]:
@@ -215,9 +206,4 @@ def _samples(folder: Path) -> list[tuple[str, str]]:
 
 
 def _picture(path: Path) -> str:
-    return _embedded(pictures.compressed(read(path), WIDEST), JPEG)
-
-
-def _embedded(content: bytes, kind: str) -> str:
-    """Turn a file's content into an address that holds it."""
-    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
+    return embedded(pictures.compressed(read(path), WIDEST), JPEG)

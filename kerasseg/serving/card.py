@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kerasseg.serving.metadata import Metadata
+from kerasseg.template import fill
 
 NAME = "README.md"
 SCORES = ("dice", "iou", "precision", "recall")
@@ -31,17 +32,9 @@ def render(name: str, metadata: Metadata, facts: Mapping[str, Any]) -> str:
     str
         Markdown.
     """
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    template = environment.get_template("card.md")
     told = {"metadata": metadata, "sides": SIDES[metadata.rank]}
-    return template.render(name=name, names=SCORES, parts=_parts(facts), **told, **facts)
+    told |= {"name": name, "names": SCORES, "parts": _parts(facts)}
+    return fill(Path(__file__).with_suffix(".md"), {**told, **facts})
 
 
 def _parts(facts: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
