@@ -125,8 +125,8 @@ def check_comparable(recipe: Recipe) -> None:
         )
     if how.steps_per_epoch is None:
         mistakes.append(
-            "train.steps_per_epoch is null, one pass over the samples, so models learnt from more tiles would also "
-            "be trained for longer; set a number, such as 50"
+            "train.steps_per_epoch is null, one pass over the samples, so models with more tiles would be "
+            "trained for longer too; set a number, such as 50"
         )
     if how.early_stopping is not None:
         mistakes.append(
