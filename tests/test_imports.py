@@ -71,6 +71,7 @@ LIGHT = [
     "training.schedule",
     "labelling.points",
     "labelling.reviewer",
+    "report.learning_curve",
     "report.page",
 ]
 

@@ -106,7 +106,7 @@ def learning(points: Sequence[Mapping[str, Any]], scores: Mapping[str, str], siz
         for axes, (score, title) in zip(charts, scores.items(), strict=True):
             for policy, colour in zip(policies, cycle(COLOURS), strict=False):
                 _learning_line(axes, [each for each in points if each["policy"] == policy], score, colour)
-            axes.set_xscale("function", functions=(np.sqrt, np.square))  # the first tiles teach the most
+            axes.set_xscale("function", functions=(_root, np.square))  # the first tiles teach the most
             axes.set(title=title, xlabel="tiles learnt from", ylim=(0, 1), xlim=(0, None))
             axes.set_xticks(sizes, sizes)
         charts[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
@@ -126,6 +126,10 @@ def _learning_line(axes: Axes, points: Sequence[Mapping[str, Any]], score: str, 
     if rings:
         how = {"markersize": 4.6, "markerfacecolor": "none", "label": f"{policy}, proposals"}
         axes.plot(*_columns(rings), **style, marker="o", **how)
+
+
+def _root(values: np.ndarray) -> np.ndarray:
+    return np.sqrt(np.maximum(values, 0))
 
 
 def _columns(pairs: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
