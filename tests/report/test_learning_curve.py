@@ -69,7 +69,7 @@ def test_the_page_holds_all_it_needs_and_says_what_it_compares_with(tmp_path):
     assert re.search("0.850 0.800 . 0.900", text)
     assert "balanced, proposals, round 2 48 43 5 7 0.750" in text
     assert re.search("4 . 50 steps of 8 tiles", text)
-    assert "0.6837 0.7367" in text
+    assert "0.7367 0.6837" in text
     assert "of other data" in text
     assert "SYNTHETIC" not in text
     assert not re.search(r"(src|href)=\"(?!data:)", page)
