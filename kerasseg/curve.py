@@ -35,6 +35,7 @@ from kerasseg.labelling.embed import read_codes
 from kerasseg.labelling.points import Point, Points
 from kerasseg.labelling.reviewer import LEAST_IOU, review
 from kerasseg.labelling.select import select
+from kerasseg.labelling.slide import read_slide
 from kerasseg.labelling.tiles import read_tiles
 from kerasseg.labelling.truth import true_samples
 from kerasseg.metrics import pixel
@@ -288,7 +289,8 @@ def _codes(root: Path) -> dict[str, np.ndarray]:
 
 def _facts(recipe: Recipe, plan: Plan, root: Path, truth: Path | None, **counts: int) -> dict[str, Any]:
     """Gather what a curve's points depend on, and what its page says."""
-    folders = [root, truth.parent] if truth else [root]
+    slide = Path(read_slide(root)["slide"]["path"])
+    folders = [file.parent for file in (slide, truth) if file]
     return {
         "root": str(root),
         "truth": str(truth) if truth else None,

@@ -38,6 +38,7 @@ def folder(tmp_path_factory):
     labels, _ = ndimage.label(ndimage.distance_transform_edt(~seeds) < 5)
     slide = np.where(labels > 0, 200, 30) + rng.integers(0, 20, labels.shape)
     files.write(root / "slide.tif", slide.astype(np.uint8))
+    (root / "SYNTHETIC").touch()
     files.write(root / "truth" / "labels.tif", labels.astype(np.int32))
     cut = tiles.crop(root / "slide.tif", root / "tiny", tile=32, margin=4, test_region=(0, 144, 160, 112))
     dark = np.array([each.mean > 0.2 for each in cut]).astype(int)
@@ -69,7 +70,8 @@ def test_there_is_a_point_for_each_number_of_tiles_and_each_round(computed, fold
     assert [line["tiles"] for line in computed[:2]] == ["0", "4"]
     facts = json.loads((folder / "out" / "curve.json").read_text())
     assert facts["plan"]["tested"] == 6
-    assert (folder / "out" / "curve.html").is_file()
+    assert facts["synthetic"]
+    assert "SYNTHETIC data" in (folder / "out" / "curve.html").read_text()
 
 
 def test_what_was_learnt_is_better_than_nothing(computed):
