@@ -88,6 +88,23 @@ def count(mask: np.ndarray, prediction: np.ndarray, classes: int, exclusive: boo
     return _from_confusion(_confusion(truth, prediction, classes + 1))
 
 
+def count_foreground(mask: np.ndarray, prediction: np.ndarray) -> Counts:
+    """Count all classes as one: foreground against background, whatever the foreground is.
+
+    Parameters
+    ----------
+    mask, prediction : np.ndarray
+        Class ids of the same shape, uint8; 255 in the truth where a pixel does not count.
+
+    Returns
+    -------
+    Counts
+        Four arrays of shape (1,).
+    """
+    foreground = np.where(mask == IGNORE, IGNORE, mask > 0).astype(np.uint8)
+    return count(foreground, (prediction > 0).astype(np.uint8), 1)
+
+
 def _confusion(truth: np.ndarray, prediction: np.ndarray, ids: int) -> np.ndarray:
     """Count pairs of ids: (ids, ids), truth down, prediction across."""
     pairs = truth.astype(np.intp) * ids + prediction
@@ -104,6 +121,14 @@ def _from_confusion(confusion: np.ndarray) -> Counts:
 def iou(counts: Counts) -> np.ndarray:
     """Intersection over union, TP / (TP + FP + FN), the Jaccard index; of the shape of the counts."""
     return ratio(counts.tp, counts.tp + counts.fp + counts.fn, counts)
+
+
+def mean_iou_two_class(counts: Counts) -> np.ndarray:
+    """Mean of the IoU of a class and that of all the rest; of the shape of the counts.
+
+    Many papers' MIoU, where it is not `iou` itself. Where most pixels are background it is far above that.
+    """
+    return (iou(counts) + iou(Counts(counts.tn, counts.fn, counts.fp, counts.tp))) / 2
 
 
 def dice(counts: Counts) -> np.ndarray:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import cycle
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -81,6 +82,59 @@ def curves(history: Sequence[Mapping[str, float]], best: int | None = None) -> b
         rate.set(yscale="log", ylim=_limits([row["learning_rate"] for row in history]))
         rate.yaxis.set_minor_formatter("")
         return _svg(figure)
+
+
+def learning(points: Sequence[Mapping[str, Any]], scores: Mapping[str, str], sizes: Sequence[int]) -> bytes:
+    """Draw scores against the number of labelled tiles: a line through the means, a dot for each seed.
+
+    Parameters
+    ----------
+    points : sequence of dict
+        With `policy`, `proposals` (empty where every tile was labelled), `tiles` and the scores. Those with
+        proposals are rings, as accepted tiles are not a number that is chosen.
+    scores : mapping of str to str
+        Their names in the points, and the titles of their charts.
+    sizes : sequence of int
+        Numbers of tiles to mark on the axis.
+
+    Returns
+    -------
+    bytes
+        SVG.
+    """
+    policies = dict.fromkeys(point["policy"] for point in points)
+    with _figure(columns=len(scores), width=4.4 * len(scores), height=3.3) as (figure, charts):
+        for axes, (score, title) in zip(charts, scores.items(), strict=True):
+            for policy, colour in zip(policies, cycle(COLOURS), strict=False):
+                _learning_line(axes, [each for each in points if each["policy"] == policy], score, colour)
+            axes.set_xscale("function", functions=(_root, np.square))  # the first tiles teach the most
+            axes.set(title=title, xlabel="tiles learnt from", ylim=(0, 1), xlim=(0, None))
+            axes.set_xticks(sizes, sizes)
+        charts[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        return _svg(figure)
+
+
+def _learning_line(axes: Axes, points: Sequence[Mapping[str, Any]], score: str, colour: str) -> None:
+    """Plot a policy's points: dots and a line where tiles were labelled, rings where they were proposed."""
+    policy, dots, rings = points[0]["policy"], [], []
+    for point in points:
+        (rings if point["proposals"] else dots).append((point["tiles"], point[score]))
+    sizes = sorted({tiles for tiles, _ in dots})
+    means = [fmean(value for tiles, value in dots if tiles == size) for size in sizes]
+    style = {"color": colour, "linestyle": "none", "clip_on": False}
+    axes.plot(*_columns(dots), **style, marker="o", markersize=3.4, alpha=0.55, markeredgewidth=0)
+    axes.plot(sizes, means, color=colour, label=policy)
+    if rings:
+        how = {"markersize": 4.6, "markerfacecolor": "none", "label": f"{policy}, proposals"}
+        axes.plot(*_columns(rings), **style, marker="o", **how)
+
+
+def _root(values: np.ndarray) -> np.ndarray:
+    return np.sqrt(np.maximum(values, 0))
+
+
+def _columns(pairs: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
+    return [first for first, _ in pairs], [second for _, second in pairs]
 
 
 def threshold_curve(curve: Mapping[str, Any], chosen: float) -> bytes:

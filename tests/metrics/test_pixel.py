@@ -150,6 +150,20 @@ def test_a_pixel_of_several_classes_counts_for_each():
     assert lists(counts) == [[2, 1, 0], [0, 1, 1], [0, 1, 0], [0, 0, 1]]
 
 
+def test_all_classes_counted_as_one():
+    truth, found = np.uint8([1, 2, 2, 0, 255]), np.uint8([2, 2, 0, 1, 1])
+    assert lists(pixel.count_foreground(truth, found)) == [[2], [1], [1], [0]]
+
+
+@given(masks, masks)
+def test_the_mean_iou_of_two_classes_is_scikit_learns(truth, found):
+    counts = pixel.count_foreground(truth, found)
+    expected = jaccard_score(
+        truth.ravel() > 0, found.ravel() > 0, average="macro", labels=[False, True], zero_division=1
+    )
+    assert pixel.mean_iou_two_class(counts) == pytest.approx([expected])
+
+
 @given(masks, masks)
 def test_exclusive_masks_count_alike_in_both_ways_of_writing(truth, found):
     truth[0, 0] = 255

@@ -1,0 +1,128 @@
+"""A learning curve as one picture and one page: scores against labelled tiles, and the paper's two tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from kerasseg.images.files import write_atomically
+from kerasseg.report import cfos, charts
+from kerasseg.report.page import SVG, SYNTHETIC, number
+from kerasseg.template import embedded, fill
+
+if TYPE_CHECKING:
+    from kerasseg.labelling.points import Point
+
+NAME, PICTURE = "curve.html", "curve.svg"
+SCORES = {"f1": "F1", "foreground_iou": "Foreground IoU", "mean_iou_two_class": "Two-class mean IoU"}
+DRAWN = ("f1", "foreground_iou")
+
+Row = Mapping[str, Any]
+
+
+def write(directory: Path, points: Sequence[Point], facts: Mapping[str, Any]) -> Path:
+    """Write a curve's picture and page.
+
+    Parameters
+    ----------
+    directory : Path
+        Gets ``curve.svg`` and ``curve.html``.
+    points : sequence of Point
+        At least one.
+    facts : mapping
+        As in ``curve.json``.
+
+    Returns
+    -------
+    Path
+        The page.
+    """
+    rows = [asdict(point) for point in points]
+    picture = charts.learning(rows, {name: SCORES[name] for name in DRAWN}, _sizes(rows))
+    gaps = gathered(rows, facts) | {"picture": embedded(picture, SVG)}
+    page = fill(Path(__file__).with_suffix(".html"), gaps, number=number)
+    for name, content in {PICTURE: picture, NAME: page.encode()}.items():
+        with write_atomically(directory / name) as path:
+            path.write_bytes(content)
+    return directory / NAME
+
+
+def gathered(rows: Sequence[Row], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Collect what `learning_curve.html` is filled with, but for the picture."""
+    return {
+        "name": Path(facts["root"]).name,
+        "warnings": [SYNTHETIC] if facts["synthetic"] else [],
+        "plan": facts["plan"],
+        "recipe": facts["recipe"],
+        "train": facts["recipe"]["train"],
+        "methods": methods(rows, facts["plan"]),
+        "sizes": sizes(rows),
+        "policies": list(dict.fromkeys(row["policy"] for row in rows)),
+        "scores": SCORES,
+        "drawn": {name: SCORES[name] for name in DRAWN},
+        "paper": cfos,
+    }
+
+
+def methods(rows: Sequence[Row], plan: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Sum points up as the paper's Table I: untrained, labelled, proposed, and proposed again.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+        Points.
+    plan : mapping
+        With `start` and `reviewed`: proposals compare with as many labelled tiles as their sum, or with the
+        largest number where there are no points of that.
+
+    Returns
+    -------
+    list of dict
+        `title`; `published`, a row of the paper or None; and what `summed` gives.
+    """
+    policies = dict.fromkeys(row["policy"] for row in rows)
+    labelled = [row for row in rows if not row["proposals"]]
+    wanted = plan["start"] + plan["reviewed"]
+    size = wanted if wanted in _sizes(rows) else max(_sizes(rows), default=0)
+    kinds = [("untrained", [row for row in labelled if row["tiles"] == 0], cfos.METHODS[0])]
+    for policy in policies:
+        of = [row for row in labelled if row["policy"] == policy and row["tiles"] == size > 0]
+        kinds.append((policy, of, _published(policy, 0)))
+    for turn in sorted({row["round"] for row in rows} - {0}):
+        for policy in policies:
+            of = [row for row in rows if row["policy"] == policy and row["round"] == turn]
+            kinds.append((f"{policy}, proposals, round {turn}", of, _published(policy, turn)))
+    return [{"title": title, "published": paper} | summed(of) for title, of, paper in kinds if of]
+
+
+def sizes(rows: Sequence[Row]) -> dict[int, dict[str, dict[str, Any]]]:
+    """Sum labelled points up as the paper's Table II: by the number of tiles and by policy."""
+    table: dict[int, dict[str, list[Row]]] = {}
+    for row in sorted((row for row in rows if not row["proposals"]), key=lambda row: row["tiles"]):
+        table.setdefault(row["tiles"], {}).setdefault(row["policy"], []).append(row)
+    return {size: {policy: summed(of) for policy, of in by.items()} for size, by in table.items()}
+
+
+def summed(rows: Sequence[Row]) -> dict[str, Any]:
+    """Sum up points of one kind: `seeds`, means of counts and scores, `lowest` and `highest` scores."""
+    counts = ("tiles", "accepted", "empty", "rejected", "seconds")
+    return {
+        "seeds": len({row["seed"] for row in rows}),
+        **{name: fmean(row[name] for row in rows) for name in (*counts, *SCORES)},
+        "lowest": {name: min(row[name] for row in rows) for name in SCORES},
+        "highest": {name: max(row[name] for row in rows) for name in SCORES},
+    }
+
+
+def _published(policy: str, turn: int) -> cfos.Published | None:
+    """Find what the paper has of the kind: it drew at random or by cluster, and iterated only the latter."""
+    by_cluster = policy != "random"
+    at = {(False, 0): 1, (True, 0): 2, (False, 1): 3, (True, 1): 4, (True, 2): 5}.get((by_cluster, turn))
+    return None if at is None else cfos.METHODS[at]
+
+
+def _sizes(rows: Sequence[Row]) -> list[int]:
+    return sorted({row["tiles"] for row in rows if not row["proposals"]})
