@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -190,14 +191,22 @@ def open_queue(recipe: Recipe) -> None:
 def review(recipe: Recipe, port: int = 0) -> None:
     """Let a person accept and reject on a page, until Ctrl-C."""
     queue.notice(root(recipe))
-    reviewing.serve(root(recipe), queue=queue, port=port)
+    reviewing.serve(root(recipe), port=port)
 
 
 def draw_sheets(recipe: Recipe) -> None:
     """Draw what waits as contact sheets, to decide at a glance."""
     queue.notice(root(recipe))
-    for path in reviewing.sheets(root(recipe), queue=queue):
+    for path in reviewing.sheets(root(recipe)):
         say(str(path))
+
+
+def curve(recipe: Recipe, directory: Path, truth: Path | None = None, **plan: Any) -> None:
+    """Draw how good models are by how many tiles they learnt from; a slide's truth may play the person."""
+    from kerasseg.curve import Plan
+    from kerasseg.curve import curve as drawn
+
+    say(f"look at {drawn(recipe, Plan(**plan), root=root(recipe), truth=truth, directory=directory)}")
 
 
 def status(recipe: Recipe) -> None:

@@ -19,7 +19,7 @@ VERBS = ["run", "check", "inspect", "evaluate", "predict", "export", "report", "
 GROUPS = ["label", "data", "recipes"]
 STEPS = [
     f"label {step}"
-    for step in ("crop", "embed", "cluster", "look", "select", "propose", "open", "review", "status")
+    for step in ("crop", "embed", "cluster", "look", "select", "propose", "open", "review", "status", "curve")
 ]
 SYNTHESIZE = ["data synthesize", *(f"data synthesize {name}" for name in SYNTHESIZERS)]
 

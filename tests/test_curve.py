@@ -7,15 +7,11 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from kerasseg import curve as curves
 from kerasseg.errors import UserError
 from kerasseg.images import files
+from kerasseg.labelling import clusters, tiles
 from kerasseg.recipe import load
-
-clusters = pytest.importorskip("kerasseg.labelling.clusters")
-tiles = pytest.importorskip("kerasseg.labelling.tiles")
-pytest.importorskip("kerasseg.labelling.embed")
-pytest.importorskip("kerasseg.labelling.select")
-curves = pytest.importorskip("kerasseg.curve")
 
 RECIPE = """
 name: tiny

@@ -83,6 +83,7 @@ LIGHT = [
     "labelling.clusters",
     "labelling.embed",
     "labelling.select",
+    "labelling.truth",
 ]
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from kerasseg.cli.verbs import Overrides, RecipeFile, example, load_recipe, start_tensorflow
+from kerasseg.errors import UserError
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 
@@ -16,7 +17,7 @@ Runs = Annotated[Path, typer.Option(help="Where runs are kept.")]
 
 @app.callback()
 def label() -> None:
-    """Label a slide tile by tile: crop, embed, cluster, look, select, propose, open, review."""
+    """Label a slide tile by tile, step by step."""
 
 
 @app.command(**example("label crop recipes/cfos_curate.yaml label.slide=slides/brain.ome.tif"))
@@ -102,3 +103,30 @@ def status(recipe: RecipeFile, overrides: Overrides = None) -> None:
     from kerasseg import curate
 
     curate.status(load_recipe(recipe, overrides))
+
+
+@app.command(**example("label curve recipes/cfos_curate.yaml --truth truth.labels.ome.tif"))
+def curve(
+    recipe: RecipeFile,
+    overrides: Overrides = None,
+    truth: Annotated[Path | None, typer.Option(help="A slide of labels instead of persons.")] = None,
+    tiles: Annotated[str, typer.Option(help="Numbers of labelled tiles.")] = "0,5,30,80,150,250",
+    policies: Annotated[str, typer.Option(help="How tiles are drawn.")] = "random,balanced",
+    seeds: Annotated[int, typer.Option(help="How often, with other tiles and weights.")] = 3,
+    rounds: Annotated[int, typer.Option(help="Of proposals, by simulated review.")] = 2,
+    out: Annotated[Path, typer.Option(help="Gets the curve; it goes on there.")] = Path("curves"),
+) -> None:
+    """Score models by how many labelled tiles they learnt from."""
+    recipe = load_recipe(recipe, overrides)
+    numbers = tuple(_whole(number) for number in tiles.split(","))
+    start_tensorflow()
+    from kerasseg import curate
+
+    plan = {"tiles": numbers, "policies": tuple(policies.split(",")), "seeds": seeds, "rounds": rounds}
+    curate.curve(recipe, out / recipe.name, truth, **plan)
+
+
+def _whole(number: str) -> int:
+    if not number.strip().isdecimal():
+        raise UserError(f"--tiles {number!r}: expected whole numbers with commas, such as 0,5,30")
+    return int(number)

@@ -98,6 +98,10 @@ class SegmentAnything(Component):
     """Holes and islands of fewer pixels are taken away."""
 
 
+AnyEmbedding = one_of("embedding", Autoencoder, Efficientnet, Intensity)
+AnyProposer = one_of("proposer", ByModel, SegmentAnything)
+
+
 class Label(Section):
     """From a slide to tiles worth labelling, in the folder that `data.source: {queue: ...}` names."""
 
@@ -115,11 +119,11 @@ class Label(Section):
     """[y, x, height, width] that is cut into tiles; null is all of the slide."""
     test_region: Region | None = None
     """[y, x, height, width] whose tiles are for the test and never learnt from."""
-    embed: one_of("embedding", Autoencoder, Efficientnet, Intensity) = Autoencoder()
+    embed: AnyEmbedding = Autoencoder()
     """What tiles are compared by."""
     clusters: or_auto(Positive, "1 or more clusters") = 5
     """Groups of like tiles, by k-means; auto takes the number with the best silhouette."""
     select: Select = Select()
     """Which tiles are drawn."""
-    propose: one_of("proposer", ByModel, SegmentAnything) | None = ByModel()
+    propose: AnyProposer | None = ByModel()
     """What draws them first; null leaves them empty."""

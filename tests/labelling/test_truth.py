@@ -5,10 +5,8 @@ import pytest
 
 from kerasseg.errors import UserError
 from kerasseg.images import files
-
-clusters = pytest.importorskip("kerasseg.labelling.clusters")
-tiles = pytest.importorskip("kerasseg.labelling.tiles")
-true_samples = pytest.importorskip("kerasseg.labelling.truth").true_samples
+from kerasseg.labelling import clusters, tiles
+from kerasseg.labelling.truth import true_samples
 
 LABELS = np.arange(23 * 30, dtype=np.uint16).reshape(23, 30)  # every pixel its own object but the first
 

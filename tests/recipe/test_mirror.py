@@ -20,7 +20,7 @@ from kerasseg.prediction import merge, padding, symmetries
 from kerasseg.prediction.predict import predicted_bands
 from kerasseg.recipe import data as data_sections
 from kerasseg.recipe.instances import AnyInstances, Pairs
-from kerasseg.recipe.labelling import Label, SegmentAnything, Select
+from kerasseg.recipe.labelling import AnyEmbedding, Label, SegmentAnything, Select
 from kerasseg.recipe.losses import AnyLoss
 from kerasseg.recipe.models import AnyDiscriminator, AnyModel, Encoder, Initializer, Patchgan, Resnet, Unet
 from kerasseg.recipe.normalisations import AnyNormalisation
@@ -120,7 +120,7 @@ def test_sections_are_keyword_arguments(section, function, leave):
 
 
 def test_embeddings_take_what_their_sections_say():
-    sections = components(Label.model_fields["embed"].annotation)
+    sections = components(AnyEmbedding)
     assert set(sections) == set(EMBEDDINGS)
     for name, embedding in EMBEDDINGS.items():
         assert defaults_of(sections[name]) == parameters(embedding, ("pixels", "seed")), name

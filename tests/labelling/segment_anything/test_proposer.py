@@ -5,8 +5,6 @@ import pytest
 from discs import Discs, disc, picture
 
 from kerasseg.annotations.draw import draw_mask
-
-pytest.importorskip("kerasseg.labelling.propose")
 from kerasseg.labelling.segment_anything.proposer import proposer
 
 SIZE = (64, 96)
