@@ -58,6 +58,7 @@ LIGHT = [
     "metrics.instance",
     "metrics.coco",
     "metrics.objects",
+    "labelling.segment_anything",
     "prediction.distributed",
     "prediction.halo",
     "prediction.tiling",
