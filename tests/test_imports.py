@@ -63,6 +63,7 @@ LIGHT = [
     "metrics.coco",
     "metrics.objects",
     "labelling.tiles",
+    "labelling.segment_anything",
     "prediction.distributed",
     "prediction.halo",
     "prediction.tiling",

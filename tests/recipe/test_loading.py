@@ -167,7 +167,7 @@ def test_mistakes_in_transforms_are_told_with_all_others(write):
         ("data.source.coco.root=x", "to take another source, replace it whole"),
         ("loss.combo.alpha=.nan", "loss.combo.alpha: must be a finite number"),
         ("train.precision=flaot32", "did you mean 'float32'?"),
-        ("zzz=1", "zzz: unknown key; choose one of name, seed, data"),
+        ("zzz=1", "zzz: unknown key; choose one of name, seed, label, data"),
         ("data.patch.size=[1, 2, 3, 4]", "data.patch.size: must be one number of pixels, or [height, width]"),
         ("data.patch.size=[0, 5]", "data.patch.size: must be one number of pixels"),
         ("data.patch.size=true", "data.patch.size: must be one number of pixels"),

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 
 from kerasseg.errors import UserError
 from kerasseg.labelling.segment_anything import automatic_masks, tiled_masks
-from kerasseg.labelling.segment_anything.tiled import mask_iou
+from kerasseg.labelling.segment_anything.once import mask_iou
 
 SIZE = (80, 100)
 TILES = {"tile": 64, "overlap": 16, "points_per_side": 16}  # 2 x 3 tiles, which share 32 pixels or more
@@ -47,6 +47,21 @@ def test_records_are_in_pixels_of_the_image():
     assert one.size == SIZE
     assert one.crop_box == (32, 16, 64, 64)
     assert np.hypot(one.point_coords[0] - 80, one.point_coords[1] - 60) <= 6
+
+
+def test_an_object_that_no_tile_sees_whole_is_joined():
+    known = [(40, 50, 36), (6, 8, 4)]
+    assert masks(tiled(picture(SIZE, known))) == sorted(disc(SIZE, *each).tobytes() for each in known)
+
+
+def test_parts_are_joined_through_tiles_that_have_nothing_in_common():
+    image = np.zeros((48, 200, 1), np.uint8)
+    image[10:20, 5:195], image[25:35, 5:195] = 1, 2
+    lower, upper = sorted(tiled(image, tile=48, overlap=12), key=lambda one: one.box[1], reverse=True)
+    np.testing.assert_array_equal(upper.mask, image[..., 0] == 1)
+    np.testing.assert_array_equal(lower.mask, image[..., 0] == 2)
+    assert upper.area == upper.mask.sum() == 1900
+    assert upper.bbox == (5, 10, 189, 9)
 
 
 def test_of_an_object_found_twice_the_surer_stays():
