@@ -37,7 +37,7 @@ def test_of_equals_the_first_stays_and_the_threshold_itself_is_not_above_it():
 
 @given(
     st.lists(st.tuples(*4 * [st.integers(0, 20)], st.integers(0, 5)), min_size=1, max_size=12),
-    st.sampled_from([0.05, 0.35, 0.71]),
+    st.sampled_from([0.0513217, 0.3517321, 0.7131131]),  # no ratio of these areas, which would be rounded
 )
 def test_the_same_as_opencv(rows, threshold):
     numbers = np.array(rows)
