@@ -14,6 +14,10 @@ from kerasseg.data.sample import Sample
 from kerasseg.data.split import Split, audit
 from kerasseg.data.stream import Stream
 from kerasseg.errors import UserError
+from kerasseg.images.store import open_store
+from kerasseg.labelling import queue
+from kerasseg.labelling.queue import Entry
+from kerasseg.labelling.sliding import SlidingWindow
 from kerasseg.recipe import Recipe
 
 GIB = 1 << 30
@@ -57,6 +61,11 @@ def check(recipe: Recipe) -> None:
         With everything that would keep the run from starting.
     """
     told = recipe.data
+    if recipe.label:
+        say(_slide(recipe))
+        if not queue.labelled(_queued(told.source.root)):
+            say("no tile is labelled yet: a run prepares the labelling, and trains nothing")
+            return
     missing = _to_be_made(recipe)
     for root in missing:
         say(f"data: {root} is missing: a run would make SYNTHETIC images there", style="bold yellow")
@@ -65,6 +74,22 @@ def check(recipe: Recipe) -> None:
     parts = preparation.parts(recipe)
     for line in (*_data(parts), *_leaks(parts, told.split.group_by), *_needs(recipe, parts)):
         say(line)
+
+
+def _slide(recipe: Recipe) -> str:
+    """Say what the slide would be cut into."""
+    told = recipe.label
+    if not told.slide.exists() and recipe.data.if_missing == "synthesize":
+        return f"slide: {told.slide} is missing: a run would draw a SYNTHETIC one there"
+    with open_store(told.slide, told.axes) as store:
+        height, width = size = store.shape[:2]
+        window = SlidingWindow(size, told.tile, told.margin, told.padding, told.region, told.test_region)
+    cut = sum(map(len, window.rows))
+    return f"slide: {height} x {width} pixels, cut into {cut} tiles of {told.tile} x {told.tile}"
+
+
+def _queued(root: Path) -> list[Entry]:
+    return queue.read(root) if (root / "tiles.csv").is_file() else []
 
 
 def _to_be_made(recipe: Recipe) -> list[Path]:

@@ -9,6 +9,7 @@ from kerasseg import curate
 from kerasseg.annotations import labelme
 from kerasseg.annotations.shapes import Drawing
 from kerasseg.annotations.trace import trace_labels
+from kerasseg.check import check
 from kerasseg.data.synthesizers import SYNTHESIZERS
 from kerasseg.errors import UserError
 from kerasseg.images.store import open_store
@@ -102,6 +103,14 @@ def test_tiles_to_judge_by_are_of_their_region(slide, tmp_path):
     assert [sum(entry.part == part for entry in entries) for part in ("train", "test")] == [4, 3]
     where = {tile.name: tile.x for tile in tiles.read_tiles(curate.root(recipe))}
     assert all((where[entry.tile] >= 280) == (entry.part == "test") for entry in entries)
+
+
+def test_a_check_counts_the_tiles_before_any_is_labelled(recipe, capsys):
+    check(recipe)
+    said = capsys.readouterr().out
+    assert "320 x 448 pixels, cut into 48 tiles of 64 x 64" in said
+    assert "no tile is labelled yet" in said
+    assert not curate.root(recipe).exists()
 
 
 def test_a_recipe_that_labels_nothing_says_where_one_is():

@@ -64,6 +64,7 @@ LIGHT = [
     "metrics.objects",
     "labelling.tiles",
     "labelling.segment_anything",
+    "labelling.segment_anything.proposer",
     "prediction.distributed",
     "prediction.halo",
     "prediction.tiling",

@@ -8,6 +8,7 @@ are enlarged four times, cut to the image, and scaled back.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -72,16 +73,32 @@ class SegmentAnything:
         """Pixels along each side of what the encoder sees."""
         return self.backbone.image_encoder.input.shape[1]
 
+    @cached_property
+    def _encoder(self) -> keras.Model:
+        """From a square image to its embedding."""
+        encoder = self.backbone.image_encoder
+        return _compiled(encoder.inputs, encoder.output)
+
+    @cached_property
+    def _decoder(self) -> keras.Model:
+        """From an embedding and prompts to answers, as one model, which answers many times sooner."""
+        import keras
+
+        features = keras.Input(batch_shape=self.backbone.image_encoder.output.shape)
+        points, labels = keras.Input((2, 2)), keras.Input((2,))
+        prompts = self.backbone.prompt_encoder(points=points, labels=labels)
+        answers = self.backbone.mask_decoder(image_embeddings=features, **prompts)
+        return _compiled([features, points, labels], answers)
+
     def embed(self, image: np.ndarray) -> Embedding:
         """Look at an image of any type and size, grey or coloured."""
         batch = squared(rgb(image, self.normalise), self.side)[None]
-        return Embedding(self.backbone.image_encoder.predict_on_batch(batch), image.shape[:2])
+        return Embedding(self._encoder.predict_on_batch(batch), image.shape[:2])
 
     def masks(self, embedding: Embedding, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """See `Network.masks`; the logits are of a fourth of the encoder's `side`."""
         coordinates, labels = _prompts(points * _scale(embedding.size, self.side))
-        prompts = self.backbone.prompt_encoder(points=coordinates, labels=labels)
-        answers = self.backbone.mask_decoder(image_embeddings=embedding.features, **prompts)
+        answers = self._decoder.predict_on_batch([embedding.features, coordinates, labels])
         logits, predicted = (np.asarray(answers[name], np.float32) for name in ("masks", "iou_pred"))
         return logits[:, ANSWERS], predicted[:, ANSWERS]
 
@@ -159,6 +176,15 @@ def _prompts(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     nowhere = np.zeros_like(points)
     labels = np.tile(np.array([FOREGROUND, NO_POINT], np.float32), (len(points), 1))
     return np.stack([points, nowhere], axis=1).astype(np.float32), labels
+
+
+def _compiled(inputs: list[keras.KerasTensor], outputs: Any) -> keras.Model:
+    """Make a model that answers as a graph, without XLA, which on a CPU takes longer."""
+    import keras
+
+    model = keras.Model(inputs, outputs)
+    model.compile(jit_compile=False)
+    return model
 
 
 def _imported() -> ModuleType:
