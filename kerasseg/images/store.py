@@ -105,6 +105,10 @@ class Store:
         except tiff.DAMAGES as error:
             raise UserError(self._unreadable(inside, error)) from error
 
+    def __getitem__(self, region: Region) -> np.ndarray:
+        """Slice the image as an array is sliced, by one slice for each axis in space: see :meth:`read`."""
+        return self.read(region)
+
     def bands(self) -> Iterator[Region]:
         """Cut the image into bands of whole rows, top to bottom, that suit how it is stored.
 

@@ -18,7 +18,6 @@ from kerasseg.console import say, track
 from kerasseg.errors import UserError
 from kerasseg.images import files
 from kerasseg.images.files import write_atomically
-from kerasseg.images.store import Region as Part
 from kerasseg.images.store import Store, open_store
 from kerasseg.labelling.slide import TILES, begin, described, finish, is_finished, read_window
 from kerasseg.labelling.sliding import Region, SlidingWindow
@@ -178,27 +177,13 @@ def recombine(root: Path) -> Iterator[tuple[slice, np.ndarray]]:
         yield row[0].core[0], window.together(row, (read_tile(root, window.name(each)) for each in row))
 
 
-@dataclass(frozen=True)
-class _Pixels:
-    """A store that is sliced like an array."""
-
-    store: Store
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.store.shape
-
-    def __getitem__(self, region: Part) -> np.ndarray:
-        return self.store.read(region)
-
-
 def _cut(store: Store, window: SlidingWindow, folder: Path) -> Iterator[SlideTile]:
     """Write the tiles that are not there, and describe all."""
     there = {path.name for path in folder.iterdir()}
     suffix = ".png" if store.dtype != np.float32 and store.shape[-1] in (1, 3) else ".tif"
     with ThreadPoolExecutor() as threads:
         for row in track(window.rows, f"{store.path.name}: cutting rows of tiles"):
-            tiles = window.cut(_Pixels(store), row)
+            tiles = window.cut(store, row)
             paths = [folder / f"{window.name(each)}{suffix}" for each in row]
             missing = [pair for pair in zip(paths, tiles, strict=True) if pair[0].name not in there]
             _check_unit_range(store, tiles)

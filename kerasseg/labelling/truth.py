@@ -12,7 +12,7 @@ import numpy as np
 from kerasseg.annotations.masks import as_labels, as_mask
 from kerasseg.data.sample import Annotation, Sample
 from kerasseg.errors import UserError
-from kerasseg.images.store import Region, Store, open_store
+from kerasseg.images.store import open_store
 from kerasseg.labelling import clusters
 from kerasseg.labelling.slide import read_window
 from kerasseg.labelling.sliding import SlidingWindow
@@ -44,7 +44,7 @@ class Truth:
         starts = (at - self.window.margin for at in (y, x))
         region = tuple(slice(start, start + self.window.tile) for start in starts)
         with open_store(self.path, values=True) as store:
-            values = cut(_Pixels(store), region, self.window.padding)[..., 0]
+            values = cut(store, region, self.window.padding)[..., 0]
         if len(self.classes) > 1:
             return Annotation(as_mask(values, self.classes, self.path))
         labels = as_labels(values, self.path)
@@ -94,17 +94,3 @@ def _check_size(truth: Path, slide: tuple[int, int]) -> None:
             f"{truth}: it is {' x '.join(map(str, shape))} (height, width, channels), and the slide is "
             f"{slide[0]} x {slide[1]}; expected one number a pixel of this slide"
         )
-
-
-@dataclass(frozen=True)
-class _Pixels:
-    """A store that is sliced like an array."""
-
-    store: Store
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.store.shape
-
-    def __getitem__(self, region: Region) -> np.ndarray:
-        return self.store.read(region)
