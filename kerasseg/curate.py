@@ -21,6 +21,7 @@ from kerasseg.labelling import clusters, queue, tiles
 from kerasseg.labelling import review as reviewing
 from kerasseg.labelling.embed import embed as embed_tiles
 from kerasseg.labelling.embed import read_codes
+from kerasseg.labelling.layout import layout
 from kerasseg.labelling.opening import open_labelme
 from kerasseg.labelling.propose import by_model, unproposed
 from kerasseg.labelling.propose import propose as propose_tiles
@@ -116,7 +117,11 @@ def look(recipe: Recipe) -> None:
     """Draw the page of the clusters."""
     from kerasseg.report import clusters as page
 
-    say(f"look at {page.write(root(recipe), seed=recipe.seed, layout=clusters.layout)}")
+    folder, seed = root(recipe), recipe.seed
+    cut = tiles.read_tiles(folder)
+    count = len(clusters.read(folder, [tile.name for tile in cut]).sizes())
+    apart = clusters.silhouettes(read_codes(folder, cut), [count], seed=seed).get(count)
+    say(f"look at {page.write(folder, seed=seed, layout=layout, silhouette=apart)}")
 
 
 def select(recipe: Recipe) -> None:

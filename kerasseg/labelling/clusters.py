@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,15 +17,13 @@ import numpy as np
 from kerasseg.console import say, track
 from kerasseg.errors import UserError
 from kerasseg.images.files import write_atomically
+from kerasseg.labelling.codes import distinct, drawn, flat, one_thread, principal
 
 NAME = "clusters.csv"
 HEADER = ["name", "cluster", "distance"]
 
 STARTS = 10  # of k-means, of which the best is kept
 MOST_CLUSTERS = 10  # that "auto" tries
-MOST_COMPARED = 2000  # tiles that silhouettes and t-SNE look at: both grow with the square
-COMPONENTS = 50  # of codes, that t-SNE, silhouettes and the starts of k-means look at
-PERPLEXITY = 30
 
 
 @dataclass(frozen=True)
@@ -82,13 +79,13 @@ def cluster(codes: np.ndarray, clusters: int | str, *, intensity: np.ndarray, se
     Journal of Computational and Applied Mathematics 20, 1987, DOI 10.1016/0377-0427(87)90125-7.
     """
     _check(clusters, len(codes))
-    codes = _flat(codes)
-    distinct = _distinct(codes)
-    with _one_thread():
-        wanted = _by_silhouette(codes, distinct, seed) if clusters == "auto" else clusters
-        if wanted > distinct:
-            say(f"{len(codes)} tiles have {distinct} different codes: no more clusters than that", "yellow")
-        started = _k_means(_principal(codes, seed), min(wanted, distinct), seed)
+    codes = flat(codes)
+    different = distinct(codes)
+    with one_thread():
+        wanted = _by_silhouette(codes, different, seed) if clusters == "auto" else clusters
+        if wanted > different:
+            say(f"{len(codes)} tiles have {different} different codes: no more clusters than that", "yellow")
+        started = _k_means(principal(codes, seed), min(wanted, different), seed)
         found = _refined(codes, started)
     return _darkest_first(found, np.asarray(intensity))
 
@@ -101,7 +98,7 @@ def silhouettes(codes: np.ndarray, counts: Sequence[int], *, seed: int) -> dict[
     codes : numpy.ndarray, shape (N, ...), float32
         Of which 2,000 are looked at, drawn by `seed`, by their 50 principal components.
     counts : sequence of int
-        Numbers of clusters, from 2; those that are not less than the number of codes are left out.
+        Numbers of clusters; one alone, and those that are not less than the number of codes, are left out.
     seed : int
 
     Returns
@@ -111,51 +108,15 @@ def silhouettes(codes: np.ndarray, counts: Sequence[int], *, seed: int) -> dict[
     """
     from sklearn.metrics import silhouette_score
 
-    codes = _flat(codes)
-    codes = _principal(codes[_drawn(len(codes), seed)], seed)
-    most = min(_distinct(codes), len(codes) - 1)
-    counts = [count for count in counts if count <= most]
-    with _one_thread():
+    codes = flat(codes)
+    codes = principal(codes[drawn(len(codes), seed)], seed)
+    most = min(distinct(codes), len(codes) - 1)
+    counts = [count for count in counts if 2 <= count <= most]
+    with one_thread():
         return {
             count: float(silhouette_score(codes, _k_means(codes, count, seed)))
             for count in track(counts, "numbers of clusters")
         }
-
-
-def layout(codes: np.ndarray, seed: int) -> np.ndarray:
-    """Lay tiles out in the plane by t-SNE, those together whose codes are alike.
-
-    Parameters
-    ----------
-    codes : numpy.ndarray, shape (N, ...), float32
-        Brought to their 50 principal components first.
-    seed : int
-        Also draws the 2,000 tiles that are laid out where there are more.
-
-    Returns
-    -------
-    numpy.ndarray, shape (N, 2), float32
-        Not a number for tiles that were not drawn; all zero where all codes are one.
-
-    References
-    ----------
-    van der Maaten and Hinton, JMLR 9, 2008.
-    """
-    from sklearn.manifold import TSNE
-
-    codes, places = _flat(codes), np.full((len(codes), 2), np.nan, np.float32)
-    drawn = _drawn(len(codes), seed)
-    seen = codes[drawn]
-    if _distinct(seen) == 1:
-        places[drawn] = 0
-        return places
-    seen = _principal(seen, seed)
-    start = np.pad(seen, ((0, 0), (0, 1)))[:, :2] / seen[:, 0].std() * 1e-4  # scikit-learn's, for any width
-    perplexity = min(PERPLEXITY, (len(seen) - 1) / 3)
-    say(f"t-SNE of {len(seen)} tiles")
-    with _one_thread():
-        places[drawn] = TSNE(init=start, perplexity=perplexity, random_state=seed).fit_transform(seen)
-    return places
 
 
 def write(root: Path, names: Sequence[str], found: Clusters) -> None:
@@ -216,20 +177,6 @@ def _mistake(row: list[str]) -> str | None:
     return None if good else f"the distance is {row[2]!r}; expected a number from 0"
 
 
-def _flat(codes: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(codes.reshape(len(codes), -1), np.float32)
-
-
-def _distinct(codes: np.ndarray) -> int:
-    return len({code.tobytes() for code in codes})
-
-
-def _drawn(count: int, seed: int) -> np.ndarray:
-    if count <= MOST_COMPARED:
-        return np.arange(count)
-    return np.sort(np.random.default_rng(seed).choice(count, MOST_COMPARED, replace=False))
-
-
 def _check(clusters: int | str, tiles: int) -> None:
     if isinstance(clusters, str) and clusters != "auto":
         raise UserError(f"clusters is {clusters!r}; expected a number from 1, or auto")
@@ -242,29 +189,14 @@ def _check(clusters: int | str, tiles: int) -> None:
         )
 
 
-def _by_silhouette(codes: np.ndarray, distinct: int, seed: int) -> int:
+def _by_silhouette(codes: np.ndarray, most: int, seed: int) -> int:
     scores = silhouettes(codes, range(2, MOST_CLUSTERS + 1), seed=seed)
     if not scores:
-        return distinct
+        return most
     best = max(scores, key=scores.get)
     told = ", ".join(f"{score:.3f} of {count}" for count, score in scores.items())
     say(f"{best} clusters, by the largest silhouette: {told}")
     return best
-
-
-def _principal(codes: np.ndarray, seed: int) -> np.ndarray:
-    from sklearn.decomposition import PCA
-
-    if codes.shape[1] <= COMPONENTS:
-        return codes
-    return PCA(min(COMPONENTS, len(codes)), random_state=seed).fit_transform(codes)
-
-
-def _one_thread() -> AbstractContextManager:
-    """Add in one order, so that the same comes out each time; threads that wait for busy cores cost more."""
-    from threadpoolctl import threadpool_limits
-
-    return threadpool_limits(1)
 
 
 def _k_means(codes: np.ndarray, clusters: int, seed: int) -> np.ndarray:

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from kerasseg.errors import UserError
-from kerasseg.labelling import clusters
-from kerasseg.labelling.clusters import Clusters, cluster, layout, read, silhouettes, write
+from kerasseg.labelling.clusters import Clusters, cluster, read, silhouettes, write
 
 
 def blobs(sizes, filters=2, spread=0.1, seed=0):
@@ -92,27 +91,8 @@ def test_what_cannot_be_clustered_is_said():
         cluster(codes[:0], "auto", intensity=np.zeros(0), seed=0)
 
 
-def test_tiles_that_are_alike_lie_together_in_the_plane():
-    sizes = (20, 20)
-    codes = blobs(sizes, filters=60)
-    places = layout(codes, seed=0)
-    assert (places.shape, places.dtype) == ((40, 2), np.float32)
-    first, second = places[:20], places[20:]
-    apart = np.linalg.norm(first.mean(axis=0) - second.mean(axis=0))
-    assert apart > 2 * max(np.ptp(first, axis=0).max() / 2, np.ptp(second, axis=0).max() / 2)
-    np.testing.assert_array_equal(layout(codes, seed=0), places)
-
-
-def test_only_so_many_tiles_are_laid_out(monkeypatch):
-    monkeypatch.setattr(clusters, "MOST_COMPARED", 12)
-    places = layout(blobs((20, 10)), seed=0)
-    assert np.isfinite(places).all(axis=1).sum() == 12
-    assert np.isnan(places).all(axis=1).sum() == 18
-
-
-@pytest.mark.parametrize("codes", [[[1], [1], [1]], [[3]], [[1], [2]], [[1], [1], [1], [2], [5]]])
-def test_few_or_equal_tiles_have_places_too(codes):
-    assert np.isfinite(layout(np.float32(codes), seed=0)).all()
+def test_one_cluster_has_no_silhouette():
+    assert silhouettes(blobs((3, 3)), [1], seed=0) == {}
 
 
 NAMES = ["000-000", "000-001", "001-000"]
