@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 MANY = 50  # choices, of which a message lists only the nearest
@@ -21,6 +22,36 @@ class UserError(Exception):
     def __init__(self, *messages: str) -> None:
         super().__init__("\n".join(messages))
         self.messages = messages
+
+
+class Mistakes:
+    """Messages of all that is wrong, raised together."""
+
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+
+    def add(self, message: str) -> None:
+        """Note one mistake."""
+        self.messages.append(message)
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """Note a mistake that ends the block, and go on after it."""
+        try:
+            yield
+        except UserError as error:
+            self.messages += error.messages
+
+    def check(self) -> None:
+        """Raise all that was noted.
+
+        Raises
+        ------
+        UserError
+            If there is anything.
+        """
+        if self.messages:
+            raise UserError(*self.messages)
 
 
 class Fallback(UserWarning):

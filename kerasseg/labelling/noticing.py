@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from kerasseg.console import say, track
-from kerasseg.data.sources.listing import Mistakes
+from kerasseg.errors import Mistakes
 from kerasseg.labelling import folder, marked, states, table
 from kerasseg.labelling.marked import Mark, Marked
 from kerasseg.labelling.queuefile import change, read

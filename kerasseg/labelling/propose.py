@@ -13,8 +13,7 @@ from kerasseg import postprocess
 from kerasseg.annotations.shapes import Drawing, Shape
 from kerasseg.annotations.trace import trace_labels
 from kerasseg.console import say, track
-from kerasseg.data.sources.listing import Mistakes
-from kerasseg.errors import UserError
+from kerasseg.errors import Mistakes, UserError
 from kerasseg.images import files
 from kerasseg.labelling import folder, marked, states, view
 from kerasseg.labelling.marked import Marked

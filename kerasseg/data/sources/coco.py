@@ -6,8 +6,9 @@ from pathlib import Path
 
 from kerasseg.annotations import coco as coco_files
 from kerasseg.data.sample import Sample
-from kerasseg.data.sources.listing import Mistakes, existing, some
+from kerasseg.data.sources.listing import existing, some
 from kerasseg.data.sources.shapes import drawn_sample
+from kerasseg.errors import Mistakes
 from kerasseg.images import files
 
 

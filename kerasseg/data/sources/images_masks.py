@@ -8,7 +8,8 @@ from pathlib import Path
 
 from kerasseg.annotations import masks as mask_files
 from kerasseg.data.sample import Annotation, Sample
-from kerasseg.data.sources.listing import Mistakes, annotated_size, existing, folder_of, pairs, some
+from kerasseg.data.sources.listing import annotated_size, existing, folder_of, pairs, some
+from kerasseg.errors import Mistakes
 
 
 def images_masks(

@@ -11,7 +11,6 @@ import numpy as np
 from kerasseg.annotations import masks
 from kerasseg.data.sample import Annotation, Sample
 from kerasseg.data.sources.listing import (
-    Mistakes,
     annotated_size,
     check_size,
     existing,
@@ -20,7 +19,7 @@ from kerasseg.data.sources.listing import (
     one_class,
     some,
 )
-from kerasseg.errors import UserError
+from kerasseg.errors import Mistakes, UserError
 from kerasseg.images import files
 
 EXPECTED = "ID/images/ID.png with ID/masks/*.png, or a label image beside each image"

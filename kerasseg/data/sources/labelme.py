@@ -9,9 +9,9 @@ from kerasseg.annotations import labelme as labelme_files
 from kerasseg.annotations.formats import image_beside
 from kerasseg.annotations.shapes import Drawing
 from kerasseg.data.sample import Sample
-from kerasseg.data.sources.listing import Mistakes, existing, some
+from kerasseg.data.sources.listing import existing, some
 from kerasseg.data.sources.shapes import drawn_sample
-from kerasseg.errors import UserError
+from kerasseg.errors import Mistakes, UserError
 from kerasseg.images import files
 from kerasseg.images.embedded import Embedded
 

@@ -2,47 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from kerasseg.data.sample import MissingData, Sample
-from kerasseg.errors import UserError
+from kerasseg.errors import Mistakes, UserError
 from kerasseg.images import files
 from kerasseg.images.embedded import Embedded
 from kerasseg.images.volume import Volume
 
 Find = Callable[[Path], list[Path]]
-
-
-class Mistakes:
-    """Messages of all that is wrong, raised together."""
-
-    def __init__(self) -> None:
-        self.messages: list[str] = []
-
-    def add(self, message: str) -> None:
-        """Note one mistake."""
-        self.messages.append(message)
-
-    @contextmanager
-    def noted(self) -> Iterator[None]:
-        """Note a mistake that ends the block, and go on after it."""
-        try:
-            yield
-        except UserError as error:
-            self.messages += error.messages
-
-    def check(self) -> None:
-        """Raise all that was noted.
-
-        Raises
-        ------
-        UserError
-            If there is anything.
-        """
-        if self.messages:
-            raise UserError(*self.messages)
 
 
 def existing(root: Path) -> Path:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from kerasseg.annotations import labelme as labelme_files
 from kerasseg.data.sample import Sample
-from kerasseg.data.sources.listing import Mistakes, existing
+from kerasseg.data.sources.listing import existing
 from kerasseg.data.sources.shapes import drawn_sample
-from kerasseg.errors import UserError
+from kerasseg.errors import Mistakes, UserError
 from kerasseg.labelling import folder
 from kerasseg.labelling import queue as review
 from kerasseg.labelling.table import Entry

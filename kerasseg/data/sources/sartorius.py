@@ -13,7 +13,6 @@ from kerasseg.annotations import rle
 from kerasseg.annotations.kaggle import COLUMNS
 from kerasseg.data.sample import Annotation, Sample
 from kerasseg.data.sources.listing import (
-    Mistakes,
     check_size,
     existing,
     folder_of,
@@ -21,7 +20,7 @@ from kerasseg.data.sources.listing import (
     one_class,
     some,
 )
-from kerasseg.errors import UserError
+from kerasseg.errors import Mistakes, UserError
 from kerasseg.images import files
 
 LONGEST = 1 << 24  # characters of one annotation; csv stops at 131,072 unless told

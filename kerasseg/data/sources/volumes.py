@@ -11,7 +11,6 @@ import numpy as np
 from kerasseg.annotations.masks import as_labels, as_mask
 from kerasseg.data.sample import Annotation, Sample
 from kerasseg.data.sources.listing import (
-    Mistakes,
     by_stem,
     check_size,
     existing,
@@ -20,7 +19,7 @@ from kerasseg.data.sources.listing import (
     some,
     stem,
 )
-from kerasseg.errors import UserError, unknown
+from kerasseg.errors import Mistakes, UserError, unknown
 from kerasseg.images import files, hdf5
 from kerasseg.images.header import Header
 from kerasseg.images.omezarr import is_zarr
