@@ -12,12 +12,13 @@ from kerasseg.answering import Model, predictor
 from kerasseg.console import say
 from kerasseg.errors import UserError
 from kerasseg.images import files, hdf5
+from kerasseg.images.identity import facts
 from kerasseg.postprocess import streaming
 from kerasseg.prediction import halo
 from kerasseg.recipe import amended
 from kerasseg.recipe.instances import AnyInstances
 from kerasseg.recipe.recipe import Evaluate
-from kerasseg.segmentation import Wanted, facts, is_done, segment
+from kerasseg.segmentation import Wanted, is_done, segment
 
 STORES = (".zarr", *hdf5.SUFFIXES)  # files and folders that are one image, of any size
 

@@ -26,7 +26,7 @@ from kerasseg.console import track
 from kerasseg.errors import UserError, unknown
 from kerasseg.images import ondisk
 from kerasseg.images.blocks import cuts
-from kerasseg.images.hdf5 import parted
+from kerasseg.images.identity import facts
 from kerasseg.images.omezarr import is_zarr
 from kerasseg.images.ondisk import Channel, OnDisk
 from kerasseg.images.store import Store, open_store
@@ -181,22 +181,6 @@ def is_done(result: Path, asked: Mapping[str, Any]) -> bool:
         return False
     shutil.rmtree(_begun(result), ignore_errors=True)  # what a kill kept from being cleared away
     return True
-
-
-def facts(image: Path) -> dict[str, Any]:
-    """Say what an image is recognised by: where it lies, how long its file is, when it was changed.
-
-    Of a folder of planes it is how long they are together, and when the last of them was changed.
-    """
-    file, _ = parted(image)
-    parts = [file, *file.iterdir()] if file.is_dir() and not is_zarr(file) else [file]
-    states = [part.stat() for part in parts]
-    changed = max(state.st_mtime_ns for state in states)
-    return {
-        "path": str(image.resolve()),
-        "bytes": sum(state.st_size for state in states),
-        "changed": changed,
-    }
 
 
 def _begun(result: Path) -> Path:

@@ -12,10 +12,11 @@ from kerasseg.annotations.draw import draw_mask
 from kerasseg.annotations.formats import READERS, Options
 from kerasseg.errors import UserError
 from kerasseg.images import files
+from kerasseg.images.identity import facts
 from kerasseg.images.normalise import Dtype
 from kerasseg.images.store import open_store
 from kerasseg.prediction.predictor import Predictor
-from kerasseg.segmentation import Wanted, _classes_of, facts, is_done, segment
+from kerasseg.segmentation import Wanted, _classes_of, is_done, segment
 
 needs_zarr = pytest.mark.skipif(find_spec("zarr") is None, reason="zarr is not installed")
 ASKED = {"model": {"sha256": "ab"}}
@@ -231,13 +232,3 @@ def test_what_has_no_channels_is_refused_for_classes_that_need_them(what, to):
         UserError, match=r"do not exclude each other: golgi, nuclei; choose --to tiff or zarr"
     ):
         of_two(what, to)
-
-
-def test_a_folder_of_planes_is_known_by_its_files(tmp_path):
-    folder = tmp_path / "planes"
-    for at in range(3):
-        files.write(folder / f"{at}.png", np.full((4, 5), at, np.uint8))
-    before = facts(folder)
-    assert before["bytes"] > sum(path.stat().st_size for path in folder.iterdir()) - 1
-    files.write(folder / "1.png", np.eye(4, 5, dtype=np.uint8))
-    assert facts(folder) != before

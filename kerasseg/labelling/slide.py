@@ -21,9 +21,9 @@ from kerasseg.console import track
 from kerasseg.errors import UserError, changes
 from kerasseg.images.files import write_atomically
 from kerasseg.images.hdf5 import parted
+from kerasseg.images.identity import facts
 from kerasseg.images.store import Store
 from kerasseg.labelling.sliding import SlidingWindow
-from kerasseg.segmentation import facts
 
 SLIDE, BEGUN, TILES = "slide.json", ".crop.json", "tiles"
 OF_TILES = ("tiles.csv", "encoder.keras", "codes.npy", "clusters.csv", "clusters.html")
