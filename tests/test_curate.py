@@ -72,7 +72,8 @@ def test_the_loop_goes_round(recipe, slide, tmp_path, capsys):
         draw(recipe, slide, entry.tile)
         queue.decide(root, entry.tile, "accepted", "eva")
     curate.turn(recipe, directory=tmp_path / "runs")
-    assert (tmp_path / "runs" / "cfos_curate" / "1" / "report.html").exists()
+    report = (tmp_path / "runs" / "cfos_curate" / "1" / "report.html").read_text(encoding="utf-8")
+    assert "SYNTHETIC data" in report
     second = queue.waiting(queue.read(root))
     assert len(second) == 12
     assert {(entry.state, entry.round, entry.proposer) for entry in second} == {("proposed", 2, "model")}

@@ -17,6 +17,15 @@ def is_synthetic(root: Path) -> bool:
     return (Path(root) / MARKER).is_file()
 
 
+def inherit(source: Path, root: Path) -> None:
+    """Mark what was made from the data at `source` as they are marked, or take its mark away."""
+    mark = Path(root) / MARKER
+    if is_synthetic(source):
+        mark.write_bytes((Path(source) / MARKER).read_bytes())
+    else:
+        mark.unlink(missing_ok=True)
+
+
 @contextmanager
 def synthetic_folder(root: Path, said: str) -> Iterator[Path]:
     """Yield a folder to fill; it becomes `root`, marked, when all went well, and vanishes otherwise.

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from kerasseg.console import say, track
+from kerasseg.data.origin import inherit
 from kerasseg.errors import UserError
 from kerasseg.images import files
 from kerasseg.images.files import write_atomically
@@ -102,6 +103,7 @@ def crop(
         if is_finished(root, asked) and _are_there(root):
             return read_tiles(root)
         begin(root, asked)
+        inherit(slide.parent, root)
         tiles = list(_cut(store, window, root / TILES))
     _write_table(root / TABLE, tiles)
     finish(root, asked)

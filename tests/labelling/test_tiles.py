@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from kerasseg.data.origin import is_synthetic
 from kerasseg.errors import UserError
 from kerasseg.images import files
 from kerasseg.images.store import Store
@@ -210,6 +211,15 @@ def test_a_zarr_is_known_by_all_that_is_in_it(tmp_path):
     write_zarr(slide, Result(NOISE[::-1, :, 0], "YX", (None, None), "area"))
     with pytest.raises(UserError, match=r"slide\.digest"):
         crop(slide, root, **SMALL)
+
+
+def test_tiles_of_a_synthetic_slide_are_marked_as_it_is(slide, tmp_path):
+    (tmp_path / "SYNTHETIC").write_text("drawn\n")
+    crop(slide, tmp_path / "root", **SMALL)
+    assert is_synthetic(tmp_path / "root")
+    (tmp_path / "SYNTHETIC").unlink()
+    crop(slide, tmp_path / "root", tile=20)
+    assert not is_synthetic(tmp_path / "root")
 
 
 def test_a_row_of_tiles_is_read_at_a_time(slide, tmp_path, monkeypatch):
