@@ -51,7 +51,7 @@ def judged(finished):
 def answer(finished, sample):
     """Ask a run's model as a program would that knows its folder alone."""
     model = answering.local(finished.path)
-    with answering.predictor(model, WHOLE | {"multiple_of": model.metadata.stride}, None, None) as local:
+    with answering.predictor(model, WHOLE | {"multiple_of": model.metadata.stride}, None) as local:
         return local(sample.read(), sample.name)
 
 
