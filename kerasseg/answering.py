@@ -16,7 +16,7 @@ from kerasseg import run as story
 from kerasseg.errors import UserError
 from kerasseg.models import receptive_field
 from kerasseg.prediction import engines
-from kerasseg.prediction.forward import Forward
+from kerasseg.prediction.compiling import Forward
 from kerasseg.prediction.predictor import Predictor
 from kerasseg.recipe.instances import AnyInstances, Components
 from kerasseg.recipe.recipe import Predict

@@ -14,9 +14,9 @@ from kerasseg.data.sample import Sample
 from kerasseg.data.split import Split, audit
 from kerasseg.data.stream import Stream
 from kerasseg.errors import UserError
-from kerasseg.images.store import open_store
-from kerasseg.labelling import queue
-from kerasseg.labelling.queue import Entry
+from kerasseg.images.stores.store import open_store
+from kerasseg.labelling.queue import queue
+from kerasseg.labelling.queue.queue import Entry
 from kerasseg.labelling.sliding import SlidingWindow
 from kerasseg.recipe import Recipe
 

@@ -17,14 +17,16 @@ from kerasseg import preparation, rundirectory
 from kerasseg.console import say
 from kerasseg.data.synthesizers import SYNTHESIZERS
 from kerasseg.errors import UserError
-from kerasseg.labelling import clusters, queue, tiles
-from kerasseg.labelling import review as reviewing
-from kerasseg.labelling.embed import embed as embed_tiles
-from kerasseg.labelling.embed import read_codes
-from kerasseg.labelling.layout import layout
+from kerasseg.labelling import tiles
+from kerasseg.labelling.clustering import clusters
+from kerasseg.labelling.clustering.layout import layout
+from kerasseg.labelling.embedding.embed import embed as embed_tiles
+from kerasseg.labelling.embedding.embed import read_codes
 from kerasseg.labelling.opening import open_labelme
 from kerasseg.labelling.propose import by_model, unproposed
 from kerasseg.labelling.propose import propose as propose_tiles
+from kerasseg.labelling.queue import queue
+from kerasseg.labelling.reviewing import review as reviewing
 from kerasseg.labelling.select import select as select_tiles
 from kerasseg.recipe import Recipe
 from kerasseg.recipe.labelling import Label

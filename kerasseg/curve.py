@@ -31,7 +31,7 @@ from kerasseg.data.sample import Annotation, Sample
 from kerasseg.data.sources import SOURCES
 from kerasseg.errors import UserError, changes
 from kerasseg.images.files import write_atomically
-from kerasseg.labelling.embed import read_codes
+from kerasseg.labelling.embedding.embed import read_codes
 from kerasseg.labelling.points import Point, Points
 from kerasseg.labelling.reviewer import LEAST_IOU, review
 from kerasseg.labelling.select import select

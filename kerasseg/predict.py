@@ -11,8 +11,9 @@ from typing import Any
 from kerasseg.answering import Model, predictor
 from kerasseg.console import say
 from kerasseg.errors import UserError
-from kerasseg.images import files, hdf5
-from kerasseg.images.identity import facts
+from kerasseg.images import files
+from kerasseg.images.stores import hdf5
+from kerasseg.images.stores.identity import facts
 from kerasseg.postprocess import streaming
 from kerasseg.prediction import halo
 from kerasseg.recipe import amended

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from kerasseg.annotations.masks import read_labels, write_mask
-from kerasseg.images.store import open_store
-from kerasseg.images.writing import Result
-from kerasseg.images.writing_tiff import write_tiff
+from kerasseg.images.stores.store import open_store
+from kerasseg.images.writing.result import Result
+from kerasseg.images.writing.tiff import write_tiff
 
 PICTURE, STACK = ".mask.png", ".mask.tif"
 

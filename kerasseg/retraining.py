@@ -22,7 +22,7 @@ from kerasseg.errors import UserError
 from kerasseg.metrics import pixel
 from kerasseg.metrics.pixel import Counts
 from kerasseg.models import receptive_field
-from kerasseg.prediction.forward import compiled
+from kerasseg.prediction.compiling import compiled
 from kerasseg.recipe import Recipe
 from kerasseg.run import build, predictor
 from kerasseg.training.loop import train

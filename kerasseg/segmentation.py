@@ -25,14 +25,14 @@ from kerasseg.annotations.objects import write_objects
 from kerasseg.console import track
 from kerasseg.errors import UserError, unknown
 from kerasseg.images import ondisk
-from kerasseg.images.blocks import cuts
-from kerasseg.images.identity import facts
-from kerasseg.images.omezarr import is_zarr
 from kerasseg.images.ondisk import Channel, OnDisk
-from kerasseg.images.store import Store, open_store
-from kerasseg.images.writing import Result
-from kerasseg.images.writing_tiff import write_tiff
-from kerasseg.images.writing_zarr import write_zarr
+from kerasseg.images.stores.blocks import cuts
+from kerasseg.images.stores.identity import facts
+from kerasseg.images.stores.omezarr import is_zarr
+from kerasseg.images.stores.store import Store, open_store
+from kerasseg.images.writing.result import Result
+from kerasseg.images.writing.tiff import write_tiff
+from kerasseg.images.writing.zarr import write_zarr
 from kerasseg.postprocess import streaming
 from kerasseg.prediction import record
 from kerasseg.prediction.ledger import Ledger, is_begun, open_ledger
@@ -129,7 +129,7 @@ def segment(
     Parameters
     ----------
     image : Path
-        What `kerasseg.images.store.open_store` opens.
+        What `kerasseg.images.stores.store.open_store` opens.
     result : Path
         The file to appear.
     predictor : Predictor
@@ -137,7 +137,7 @@ def segment(
     asked : mapping
         What identifies the model and its settings, of JSON's types; the image's own facts are added.
     axes, fill_missing
-        See `kerasseg.images.store.open_store`.
+        See `kerasseg.images.stores.store.open_store`.
     force : bool
         Whether to start over where something was begun otherwise.
 

@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 
 from kerasseg import segmentation
-from kerasseg.images import ondisk, writing_tiff
+from kerasseg.images import ondisk
 from kerasseg.images.normalise import Dtype
+from kerasseg.images.writing import tiff as writing_tiff
 from kerasseg.prediction import ledger
 from kerasseg.prediction.predictor import Predictor
 from kerasseg.segmentation import Wanted, segment

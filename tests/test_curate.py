@@ -12,8 +12,9 @@ from kerasseg.annotations.trace import trace_labels
 from kerasseg.check import check
 from kerasseg.data.synthesizers import SYNTHESIZERS
 from kerasseg.errors import UserError
-from kerasseg.images.store import open_store
-from kerasseg.labelling import queue, tiles
+from kerasseg.images.stores.store import open_store
+from kerasseg.labelling import tiles
+from kerasseg.labelling.queue import queue
 from kerasseg.recipe import load
 
 SMALL = [

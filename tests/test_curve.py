@@ -10,7 +10,8 @@ from scipy import ndimage
 from kerasseg import curve as curves
 from kerasseg.errors import UserError
 from kerasseg.images import files
-from kerasseg.labelling import clusters, tiles
+from kerasseg.labelling import tiles
+from kerasseg.labelling.clustering import clusters
 from kerasseg.recipe import load
 
 RECIPE = """

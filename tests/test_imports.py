@@ -22,10 +22,10 @@ LIGHT = [
     "images.ondisk",
     "images.resize",
     "images.prepare",
-    "images.store",
-    "images.volume",
-    "images.writing_tiff",
-    "images.writing_zarr",
+    "images.stores.store",
+    "images.stores.volume",
+    "images.writing.tiff",
+    "images.writing.zarr",
     "annotations.labelme",
     "annotations.draw",
     "annotations.trace",
@@ -53,10 +53,10 @@ LIGHT = [
     "preparation",
     "data.collect",
     "data.describe",
-    "labelling.marked",
+    "labelling.queue.marked",
     "labelling.opening",
     "labelling.propose",
-    "labelling.queue",
+    "labelling.queue.queue",
     "rundirectory",
     "metrics.pixel",
     "metrics.instance",
@@ -81,9 +81,9 @@ LIGHT = [
     "report.learning_curve",
     "report.page",
     "report.clusters",
-    "labelling.review",
-    "labelling.clusters",
-    "labelling.embed",
+    "labelling.reviewing.review",
+    "labelling.clustering.clusters",
+    "labelling.embedding.embed",
     "labelling.select",
     "labelling.truth",
 ]
@@ -101,11 +101,11 @@ def test_a_light_room_imports_no_tensorflow(room):
 
 
 def test_zarr_is_imported_by_those_who_read_or_write_one():
-    assert "zarr" not in loaded("import kerasseg.images.store, kerasseg.images.writing_zarr")
+    assert "zarr" not in loaded("import kerasseg.images.stores.store, kerasseg.images.writing.zarr")
 
 
 def test_h5py_is_imported_by_those_who_read_hdf5():
-    assert "h5py" not in loaded("import kerasseg.data.sample, kerasseg.images.store")
+    assert "h5py" not in loaded("import kerasseg.data.sample, kerasseg.images.stores.store")
 
 
 def test_dask_is_imported_by_those_who_ask_a_cluster():

@@ -10,7 +10,7 @@ import tifffile
 from kerasseg import answering, predict, predictions, preparation, reuse
 from kerasseg.data.golgi import synthesize
 from kerasseg.images import files
-from kerasseg.images.store import open_store
+from kerasseg.images.stores.store import open_store
 from kerasseg.recipe import load
 from kerasseg.run import run
 

@@ -12,9 +12,9 @@ from kerasseg.annotations.draw import draw_mask
 from kerasseg.annotations.formats import READERS, Options
 from kerasseg.errors import UserError
 from kerasseg.images import files
-from kerasseg.images.identity import facts
 from kerasseg.images.normalise import Dtype
-from kerasseg.images.store import open_store
+from kerasseg.images.stores.identity import facts
+from kerasseg.images.stores.store import open_store
 from kerasseg.prediction.predictor import Predictor
 from kerasseg.segmentation import Wanted, _classes_of, is_done, segment
 

@@ -34,8 +34,8 @@ from kerasseg.images import ondisk
 from kerasseg.images.channels import with_channels
 from kerasseg.images.files import write_atomically
 from kerasseg.images.ondisk import OnDisk
-from kerasseg.images.writing import Result
-from kerasseg.images.writing_tiff import write_tiff
+from kerasseg.images.writing.result import Result
+from kerasseg.images.writing.tiff import write_tiff
 
 DARKEST_BRIGHT = 64  # of 255: the fields' means lie below 42 or above 140
 FACTORS = {"uint8": 1, "uint16": 257}

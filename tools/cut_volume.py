@@ -17,10 +17,10 @@ import numpy as np
 
 from kerasseg.console import say
 from kerasseg.errors import UserError
-from kerasseg.images.hdf5 import parted
-from kerasseg.images.volume import Volume
-from kerasseg.images.writing import Result
-from kerasseg.images.writing_tiff import write_tiff
+from kerasseg.images.stores.hdf5 import parted
+from kerasseg.images.stores.volume import Volume
+from kerasseg.images.writing.result import Result
+from kerasseg.images.writing.tiff import write_tiff
 
 
 def volume(told: str, axes: str | None) -> Volume:

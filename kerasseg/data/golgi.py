@@ -13,8 +13,8 @@ from kerasseg.data.golgi_masks import GOLGI, NUCLEUS, PAIRS, SPACING, Scene, Siz
 from kerasseg.data.origin import synthetic_folder
 from kerasseg.errors import UserError
 from kerasseg.images.files import write_atomically
-from kerasseg.images.writing import Result
-from kerasseg.images.writing_tiff import write_tiff
+from kerasseg.images.writing.result import Result
+from kerasseg.images.writing.tiff import write_tiff
 
 COLUMNS = ("pair", "nucleus_z", "nucleus_y", "nucleus_x", "golgi_z", "golgi_y", "golgi_x")
 

@@ -12,7 +12,7 @@ from kerasseg.errors import UserError
 from kerasseg.images import files
 from kerasseg.images.embedded import Embedded
 from kerasseg.images.header import Header
-from kerasseg.images.volume import Volume
+from kerasseg.images.stores.volume import Volume
 
 
 class MissingData(UserError):

@@ -19,10 +19,10 @@ from kerasseg.data.origin import synthetic_folder
 from kerasseg.data.slide_nuclei import Size, scattered, stained, tissue
 from kerasseg.errors import UserError
 from kerasseg.images import ondisk
-from kerasseg.images.blocks import cuts
 from kerasseg.images.ondisk import OnDisk
-from kerasseg.images.writing import Result
-from kerasseg.images.writing_tiff import write_tiff
+from kerasseg.images.stores.blocks import cuts
+from kerasseg.images.writing.result import Result
+from kerasseg.images.writing.tiff import write_tiff
 
 SMALLEST = 64  # side of a slide
 TRAINED = 0.7  # of the slide's width

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import numpy as np
 
 from kerasseg.errors import UserError
-from kerasseg.images.embedded import Embedded
-
-if TYPE_CHECKING:
-    from kerasseg.images.volume import Volume
 
 # Pillow refuses more in PNG and JPEG (decompression bombs); the same limit holds for every format.
 MAX_PIXELS = 178_956_970
 MAX_VOXELS = 2**30  # of a volume that is read whole: 4 GiB a channel as float32
+
+
+class Origin(Protocol):
+    """What an image is read from, and named by in messages: a path, a file inside another, or a volume."""
+
+    def stat(self) -> Any:
+        """Give its length in bytes as ``st_size``."""
+
+    def read_bytes(self) -> bytes:
+        """Read all of it as it is stored."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +31,7 @@ class Header:
 
     Attributes
     ----------
-    path : Path, Embedded or Volume
+    path : Origin
         The file.
     size : tuple of int
         Height and width in pixels; of a volume depth, height and width.
@@ -40,7 +45,7 @@ class Header:
         Micrometres from one voxel of a volume to the next (z, y, x), where the file says it of all three.
     """
 
-    path: Path | Embedded | Volume
+    path: Origin
     size: tuple[int, ...]
     channels: int
     dtype: np.dtype
@@ -65,6 +70,6 @@ def sane(header: Header) -> Header:
     return header
 
 
-def too_large(path: Path | Embedded | Volume, given: str, most: int = MAX_PIXELS) -> str:
+def too_large(path: Origin, given: str, most: int = MAX_PIXELS) -> str:
     """Say that an image is larger than what is read whole."""
     return f"{path}: the image is {given}; expected at most {most:,} pixels. Cut it into smaller images"

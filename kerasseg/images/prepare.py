@@ -15,7 +15,7 @@ from kerasseg.images.resize import resize
 from kerasseg.images.statistics import extremes
 
 if TYPE_CHECKING:
-    from kerasseg.images.store import Region, Store
+    from kerasseg.images.stores.store import Region, Store
 
 
 def prepare(

@@ -15,10 +15,11 @@ from kerasseg.annotations.trace import trace_labels
 from kerasseg.console import say, track
 from kerasseg.errors import Mistakes, UserError
 from kerasseg.images import files
-from kerasseg.labelling import folder, marked, states, view
-from kerasseg.labelling.marked import Marked
-from kerasseg.labelling.queuefile import change_entry, read
-from kerasseg.labelling.table import Entry
+from kerasseg.labelling import folder, view
+from kerasseg.labelling.queue import marked, states
+from kerasseg.labelling.queue.file import change_entry, read
+from kerasseg.labelling.queue.marked import Marked
+from kerasseg.labelling.queue.table import Entry
 
 
 @dataclass(frozen=True)

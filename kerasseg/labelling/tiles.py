@@ -19,7 +19,7 @@ from kerasseg.data.origin import inherit
 from kerasseg.errors import UserError
 from kerasseg.images import files
 from kerasseg.images.files import write_atomically
-from kerasseg.images.store import Store, open_store
+from kerasseg.images.stores.store import Store, open_store
 from kerasseg.labelling.slide import TILES, begin, described, finish, is_finished, read_window
 from kerasseg.labelling.sliding import Region, SlidingWindow
 from kerasseg.prediction.tiling import Tile
@@ -75,8 +75,8 @@ def crop(
     Parameters
     ----------
     slide : Path
-        A 2-D image of any size that `kerasseg.images.store.open_store` opens: uint8, uint16, or float in
-        [0, 1], of any number of channels.
+        A 2-D image of any size that `kerasseg.images.stores.store.open_store` opens: uint8, uint16, or
+        float in [0, 1], of any number of channels.
     root : Path
         The labelling folder.
     tile, margin, padding, region, test_region

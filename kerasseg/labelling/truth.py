@@ -12,8 +12,8 @@ import numpy as np
 from kerasseg.annotations.masks import as_labels, as_mask
 from kerasseg.data.sample import Annotation, Sample
 from kerasseg.errors import UserError
-from kerasseg.images.store import open_store
-from kerasseg.labelling import clusters
+from kerasseg.images.stores.store import open_store
+from kerasseg.labelling.clustering import clusters
 from kerasseg.labelling.slide import read_window
 from kerasseg.labelling.sliding import SlidingWindow
 from kerasseg.labelling.tiles import SlideTile, read_tiles, tile_path
@@ -27,8 +27,8 @@ class Truth:
     Parameters
     ----------
     path : Path
-        Whatever `kerasseg.images.store.open_store` opens. With one class every number but 0 is an object of
-        it; with several the numbers are class ids.
+        Whatever `kerasseg.images.stores.store.open_store` opens. With one class every number but 0 is an
+        object of it; with several the numbers are class ids.
     classes : tuple of str
         Names of the foreground classes.
     window : SlidingWindow

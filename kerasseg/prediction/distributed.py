@@ -27,8 +27,8 @@ import numpy as np
 from kerasseg.errors import UserError
 from kerasseg.images.normalise import Normalisation
 from kerasseg.images.prepare import by_region
-from kerasseg.images.store import Opening, Store
-from kerasseg.prediction.forward import Forward
+from kerasseg.images.stores.store import Opening, Store
+from kerasseg.prediction.compiling import Forward
 from kerasseg.prediction.merge import Answers
 from kerasseg.prediction.predict import Pixels, asking, filled, groups, per_batch
 from kerasseg.prediction.predictor import Predictor

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kerasseg.errors import UserError, unknown
-from kerasseg.prediction.forward import Forward, forward, traced
+from kerasseg.prediction.compiling import Forward, traced
+from kerasseg.prediction.forward import forward
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -1,21 +1,17 @@
-"""What answers for a batch of tiles: a function from arrays to arrays, and what can be laid around one."""
+"""What answers for a batch of tiles: a model on all that computes here, and what can be laid around it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kerasseg.console import say
 from kerasseg.errors import UserError
+from kerasseg.prediction.compiling import Forward, compiled
 
 if TYPE_CHECKING:
     import keras
-    from tensorflow.types.experimental import PolymorphicFunction
-
-Forward = Callable[[np.ndarray], np.ndarray]
-"""From a batch (B, Y, X, C) or (B, Z, Y, X, C) float32 to its (..., K) float32."""
 
 MOST_REMEMBERED = 16
 
@@ -35,23 +31,6 @@ def forward(model: keras.Model) -> Forward:
     model, gpus = folded(model), [gpu.name for gpu in tf.config.list_logical_devices("GPU")]
     answer = replicated(model, gpus) if len(gpus) > 1 else compiled(model)
     return _halving(answer, tf.errors.ResourceExhaustedError)
-
-
-def compiled(model: keras.Model, device: str | None = None) -> Forward:
-    """Compile a model as it is, for a device or wherever TensorFlow likes."""
-    graph = traced(model, device)
-    return lambda batch: graph(batch).numpy()
-
-
-def traced(model: keras.Model, device: str | None = None) -> PolymorphicFunction:
-    """Make the one graph of a model for batches of all shapes."""
-    import tensorflow as tf
-
-    def answer(batch: tf.Tensor) -> tf.Tensor:
-        with tf.device(device):
-            return model(batch, training=False)
-
-    return tf.function(answer, input_signature=[tf.TensorSpec(model.input_shape, tf.float32)])
 
 
 def empty_once(forward: Forward) -> Forward:

@@ -17,7 +17,8 @@ from typing import Protocol
 import numpy as np
 
 from kerasseg.prediction.ahead import DEPTH, ahead
-from kerasseg.prediction.forward import Forward, empty_once
+from kerasseg.prediction.compiling import Forward
+from kerasseg.prediction.forward import empty_once
 from kerasseg.prediction.merge import Answers, Bands, bands
 from kerasseg.prediction.padding import cut
 from kerasseg.prediction.symmetries import averaged

@@ -12,9 +12,9 @@ from kerasseg.errors import UserError
 from kerasseg.images.normalise import Normalisation
 from kerasseg.images.prepare import by_region, prepare
 from kerasseg.images.resize import resize
-from kerasseg.images.store import Store
+from kerasseg.images.stores.store import Store
 from kerasseg.prediction import seams
-from kerasseg.prediction.forward import Forward
+from kerasseg.prediction.compiling import Forward
 from kerasseg.prediction.merge import Bands
 from kerasseg.prediction.predict import Pixels, predict, predicted_bands
 from kerasseg.prediction.seams import Seams

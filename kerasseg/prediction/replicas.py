@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kerasseg.prediction.forward import Forward, compiled
+from kerasseg.prediction.compiling import Forward, compiled
 
 
 def replicated(model: keras.Model, devices: Sequence[str]) -> Forward:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kerasseg.prediction.forward import Forward
+from kerasseg.prediction.compiling import Forward
 from kerasseg.prediction.predict import STRIDE, Pixels, predict
 from kerasseg.prediction.tiling import Tiling
 

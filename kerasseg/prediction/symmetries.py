@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kerasseg.prediction.forward import Forward
+from kerasseg.prediction.compiling import Forward
 
 SYMMETRIES = ("none", "flips", "d4")
 

@@ -45,7 +45,7 @@ def write(root: Path, *, seed: int, layout: Layout, silhouette: float | None = N
     seed : int
         Of the tiles that are shown, and of the layout.
     layout : callable
-        What places codes on a plane: `kerasseg.labelling.layout.layout`.
+        What places codes on a plane: `kerasseg.labelling.clustering.layout.layout`.
     silhouette : float, optional
         The mean silhouette of the tiles, where it is known.
 

@@ -8,7 +8,7 @@ import tifffile
 
 from kerasseg.data.sample import Annotation, Sample
 from kerasseg.images import files
-from kerasseg.images.volume import Volume
+from kerasseg.images.stores.volume import Volume
 
 
 @pytest.fixture

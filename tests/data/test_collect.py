@@ -10,7 +10,7 @@ from kerasseg.data.sample import Annotation, MissingData, Sample
 from kerasseg.data.synthetic import synthesize
 from kerasseg.errors import Fallback, UserError
 from kerasseg.images import files
-from kerasseg.images.volume import Volume
+from kerasseg.images.stores.volume import Volume
 
 
 @pytest.fixture

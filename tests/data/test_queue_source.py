@@ -7,8 +7,9 @@ from kerasseg.annotations.shapes import Drawing, Shape
 from kerasseg.data.sources import SOURCES
 from kerasseg.errors import UserError
 from kerasseg.images import files
-from kerasseg.labelling import folder, marked, queue
-from kerasseg.labelling.table import Entry
+from kerasseg.labelling import folder
+from kerasseg.labelling.queue import marked, queue
+from kerasseg.labelling.queue.table import Entry
 
 BOX = Shape("cell", np.array([[1.0, 1.0], [3.0, 2.0]]), "rectangle")
 

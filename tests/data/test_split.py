@@ -9,7 +9,7 @@ from kerasseg.data.sample import Annotation, Sample
 from kerasseg.data.sources import SOURCES
 from kerasseg.data.split import Split, audit, split
 from kerasseg.errors import UserError
-from kerasseg.images.volume import Volume
+from kerasseg.images.stores.volume import Volume
 
 
 def sample(name, **attributes):

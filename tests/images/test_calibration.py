@@ -3,7 +3,7 @@ import pytest
 import tifffile
 
 from kerasseg.images.calibration import micrometres
-from kerasseg.images.store import open_store
+from kerasseg.images.stores.store import open_store
 
 PLANES = np.zeros((2, 3, 4), np.uint8)
 

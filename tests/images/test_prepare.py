@@ -7,7 +7,7 @@ from kerasseg.errors import UserError
 from kerasseg.images import files
 from kerasseg.images.normalise import Dtype, Minmax, Percentile
 from kerasseg.images.prepare import by_region, prepare
-from kerasseg.images.store import open_store
+from kerasseg.images.stores.store import open_store
 
 
 def test_eight_bits_stay_eight_bits():

@@ -7,7 +7,7 @@ import pytest
 
 from kerasseg.annotations.shapes import Shape
 from kerasseg.images import files
-from kerasseg.labelling import queue
+from kerasseg.labelling.queue import queue
 
 TILES = ("00-00", "00-01", "01-00", "01-01")
 

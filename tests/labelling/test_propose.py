@@ -11,8 +11,9 @@ from kerasseg.annotations.draw import draw_mask
 from kerasseg.annotations.shapes import Drawing
 from kerasseg.errors import UserError
 from kerasseg.images import files
-from kerasseg.labelling import folder, marked, queue, view
+from kerasseg.labelling import folder, view
 from kerasseg.labelling.propose import Proposal, by_model, propose, uncertainty, unproposed
+from kerasseg.labelling.queue import marked, queue
 
 TILES = ["00-00", "00-01", "01-00", "01-01"]
 

@@ -11,9 +11,9 @@ import tifffile
 from kerasseg.data.origin import is_synthetic
 from kerasseg.errors import UserError
 from kerasseg.images import files
-from kerasseg.images.store import Store
-from kerasseg.images.writing import Result
-from kerasseg.images.writing_zarr import write_zarr
+from kerasseg.images.stores.store import Store
+from kerasseg.images.writing.result import Result
+from kerasseg.images.writing.zarr import write_zarr
 from kerasseg.labelling import tiles as cropping
 from kerasseg.labelling.slide import read_slide
 from kerasseg.labelling.tiles import crop, read_tile, read_tiles, recombine, tile_path

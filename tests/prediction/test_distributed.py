@@ -17,7 +17,7 @@ import tifffile
 
 from kerasseg.errors import UserError
 from kerasseg.images.normalise import Dtype, Percentile
-from kerasseg.images.store import Opening
+from kerasseg.images.stores.store import Opening
 from kerasseg.prediction.distributed import Distributed, StoredImage, answers, connected
 from kerasseg.prediction.predictor import Predictor
 from kerasseg.prediction.tiling import Tiling

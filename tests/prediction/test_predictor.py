@@ -7,7 +7,7 @@ import tifffile
 from kerasseg.errors import UserError
 from kerasseg.images import files
 from kerasseg.images.normalise import Dtype, Percentile
-from kerasseg.images.store import open_store
+from kerasseg.images.stores.store import open_store
 from kerasseg.prediction.predictor import Predictor
 
 

@@ -8,7 +8,7 @@ import pytest
 from kerasseg import losses, models, postprocess
 from kerasseg.data import sources, split
 from kerasseg.images.normalise import NORMALISATIONS
-from kerasseg.labelling.embed import EMBEDDINGS
+from kerasseg.labelling.embedding.embed import EMBEDDINGS
 from kerasseg.labelling.segment_anything.automatic import automatic_masks
 from kerasseg.labelling.segment_anything.proposer import proposer
 from kerasseg.labelling.select import POLICIES

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kerasseg.errors import UserError
-from kerasseg.images.volume import Volume
+from kerasseg.images.stores.volume import Volume
 
 
 @pytest.fixture

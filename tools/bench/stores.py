@@ -46,7 +46,7 @@ def by_region(name: str) -> Callable[[Path], None]:
     """Read all tiles, row by row."""
 
     def run(folder: Path) -> None:
-        from kerasseg.images.store import open_store
+        from kerasseg.images.stores.store import open_store
 
         with open_store(folder / name) as store:
             for top in range(0, SHAPE[0], TILE):
@@ -66,16 +66,16 @@ def write(kind: str) -> Callable[[Path], None]:
     """Write the mask, band by band."""
 
     def run(folder: Path) -> None:
-        from kerasseg.images.writing import Result
+        from kerasseg.images.writing.result import Result
 
         mask = np.memmap(folder / "mask", np.uint8, "r", shape=SHAPE)
         result = Result(mask, "YX", (0.5, 0.5), "nearest")
         if kind == "tiff":
-            from kerasseg.images.writing_tiff import write_tiff
+            from kerasseg.images.writing.tiff import write_tiff
 
             write_tiff(folder / "mask.ome.tif", result)
         else:
-            from kerasseg.images.writing_zarr import write_zarr
+            from kerasseg.images.writing.zarr import write_zarr
 
             write_zarr(folder / "mask.ome.zarr", result)
 
@@ -99,8 +99,8 @@ CASES = {
 
 def measure(case: str, folder: Path) -> None:
     """Run one case in this process and print its seconds and extra MiB."""
-    import kerasseg.images.store
-    import kerasseg.images.writing_tiff  # noqa: F401
+    import kerasseg.images.stores.store
+    import kerasseg.images.writing.tiff  # noqa: F401
 
     if "Zarr" in case:
         import zarr  # noqa: F401

@@ -9,7 +9,7 @@ from kerasseg.data.sample import MissingData, Sample
 from kerasseg.errors import Mistakes, UserError
 from kerasseg.images import files
 from kerasseg.images.embedded import Embedded
-from kerasseg.images.volume import Volume
+from kerasseg.images.stores.volume import Volume
 
 Find = Callable[[Path], list[Path]]
 

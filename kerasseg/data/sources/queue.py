@@ -11,8 +11,8 @@ from kerasseg.data.sources.listing import existing
 from kerasseg.data.sources.shapes import drawn_sample
 from kerasseg.errors import Mistakes, UserError
 from kerasseg.labelling import folder
-from kerasseg.labelling import queue as review
-from kerasseg.labelling.table import Entry
+from kerasseg.labelling.queue import queue as review
+from kerasseg.labelling.queue.table import Entry
 
 
 def queue(root: Path, classes: list[str]) -> list[Sample]:

@@ -20,10 +20,11 @@ from kerasseg.data.sources.listing import (
     stem,
 )
 from kerasseg.errors import Mistakes, UserError, unknown
-from kerasseg.images import files, hdf5
+from kerasseg.images import files
 from kerasseg.images.header import Header
-from kerasseg.images.omezarr import is_zarr
-from kerasseg.images.volume import Volume
+from kerasseg.images.stores import hdf5
+from kerasseg.images.stores.omezarr import is_zarr
+from kerasseg.images.stores.volume import Volume
 
 SUFFIXES = (".tif", ".tiff", *hdf5.SUFFIXES)
 EXPECTED = "TIFF stacks, HDF5 files, OME-Zarrs or folders of slices"

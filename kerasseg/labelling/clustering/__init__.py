@@ -1,0 +1,1 @@
+"""Which tiles are alike, by their codes: clusters, and a plane to look at them."""

@@ -1,0 +1,1 @@
+"""A code for every tile of a slide, by networks or by intensities."""

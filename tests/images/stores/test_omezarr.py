@@ -1,0 +1,147 @@
+import sys
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from kerasseg.errors import UserError
+from kerasseg.images.stores.store import open_store
+
+zarr = pytest.importorskip("zarr", minversion="3")
+
+SHAPES = {"t": 1, "c": 2, "z": 5, "y": 50, "x": 70}
+LENGTHS = {"z": 0.002, "y": 500.0, "x": 250.0}
+UNITS = {"z": "millimeter", "y": "nanometer", "x": "nanometer"}
+KINDS = {"t": "time", "c": "channel"}
+
+
+def made(path, axes, version, instead=None, **how):
+    """Write an OME-Zarr of one level with zarr alone; `instead` replaces what is said of it."""
+    array = np.random.default_rng(0).integers(1, 250, [SHAPES[axis] for axis in axes], np.uint16)
+    group = zarr.open_group(path, mode="w", zarr_format=3 if version == "0.5" else 2)
+    chunks = {"chunks": tuple(min(length, 16) for length in array.shape)}
+    group.create_array("full", shape=array.shape, dtype=array.dtype, **{**chunks, **how})[...] = array
+    scale = {"type": "scale", "scale": [LENGTHS.get(axis, 1.0) for axis in axes]}
+    image = {
+        "axes": [{"name": a, "type": KINDS.get(a, "space"), "unit": UNITS.get(a, "")} for a in axes],
+        "datasets": [{"path": "full", "coordinateTransformations": [scale]}],
+        **(instead or {}),
+    }
+    told = {"multiscales": [{"version": version, **image}]}
+    group.attrs.update({"ome": told} if version == "0.5" else told)
+    return array
+
+
+def channels_last(array, axes):
+    order = [axes.index(axis) for axis in "tzyxc" if axis in axes]
+    image = array.transpose(order)[0] if "t" in axes else array.transpose(order)
+    return image if "c" in axes else image[..., np.newaxis]
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+@pytest.mark.parametrize("axes", ["yx", "cyx", "zyx", "czyx", "tczyx"])
+def test_a_region_is_what_numpy_slices(tmp_path, version, axes):
+    expected = channels_last(made(tmp_path / "a.zarr", axes, version), axes)
+    with open_store(tmp_path / "a.zarr") as store:
+        assert (store.axes, store.shape, store.dtype) == (
+            "ZYXC"[4 - expected.ndim :],
+            expected.shape,
+            np.uint16,
+        )
+        assert store.pixel_size == (2.0, 0.5, 0.25)[3 - (expected.ndim - 1) :]
+        region = (slice(1, 4), slice(13, 37), slice(30, 99))[3 - (expected.ndim - 1) :]
+        assert_array_equal(store.read(region), expected[region])
+
+
+def test_chunks_within_shards_are_read(tmp_path):
+    expected = made(tmp_path / "a.zarr", "yx", "0.5", chunks=(8, 8), shards=(32, 32))
+    with open_store(tmp_path / "a.zarr") as store:
+        assert_array_equal(store.read((slice(5, 45), slice(3, 70)))[..., 0], expected[5:45, 3:70])
+
+
+def test_scales_of_image_and_level_are_multiplied(tmp_path):
+    both = {"coordinateTransformations": [{"type": "scale", "scale": [10, 20]}]}
+    made(tmp_path / "a.zarr", "yx", "0.4", both)
+    with open_store(tmp_path / "a.zarr") as store:
+        assert store.pixel_size == (5.0, 5.0)
+
+
+@pytest.mark.parametrize(("axes", "given"), [("zyx", ["z", "y", "x"]), ("tczyx", None)])
+def test_older_versions_name_axes_by_letters_or_not_at_all(tmp_path, axes, given):
+    expected = channels_last(made(tmp_path / "a.zarr", axes, "0.3", {"axes": given}), axes)
+    with open_store(tmp_path / "a.zarr") as store:
+        assert (store.shape, store.pixel_size) == (expected.shape, (None,) * 3)
+        assert_array_equal(store.read((slice(None),) * 3), expected)
+
+
+def test_a_plain_array_is_told_its_axes(tmp_path):
+    zarr.save_array(tmp_path / "a.zarr", np.arange(1, 25).reshape(2, 3, 4).astype(np.uint8))
+    with pytest.raises(UserError, match=r"2 x 3 x 4, whose axes .* Say what they are"):
+        open_store(tmp_path / "a.zarr")
+    with open_store(tmp_path / "a.zarr", axes="CYX") as store:
+        assert store.read((slice(1, 2), slice(0, 1))).tolist() == [[[5, 17]]]
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_a_missing_chunk_is_not_taken_for_black(tmp_path, version):
+    made(tmp_path / "a.zarr", "yx", version)
+    chunks = [
+        path for path in (tmp_path / "a.zarr" / "full").rglob("*") if path.name.isdigit() and path.is_file()
+    ]
+    chunks = chunks or sorted((tmp_path / "a.zarr" / "full").glob("[0-9]*.[0-9]*"))
+    chunks[0].unlink()
+    with pytest.raises(
+        UserError, match=r"a\.zarr: 1 of 20 chunks are missing, the first is .*--fill-missing"
+    ):
+        open_store(tmp_path / "a.zarr")
+    with open_store(tmp_path / "a.zarr", fill_missing=True) as store:
+        assert (store.read((slice(None), slice(None))) == 0).sum() > 0
+
+
+def test_a_chunk_that_vanishes_while_others_are_read_is_an_error(tmp_path):
+    made(tmp_path / "a.zarr", "yx", "0.5")
+    with open_store(tmp_path / "a.zarr") as store:
+        (tmp_path / "a.zarr" / "full" / "c" / "1" / "2").unlink()
+        assert store.read((slice(0, 16), slice(0, 70))).all()
+        with pytest.raises(UserError, match=r"at Y 16:17, X 32:70 cannot be read \(the chunk .* missing"):
+            store.read((slice(16, 17), slice(32, 70)))
+
+
+def test_a_damaged_chunk_names_its_region(tmp_path):
+    made(tmp_path / "a.zarr", "yx", "0.5")
+    (tmp_path / "a.zarr" / "full" / "c" / "1" / "2").write_bytes(b"nonsense")
+    with (
+        open_store(tmp_path / "a.zarr") as store,
+        pytest.raises(UserError, match="at Y 16:17, X 32:70"),
+    ):
+        store.read((slice(16, 17), slice(32, 70)))
+
+
+def test_points_of_time_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setitem(SHAPES, "t", 3)
+    made(tmp_path / "a.zarr", "tczyx", "0.5")
+    with pytest.raises(UserError, match="3 points of time; expected one"):
+        open_store(tmp_path / "a.zarr")
+
+
+@pytest.mark.parametrize("metadata", ["{}", "{nonsense", '{"zarr_format": 3, "node_type": "group"}', None])
+def test_a_folder_that_is_no_image_is_refused(tmp_path, metadata):
+    (tmp_path / "a.zarr").mkdir()
+    if metadata is not None:
+        (tmp_path / "a.zarr" / "zarr.json").write_text(metadata)
+    with pytest.raises(UserError, match=r"a\.zarr: (this folder is no OME-Zarr|the Zarr has no multiscales)"):
+        open_store(tmp_path / "a.zarr")
+
+
+@pytest.mark.parametrize("broken", [{"datasets": []}, {"datasets": [{"path": "gone"}]}, {"axes": [{}] * 2}])
+def test_broken_metadata_are_refused(tmp_path, broken):
+    made(tmp_path / "a.zarr", "yx", "0.4", broken)
+    with pytest.raises(UserError, match=r"a\.zarr: this folder is no OME-Zarr, or its metadata are damaged"):
+        open_store(tmp_path / "a.zarr")
+
+
+def test_without_zarr_a_user_is_told_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "zarr", None)
+    (tmp_path / "a.zarr").mkdir()
+    with pytest.raises(UserError, match=r"pip install 'kerasseg\[zarr\]'"):
+        open_store(tmp_path / "a.zarr")
