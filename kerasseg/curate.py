@@ -210,8 +210,8 @@ def draw_sheets(recipe: Recipe) -> None:
 
 def curve(recipe: Recipe, directory: Path, truth: Path | None = None, **plan: Any) -> None:
     """Draw how good models are by how many tiles they learnt from; a slide's truth may play the person."""
-    from kerasseg.curve import Plan
-    from kerasseg.curve import curve as drawn
+    from kerasseg.curve.curve import curve as drawn
+    from kerasseg.curve.plan import Plan
 
     say(f"look at {drawn(recipe, Plan(**plan), root=root(recipe), truth=truth, directory=directory)}")
 

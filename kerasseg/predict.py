@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from kerasseg.answering import Model, predictor
 from kerasseg.console import say
-from kerasseg.errors import UserError
+from kerasseg.errors import Mistakes, UserError
 from kerasseg.images import files
 from kerasseg.images.stores import hdf5
-from kerasseg.images.stores.identity import facts
 from kerasseg.postprocess import streaming
 from kerasseg.prediction import halo
 from kerasseg.recipe import amended
 from kerasseg.recipe.instances import AnyInstances
 from kerasseg.recipe.recipe import Evaluate
-from kerasseg.segmentation import Wanted, is_done, segment
+from kerasseg.segmentation import Wanted, segment
 
 STORES = (".zarr", *hdf5.SUFFIXES)  # files and folders that are one image, of any size
 
@@ -80,40 +78,25 @@ def predict(
     asked = {"model": told.weights, "engine": model.engine, "what": what, "threshold": threshold}
     asked |= {"predict": settings}
     asked |= {"instances": model.instances.model_dump(mode="json")} if what == "labels" else {}
+    found = {image: out / f"{name}{wanted.suffix}" for image, name in _found(images, axes)}
     with predictor(model, settings, scheduler) as answering:
         how = {"axes": axes, "fill_missing": fill_missing, "force": force}
-        segment_one = partial(segment, predictor=answering, wanted=wanted, **how)
-        _each(list(_found(images, axes)), out, wanted.suffix, asked, segment_one, force)
+        _each(found, out, partial(segment, predictor=answering, wanted=wanted, asked=asked, **how))
 
 
 def _number(instances: AnyInstances) -> Callable:
     return partial(streaming.STREAMED[instances.name], **instances.arguments)
 
 
-def _each(
-    images: list[tuple[Path, Path]],
-    out: Path,
-    suffix: str,
-    asked: dict[str, Any],
-    segment_one: Callable,
-    force: bool,
-) -> None:
+def _each(found: Mapping[Path, Path], out: Path, segment_one: Callable[[Path, Path], bool]) -> None:
     """Segment image after image; those that cannot be read are named at the end."""
-    written, there, problems = 0, 0, []
-    for image, name in images:
-        result = out / f"{name}{suffix}"
-        try:
-            told = json.loads(json.dumps({"image": facts(image), **asked}))  # tuples become lists, as on disk
-            if not force and is_done(result, told):
-                there += 1
-                continue
-            segment_one(image, result, asked=asked)
-            written += 1
-        except UserError as error:
-            problems += error.messages
-    say(f"wrote {written} results to {out}" + (f"; {there} were there already" if there else ""))
-    if problems:
-        raise UserError(*problems)
+    mistakes, written = Mistakes(), []
+    for image, result in found.items():
+        with mistakes.noted():
+            written.append(segment_one(image, result))
+    there = written.count(False)
+    say(f"wrote {sum(written)} results to {out}" + (f"; {there} were there already" if there else ""))
+    mistakes.check()
 
 
 def _found(images: Path, axes: str | None) -> Iterator[tuple[Path, Path]]:

@@ -123,8 +123,8 @@ def segment(
     axes: str | None = None,
     fill_missing: bool = False,
     force: bool = False,
-) -> None:
-    """Predict an image, or go on with it, and write the result.
+) -> bool:
+    """Predict an image, or go on with it, and write the result; where it is there already nothing is done.
 
     Parameters
     ----------
@@ -135,21 +135,30 @@ def segment(
     predictor : Predictor
     wanted : Wanted
     asked : mapping
-        What identifies the model and its settings, of JSON's types; the image's own facts are added.
+        What identifies the model and its settings: names to JSON's values, or to further such mappings; the
+        image's own facts are added.
     axes, fill_missing
         See `kerasseg.images.stores.store.open_store`.
     force : bool
-        Whether to start over where something was begun otherwise.
+        Whether to start over where something was begun or made otherwise.
+
+    Returns
+    -------
+    bool
+        Whether there was anything left to do.
 
     Raises
     ------
     UserError
-        If the image cannot be read, the result not be written, or another prediction was begun there.
+        If the image cannot be read, the result not be written, or another prediction was begun or made there.
     """
     if result.is_dir() and not is_zarr(result):
         raise UserError(f"{result}: it is a folder and no Zarr, so it is not replaced; give another name")
+    asked = {"image": facts(image), **asked}
+    if not force and _is_done(result, asked):
+        return False
     with open_store(image, axes, fill_missing=fill_missing) as store:
-        ledger = open_ledger(_begun(result), {"image": facts(image), **asked}, force=force)
+        ledger = open_ledger(_begun(result), asked, force=force)
         answer = _answered(store, predictor, wanted, ledger)
         pixels = _numbered(answer, wanted, ledger) if wanted.what == "labels" else answer
         written = ledger.folder / result.name  # there, a kill leaves nothing that is not cleared away
@@ -160,23 +169,11 @@ def segment(
     _give_name(written, result)
     record.keep(result, ledger.asked)
     ledger.close()
+    return True
 
 
-def is_done(result: Path, asked: Mapping[str, Any]) -> bool:
-    """Tell whether a result is there, is what is asked for, and nothing is left to do.
-
-    Parameters
-    ----------
-    result : Path
-        As `segment` was given it.
-    asked : mapping
-        Its `asked` and the image's `facts`, of JSON's types.
-
-    Raises
-    ------
-    UserError
-        If something else is there: see `kerasseg.prediction.record.is_done`.
-    """
+def _is_done(result: Path, asked: Mapping[str, Any]) -> bool:
+    """Tell whether a result is there, is what is asked for, and nothing is left to do."""
     if is_begun(_begun(result)) or not record.is_done(result, asked):
         return False
     shutil.rmtree(_begun(result), ignore_errors=True)  # what a kill kept from being cleared away

@@ -76,8 +76,8 @@ LIGHT = [
     "serving.client",
     "serving.over_rest",
     "training.schedule",
-    "labelling.points",
-    "labelling.reviewer",
+    "curve.points",
+    "curve.reviewer",
     "report.learning_curve",
     "report.page",
     "report.clusters",
@@ -85,7 +85,7 @@ LIGHT = [
     "labelling.clustering.clusters",
     "labelling.embedding.embed",
     "labelling.select",
-    "labelling.truth",
+    "curve.truth",
 ]
 
 

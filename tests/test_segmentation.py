@@ -13,10 +13,9 @@ from kerasseg.annotations.formats import READERS, Options
 from kerasseg.errors import UserError
 from kerasseg.images import files
 from kerasseg.images.normalise import Dtype
-from kerasseg.images.stores.identity import facts
 from kerasseg.images.stores.store import open_store
 from kerasseg.prediction.predictor import Predictor
-from kerasseg.segmentation import Wanted, _classes_of, is_done, segment
+from kerasseg.segmentation import Wanted, _classes_of, segment
 
 needs_zarr = pytest.mark.skipif(find_spec("zarr") is None, reason="zarr is not installed")
 ASKED = {"model": {"sha256": "ab"}}
@@ -131,19 +130,16 @@ def test_going_on_with_another_image_is_refused(image, tmp_path):
     assert not files.read_values(tmp_path / "m.png").any()
 
 
-def test_what_a_kill_kept_from_being_cleared_away_is_cleared_away(image, tmp_path):
-    result, asked = tmp_path / "m.png", {"image": facts(image), **ASKED}
-    assert not is_done(result, asked)
-    segment(image, result, predictor(), wanted(), asked=ASKED)
+def test_what_is_there_is_left_as_it_is_and_what_a_kill_left_is_cleared_away(image, tmp_path):
+    result = tmp_path / "m.png"
+    assert segment(image, result, predictor(), wanted(), asked=ASKED)
     left_over = tmp_path / ".m.png.unfinished"
     left_over.mkdir()
-    (left_over / "ledger.json").write_text("{}")
-    assert not is_done(result, asked)  # it was begun again
-    (left_over / "ledger.json").rename(left_over / "answer.npy")
-    assert is_done(result, asked)
+    (left_over / "answer.npy").write_bytes(b"of a kill between the result's rename and the end")
+    assert not segment(image, result, predictor(), wanted(), asked=ASKED)
     assert not left_over.exists()
     with pytest.raises(UserError, match="asked otherwise"):
-        is_done(result, asked | {"model": "other"})
+        segment(image, result, predictor(), wanted(), asked=ASKED | {"model": "other"})
 
 
 @needs_zarr

@@ -21,7 +21,7 @@ def is_done(result: Path, asked: Mapping[str, Any]) -> bool:
     result : Path
         The file or folder.
     asked : mapping
-        What identifies the prediction, of JSON's types.
+        What identifies the prediction: names to JSON's values, or to further such mappings.
 
     Returns
     -------
@@ -38,6 +38,7 @@ def is_done(result: Path, asked: Mapping[str, Any]) -> bool:
     before = _read(result.parent).get(result.name)
     if before is None:
         raise UserError(f"{result}: it is there already; choose another folder, or replace it by --force")
+    asked = json.loads(json.dumps(asked))  # tuples become lists, as they do on disk
     if changed := changes(before, asked):
         raise UserError(
             f"{result}: it is there already and was asked otherwise; choose another folder, or replace it by "

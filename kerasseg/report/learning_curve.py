@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kerasseg.images.files import write_atomically
 from kerasseg.report import cfos, charts
 from kerasseg.report.page import SVG, SYNTHETIC, number
 from kerasseg.template import embedded, fill
-
-if TYPE_CHECKING:
-    from kerasseg.labelling.points import Point
 
 NAME, PICTURE = "curve.html", "curve.svg"
 SCORES = {"f1": "F1", "foreground_iou": "Foreground IoU", "mean_iou_two_class": "Two-class mean IoU"}
@@ -23,15 +19,15 @@ DRAWN = ("f1", "foreground_iou")
 Row = Mapping[str, Any]
 
 
-def write(directory: Path, points: Sequence[Point], facts: Mapping[str, Any]) -> Path:
+def write(directory: Path, rows: Sequence[Row], facts: Mapping[str, Any]) -> Path:
     """Write a curve's picture and page.
 
     Parameters
     ----------
     directory : Path
         Gets ``curve.svg`` and ``curve.html``.
-    points : sequence of Point
-        At least one.
+    rows : sequence of mapping
+        At least one: the attributes of `kerasseg.curve.points.Point`.
     facts : mapping
         As in ``curve.json``.
 
@@ -40,7 +36,6 @@ def write(directory: Path, points: Sequence[Point], facts: Mapping[str, Any]) ->
     Path
         The page.
     """
-    rows = [asdict(point) for point in points]
     picture = charts.learning(rows, {name: SCORES[name] for name in DRAWN}, _sizes(rows))
     gaps = gathered(rows, facts) | {"picture": embedded(picture, SVG)}
     page = fill(Path(__file__).with_suffix(".html"), gaps, number=number)

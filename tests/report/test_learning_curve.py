@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from kerasseg.labelling.points import Point
+from kerasseg.curve.points import Point
 from kerasseg.report import cfos, learning_curve
 
 PLAN = {"start": 5, "reviewed": 25, "rounds": 2, "seeds": 2, "tested": 12, "candidates": 40, "least_iou": 0.8}
@@ -63,7 +63,7 @@ def test_numbers_of_tiles_by_policy():
 
 
 def test_the_page_holds_all_it_needs_and_says_what_it_compares_with(tmp_path):
-    page = learning_curve.write(tmp_path, POINTS, FACTS).read_text()
+    page = learning_curve.write(tmp_path, ROWS, FACTS).read_text()
     text = " ".join(re.sub("<style>.*?</style>|<[^>]*>", " ", page, flags=re.DOTALL).split())
     assert "&lt;brain&gt; · learning curve" in text
     assert re.search("0.850 0.800 . 0.900", text)
@@ -76,20 +76,20 @@ def test_the_page_holds_all_it_needs_and_says_what_it_compares_with(tmp_path):
 
 
 def test_a_synthetic_slide_is_stamped(tmp_path):
-    page = learning_curve.write(tmp_path, POINTS, FACTS | {"synthetic": True}).read_text()
+    page = learning_curve.write(tmp_path, ROWS, FACTS | {"synthetic": True}).read_text()
     assert '<p class="warning">SYNTHETIC data' in page
 
 
 def test_the_picture_has_a_line_a_policy_and_the_same_points_draw_it_again(tmp_path):
-    learning_curve.write(tmp_path, POINTS, FACTS)
+    learning_curve.write(tmp_path, ROWS, FACTS)
     first = (tmp_path / "curve.svg").read_bytes()
     axes = [g for g in ElementTree.fromstring(first).iter() if g.get("id", "").startswith("axes_")]
     lines = [sum(group.get("id", "").startswith("line2d") for group in each) for each in axes]
     assert lines == [6, 6]  # of each policy the means, its seeds and its proposals
-    learning_curve.write(tmp_path, POINTS, FACTS)
+    learning_curve.write(tmp_path, ROWS, FACTS)
     assert (tmp_path / "curve.svg").read_bytes() == first
 
 
-@pytest.mark.parametrize("points", [POINTS[:1], POINTS[:4]])
-def test_whatever_is_known_can_be_drawn(points, tmp_path):
-    assert learning_curve.write(tmp_path, points, FACTS).is_file()
+@pytest.mark.parametrize("rows", [ROWS[:1], ROWS[:4]])
+def test_whatever_is_known_can_be_drawn(rows, tmp_path):
+    assert learning_curve.write(tmp_path, rows, FACTS).is_file()

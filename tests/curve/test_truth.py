@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from kerasseg.curve.truth import true_samples
 from kerasseg.errors import UserError
 from kerasseg.images import files
 from kerasseg.labelling import tiles
 from kerasseg.labelling.clustering import clusters
-from kerasseg.labelling.truth import true_samples
 
 LABELS = np.arange(23 * 30, dtype=np.uint16).reshape(23, 30)  # every pixel its own object but the first
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kerasseg.labelling.reviewer import Review, accepts, review
+from kerasseg.curve.reviewer import Review, accepts, review
 
 TRUE = np.uint8([[1, 1, 1, 1, 1], [0, 0, 0, 0, 0]])
 EMPTY = np.zeros_like(TRUE)

@@ -2,8 +2,8 @@
 
 import pytest
 
+from kerasseg.curve.points import Point, read, write
 from kerasseg.errors import UserError
-from kerasseg.labelling.points import Point, read, write
 
 POINTS = [
     Point("random", "", 30, 0, 1, 0.1 + 0.2, 0.75, 2 / 3, 12.5),

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from kerasseg import curve as curves
+from kerasseg.curve import curve as curves
+from kerasseg.curve.plan import Plan
 from kerasseg.errors import UserError
 from kerasseg.images import files
 from kerasseg.labelling import tiles
@@ -22,7 +23,7 @@ model: {unet: {encoder: plain, levels: 2, base_filters: 4, attention: false, bat
 train: {epochs: 2, batch_size: 2, steps_per_epoch: 10, optimizer: {adam: {learning_rate: 1.0e-2}}}
 predict: {tile: 32, overlap: 0}
 """
-PLAN = curves.Plan((0, 4), ("balanced",), seeds=1, start=4, reviewed=5, rounds=2, least_iou=0.5, tested=6)
+PLAN = Plan((0, 4), ("balanced",), seeds=1, start=4, reviewed=5, rounds=2, least_iou=0.5, tested=6)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +101,7 @@ def test_a_curve_that_was_killed_goes_on_to_the_same_points(computed, folder, ca
 
 def test_another_curve_is_not_mixed_in(computed, folder):
     with pytest.raises(UserError, match=r"plan\.start: 4 then, 3 now"):
-        compute(folder, curves.Plan(**{**vars(PLAN), "start": 3}))
+        compute(folder, Plan(**{**vars(PLAN), "start": 3}))
 
 
 def test_trainings_of_different_lengths_are_refused(folder):
@@ -111,5 +112,5 @@ def test_trainings_of_different_lengths_are_refused(folder):
 
 def test_too_few_tiles_are_named(folder):
     with pytest.raises(UserError, match="1000 tiles are to be drawn, and 35"):
-        compute(folder, curves.Plan((1000,)), directory="many")
+        compute(folder, Plan((1000,)), directory="many")
     assert not (folder / "many").exists()
