@@ -2,17 +2,25 @@
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
 from scipy import ndimage
 
+from kerasseg.annotations import labelme
+from kerasseg.annotations.shapes import Drawing
+from kerasseg.annotations.trace import trace_labels
 from kerasseg.curve import curve as curves
 from kerasseg.curve.plan import Plan
+from kerasseg.curve.truth import true_samples
 from kerasseg.errors import UserError
 from kerasseg.images import files
+from kerasseg.labelling import folder as folder_of
 from kerasseg.labelling import tiles
 from kerasseg.labelling.clustering import clusters
+from kerasseg.labelling.queue import queue
+from kerasseg.labelling.select import Drawn
 from kerasseg.recipe import load
 
 RECIPE = """
@@ -46,8 +54,8 @@ def folder(tmp_path_factory):
     return root
 
 
-def compute(folder, plan=PLAN, *changes, directory="out"):
-    where = {"root": folder / "tiny", "truth": folder / "truth" / "labels.tif"}
+def compute(folder, plan=PLAN, *changes, directory="out", **where):
+    where = {"root": folder / "tiny", "truth": folder / "truth" / "labels.tif"} | where
     return curves.curve(load(folder / "recipe.yaml", changes), plan, **where, directory=folder / directory)
 
 
@@ -102,6 +110,26 @@ def test_a_curve_that_was_killed_goes_on_to_the_same_points(computed, folder, ca
 def test_another_curve_is_not_mixed_in(computed, folder):
     with pytest.raises(UserError, match=r"plan\.start: 4 then, 3 now"):
         compute(folder, Plan(**{**vars(PLAN), "start": 3}))
+
+
+def test_tiles_that_persons_labelled_take_the_place_of_a_truth(folder):
+    root = shutil.copytree(folder / "tiny", folder / "labelled")
+    samples = true_samples(root, folder / "truth" / "labels.tif", ["cell"])
+    for part, count in {"train": 4, "test": 2}.items():
+        drawn = [sample for sample in samples if sample.attributes["part"] == part][-count:]
+        queue.add(root, [Drawn(sample.name, 0, "random", "") for sample in drawn], part, 1)
+        for sample in drawn:
+            shapes = trace_labels(sample.annotate().labels, lambda _: "cell")
+            labelme.write(folder_of.drawing_path(root, sample.name), Drawing("", sample.size, shapes))
+            queue.decide(root, sample.name, "accepted", "eva")
+    plan = Plan((4,), ("random",), seeds=1, rounds=0)
+    compute(folder, plan, directory="by persons", root=root, truth=None)
+    facts = json.loads((folder / "by persons" / "curve.json").read_text())
+    assert (facts["plan"]["candidates"], facts["plan"]["tested"]) == (4, 2)
+    (point,) = lines(folder, "by persons")
+    assert float(point["f1"]) > 0.5
+    with pytest.raises(UserError, match="5 tiles are to be drawn, and 4"):
+        compute(folder, Plan((5,), rounds=0), directory="more", root=root, truth=None)
 
 
 def test_trainings_of_different_lengths_are_refused(folder):
