@@ -97,8 +97,7 @@ class Adversarial(Contest):
             theirs = mean_for(self.discriminator_optimizer, discriminator_loss)
         gradients = tape.gradient(mine, weights([generator]))
         against = tape.gradient(theirs, weights([discriminator]))
-        self.optimizer.apply(gradients, weights([generator]))
-        self.discriminator_optimizer.apply(against, weights([discriminator]))
+        self.step(gradients, against, generator_loss, discriminator_loss)
         self.dice.update_state(targets, made)
         losses = {"generator_loss": generator_loss, "discriminator_loss": discriminator_loss}
         return self.tell(self.dice, loss=loss, **losses)

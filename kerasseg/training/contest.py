@@ -58,6 +58,16 @@ class Contest(keras.Model):
         """Answer for images."""
         return self.generators[0](images, training=training)
 
+    def step(self, mine: list[Tensor], theirs: list[Tensor], *losses: Tensor) -> None:
+        """Change the weights of both sides, when nothing is left to be worked out from those of before.
+
+        TensorFlow orders what reads and what writes a variable; all the same, on busy cores one side's losses
+        were once seen to be those of its new weights.
+        """
+        with tf.control_dependencies([*mine, *theirs, *losses]):
+            self.optimizer.apply(mine, weights(self.generators))
+            self.discriminator_optimizer.apply(theirs, weights(self.discriminators))
+
     def tell(self, *scores: keras.metrics.Metric, **losses: Tensor) -> dict[str, Tensor]:
         """Add one number an image to each mean, and say what these and `scores` have come to."""
         for name, values in losses.items():

@@ -155,9 +155,8 @@ class Cycle(Contest):
             of_both = mean_for(self.discriminator_optimizer, losses)
         theirs = tape.gradient(of_both, weights(self.discriminators))
 
-        self.optimizer.apply(mine, weights(self.generators))
-        self.discriminator_optimizer.apply(theirs, weights(self.discriminators))
         generator_loss = of_generators + more + sum(part[0] for part in identities)
+        self.step(mine, theirs, generator_loss, losses)
         return self.tell(loss=distance, generator_loss=generator_loss, discriminator_loss=losses)
 
     def test_step(self, data: tuple[Tensor, ...]) -> dict[str, Tensor]:
