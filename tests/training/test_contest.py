@@ -38,6 +38,29 @@ def test_a_step_of_one_side_leaves_the_other_as_it_is(name, rates, standing):
 
 
 @pytest.mark.parametrize("name", contests.ENGINES)
+def test_no_weight_changes_before_all_networks_have_answered(name):
+    step = tf.function(contests.ENGINES[name]().train_step).get_concrete_function((IMAGES, TARGETS))
+    operations = step.graph.get_operations()
+    answers = {each for each in operations if each.type == "Conv2D"}
+    changes = [each for each in operations if each.type in ("ResourceApplyAdam", "AssignSubVariableOp")]
+    assert answers
+    assert changes
+    for change in changes:
+        assert answers <= all_before(change)
+
+
+def all_before(operation: tf.Operation) -> set[tf.Operation]:
+    """Gather what must be done before an operation begins."""
+    found, left = set(), [operation]
+    while left:
+        each = left.pop()
+        new = {*each.control_inputs, *(tensor.op for tensor in each.inputs)} - found
+        found |= new
+        left += new
+    return found
+
+
+@pytest.mark.parametrize("name", contests.ENGINES)
 def test_a_kill_changes_neither_networks_nor_optimisers_nor_history(name, tmp_path):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     unbroken = contests.ENGINES[name]()
