@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from kerasseg.errors import UserError
@@ -36,6 +36,19 @@ def tile_images(root: Path) -> dict[str, Path]:
     """Find the files of the tiles by their names; there are none where there is no such folder."""
     folder = Path(root) / "tiles"
     return {path.stem: path for path in files.find(folder)} if folder.is_dir() else {}
+
+
+def tile_image(images: Mapping[str, Path], root: Path, name: str) -> Path:
+    """Choose a tile's file from those of `tile_images`.
+
+    Raises
+    ------
+    UserError
+        If it is gone.
+    """
+    if name not in images:
+        raise UserError(f"{root}: the image of tile {name} is no longer in tiles/; put it back")
+    return images[name]
 
 
 def tile_column(root: Path, column: str) -> list[str]:

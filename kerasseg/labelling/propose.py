@@ -85,7 +85,7 @@ def propose(root: Path, names: Sequence[str], proposer: Proposer, *, by: str, mo
     mistakes, outcomes = Mistakes(), {}
     for name in track(names, f"proposing by {by}"):
         with mistakes.noted():
-            image = _image(images, root, name)
+            image = folder.tile_image(images, root, name)
             outcomes[name] = _propose_one(root, entries[name], image, proposer, by, model)
     counts = Counter(outcomes.values())
     say(f"{root}: " + ", ".join(f"{counts[outcome]} {outcome}" for outcome in OUTCOMES))
@@ -117,7 +117,7 @@ def unproposed(root: Path, names: Sequence[str]) -> list[str]:
     images, mistakes, done = folder.tile_images(root), Mistakes(), []
     for name in track(names, "preparing tiles"):
         with mistakes.noted():
-            image, path = _image(images, root, name), folder.drawing_path(root, name)
+            image, path = folder.tile_image(images, root, name), folder.drawing_path(root, name)
             view.put(root, name, image)
             if not path.is_file():
                 marked.propose(path, Drawing(f"{name}.png", files.header(image).size, []), "", "")
@@ -242,9 +242,3 @@ def _entries(root: Path, names: Sequence[str]) -> dict[str, Entry]:
             *(f"{path}: tile {name!r} is not in the queue; select it first" for name in strangers)
         )
     return entries
-
-
-def _image(images: dict[str, Path], root: Path, name: str) -> Path:
-    if name not in images:
-        raise UserError(f"{root}: the image of tile {name} is no longer in tiles/; put it back")
-    return images[name]

@@ -63,8 +63,7 @@ def _labelled(root: Path) -> list[Entry]:
 def _sample(root: Path, entry: Entry, images: dict[str, Path], classes: list[str]) -> Sample:
     path = folder.drawing_path(root, entry.tile)
     drawing = replace(labelme_files.read(path), image_data=None)  # samples hold no pixels
-    if entry.tile not in images:
-        raise UserError(f"{root}: the image of tile {entry.tile} is no longer in tiles/; put it back")
-    sample = drawn_sample(root, root / "tiles", images[entry.tile], drawing, path, classes)
+    image = folder.tile_image(images, root, entry.tile)
+    sample = drawn_sample(root, root / "tiles", image, drawing, path, classes)
     told = {"part": entry.part, "cluster": str(entry.cluster), "round": str(entry.round)}
     return replace(sample, attributes={**sample.attributes, **told, "proposer": entry.proposer})
