@@ -66,7 +66,7 @@ def test_each_class_is_scored_by_the_channel_that_was_written_for_it(unet):
     (sample,) = judged(unet)
     truth = sample.annotate().mask.astype(bool)
     found = predictions.read(unet / "predictions" / sample.name, exclusive=False).astype(bool)
-    assert list(scores[sample.name]) == ["nuclei", "golgi"]
+    assert list(scores[sample.name]) == ["golgi", "nuclei"]
     for at, of in enumerate(scores[sample.name].values()):
         both = np.count_nonzero(truth[..., at] & found[..., at])
         sizes = np.count_nonzero(truth[..., at]) + np.count_nonzero(found[..., at])
@@ -78,7 +78,7 @@ def test_masks_name_their_channels_and_their_voxels(unet):
     with tifffile.TiffFile(path) as file:
         pixels = tifffile.xml2dict(file.ome_metadata)["OME"]["Image"]["Pixels"]
         assert (file.series[0].axes, file.series[0].shape) == ("ZCYX", (12, 2, 24, 28))
-    assert [channel["Name"] for channel in pixels["Channel"]] == ["nuclei", "golgi"]
+    assert [channel["Name"] for channel in pixels["Channel"]] == ["golgi", "nuclei"]
     assert tuple(pixels[f"PhysicalSize{axis}"] for axis in "ZYX") == SPACING
 
 

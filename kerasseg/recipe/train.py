@@ -124,7 +124,8 @@ class Cycle(Component):
     cycle_weight: NotNegative = 10.0
     """Of the distance of images and masks from themselves, there and back again."""
     identity_weight: NotNegative = 5.0
-    """Of what a network changes that makes this kind; 0 where images have other channels than masks."""
+    """Of what a network changes that makes this kind already, class by class as the images' channels; 0 where
+    these are others."""
     class_weights: Weights | None = None
     """What each class counts in distances of masks, as in data.classes; null is 1 for each."""
     replay: Count = 0

@@ -72,7 +72,8 @@ def cycle(
     batch_size : int
         Images in a batch, shared among devices.
     cycle_weight, identity_weight : float
-        Of the distances. Identities need as many channels in images as in masks, or a weight of 0.
+        Of the distances. Identities need as many channels in images as in masks, or a weight of 0; they draw
+        each class towards the channel of its number, which should be the one that shows it.
     class_weights : sequence of float, optional
         What each class counts in the distances of masks, one number each; ones by default.
     replay : int
