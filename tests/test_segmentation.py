@@ -12,9 +12,10 @@ from kerasseg.annotations.draw import draw_mask
 from kerasseg.annotations.formats import READERS, Options
 from kerasseg.errors import UserError
 from kerasseg.images import files
-from kerasseg.images.normalise import Dtype
+from kerasseg.images.normalise import Dtype, Percentile
 from kerasseg.images.stores.store import open_store
 from kerasseg.prediction.predictor import Predictor
+from kerasseg.report import pictures
 from kerasseg.segmentation import Wanted, _classes_of, segment
 
 needs_zarr = pytest.mark.skipif(find_spec("zarr") is None, reason="zarr is not installed")
@@ -94,6 +95,25 @@ def test_probabilities_keep_their_values(image, tmp_path):
     segment(image, tmp_path / "p.tif", predictor(blend="crop"), wanted("probabilities", "tiff"), asked=ASKED)
     found = tifffile.imread(tmp_path / "p.tif")
     np.testing.assert_allclose(np.squeeze(found), files.read(image)[..., 0] / np.float32(255), atol=1e-7)
+
+
+def test_a_real_image_of_nuclei_and_golgi_is_read_predicted_and_drawn(shared_data, tmp_path):
+    path, classes = shared_data / "neubias" / "xyc_16bit__nuclei_golgi.tif", ("nuclei", "golgi")
+    tiles = {"tile": 64, "overlap": 0, "multiple_of": 1, "batch_size": 2, "blend": "crop"}
+    stretch = Percentile(low=5, high=98)
+    channels = Predictor(np.array, 2, stretch, None, tiles)  # its answer is the stretched image itself
+    asked = Wanted("mask", "tiff", classes, 0.5, "sigmoid", exclusive=False)
+    segment(path, tmp_path / "m.tif", channels, asked, asked=ASKED)
+
+    with open_store(tmp_path / "m.tif") as store:
+        mask = store.read((slice(None),) * 2)
+    image = files.read(path)
+    assert mask.shape == image.shape == (220, 204, 2)
+    low, high = np.percentile(image, (5, 98), axis=(0, 1))
+    np.testing.assert_array_equal(mask, (image - low) / (high - low) >= 0.5)
+    picture = pictures.overlay(image, np.zeros_like(mask), mask)
+    untouched = pictures.overlay(image, np.zeros_like(mask), np.zeros_like(mask))
+    assert (picture != untouched).any(axis=-1).sum() >= mask.sum()
 
 
 @pytest.mark.parametrize("blend", ["crop", "hann"])

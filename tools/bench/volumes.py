@@ -5,7 +5,8 @@
 Patches are 64 x 64 x 64 voxels of two channels. Each contender lives in a process of its own; they take
 turns, and a ratio is the median of the rounds' ratios. MONAI's networks join if it is installed: `UNet` has
 about as many parameters, but halves the volume before its first features; `BasicUNet` computes at full size,
-as ours. A crop is predicted in a process of its own too, so that its peak memory is its own.
+as ours. What our model computes is set against a product of large matrices, which is about what the processor
+can do. A crop is predicted in a process of its own too, so that its peak memory is its own.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import os
 import resource
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from importlib.util import find_spec
 
@@ -27,6 +29,7 @@ from kerasseg.console import console
 
 SIDE, CHANNELS, CLASSES, LEVELS = 64, 2, 2, 5
 WORKS = ("step", "infer")
+PASSES = 3  # through a network's convolutions in a step: forth, and back for its input and for its weights
 MIB = 2**20
 
 
@@ -156,12 +159,13 @@ def main() -> None:
     elif given.predict:
         predict_crop(tuple(given.crop), given.filters)
     else:
-        compare(given.batch, given.rounds, given.filters)
+        seconds = compare(given.batch, given.rounds, given.filters)
+        relate(seconds, given.batch, given.filters)
         weigh(given.crop, given.filters)
 
 
-def compare(batch: int, rounds: int, filters: int) -> None:
-    """Let all take turns; print medians and ratios."""
+def compare(batch: int, rounds: int, filters: int) -> np.ndarray:
+    """Let all take turns; print medians and ratios, and give the seconds of our step and inference."""
     names = [name for name in CONTENDERS if not name.startswith("MONAI") or find_spec("monai")]
     how = ("--batch", str(batch), "--filters", str(filters))
     contenders = [Contender((__file__, "--contend", name, *how)) for name in names]
@@ -173,6 +177,34 @@ def compare(batch: int, rounds: int, filters: int) -> None:
         table.add_row(name, *(f"{cell:.2f}" for cell in cells))
     console.print(table)
     console.print("a ratio is kerasseg's time over the contender's: below 1, kerasseg is faster")
+    return medians[0]
+
+
+def relate(seconds: np.ndarray, batch: int, filters: int) -> None:
+    """Say what share of the processor's limit our step and our inference reach."""
+    from kerasseg.models.summary import flops
+
+    forward, limit = flops(unet(filters), (SIDE,) * 3), _limit()
+    work = np.array([forward * batch * PASSES, forward])
+    reached = work / seconds / 1e9
+    console.print(
+        f"a product of matrices reaches {limit:.0f} GFLOP/s here; our step {reached[0]:.0f} "
+        f"({reached[0] / limit:.0%}), a pass back counted twice a pass forth; our inference {reached[1]:.0f} "
+        f"({reached[1] / limit:.0%})"
+    )
+
+
+def _limit(side: int = 4096, rounds: int = 3) -> float:
+    """Measure float32 operations a nanosecond of the processor's best library for products of matrices."""
+    import tensorflow as tf
+
+    a = tf.ones((side, side))
+    took = []
+    for _ in range(rounds):
+        started = time.monotonic()
+        tf.matmul(a, a).numpy()
+        took.append(time.monotonic() - started)
+    return 2 * side**3 / min(took) / 1e9
 
 
 def weigh(crop: Sequence[int], filters: int) -> None:
