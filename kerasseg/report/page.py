@@ -37,6 +37,11 @@ from kerasseg.template import embedded, fill
 NAME = "report.html"
 MOST_EXAMPLES = {2: 8, 3: 2}  # by rank: a volume takes a screen for each class
 SYNTHETIC = "SYNTHETIC data: these images were drawn by a program; the scores say nothing about cells."
+CRITERIA = {
+    "cycle": "how far held-out images are from themselves after a cycle; their true masks were not asked",
+    "truth": "what is made of held-out images, compared with their true masks",
+}
+"""What the validation loss is where images and masks are unpaired, by `kerasseg.training.cycle`'s names."""
 WIDEST = 1000  # of an embedded picture, in pixels
 JPEG, SVG = "image/jpeg", "image/svg+xml"
 
@@ -86,6 +91,7 @@ def gather(directory: Path) -> dict[str, Any]:
         "examples": _examples(directory / "examples"),
         "history": history,
         "best": _best(history),
+        "criterion": _criterion(recipe),
         "curves": _curves(history),
         "metrics": metrics,
         "ranking": ranking,
@@ -174,6 +180,12 @@ def _best(history: list[dict[str, float]]) -> int | None:
     """Find the epoch whose weights are kept: the first with the lowest validation loss."""
     rows = [row for row in history if not math.isnan(row["val_loss"])]
     return int(min(rows, key=lambda row: row["val_loss"])["epoch"]) if rows else None
+
+
+def _criterion(recipe: Mapping[str, Any]) -> str | None:
+    """Say what the validation loss of a recipe's engine is, where it is not just the recipe's loss."""
+    engine = recipe.get("train", {}).get("engine", {})
+    return CRITERIA[engine["cycle"]["choose_by"]] if "cycle" in engine else None
 
 
 def _curves(history: list[dict[str, float]]) -> str | None:

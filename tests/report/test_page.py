@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+import yaml
 
 from kerasseg.images.files import write
 from kerasseg.report import page
@@ -129,6 +130,18 @@ def test_a_run_without_objects_has_no_table_of_them(finished_run):
 
 def test_the_best_epoch_has_the_lowest_validation_loss(finished_run):
     assert "The weights of epoch 24 are kept" in read(finished_run).text
+
+
+@pytest.mark.parametrize(
+    ("choice", "said"), [("cycle", "were not asked"), ("truth", "with their true masks")]
+)
+def test_a_cycle_says_what_its_epoch_was_chosen_by(finished_run, choice, said):
+    recipe = {"name": "golgi", "train": {"engine": {"cycle": {"choose_by": choice}}}}
+    (finished_run / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    assert re.search(
+        rf"The weights of epoch 24 are kept: the lowest validation loss, [^.]*{said}\.",
+        read(finished_run).text,
+    )
 
 
 def test_images_are_listed_worst_first(finished_run):
