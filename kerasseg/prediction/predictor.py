@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,8 +88,9 @@ class Predictor:
         Raises
         ------
         UserError
-            If a volume is given to a model that looks at resized images.
+            If a volume is given to a model of images, or an image to one of volumes.
         """
+        self._check_rank(store)
         if self.resize is not None:
             return self._whole(store)
         return predicted_bands(self.pixels(store), self.forward, **self.tiles, done=done)
@@ -104,12 +105,17 @@ class Predictor:
         pixels = prepare(image, **how, name=name)
         return pixels / np.float32(255) if pixels.dtype == np.uint8 else pixels
 
-    def _whole(self, store: Store) -> Bands:
-        if store.axes != "YXC":
+    def _check_rank(self, store: Store) -> None:
+        """Refuse an image of other axes than the model's; one number for all axes is of a model of any."""
+        sides = self.resize or self.tiles.get("multiple_of")
+        if isinstance(sides, Sequence) and len(sides) != len(store.shape) - 1:
+            wanted = "a volume" if len(sides) == 3 else "a 2-D image"
             raise UserError(
-                f"{store.path}: it has the axes {store.axes}, and the model looks at images of data.resize "
-                f"{self.resize}; expected a 2-D image"
+                f"{store.path}: it has the axes {store.axes}, and the model takes {wanted}; if the file "
+                "means others than it says, name them by --axes"
             )
+
+    def _whole(self, store: Store) -> Bands:
         image = store.read((slice(None), slice(None)))
         yield slice(0, store.shape[0]), self(image, str(store.path))
 

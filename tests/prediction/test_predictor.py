@@ -51,7 +51,18 @@ def test_bands_of_a_file_are_the_whole_image(tmp_path):
         np.testing.assert_array_equal(np.concatenate(rest), np.concatenate([band for _, band in bands[1:]]))
 
 
-def test_a_model_of_resized_images_takes_no_volume(tmp_path):
-    tifffile.imwrite(tmp_path / "a.tif", np.zeros((5, 40, 40), np.uint8), metadata={"axes": "ZYX"})
-    with open_store(tmp_path / "a.tif") as store, pytest.raises(UserError, match="expected a 2-D image"):
-        list(predictor(resize=(32, 32)).bands(store))
+@pytest.mark.parametrize(
+    ("shape", "model", "wanted"),
+    [
+        ((5, 6), {"tiles": {"multiple_of": (8, 8, 8)}}, "takes a volume"),
+        ((3, 5, 6), {"tiles": {"multiple_of": (8, 8)}}, "takes a 2-D image"),
+        ((3, 5, 6), {"resize": (32, 32)}, "takes a 2-D image"),
+    ],
+)
+def test_images_and_volumes_are_not_taken_for_each_other(tmp_path, shape, model, wanted):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros(shape, np.uint8), metadata={"axes": "ZYX"[-len(shape) :]})
+    with (
+        open_store(tmp_path / "a.tif") as store,
+        pytest.raises(UserError, match=rf"a\.tif.*{wanted}.*--axes"),
+    ):
+        predictor(**model).bands(store)
