@@ -19,6 +19,7 @@ from kerasseg.labelling.queue import queue
 from kerasseg.labelling.queue.queue import Entry
 from kerasseg.labelling.sliding import SlidingWindow
 from kerasseg.recipe import Recipe
+from kerasseg.recipe.section import Component
 
 GIB = 1 << 30
 
@@ -33,15 +34,22 @@ PARAMETERS = {
     "efficientnetb7": 72.5e6,
 }
 """Of a LinkNet on each encoder, roughly; to build one and count takes TensorFlow and seconds."""
-PARAMETERS_OF_64_FILTERS = {"linknet": 31e6, "unet": 31e6, "vox2vox": 57e6, "resnet": 11e6}
-"""In 2-D, with base_filters of 64, without an EfficientNet."""
+PARAMETERS_OF_64_FILTERS = {
+    2: {"linknet": 20e6, "unet": 31e6, "vox2vox": 57e6, "resnet": 11e6},
+    3: {"linknet": 60e6, "unet": 94e6, "vox2vox": 226e6, "resnet": 34e6},
+}
+"""By rank, with base_filters of 64, without an EfficientNet."""
 
 BYTES_PER_PARAMETER = {"memory": 16, "disk": 4 * 7}
 """In memory float32 weights, gradients and Adam's two slots; on disk model, export and two checkpoints."""
 
-BYTES_PER_PIXEL = {2: 2600, 3: 5000}
-"""What a training step keeps of each pixel of a batch, by rank, roughly: measured for LinkNet on
-EfficientNet-B0; for volumes the maps of a 3-D U-Net of 32 filters (Cicek et al. 2016), added up."""
+BYTES_PER_PIXEL = 2600
+"""What a training step keeps of each pixel of a batch, roughly: measured for LinkNet on EfficientNet-B0."""
+BYTES_PER_PIXEL_AND_FILTER = {
+    2: {"linknet": 97, "unet": 132, "vox2vox": 18, "resnet": 120},
+    3: {"linknet": 66, "unet": 92, "vox2vox": 6, "resnet": 58},
+}
+"""The same by rank, without an EfficientNet, for each of base_filters: every layer's output, added up."""
 
 TENSORFLOW = GIB
 """What TensorFlow takes before it does anything, roughly."""
@@ -138,33 +146,37 @@ def _needs(recipe: Recipe, parts: Split) -> list[str]:
     return [
         f"steps: {steps} an epoch in batches of {how.batch_size} at {_shown(training.shape)}, "
         f"{len(validation)} of validation; at most {how.epochs} epochs, {how.epochs * steps} steps",
-        f"memory: about {memory / GIB:.1f} GiB (an estimate from {_estimated_from(training)})",
+        f"memory: about {memory / GIB:.1f} GiB (an estimate)",
         f"disk: about {disk / GIB:.2f} GiB",
     ]
 
 
-def _estimated_from(training: Stream) -> str:
-    return "LinkNet on EfficientNet-B0" if len(training.shape) == 2 else "a 3-D U-Net of 32 filters"
+def _parameters(model: Component, rank: int) -> float:
+    if getattr(model, "encoder", "plain") == "plain":
+        return PARAMETERS_OF_64_FILTERS[rank][model.name] * (model.base_filters / 64) ** 2
+    return PARAMETERS[model.encoder]
 
 
-def _parameters(recipe: Recipe) -> float:
-    model = recipe.model
-    if getattr(model, "encoder", "plain") in PARAMETERS:
-        return PARAMETERS[model.encoder]
-    return PARAMETERS_OF_64_FILTERS[model.name] * (model.base_filters / 64) ** 2
+def _bytes_per_pixel(model: Component, rank: int) -> float:
+    if getattr(model, "encoder", "plain") == "plain":
+        return BYTES_PER_PIXEL_AND_FILTER[rank][model.name] * model.base_filters
+    return BYTES_PER_PIXEL
 
 
 def _memory(recipe: Recipe, training: Stream, samples: Sequence[Sample]) -> float:
     sizes = (recipe.data.resize or each.size for each in samples)
     kept = min(BUDGET, sum(map(math.prod, sizes)) * 4)
-    step = recipe.train.batch_size * math.prod(training.shape) * BYTES_PER_PIXEL[len(training.shape)]
-    return TENSORFLOW + kept + step + _parameters(recipe) * BYTES_PER_PARAMETER["memory"]
+    networks = 2 if recipe.train.engine.name == "cycle" else 1  # there, and back again
+    rank, pixels = recipe.data.rank, recipe.train.batch_size * math.prod(training.shape)
+    step = pixels * _bytes_per_pixel(recipe.model, rank)
+    weights = _parameters(recipe.model, rank) * BYTES_PER_PARAMETER["memory"]
+    return TENSORFLOW + kept + networks * (step + weights)
 
 
 def _disk(recipe: Recipe, parts: Split) -> float:
     channels = 1 if recipe.data.exclusive else len(recipe.data.classes)
     predictions = sum(math.prod(each.size) for each in parts.test) * channels
-    return predictions + _parameters(recipe) * BYTES_PER_PARAMETER["disk"]
+    return predictions + _parameters(recipe.model, recipe.data.rank) * BYTES_PER_PARAMETER["disk"]
 
 
 def _refuse_full_disk(needed: float) -> None:
