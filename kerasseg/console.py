@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from kerasseg.errors import Fallback
 
 console = Console(soft_wrap=True, highlight=False)
 errors = Console(stderr=True, soft_wrap=True, highlight=False)
@@ -27,6 +30,24 @@ def say(message: str, style: str | None = None) -> None:
     """Print a message as it is, without rich's markup, and keep it in the log of the run if there is one."""
     console.print(message, style=style, markup=False)
     log.info(message)
+
+
+@contextmanager
+def saying_fallbacks(said: list[str]) -> Iterator[None]:
+    """Say what takes the place of what was asked for, each once, and add it to `said`."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", Fallback)
+        show = warnings.showwarning
+
+        def show_warning(message: Warning, category: type[Warning], *place: object) -> None:
+            if not issubclass(category, Fallback):
+                show(message, category, *place)
+            elif str(message) not in said:
+                said.append(str(message))
+                say(f"FALLBACK: {message}", style="bold yellow")
+
+        warnings.showwarning = show_warning
+        yield
 
 
 def track(

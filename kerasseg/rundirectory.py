@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,8 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from kerasseg.console import log, say
-from kerasseg.errors import Fallback, UserError, changes
+from kerasseg.console import log, saying_fallbacks
+from kerasseg.errors import UserError, changes
 from kerasseg.images.files import write_atomically
 from kerasseg.recipe import Recipe, load
 
@@ -73,9 +72,7 @@ class RunDirectory:
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
         log.addHandler(handler)
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("always", Fallback)
-                warnings.showwarning = self._showing(warnings.showwarning)
+            with saying_fallbacks(self.fallbacks):
                 yield self
         except BaseException as error:
             self.set_state(
@@ -85,16 +82,6 @@ class RunDirectory:
         finally:
             log.removeHandler(handler)
             handler.close()
-
-    def _showing(self, show: Any) -> Any:
-        def show_warning(message: Warning, category: type[Warning], *place: Any) -> None:
-            if not issubclass(category, Fallback):
-                return show(message, category, *place)
-            if str(message) not in self.fallbacks:
-                self.fallbacks.append(str(message))
-                say(f"FALLBACK: {message}", style="bold yellow")
-
-        return show_warning
 
 
 def create(recipe: Recipe, root: Path) -> RunDirectory:

@@ -66,6 +66,14 @@ def test_a_mistake_is_a_message_on_stderr_and_exit_code_2(tmp_path):
     assert shown.stdout == ""
 
 
+def test_what_takes_the_place_of_data_is_said_without_a_line_of_code(tmp_path):
+    assert typed("data", "synthesize", "cells", str(tmp_path / "cells"), "--images", "6").exit_code == 0
+    shown = typed("check", "sartorius_linknet", f"data.source.sartorius.root={tmp_path / 'cells'}")
+    assert shown.exit_code == 0
+    assert f"FALLBACK: SYNTHETIC data: {tmp_path / 'cells'} holds drawn look-alikes" in shown.stdout
+    assert ".py" not in shown.output
+
+
 def test_a_shipped_recipe_is_taken_with_a_hint(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shown = typed("check", "recipes/sartorius_linknet.yaml", "oops")

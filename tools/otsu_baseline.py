@@ -19,7 +19,7 @@ from scipy.ndimage import gaussian_filter
 from skimage.filters import threshold_otsu
 
 from kerasseg import preparation
-from kerasseg.console import console, track
+from kerasseg.console import console, saying_fallbacks, track
 from kerasseg.data.sample import Sample
 from kerasseg.errors import UserError
 from kerasseg.metrics import pixel
@@ -102,9 +102,11 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[7], help="each draws other test volumes")
     parser.add_argument("--smooth", type=float, default=0.0, help="Gaussian beforehand, in micrometres")
     given = parser.parse_args()
+    channels = dict(given.channels)
     try:
-        recipes = [load(given.recipe, [f"seed={seed}"]) for seed in given.seeds]
-        scored = [(recipe.seed, baseline(recipe, dict(given.channels), given.smooth)) for recipe in recipes]
+        with saying_fallbacks([]):
+            recipes = [load(given.recipe, [f"seed={seed}"]) for seed in given.seeds]
+            scored = [(recipe.seed, baseline(recipe, channels, given.smooth)) for recipe in recipes]
     except UserError as error:
         parser.exit(2, "".join(f"error: {message}\n" for message in error.messages))
     console.print(show(scored))

@@ -28,8 +28,11 @@ class Verbs(TyperGroup):
 
     def invoke(self, context):
         """Call a command; turn a mistake and an interruption into a message and an exit code."""
+        from kerasseg.console import saying_fallbacks
+
         try:
-            return super().invoke(context)
+            with saying_fallbacks([]):
+                return super().invoke(context)
         except UserError as error:
             for message in error.messages:
                 typer.secho(f"error: {message}", fg="red", err=True)
