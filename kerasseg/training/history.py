@@ -17,6 +17,9 @@ Row = dict[str, float]
 ALIKE = 1e-3
 """Mean difference, in probability, between answers to different images under which they are one answer."""
 
+FOR_GOOD = 3
+"""Epochs of one answer after which no other is hoped for; a young generator may find nothing for one."""
+
 
 @dataclass(frozen=True)
 class History:
@@ -102,8 +105,9 @@ def degenerate(rows: Sequence[Row]) -> bool:
 
 
 def collapsed(rows: Sequence[Row]) -> bool:
-    """Whether the last epoch's networks answered different inputs alike: ``difference`` is under `ALIKE`."""
-    return bool(rows) and rows[-1].get("difference", math.inf) < ALIKE
+    """Whether inputs are answered alike for good: ``difference`` was under `ALIKE` for `FOR_GOOD` epochs."""
+    last = rows[-FOR_GOOD:]
+    return len(last) == FOR_GOOD and all(row.get("difference", math.inf) < ALIKE for row in last)
 
 
 ADVICE = (
