@@ -1,4 +1,4 @@
-"""What a model is made of and what it costs, before it is trained or after; the paper's figures beside it."""
+"""What a model is made of and what it costs, before it is trained or after."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from rich.table import Table
 from kerasseg import run as story
 from kerasseg.console import console
 from kerasseg.recipe import Recipe
-from kerasseg.report import paper
 from kerasseg.reuse import opened
 
 CHANNELS = 3
@@ -18,7 +17,7 @@ CHANNELS = 3
 
 
 def inspect(target: Recipe | Path) -> None:
-    """Print a model's blocks, its cost, and the paper's own figures where it is one of the paper's networks.
+    """Print a model's blocks and what it costs.
 
     Parameters
     ----------
@@ -37,8 +36,6 @@ def inspect(target: Recipe | Path) -> None:
     facts = story.describe_model(recipe, model, story.predictor(recipe, model))
     console.print(_blocks(facts))
     console.print(_costs(facts))
-    if paper.applies(recipe.dump()):
-        console.print(_beside_the_paper(facts))
 
 
 def _untrained(recipe: Recipe) -> Recipe:
@@ -63,27 +60,6 @@ def _costs(facts: dict[str, Any]) -> str:
         f"{facts['latency_ms']:.0f} ms an image of {_size(facts)} on this machine; "
         f"about {facts['memory_mb']:,.0f} MB to train in batches of {facts['batch']}\n"
     )
-
-
-def _beside_the_paper(facts: dict[str, Any]) -> Table:
-    table = _table(
-        "The paper's Table 3", "network", "parameters, M", "'FLOPs', M", "latency, ms", "memory, MB"
-    )
-    for row in paper.TABLE:
-        figures = (row.parameters, row.flops, row.latency, row.memory)
-        table.add_row(f"{row.model} (paper)", *(f"{figure:g}" for figure in figures))
-    ours = (
-        facts["parameters"] / 1e6,
-        facts["flops"] / 1e6,
-        facts["latency_ms"],
-        paper.comparable_memory(facts["parameters"]),
-    )
-    table.add_row(f"{facts['name']} (this one)", *(f"{figure:,.4g}" for figure in ours), style="bold")
-    table.caption = (
-        "The paper's 'FLOPs' are about twice its parameters, which is no cost of arithmetic; "
-        f"its memory is about {paper.BYTES_PER_PARAMETER} bytes a parameter, and so is ours here."
-    )
-    return table
 
 
 def _table(title: str, first: str, *columns: str) -> Table:

@@ -1,4 +1,4 @@
-"""A learning curve as one picture and one page: scores against labelled tiles, and the paper's two tables."""
+"""A learning curve as one picture and one page: scores against labelled tiles."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Any
 
 from kerasseg.images.files import write_atomically
-from kerasseg.report import cfos, charts
+from kerasseg.report import charts
 from kerasseg.report.page import SVG, SYNTHETIC, number
 from kerasseg.template import embedded, fill
 
@@ -58,12 +58,11 @@ def gathered(rows: Sequence[Row], facts: Mapping[str, Any]) -> dict[str, Any]:
         "policies": list(dict.fromkeys(row["policy"] for row in rows)),
         "scores": SCORES,
         "drawn": {name: SCORES[name] for name in DRAWN},
-        "paper": cfos,
     }
 
 
 def methods(rows: Sequence[Row], plan: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Sum points up as the paper's Table I: untrained, labelled, proposed, and proposed again.
+    """Sum points up by the way of labelling: untrained, labelled, proposed, and proposed again.
 
     Parameters
     ----------
@@ -76,25 +75,25 @@ def methods(rows: Sequence[Row], plan: Mapping[str, Any]) -> list[dict[str, Any]
     Returns
     -------
     list of dict
-        `title`; `published`, a row of the paper or None; and what `summed` gives.
+        `title`, and what `summed` gives.
     """
     policies = dict.fromkeys(row["policy"] for row in rows)
     labelled = [row for row in rows if not row["proposals"]]
     wanted = plan["start"] + plan["reviewed"]
     size = wanted if wanted in _sizes(rows) else max(_sizes(rows), default=0)
-    kinds = [("untrained", [row for row in labelled if row["tiles"] == 0], cfos.METHODS[0])]
+    kinds = [("untrained", [row for row in labelled if row["tiles"] == 0])]
     for policy in policies:
         of = [row for row in labelled if row["policy"] == policy and row["tiles"] == size > 0]
-        kinds.append((policy, of, _published(policy, 0)))
+        kinds.append((policy, of))
     for turn in sorted({row["round"] for row in rows} - {0}):
         for policy in policies:
             of = [row for row in rows if row["policy"] == policy and row["round"] == turn]
-            kinds.append((f"{policy}, proposals, round {turn}", of, _published(policy, turn)))
-    return [{"title": title, "published": paper} | summed(of) for title, of, paper in kinds if of]
+            kinds.append((f"{policy}, proposals, round {turn}", of))
+    return [{"title": title} | summed(of) for title, of in kinds if of]
 
 
 def sizes(rows: Sequence[Row]) -> dict[int, dict[str, dict[str, Any]]]:
-    """Sum labelled points up as the paper's Table II: by the number of tiles and by policy."""
+    """Sum labelled points up by the number of tiles and by policy."""
     table: dict[int, dict[str, list[Row]]] = {}
     for row in sorted((row for row in rows if not row["proposals"]), key=lambda row: row["tiles"]):
         table.setdefault(row["tiles"], {}).setdefault(row["policy"], []).append(row)
@@ -110,13 +109,6 @@ def summed(rows: Sequence[Row]) -> dict[str, Any]:
         "lowest": {name: min(row[name] for row in rows) for name in SCORES},
         "highest": {name: max(row[name] for row in rows) for name in SCORES},
     }
-
-
-def _published(policy: str, turn: int) -> cfos.Published | None:
-    """Find what the paper has of the kind: it drew at random or by cluster, and iterated only the latter."""
-    by_cluster = policy != "random"
-    at = {(False, 0): 1, (True, 0): 2, (False, 1): 3, (True, 1): 4, (True, 2): 5}.get((by_cluster, turn))
-    return None if at is None else cfos.METHODS[at]
 
 
 def _sizes(rows: Sequence[Row]) -> list[int]:

@@ -4,7 +4,7 @@ What is read, and which section is left out where it is missing:
 
 =============================  ==================================================================
 ``status.json``                state, start and end, why training stopped, fallbacks
-``recipe.yaml``                the recipe, and whether the paper's table is shown
+``recipe.yaml``                the recipe
 ``environment.json``           versions, machine, settings chosen
 ``data.json``, ``split.csv``   data, split and its audit
 ``examples/*.png``             annotated images, by `pictures.annotated`
@@ -30,7 +30,7 @@ from typing import Any
 import yaml
 
 from kerasseg.images.files import read, write_atomically
-from kerasseg.report import charts, paper, pictures, thesis
+from kerasseg.report import charts, pictures
 from kerasseg.report.ranking import Rank, ranks, shown
 from kerasseg.template import embedded, fill
 
@@ -100,8 +100,6 @@ def gather(directory: Path) -> dict[str, Any]:
         "model": _json(directory, "model"),
         "samples": _samples(directory / "samples"),
         "volumes": any(size.count("x") == 2 for size in data.get("sizes", {})),
-        "thesis": thesis if thesis.applies((metrics.get("test") or {}).get("classes", {})) else None,
-        "paper": paper if paper.applies(recipe) else None,
         "environment": _json(directory, "environment"),
         "recipe": (directory / "recipe.yaml").read_text(encoding="utf-8") if recipe else "",
     }

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import pytest
 
 from kerasseg.curve.points import Point
-from kerasseg.report import cfos, learning_curve
+from kerasseg.report import learning_curve
 
 PLAN = {"start": 5, "reviewed": 25, "rounds": 2, "seeds": 2, "tested": 12, "candidates": 40, "least_iou": 0.8}
 RECIPE = {"train": {"epochs": 4, "steps_per_epoch": 50, "batch_size": 8}}
@@ -29,7 +29,7 @@ POINTS = [
 ROWS = [vars(each) for each in POINTS]
 
 
-def test_ways_to_label_stand_beside_those_of_the_paper():
+def test_ways_to_label():
     table = {row["title"]: row for row in learning_curve.methods(ROWS, PLAN)}
     assert list(table) == [
         "untrained",
@@ -39,7 +39,6 @@ def test_ways_to_label_stand_beside_those_of_the_paper():
         "balanced, proposals, round 1",
         "balanced, proposals, round 2",
     ]
-    assert [row["published"] for row in table.values()] == list(cfos.METHODS)
     assert table["random"]["f1"] == pytest.approx(0.7)  # of 30 tiles, as many as proposals begin with
     assert (table["random"]["lowest"]["f1"], table["random"]["highest"]["f1"]) == (0.6, 0.8)
     assert table["random, proposals, round 1"]["empty"] == 15
@@ -62,15 +61,13 @@ def test_numbers_of_tiles_by_policy():
     assert table[30]["balanced"]["seeds"] == 2
 
 
-def test_the_page_holds_all_it_needs_and_says_what_it_compares_with(tmp_path):
+def test_the_page_holds_all_it_needs(tmp_path):
     page = learning_curve.write(tmp_path, ROWS, FACTS).read_text()
     text = " ".join(re.sub("<style>.*?</style>|<[^>]*>", " ", page, flags=re.DOTALL).split())
     assert "&lt;brain&gt; · learning curve" in text
     assert re.search("0.850 0.800 . 0.900", text)
     assert "balanced, proposals, round 2 48 43 5 7 0.750" in text
     assert re.search("4 . 50 steps of 8 tiles", text)
-    assert "0.7367 0.6837" in text
-    assert "of other data" in text
     assert "SYNTHETIC" not in text
     assert not re.search(r"(src|href)=\"(?!data:)", page)
 

@@ -1,0 +1,88 @@
+"""The papers' tables stand in their own units, and beside what we call the same."""
+
+import json
+
+import abbas2023
+import cai_cfos
+import darosa_golgi
+import pytest
+import trained
+from rich.console import Console
+
+from kerasseg.curve.points import Point
+
+PLAN = {"start": 5, "reviewed": 25}
+
+
+def printed(table):
+    console = Console(width=200)
+    with console.capture() as capture:
+        console.print(table)
+    return capture.get()
+
+
+def finished_run(folder, number=1, state="finished", **scores):
+    folder = folder / str(number)
+    folder.mkdir(parents=True)
+    classes = {
+        name: {f"{score}_per_image": value for score in darosa_golgi.SCORES} for name, value in scores.items()
+    }
+    for classed in classes.values():
+        classed["iou_per_image"] = 0.5
+    model = {"parameters": 6_000_000, "flops": 4e9, "latency_ms": 81.0}
+    metrics = {"test": {"classes": classes}, "fallbacks": ["SYNTHETIC data: drawn"]}
+    for name, content in {"status": {"state": state}, "model": model, "metrics": metrics}.items():
+        (folder / f"{name}.json").write_text(json.dumps(content))
+    return folder
+
+
+def test_every_row_is_above_the_highest_dice_that_its_iou_allows():
+    assert all(row.dice > row.highest_dice for row in abbas2023.TABLE.values())
+    assert abbas2023.TABLE["linknet"].highest_dice == pytest.approx(97.68, abs=0.01)
+
+
+def test_the_papers_memory_is_near_twelve_bytes_a_parameter():
+    for row in abbas2023.TABLE.values():
+        assert abbas2023.BYTES_PER_PARAMETER * row.parameters == pytest.approx(row.memory, rel=0.07)
+
+
+def test_finished_runs_stand_beside_the_paper_and_are_not_trained_again(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(trained, "RUNS", tmp_path)
+    monkeypatch.setattr("sys.argv", ["abbas2023.py"])
+    monkeypatch.setattr(trained.subprocess, "run", None)
+    for name in abbas2023.TABLE:
+        finished_run(tmp_path / f"abbas2023_{name}", cell=0.25)
+    abbas2023.main()
+    said = capsys.readouterr().out
+    assert "LinkNet with gates (paper)" in said
+    assert "FALLBACK: SYNTHETIC data: drawn" in said
+
+
+def test_the_newest_finished_run_is_taken(tmp_path, monkeypatch):
+    monkeypatch.setattr(trained, "RUNS", tmp_path)
+    for number, state in ((2, "finished"), (10, "finished"), (11, "failed")):
+        finished_run(tmp_path / "a", number, state)
+    assert [path.name for path in trained.finished("a")] == ["2", "10"]
+
+
+def test_engines_stand_beside_the_thesis(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(trained, "RUNS", tmp_path)
+    monkeypatch.setattr("sys.argv", ["darosa_golgi.py"])
+    for name in ("darosa_unet3d_raw", "darosa_unet3d", "darosa_vox2vox", "darosa_cyclegan"):
+        finished_run(tmp_path / name, nuclei=0.9, golgi=0.8)
+    darosa_golgi.main()
+    said = capsys.readouterr().out
+    assert "0.4497" in said
+    assert "0.8000" in said
+
+
+def test_a_learning_curve_stands_beside_the_tables_of_the_c_fos_paper():
+    rows = [
+        vars(Point("random", "", 30, 0, 0, 0.5, 0.6, 0.7, 9.0)),
+        vars(Point("balanced", "model", 25, 1, 0, 0.4, 0.5, 0.6, 9.0, accepted=20)),
+    ]
+    ways, numbers = map(printed, cai_cfos.tables(rows, PLAN))
+    assert [line.split("│")[1:4] for line in ways.splitlines() if "balanced" in line] == [
+        [" balanced, proposals, round 1 ", "    0.7292 ", "      0.6731 "]
+    ]
+    assert "0.6367" in numbers  # the paper's 30 tiles
