@@ -1,8 +1,14 @@
-"""COCO's JSON file: images, categories, and annotations as polygons or run lengths (cocodataset.org)."""
+"""COCO's JSON file: images, categories, and annotations as polygons or run lengths (cocodataset.org).
+
+Points are corners of pixels, and polygons are filled as pycocotools does, by
+:mod:`kerasseg.annotations.corners`. What is written has the very pixels that it was made of: ``area`` counts
+them, ``bbox`` holds them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +24,12 @@ from kerasseg.annotations.documents import (
     write_json_list,
 )
 from kerasseg.annotations.draw import draw_instance
+from kerasseg.annotations.rings import shape_polygons
 from kerasseg.annotations.shapes import (
     BACKGROUND_LABEL,
+    CORNER_POLYGON,
     CROWD,
     IGNORE_LABEL,
-    SCORE,
     Drawing,
     Shape,
     instances,
@@ -31,22 +38,38 @@ from kerasseg.annotations.trace import label_shapes
 from kerasseg.errors import UserError
 
 _SECTIONS = ("images", "categories", "annotations")
-_POLYGONS = {"polygon", "oriented_rectangle"}
+_OUTLINES = {"polygon", "rectangle", "oriented_rectangle", CORNER_POLYGON}
+_OWN = {
+    "id",
+    "image_id",
+    "category_id",
+    "segmentation",
+    "area",
+    "bbox",
+    CROWD,
+}  # written anew from the pixels
+_OF_IMAGES = {"id", "file_name", "height", "width"}
+CROWDS = ("ignore", "objects")
 
 
-def read(path: Path) -> list[Drawing]:
+def read(path: Path, crowds: str = "ignore") -> list[Drawing]:
     """Read and check a COCO file.
 
     Parameters
     ----------
     path : Path
         The JSON file.
+    crowds : {"ignore", "objects"}
+        What ``iscrowd: 1`` means: COCO's own region of objects that nobody told apart; or an object like any
+        other, where a program such as CVAT writes it for every mask that was painted with a brush.
 
     Returns
     -------
     list of Drawing
-        One for each image, annotated or not. Polygons stay polygons, those of one annotation under one
-        ``group_id``; run lengths, compressed or not, become ``mask`` shapes. Labels are names of categories.
+        One for each image, annotated or not; an image that is listed twice is one, with all its annotations.
+        Polygons are ``corner_polygon`` shapes, those of one annotation under one ``group_id``; run lengths,
+        compressed or not, become ``mask`` shapes. Labels are names of categories. What else an annotation
+        says is in ``other``.
 
     Raises
     ------
@@ -57,15 +80,16 @@ def read(path: Path) -> list[Drawing]:
     document = read_json(path)
     if not isinstance(document, dict) or not all(isinstance(document.get(key), list) for key in _SECTIONS):
         raise UserError(f"{path}: this is not a COCO file; expected an object with {', '.join(_SECTIONS)}")
-    names = {_key(entry, "id", path): _key(entry, "name", path) for entry in document["categories"]}
-    drawings = {_key(entry, "id", path): _image(entry, path) for entry in document["images"]}
+    names = {_key(entry, "id", path): str(_key(entry, "name", path)) for entry in document["categories"]}
+    drawings = _images(document["images"], list(names.values()), path, _left_out(document))
     with told_together(ValueError, UserError) as reading:
-        for at, entry in enumerate(document["annotations"]):
-            with reading(f"{path}: annotation {at}"):
+        for number, entry in enumerate(document["annotations"], start=1):
+            with reading(f"{path}: annotation {number - 1}"):
                 drawing = _looked_up(drawings, entry, "image_id")
                 label = _looked_up(names, entry, "category_id")
-                drawing.shapes.extend(_shapes(entry, label, drawing.size, group_id=at + 1))
-    return list(drawings.values())
+                drawing.shapes.extend(_shapes(entry, label, drawing.size, number, crowds))
+    distinct = {id(drawing): drawing for drawing in drawings.values()}
+    return list(distinct.values())
 
 
 def write(path: Path, drawings: Iterable[Drawing], classes: Sequence[str]) -> None:
@@ -76,20 +100,19 @@ def write(path: Path, drawings: Iterable[Drawing], classes: Sequence[str]) -> No
     path : Path
         The JSON file to appear.
     drawings : iterable of Drawing
-        Each instance becomes an annotation: polygons as they are, any other shape as compressed run lengths
-        of its pixels. A region to ignore becomes a crowd of every class, which means the same; background,
-        for which COCO has no word, is left out.
+        Each instance becomes an annotation of its pixels: polygons along their corners where it was drawn by
+        outlines and has no hole, compressed run lengths elsewhere. A region to ignore becomes a crowd of
+        every class, which means the same; background, for which COCO has no word, is left out.
     classes : sequence of str
         The categories 1, 2, ...
     """
     drawings = list(drawings)
-    images = [(drawing.image_path, drawing.size) for drawing in drawings]
     groups = (
         (image_id, shapes)
         for image_id, drawing in enumerate(drawings, start=1)
         for shapes in instances([shape for shape in drawing.shapes if shape.label != BACKGROUND_LABEL])
     )
-    _write(path, images, groups, classes)
+    _write(path, drawings, groups, classes)
 
 
 def write_objects(
@@ -110,24 +133,35 @@ def write_objects(
     classes : sequence of str
         The categories 1, 2, ...
     """
-    _write(path, [(name, size)], ((1, [shape]) for shape in objects), classes)
+    _write(path, [Drawing(name, size, [])], ((1, [shape]) for shape in objects), classes)
+
+
+def written(shapes: list[Shape], size: tuple[int, int]) -> list[Shape]:
+    """Return what reading gives back of the shapes of one image when they were written."""
+    back = []
+    for number, group in enumerate(instances(shapes), start=1):
+        if group[0].label != BACKGROUND_LABEL:
+            crowds = "ignore" if group[0].is_object else "objects"  # a region to ignore keeps its label
+            back += _shapes(_annotation(group, size), group[0].label, size, number, crowds)
+    return back
 
 
 def _write(
     path: Path,
-    images: list[tuple[str | None, tuple[int, int]]],
+    images: list[Drawing],
     groups: Iterable[tuple[int, list[Shape]]],
     classes: Sequence[str],
 ) -> None:
     """Write instances as they come, each with the number of its image."""
     ids = {label: at for at, label in enumerate(classes, start=1)}
     listed = [
-        {"id": at, "file_name": name, "height": height, "width": width}
-        for at, (name, (height, width)) in enumerate(images, start=1)
+        {**image.other, "id": at, "file_name": image.image_path}
+        | dict(zip(("height", "width"), image.size, strict=True))
+        for at, image in enumerate(images, start=1)
     ]
     categories = [{"id": at, "name": label} for label, at in ids.items()]
     entries = (
-        {"image_id": image_id, "category_id": category_id} | _annotation(shapes, images[image_id - 1][1])
+        {"image_id": image_id, "category_id": category_id} | _annotation(shapes, images[image_id - 1].size)
         for image_id, shapes in groups
         for category_id in (ids.values() if shapes[0].label == IGNORE_LABEL else [ids[shapes[0].label]])
     )
@@ -143,12 +177,49 @@ def _key(entry: Any, key: str, path: Path) -> Any:
     return value
 
 
-def _image(entry: dict, path: Path) -> Drawing:
-    name = contained(entry.get("file_name"), path, "file_name")
-    if name is None:
-        raise UserError(f"{path}: image {entry['id']!r} has no file_name")
-    size = checked_size(entry.get("height"), entry.get("width"), path, f"height and width of {name}")
-    return Drawing(name, size, [])
+def _left_out(document: dict) -> dict[str, int]:
+    """Count what a file says and no drawing holds."""
+    info = document.get("info")
+    counts = {
+        "COCO's info": int(isinstance(info, dict) and any(info.values())),
+        "licence": sum(any(entry.values()) for entry in _listed(document, "licenses")),
+        "supercategory": sum(bool(entry.get("supercategory")) for entry in _listed(document, "categories")),
+    }
+    return {what: count for what, count in counts.items() if count}
+
+
+def _listed(document: dict, key: str) -> list[dict]:
+    entries = document.get(key)
+    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+
+
+def _images(
+    entries: list, classes: list[str], path: Path, left_out: dict[str, int]
+) -> dict[int | str, Drawing]:
+    """Start a drawing for each image, by its id; images of one file name share one."""
+    drawings: dict[int | str, Drawing] = {}
+    by_name: dict[str, Drawing] = {}
+    said: dict[str, str] = {}
+    for entry in entries:
+        key = _key(entry, "id", path)
+        name = contained(entry.get("file_name"), path, "file_name")
+        if name is None:
+            raise UserError(f"{path}: image {key!r} has no file_name")
+        size = checked_size(entry.get("height"), entry.get("width"), path, f"height and width of {name}")
+        other = {key: value for key, value in entry.items() if key not in _OF_IMAGES}
+        first = left_out if not drawings else {}
+        drawing = by_name.setdefault(
+            name, Drawing(name, size, [], other=other, classes=classes, left_out=first)
+        )
+        if drawing.size != size:
+            raise UserError(f"{path}: {name} is listed twice, as {drawing.size} and {size} (height, width)")
+        if said.setdefault(name, entry["file_name"]) != entry["file_name"]:
+            raise UserError(
+                f"{path}: {said[name]!r} and {entry['file_name']!r} lead outside the folder of this file and "
+                "have one name; name the images from that folder"
+            )
+        drawings[key] = drawing
+    return drawings
 
 
 def _looked_up(found: dict, entry: Any, key: str) -> Any:
@@ -158,22 +229,22 @@ def _looked_up(found: dict, entry: Any, key: str) -> Any:
     return found[value]
 
 
-def _shapes(entry: dict, label: str, size: tuple[int, int], group_id: int) -> list[Shape]:
+def _shapes(entry: dict, label: str, size: tuple[int, int], number: int, crowds: str) -> list[Shape]:
     """Read one annotation; a ValueError says what is wrong."""
     segmentation = entry.get("segmentation")
-    other = {key: entry[key] for key in (CROWD, SCORE) if entry.get(key)}
+    other = {key: value for key, value in entry.items() if key not in _OWN and value is not None}
+    if entry.get(CROWD) and crowds == "ignore":
+        other[CROWD] = 1
     if isinstance(segmentation, dict):
         mask = _run_length_mask(segmentation, size)
-        return [_with(shape, other) for shape in label_shapes(mask.astype(np.uint8), lambda _: label)]
+        return [replace(shape, other=other) for shape in label_shapes(mask.astype(np.uint8), lambda _: label)]
     if not isinstance(segmentation, list) or not segmentation:
         raise ValueError("it has no segmentation; expected polygons or run lengths, boxes are not enough")
-    group = group_id if len(segmentation) > 1 else None
-    return [Shape(label, _polygon(part, size), group_id=group, other=other) for part in segmentation]
-
-
-def _with(shape: Shape, other: dict) -> Shape:
-    shape.other.update(other)
-    return shape
+    group = number if len(segmentation) > 1 else None
+    return [
+        Shape(label, _polygon(part, size), CORNER_POLYGON, group_id=group, other=other)
+        for part in segmentation
+    ]
 
 
 def _polygon(numbers: Any, size: tuple[int, int]) -> np.ndarray:
@@ -192,37 +263,18 @@ def _run_length_mask(segmentation: dict, size: tuple[int, int]) -> np.ndarray:
 
 
 def _annotation(shapes: list[Shape], size: tuple[int, int]) -> dict[str, Any]:
-    crowd = int(not all(shape.is_object for shape in shapes))
-    outlined = not crowd and all(shape.shape_type in _POLYGONS for shape in shapes)
-    entry = _of_polygons([shape.points for shape in shapes]) if outlined else _of_pixels(shapes, size)
-    said = {SCORE: shapes[0].other[SCORE]} if SCORE in shapes[0].other else {}
-    return entry | {CROWD: crowd} | said
-
-
-def _of_polygons(outlines: list[np.ndarray]) -> dict[str, Any]:
-    corners = np.concatenate(outlines)
-    low, high = corners.min(axis=0), corners.max(axis=0)
-    return {
-        "segmentation": [points.ravel().tolist() for points in outlines],
-        "area": float(sum(map(_area, outlines))),
-        "bbox": [*low.tolist(), *(high - low).tolist()],
-    }
-
-
-def _of_pixels(shapes: list[Shape], size: tuple[int, int]) -> dict[str, Any]:
-    held = draw_instance(shapes, size)
-    if held is None:
-        counts, box, area = [size[0] * size[1]], [0, 0, 0, 0], 0
-    else:
-        column, row = held.points[0].astype(int).tolist()
-        height, width = held.mask.shape
-        counts = rle.box_counts(held.mask, (row, column), size)
-        box, area = [column, row, width, height], int(held.mask.sum())
-    runs = {"size": list(size), "counts": rle.compress(counts)}
-    return {"segmentation": runs, "area": area, "bbox": box}
-
-
-def _area(points: np.ndarray) -> float:
-    """Measure a polygon (Gauss' shoelace)."""
-    x, y = points.T
-    return abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2
+    """Write an instance's pixels: as polygons where it was drawn by outlines, as run lengths elsewhere."""
+    other = {key: value for key, value in shapes[0].other.items() if key not in _OWN}
+    other |= {CROWD: int(not all(shape.is_object for shape in shapes))}
+    pixels = draw_instance(shapes, size)
+    if pixels is None:
+        counts = rle.compress([size[0] * size[1]])
+        return other | {"segmentation": {"size": list(size), "counts": counts}, "area": 0, "bbox": [0] * 4}
+    (column, row), (height, width) = pixels.points[0].astype(int).tolist(), pixels.mask.shape
+    entry = {"area": int(pixels.mask.sum()), "bbox": [column, row, width, height]}
+    if not other[CROWD] and all(shape.shape_type in _OUTLINES for shape in shapes):
+        polygons = shape_polygons(pixels)
+        if all(len(rings) == 1 for rings in polygons):  # COCO's polygons know no holes
+            return other | {"segmentation": [rings[0].ravel().tolist() for rings in polygons]} | entry
+    counts = rle.box_counts(pixels.mask, (row, column), size)
+    return other | {"segmentation": {"size": list(size), "counts": rle.compress(counts)}} | entry

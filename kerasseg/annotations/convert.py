@@ -1,11 +1,13 @@
 """From one annotation format to another, always through drawings.
 
 Only where pixels become outlines within a tolerance, in labelme, GeoJSON and ImageJ's ROIs, are any lost. How
-many is measured by drawing the outlines again, and reported.
+many is measured by filling what was written by the rule of its own format, and reported, with all that the
+format has no word for.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -13,7 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasseg.annotations.draw import draw_mask
+from kerasseg.annotations import coco
+from kerasseg.annotations.corners import as_pixels
+from kerasseg.annotations.draw import draw_instance, draw_mask
 from kerasseg.annotations.formats import (
     NEED_CLASSES,
     OBJECTS_ONLY,
@@ -26,7 +30,14 @@ from kerasseg.annotations.formats import (
     objects,
 )
 from kerasseg.annotations.rings import refilled
-from kerasseg.annotations.shapes import IGNORE_LABEL, NO_CLASS, Drawing, Shape
+from kerasseg.annotations.shapes import (
+    CORNER_POLYGON,
+    IGNORE_LABEL,
+    NO_CLASS,
+    Drawing,
+    Shape,
+    instances,
+)
 from kerasseg.annotations.trace import TOLERANCE, outline
 from kerasseg.console import track
 from kerasseg.errors import UserError, unknown
@@ -51,8 +62,8 @@ class Report:
         gives back as they were (IoU of all classes together); 1 is no loss.
     without_image : list of str
         Files written for labelme whose image is not beside them.
-    left_out : int
-        Crowds and regions to ignore, where the format has no word for them.
+    left_out : mapping of str to int
+        What was read and has no place in what was written, and how many of it.
     """
 
     files: list[Path]
@@ -61,12 +72,13 @@ class Report:
     classes: list[str]
     agreement: dict[str, float] = field(default_factory=dict)
     without_image: list[str] = field(default_factory=list)
-    left_out: int = 0
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     def __str__(self) -> str:
         """Tell it in up to four lines."""
         read = f"{_count(self.images, 'image')}, {_count(self.shapes, 'shape')}"
-        lines = [f"{read} of {', '.join(self.classes) or 'no class'}"]
+        numbered = ", ".join(f"{name} ({number})" for number, name in enumerate(self.classes, start=1))
+        lines = [f"{read} of {numbered or 'no class'}"]
         if self.agreement:
             worst = min(self.agreement, key=self.agreement.get)
             mean = np.mean(list(self.agreement.values()))
@@ -75,7 +87,7 @@ class Report:
             missing = _count(len(self.without_image), "JSON file")
             lines.append(f"{missing} without the image beside: put the images there before opening labelme")
         if self.left_out:
-            lines.append(f"left out: {_count(self.left_out, 'crowd or region')} to ignore")
+            lines.append("left out: " + ", ".join(_count(n, what) for what, n in self.left_out.items()))
         return "\n".join(lines)
 
 
@@ -141,23 +153,40 @@ CONVERSIONS: dict[tuple[str, str], Callable[..., Report]] = {
 
 
 def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'s' * (number != 1)}"
+    """Write a number of things: ``3 points``, ``2 crowds or regions to ignore``."""
+    noun, *rest = what.split(" ", 1)
+    plural = {"class": "classes", "supercategory": "supercategories", "COCO's": "COCO's"}.get(
+        noun, f"{noun}s"
+    )
+    return " ".join([f"{number:,}", noun if number == 1 else plural, *rest])
 
 
 def _class_names(drawings: Drawings, given: Sequence[str]) -> list[str]:
-    """Take the classes that are given, which must be all that there are, or else those found, sorted."""
+    """Take the classes that are given, which must be all that there are; or else those that the files list.
+
+    What they do not list comes after, sorted.
+    """
     found = {shape.label for drawing in drawings.values() for shape in drawing.shapes} - NO_CLASS.keys()
     strangers = sorted(found - set(given)) if given else []
     if strangers:
         raise UserError(*(unknown("class", label, given) for label in strangers))
-    return list(given) or sorted(found)
+    listed = (name for drawing in drawings.values() for name in drawing.classes)
+    return list(given) or list(dict.fromkeys([*listed, *sorted(found)]))
 
 
 def _through_centres(drawings: Drawings, tolerance: float) -> Drawings:
-    return {
-        name: replace(drawing, shapes=outline(drawing.shapes, tolerance))
-        for name, drawing in drawings.items()
-    }
+    """Outline what is pixels, and what was outlined along corners, as labelme does."""
+
+    def outlined(drawing: Drawing) -> list[Shape]:
+        groups = instances(drawing.shapes)
+        corners = {id(group[0]) for group in groups if group[0].shape_type == CORNER_POLYGON}
+        held = (
+            filter(None, [draw_instance(group, drawing.size)]) if id(group[0]) in corners else group
+            for group in groups
+        )
+        return outline((shape for group in held for shape in group), tolerance)
+
+    return {name: replace(drawing, shapes=outlined(drawing)) for name, drawing in drawings.items()}
 
 
 def _along_corners(drawings: Drawings, tolerance: float) -> Drawings:
@@ -168,9 +197,17 @@ def _along_corners(drawings: Drawings, tolerance: float) -> Drawings:
     return {name: replace(drawing, shapes=left(drawing)) for name, drawing in drawings.items()}
 
 
-# What is left of drawings when they are outlined in the formats' ways.
+def _as_coco(drawings: Drawings, tolerance: float) -> Drawings:
+    return {
+        name: replace(drawing, shapes=coco.written(drawing.shapes, drawing.size))
+        for name, drawing in drawings.items()
+    }
+
+
+# What is left of drawings when they are outlined in the formats' ways, and filled by their rules.
 OUTLINES: dict[str, Callable[[Drawings, float], Drawings]] = {
     "labelme": _through_centres,
+    "coco": _as_coco,
     "geojson": _along_corners,
     "imagej": _along_corners,
 }
@@ -196,14 +233,27 @@ def _report(
         classes=names,
         agreement={name: _agreement(drawings, outlined, name, names) for name in outlined or ()},
         without_image=[str(path) for path in beside if not image_beside(path.with_suffix(""))],
-        left_out=_ignored(drawings) if write_as in OBJECTS_ONLY else 0,
+        left_out=_left_out(drawings, write_as),
     )
 
 
-def _ignored(drawings: Drawings) -> int:
-    """Count the shapes that mean pixels to be ignored."""
-    shapes = (shape for drawing in drawings.values() for shape in drawing.shapes)
-    return sum(shape.is_crowd or shape.label == IGNORE_LABEL for shape in shapes)
+def _left_out(drawings: Drawings, write_as: str) -> Counter[str]:
+    """Count what the files hold and the format that is written does not."""
+    left_out: Counter[str] = Counter()
+    for drawing in drawings.values():
+        left_out.update(drawing.left_out)
+        without_pixels = len(instances(drawing.shapes)) - len(
+            instances(as_pixels(drawing.shapes, drawing.size))
+        )
+        if without_pixels:
+            left_out["object without a pixel"] += without_pixels
+        if write_as in OBJECTS_ONLY:
+            ignored = sum(shape.is_crowd or shape.label == IGNORE_LABEL for shape in drawing.shapes)
+            left_out.update({"crowd or region to ignore": ignored} if ignored else {})
+    if write_as == "labels":
+        labels = {shape.label for drawing in drawings.values() for shape in drawing.shapes if shape.is_object}
+        left_out.update({"class name": len(labels)} if len(labels) > 1 else {})
+    return left_out
 
 
 def _agreement(before: Drawings, after: Drawings, name: str, names: list[str]) -> float:

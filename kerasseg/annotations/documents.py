@@ -1,6 +1,6 @@
 """What annotation files have in common.
 
-JSON of a sane size, images beside it, points inside the image, and mistakes that are told all at once.
+JSON of a sane size, images beside it, points near the image, and mistakes that are told all at once.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from kerasseg.errors import UserError
 from kerasseg.images import files
 
 MAX_BYTES = 1 << 28  # an embedded image makes a file large, a mistake makes it larger
-SLACK = 1.0  # pixels by which a point may lie outside: older versions of labelme do not stop at the border
+FAR = 10  # longer sides of the image by which a point may lie outside, where what is drawn is cut off
 
 # How many points a shape of each type has, at least and at most.
 POINTS: dict[str, tuple[int, float]] = {
@@ -108,7 +108,7 @@ def write_json_list(path: Path, head: Mapping[str, Any], key: str, entries: Iter
 
 
 def contained(given: Any, path: Path, key: str) -> str | None:
-    """Write the path of an image with slashes; it must not leave the folder of the file that names it.
+    """Write the path of an image with slashes; one that leaves the folder of its file is taken by its name.
 
     Parameters
     ----------
@@ -122,12 +122,13 @@ def contained(given: Any, path: Path, key: str) -> str | None:
     Returns
     -------
     str or None
-        None where the file says nothing.
+        From the folder of the file, inside of it: of an absolute path, or of one that climbs out, the last
+        part. None where the file says nothing.
 
     Raises
     ------
     UserError
-        If it is no path, absolute, or climbs out of the folder.
+        If it is not a path.
     """
     if given is None or given == "":
         return None
@@ -135,12 +136,10 @@ def contained(given: Any, path: Path, key: str) -> str | None:
         raise UserError(f"{path}: {key} is {given!r}; expected a file name")
     windows = PureWindowsPath(given)
     inside = posixpath.normpath(windows.as_posix())
-    if windows.anchor or inside == ".." or inside.startswith("../"):
-        raise UserError(
-            f"{path}: {key} {given!r} leads outside the folder of this file; "
-            "put the image beside it and name it without a folder"
-        )
-    return inside
+    if windows.name in ("", ".", ".."):
+        raise UserError(f"{path}: {key} is {given!r}; expected a file name")
+    leads_outside = windows.anchor or inside.startswith("../")
+    return windows.name if leads_outside else inside
 
 
 def checked_size(height: Any, width: Any, path: Path, keys: str) -> tuple[int, int]:
@@ -196,7 +195,7 @@ def checked_points(given: Any, shape_type: str, size: tuple[int, int]) -> np.nda
     Raises
     ------
     ValueError
-        If they are too few or too many for the shape, not finite, or outside the image.
+        If they are too few or too many for the shape, not finite, or so far away that no image is there.
     """
     try:
         points = np.array(given, dtype=np.float64)
@@ -210,12 +209,10 @@ def checked_points(given: Any, shape_type: str, size: tuple[int, int]) -> np.nda
         raise ValueError(f"a {shape_type} has {expected} points, not {len(points)}")
     if not np.isfinite(points).all():
         raise ValueError("a point is NaN or infinite")
-    _check_inside(points, size)
+    distant = (np.abs(points) > (FAR + 1) * max(size)).any(axis=1)
+    if distant.any():
+        x, y = points[np.argmax(distant)]
+        raise ValueError(
+            f"point ({x:g}, {y:g}) lies far outside the image, {size[1]} wide and {size[0]} high"
+        )
     return points
-
-
-def _check_inside(points: np.ndarray, size: tuple[int, int]) -> None:
-    outside = ((points < -SLACK) | (points > np.array(size[::-1]) + SLACK)).any(axis=1)
-    if outside.any():
-        x, y = points[np.argmax(outside)]
-        raise ValueError(f"point ({x:g}, {y:g}) lies outside the image, {size[1]} wide and {size[0]} high")

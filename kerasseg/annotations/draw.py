@@ -1,5 +1,7 @@
 """Shapes to pixels, by labelme's rules: a drawn mask equals ``labelme.utils.shapes_to_label`` in every pixel.
 
+COCO's polygons alone, whose points are corners of pixels, are filled by :mod:`kerasseg.annotations.corners`.
+
 labelme draws each shape into a mask of its own. Here all are drawn one over the other into one image by the
 same rasteriser, Pillow's: the same pixels in a twentieth of the time. The pixels are those of labelme 6;
 version 7 differs in the corners of line strips alone, which it rounds.
@@ -14,6 +16,7 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image, ImageDraw
 
+from kerasseg.annotations.corners import as_pixels
 from kerasseg.annotations.shapes import NO_CLASS, Shape, instances
 from kerasseg.annotations.trace import pixels_shape
 from kerasseg.classes import IGNORE
@@ -55,7 +58,7 @@ def draw_mask(
     if strangers:
         place = f"{name}: " if name else ""
         raise UserError(*(place + unknown("label", label, classes) for label in strangers))
-    crowds_first = sorted(shapes, key=lambda shape: not shape.is_crowd)
+    crowds_first = sorted(as_pixels(shapes, size), key=lambda shape: not shape.is_crowd)
     painted = ((shape, IGNORE if shape.is_crowd else values[shape.label]) for shape in crowds_first)
     return _draw("L", size, painted)
 
@@ -75,6 +78,7 @@ def draw_labels(shapes: Sequence[Shape], size: tuple[int, int]) -> np.ndarray:
     numpy.ndarray, shape (Y, X), int32
         0 is background.
     """
+    shapes = as_pixels(shapes, size)
     numbers = {id(shape): at for at, group in enumerate(instances(shapes), start=1) for shape in group}
     return _draw("I", size, ((shape, numbers[id(shape)]) for shape in shapes))
 
@@ -94,6 +98,9 @@ def draw_instance(shapes: Sequence[Shape], size: tuple[int, int]) -> Shape | Non
     Shape or None
         A ``mask`` shape; None where no pixel lies inside the image.
     """
+    shapes = as_pixels(shapes, size)
+    if not shapes:
+        return None
     corners = np.concatenate([shape.points for shape in shapes])
     reach = max(_reach(shape) for shape in shapes)
     low = np.maximum(np.floor(corners.min(axis=0)).astype(int) - reach, 0)

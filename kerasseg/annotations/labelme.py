@@ -1,4 +1,4 @@
-"""labelme's JSON files of every version, from those without a version to 7."""
+"""labelme's JSON files of every version, from those without a version to 7, and X-AnyLabeling's."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def _shape(document: Any, size: tuple[int, int]) -> Shape:
     """Check one shape; a ValueError says what is wrong."""
     if not isinstance(document, dict):
         raise ValueError("it is not an object")
-    shape_type = document.get("shape_type") or "polygon"
+    shape_type = _as_labelme(document.get("shape_type") or "polygon", document.get("points"))
     if not isinstance(shape_type, str) or shape_type not in POINTS:
         raise ValueError(unknown("shape_type", str(shape_type), POINTS))
     if document.get("label") is None:
@@ -163,6 +163,14 @@ def _shape(document: Any, size: tuple[int, int]) -> Shape:
         description=_typed(document, "description", str, ""),
         other={key: value for key, value in document.items() if key not in _SHAPE_KEYS},
     )
+
+
+def _as_labelme(shape_type: Any, points: Any) -> Any:
+    """Name X-AnyLabeling's shapes as labelme does: its rectangles have four corners, also where turned."""
+    if shape_type == "rotation":
+        return "oriented_rectangle"
+    four_corners = isinstance(points, list) and len(points) == 4
+    return "oriented_rectangle" if shape_type == "rectangle" and four_corners else shape_type
 
 
 def _typed(document: dict, key: str, kind: type, absent: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,7 @@ from kerasseg.classes import BACKGROUND, IGNORE
 
 IGNORE_LABEL, BACKGROUND_LABEL = "__ignore__", "_background_"  # labelme's own
 NO_CLASS = {BACKGROUND_LABEL: BACKGROUND, IGNORE_LABEL: IGNORE}  # labels that need no class, and their pixels
+CORNER_POLYGON = "corner_polygon"  # COCO's: its points are corners of pixels, and not their centres
 CROWD, SCORE = "iscrowd", "score"  # COCO's own keys, kept in Shape.other
 
 
@@ -23,9 +25,11 @@ class Shape:
     label : str
         Name of its class.
     points : numpy.ndarray, shape (N, 2), float64
-        Corners (x, y) in pixels; for a ``mask`` the first and last pixel of its box.
+        (x, y) in pixels, where (0, 0) is the middle of the first; for a ``mask`` the first and last pixel of
+        its box.
     shape_type : str, default "polygon"
-        polygon, rectangle, oriented_rectangle, circle, line, linestrip, point, points or mask.
+        polygon, rectangle, oriented_rectangle, circle, line, linestrip, point, points or mask, as labelme
+        has them; or corner_polygon, whose points are corners of pixels: :mod:`kerasseg.annotations.corners`.
     group_id : int, optional
         Shapes of one label and one group are one instance.
     mask : numpy.ndarray, shape (Y, X), bool, optional
@@ -82,6 +86,10 @@ class Drawing:
         Of the program that wrote the file.
     other : dict
         Keys that only another program knows; kept when the drawing is written.
+    classes : sequence of str
+        Names of all classes that the annotation file lists, in its order; empty where it lists none.
+    left_out : mapping of str to int
+        What the file holds and the shapes do not, and how many of it: ``{"points": 3}``.
     """
 
     image_path: str | None
@@ -91,6 +99,8 @@ class Drawing:
     flags: dict[str, bool] = field(default_factory=dict)
     version: str | None = None
     other: dict[str, Any] = field(default_factory=dict)
+    classes: Sequence[str] = ()
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 def instances(shapes: list[Shape]) -> list[list[Shape]]:

@@ -33,6 +33,9 @@ class Labelme(Source):
 
     name: ClassVar[str] = "labelme"
 
+    images: str = "."
+    """Folder of the images, from root."""
+
 
 class ImagesMasks(Source):
     """Images and masks in two folders, or in one and told apart by a suffix."""
@@ -69,6 +72,8 @@ class Coco(Source):
     """The COCO file, from root."""
     images: str = "."
     """Folder that the file's file_name starts from, from root."""
+    crowds: Literal["ignore", "objects"] = "ignore"
+    """Whether iscrowd 1 marks a region to ignore, or an object like any other, as CVAT's brush masks are."""
 
 
 class Volumes(Source):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from kerasseg.annotations import coco
-from kerasseg.annotations.draw import draw_mask
-from kerasseg.annotations.shapes import NO_CLASS, Drawing, Shape
+from kerasseg.annotations.draw import draw_labels, draw_mask
+from kerasseg.annotations.shapes import CORNER_POLYGON, NO_CLASS, Drawing, Shape
 from kerasseg.errors import UserError
 
 SQUARE = [1, 1, 4, 1, 4, 3, 1, 3]
@@ -58,7 +58,80 @@ def test_what_is_written_comes_back_and_pycocotools_reads_it(tmp_path):
     assert np.array_equal(loaded.annToMask(loaded.anns[1]), draw_mask([masked], (5, 6), ["cell"]) == 255)
     assert [loaded.anns[at]["iscrowd"] for at in (1, 2, 3)] == [1, 0, 0]
     assert loaded.anns[1]["bbox"] == [1, 1, 3, 3]
-    assert (loaded.anns[1]["area"], loaded.anns[2]["area"]) == (6, 10)
+    for number, shape in enumerate((masked, outlined, disc), start=1):
+        annotation = loaded.anns[number]
+        pixels = draw_mask([shape], (5, 6), ["cell", "dead"]) > 0
+        rows, columns = np.nonzero(pixels)
+        assert np.array_equal(loaded.annToMask(annotation) == 1, pixels)
+        assert annotation["area"] == pixels.sum()
+        assert annotation["bbox"] == [columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1]
+    assert isinstance(loaded.anns[2]["segmentation"], list)  # what was outlined can be edited
+
+
+def test_a_square_of_a_hundred_pixels_and_its_neighbour(tmp_path):
+    squares = [[2, 2, 12, 2, 12, 12, 2, 12], [12, 2, 22, 2, 22, 12, 12, 12]]
+    image = {"id": 9, "file_name": "a.png", "height": 14, "width": 24}
+    path = _written(tmp_path, *({"segmentation": [square]} for square in squares), images=[image])
+    (drawing,) = coco.read(path)
+    labels = draw_labels(drawing.shapes, drawing.size)
+    assert np.bincount(labels.ravel()).tolist() == [14 * 24 - 200, 100, 100]
+    assert labels[2, :].tolist() == [0, 0, *[1] * 10, *[2] * 10, 0, 0]
+
+
+def test_overlapping_polygons_of_one_annotation_are_their_union(tmp_path):
+    squares = [[2, 2, 12, 2, 12, 12, 2, 12], [7, 7, 17, 7, 17, 17, 7, 17]]
+    image = {"id": 9, "file_name": "a.png", "height": 20, "width": 20}
+    (drawing,) = coco.read(_written(tmp_path, {"segmentation": squares}, images=[image]))
+    assert np.bincount(draw_labels(drawing.shapes, drawing.size).ravel()).tolist() == [225, 175]
+
+
+def test_an_image_that_is_listed_twice_has_all_its_annotations(tmp_path):
+    images = [IMAGE, IMAGE | {"id": 10}]
+    (drawing,) = coco.read(
+        _written(
+            tmp_path, {"segmentation": [SQUARE]}, {"segmentation": [SQUARE], "image_id": 10}, images=images
+        )
+    )
+    assert len(drawing.shapes) == 2
+
+
+def test_crowds_may_be_objects(tmp_path):
+    path = _written(tmp_path, {"segmentation": [SQUARE], "iscrowd": 1})
+    assert [coco.read(path, crowds)[0].shapes[0].is_crowd for crowds in coco.CROWDS] == [True, False]
+
+
+def test_categories_keep_their_order_and_what_else_is_said_comes_back(tmp_path):
+    categories = [CATEGORY, {"id": 1, "name": "apoptotic", "supercategory": "dead"}]
+    annotation = {
+        "segmentation": [SQUARE],
+        "attributes": {"occluded": True},
+        "score": 0.5,
+        "keypoints": [1, 2, 2],
+    }
+    image = IMAGE | {"license": 4}
+    licences = [{"id": 4, "name": "CC0"}]
+    path = _written(tmp_path, annotation, images=[image], categories=categories, licenses=licences)
+    (drawing,) = coco.read(path)
+    assert drawing.classes == ["cell", "apoptotic"]
+    assert drawing.left_out == {"licence": 1, "supercategory": 1}
+    coco.write(tmp_path / "again.json", [drawing], drawing.classes)
+    again = json.loads((tmp_path / "again.json").read_text())
+    assert again["images"][0]["license"] == 4
+    assert (
+        again["annotations"][0].items() >= {key: annotation[key] for key in ("attributes", "score")}.items()
+    )
+
+
+def test_what_is_written_is_what_reading_gives_back(tmp_path):
+    shapes = [
+        Shape("cell", np.array([[0.0, 0], [5, 0], [0, 4]])),
+        Shape("cell", np.array([[3.0, 2], [3, 3]]), "circle"),
+    ]
+    coco.write(tmp_path / "c.json", [Drawing("a.png", (5, 6), shapes)], ["cell"])
+    (again,) = coco.read(tmp_path / "c.json")
+    expected = draw_labels(again.shapes, (5, 6))
+    assert np.array_equal(draw_labels(coco.written(shapes, (5, 6)), (5, 6)), expected)
+    assert np.array_equal(draw_labels(shapes, (5, 6)), expected)
 
 
 def test_a_crowd_is_ignored_where_no_object_covers_it(tmp_path):
@@ -80,7 +153,7 @@ def test_pycocotools_finds_nothing_wrong_where_we_ignore(tmp_path):
         "a.png",
         (40, 40),
         [
-            Shape("cell", np.reshape(square, (4, 2)).astype(float), other={"iscrowd": crowd})
+            Shape("cell", np.reshape(square, (4, 2)).astype(float), CORNER_POLYGON, other={"iscrowd": crowd})
             for square, crowd in zip(squares, (0, 1), strict=True)
         ],
     )
@@ -112,7 +185,7 @@ def test_regions_to_ignore_are_crowds_of_every_class(tmp_path):
     [
         ({"segmentation": [[1, 1, 2, 2, 3]]}, "no list of x, y"),
         ({"segmentation": [[1, 1, 2, 2]]}, "3 or more points, not 2"),
-        ({"segmentation": [[1, 1, 2, 2, 99, 3]]}, "lies outside"),
+        ({"segmentation": [[1, 1, 2, 2, 99, 3]]}, "lies far outside"),
         ({"segmentation": [[1, 1, 2, 2, float("nan"), 3]]}, "NaN"),
         ({"segmentation": []}, "no segmentation"),
         ({"bbox": [1, 1, 2, 2]}, "no segmentation"),
@@ -133,7 +206,12 @@ def test_a_wrong_annotation_is_named(tmp_path, annotation, message):
     ("changes", "message"),
     [
         ({"images": None}, "not a COCO file"),
-        ({"images": [IMAGE | {"file_name": "../a.png"}]}, "leads outside"),
+        ({"images": [IMAGE | {"file_name": ".."}]}, "expected a file name"),
+        ({"images": [IMAGE, IMAGE | {"id": 1, "height": 7}]}, "listed twice"),
+        (
+            {"images": [IMAGE | {"id": at, "file_name": f"../{at}/a.png"} for at in (1, 2)]},
+            "have one name",
+        ),
         ({"images": [IMAGE | {"file_name": None}]}, "no file_name"),
         ({"images": [IMAGE | {"height": -1}]}, "whole numbers from 1"),
         ({"categories": [{"id": 3}]}, "name None"),

@@ -120,6 +120,6 @@ def test_a_file_of_something_else_or_of_no_known_size_is_said(tmp_path):
     written(tmp_path)
     with pytest.raises(UserError, match=r"\(9, 9\).*\(3, 5\)"):
         geojson.read(tmp_path / "a.geojson", (9, 9))
-    image = {"name": "../a.png", "height": 3, "width": 3}
-    with pytest.raises(UserError, match="leads outside"):
+    image = {"name": "../..", "height": 3, "width": 3}
+    with pytest.raises(UserError, match="expected a file name"):
         geojson.read(saved(tmp_path, {"features": [], "image": image}))

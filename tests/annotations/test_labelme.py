@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from kerasseg.annotations import labelme
+from kerasseg.annotations.draw import draw_mask
 from kerasseg.annotations.shapes import Drawing, Shape
 from kerasseg.errors import UserError
 from kerasseg.images import files
@@ -108,8 +109,24 @@ def test_real_files_are_read(shared_data):
     ],
 )
 def test_an_image_path_never_leaves_the_folder(tmp_path, image_path):
-    with pytest.raises(UserError, match=r"a\.json: imagePath .* leads outside"):
-        labelme.read(_written(tmp_path, NEW | {"imagePath": image_path}))
+    drawing = labelme.read(_written(tmp_path, NEW | {"imagePath": image_path}))
+    assert drawing.image_path == "a.png"  # which may lie beside
+
+
+@pytest.mark.parametrize("shape_type", ["rectangle", "rotation"])
+def test_four_corners_of_another_program_are_an_oriented_rectangle(tmp_path, shape_type):
+    corners = [[1, 1], [4, 1], [4, 3], [1, 3]]
+    shape = {"label": "cell", "shape_type": shape_type, "points": corners, "direction": 0.5}
+    (read,) = labelme.read(_written(tmp_path, NEW | {"shapes": [shape]})).shapes
+    assert (read.shape_type, read.points.tolist()) == ("oriented_rectangle", corners)
+    assert draw_mask([read], (6, 8), ["cell"]).sum() == 4 * 3
+    assert read.other == {"direction": 0.5}
+
+
+def test_what_lies_outside_the_image_is_cut_off(tmp_path):
+    shape = {"label": "cell", "points": [[-3, -3], [9, -3], [9, 20], [-3, 20]]}
+    (read,) = labelme.read(_written(tmp_path, NEW | {"shapes": [shape]})).shapes
+    assert (draw_mask([read], (6, 8), ["cell"]) == 1).all()
 
 
 @pytest.mark.parametrize(
@@ -122,7 +139,7 @@ def test_an_image_path_never_leaves_the_folder(tmp_path, image_path):
         ({"points": None}, "no list of"),
         (
             {"points": [[1, 1], [2, 2], [900, 3]]},
-            r"point \(900, 3\) lies outside the image, 8 wide and 6 high",
+            r"point \(900, 3\) lies far outside the image, 8 wide and 6 high",
         ),
         ({"shape_type": "circle"}, "a circle has 2 points, not 3"),
         ({"shape_type": "polygone"}, "did you mean 'polygon'"),

@@ -291,14 +291,33 @@ def test_crowds_of_coco_are_ignored_and_no_instances(tmp_path, write_image):
 
 
 def test_coco_names_every_mistake_at_once(tmp_path, write_image):
-    for name in "ac":
-        write_image(tmp_path / f"{name}.png")
+    write_image(tmp_path / "a.png")
     drawings = [drawing("a.png", BOX, size=(9, 9)), drawing("b.png", BOX)]
     coco_files.write(tmp_path / "annotations.json", drawings, ["cell"])
     found = messages("coco", tmp_path)
-    for part in ("9 x 9", "b.png: there is no such file", "c.png: "):
+    for part in ("9 x 9", "b.png: there is no such file"):
         assert sum(part in message for message in found) == 1, part
-    assert len(found) == 3
+    assert len(found) == 2
+
+
+def test_images_that_a_coco_file_does_not_list_are_counted_and_left_alone(tmp_path, write_image, capsys):
+    for name in "abc":
+        write_image(tmp_path / f"{name}.png")
+    coco_files.write(tmp_path / "annotations.json", [drawing("a.png", BOX)], ["cell"])
+    (sample,) = SOURCES["coco"](tmp_path, ["cell"])
+    assert sample.name == "a"
+    assert "2 of the images" in capsys.readouterr().out
+
+
+def test_labelme_s_images_may_lie_in_another_folder(tmp_path, write_image):
+    """As `labelme --output` leaves them, and with paths of the machine that drew them."""
+    for name, said in {"a": "../images/a.png", "b": "C:\\Users\\me\\b.png"}.items():
+        write_image(tmp_path / "images" / f"{name}.png")
+        labelme_files.write(tmp_path / "json" / f"{name}.json", drawing(said, BOX))
+    samples = SOURCES["labelme"](tmp_path, ["cell"])
+    assert [sample.name for sample in samples] == ["images/a", "images/b"]
+    samples = SOURCES["labelme"](tmp_path / "json", ["cell"], images="../images")
+    assert [sample.name for sample in samples] == ["a", "b"]
 
 
 def test_stacks_are_refused(shared_data):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,18 +17,21 @@ from kerasseg.images import files
 from kerasseg.images.embedded import Embedded
 
 
-def labelme(root: Path, classes: list[str]) -> list[Sample]:
+def labelme(root: Path, classes: list[str], *, images: str = ".") -> list[Sample]:
     """List the images that labelme's JSON files annotate.
 
-    An image is the file that ``imagePath`` names, or else one beside the JSON file and of its name. Where
-    neither exists it is the one that the JSON file holds itself in ``imageData``: a file on the disk wins.
+    An image is the file that ``imagePath`` names, one beside the JSON file and of its name, or the only one
+    of the name that ``imagePath`` ends in. Where none exists it is the one that the JSON file holds itself in
+    ``imageData``: a file on the disk wins.
 
     Parameters
     ----------
     root : Path
-        Folder of the JSON files, which may lie in folders of their own, with their images beside them.
+        Folder of the JSON files, which may lie in folders of their own.
     classes : list of str
         Names of the classes 1, 2, ...: the labels of the shapes.
+    images : str, default "."
+        Folder of the images, from `root`.
 
     Returns
     -------
@@ -42,29 +46,41 @@ def labelme(root: Path, classes: list[str]) -> list[Sample]:
         If anything is wrong with any file; all of it at once.
     """
     root, mistakes, samples = existing(root), Mistakes(), {}
+    folder = root / images
+    by_name: dict[str, list[Path]] = {}
+    for image in files.find(folder):
+        by_name.setdefault(image.name, []).append(image)
     for path in files.find(root, (".json",)):
         with mistakes.noted():
             drawing = labelme_files.read(path)
-            image = _image(path, drawing)
+            image = _image(path, drawing, by_name)
             if image in samples:
                 raise UserError(f"{path}: {image} has another annotation file; take one of them away")
             samples[image] = None  # seen, whatever is wrong with it
             light = replace(drawing, image_data=None)  # samples hold no pixels
-            samples[image] = drawn_sample(root, root, image, light, path, classes)
-    for image in files.find(root):
+            inside = not isinstance(image, Embedded) and image.is_relative_to(folder)
+            beside = folder if inside else root
+            samples[image] = drawn_sample(root, beside, image, light, path, classes)
+    for image in files.find(folder):
         if image not in samples:
             mistakes.add(f"{image}: no JSON file annotates this image; annotate it, or take it away")
     mistakes.check()
     return some(list(samples.values()), root, "labelme's JSON files and their images")
 
 
-def _image(path: Path, drawing: Drawing) -> Path | Embedded:
-    """Find the image that a file names, or one of the file's own name, or the one that it holds."""
+def _image(path: Path, drawing: Drawing, by_name: Mapping[str, list[Path]]) -> Path | Embedded:
+    """Find the image of a file, or take the one that it holds."""
     named = path.parent / drawing.image_path if drawing.image_path else None
     image = named if named and named.is_file() else image_beside(path.with_suffix(""))
-    if image is None and drawing.image_data is None:
-        raise UserError(
-            f"{path}: imagePath is {drawing.image_path!r}, there is no such image, and imageData holds none; "
-            "put the image beside the file"
-        )
-    return image or labelme_files.embedded_image(path)
+    if image:
+        return image
+    others = by_name.get(named.name, []) if named else []
+    if len(others) == 1:
+        return others[0]
+    if drawing.image_data is not None:
+        return labelme_files.embedded_image(path)
+    problem = f"there are {len(others)} images of that name" if others else "there is no such image"
+    raise UserError(
+        f"{path}: imagePath is {drawing.image_path!r}, {problem}, and imageData holds none; put the image "
+        "beside the file, or name the folder of the images in data.source.labelme.images"
+    )
