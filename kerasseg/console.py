@@ -12,7 +12,7 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from kerasseg.errors import Fallback
+from kerasseg.errors import Fallback, Notice
 
 console = Console(soft_wrap=True, highlight=False)
 errors = Console(stderr=True, soft_wrap=True, highlight=False)
@@ -34,13 +34,19 @@ def say(message: str, style: str | None = None) -> None:
 
 @contextmanager
 def saying_fallbacks(said: list[str]) -> Iterator[None]:
-    """Say what takes the place of what was asked for, each once, and add it to `said`."""
+    """Say notices, and what takes the place of what was asked for, each once; add the latter to `said`."""
+    noticed: set[str] = set()
     with warnings.catch_warnings():
         warnings.simplefilter("always", Fallback)
+        warnings.simplefilter("always", Notice)
         show = warnings.showwarning
 
         def show_warning(message: Warning, category: type[Warning], *place: object) -> None:
-            if not issubclass(category, Fallback):
+            if issubclass(category, Notice):
+                if str(message) not in noticed:
+                    noticed.add(str(message))
+                    say(f"note: {message}", style="yellow")
+            elif not issubclass(category, Fallback):
                 show(message, category, *place)
             elif str(message) not in said:
                 said.append(str(message))

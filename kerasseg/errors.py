@@ -61,6 +61,13 @@ class Fallback(UserWarning):
     """
 
 
+class Notice(UserWarning):
+    """Something that a user should know of their files, and that changes nothing of what is asked for.
+
+    Any package says so by ``warnings.warn(message, Notice)``; the command line prints each once.
+    """
+
+
 def unknown(kind: str, given: str, choices: Iterable[str]) -> str:
     """Say that a name is unknown, which names are known, and which of them is nearest.
 

@@ -28,7 +28,16 @@ __all__ = [
     "write_atomically",
 ]
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+_WRITTEN = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+SUFFIXES = (
+    *_WRITTEN,
+    ".lsm",
+    ".stk",
+    ".svs",
+    ".ndpi",
+    ".btf",
+    ".tf8",
+)  # the last six are TIFF by another name
 _TIFF_SUFFIXES = (".tif", ".tiff")
 
 
@@ -222,9 +231,9 @@ def _with_channel_axis(pixels: np.ndarray) -> np.ndarray:
 
 
 def _check_writable(path: Path, suffix: str, image: np.ndarray) -> None:
-    if suffix not in SUFFIXES:
+    if suffix not in _WRITTEN:
         raise UserError(
-            f"{path}: cannot write {suffix or 'a file without suffix'}; expected {', '.join(SUFFIXES)}"
+            f"{path}: cannot write {suffix or 'a file without suffix'}; expected {', '.join(_WRITTEN)}"
         )
     channels = image.shape[2] if image.ndim == 3 else 1
     types = {".png": ("uint8", "uint16")}.get(suffix, ("uint8",))

@@ -43,6 +43,8 @@ class Header:
         Planes that the file holds; 1 unless it is a stack where a single image was asked for.
     spacing : tuple of float or None
         Micrometres from one voxel of a volume to the next (z, y, x), where the file says it of all three.
+    lossy : bool
+        Whether the pixels were compressed with loss, so that none need be the number that was meant.
     """
 
     path: Origin
@@ -51,6 +53,7 @@ class Header:
     dtype: np.dtype
     pages: int = 1
     spacing: tuple[float, ...] | None = None
+    lossy: bool = False
 
 
 def sane(header: Header) -> Header:

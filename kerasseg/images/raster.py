@@ -38,7 +38,7 @@ def header(path: Path) -> Header:
         width, height = image.size
         size = (width, height) if _orientation(image) in TURNED else (height, width)
         dtype = np.dtype(np.uint16 if _is_16_bit(path, image) else np.uint8)
-        return sane(Header(path, size, CHANNELS[_colour_mode(image)], dtype))
+        return sane(Header(path, size, CHANNELS[_colour_mode(image)], dtype, lossy=image.format == "JPEG"))
 
 
 def read(path: Path) -> np.ndarray:
@@ -56,15 +56,18 @@ def read(path: Path) -> np.ndarray:
 
 
 def read_values(path: Path) -> np.ndarray:
-    """Read the numbers that are stored: as :func:`read`, but a palette's indices instead of its colours.
+    """Read the numbers that are stored: a palette's indices, and what fewer than 8 bits count.
 
     Returns
     -------
-    numpy.ndarray, shape (Y, X) or (Y, X, C), uint8 or uint16
+    numpy.ndarray, shape (Y, X) or (Y, X, C), bool, uint8 or uint16
     """
     with _opened(path) as image:
-        if image.mode == "P":
-            return upright(_decode(image, "P"), _orientation(image))
+        if image.mode in ("P", "1"):
+            return upright(np.asarray(image), _orientation(image))
+        largest = _largest_grey(path, image)
+        if largest < 255:  # which Pillow makes 255
+            return upright(np.asarray(image) // np.uint8(255 // largest), _orientation(image))
     return read(path)
 
 
@@ -129,6 +132,15 @@ def _is_16_bit(path: Path, image: Image.Image) -> bool:
         return image.mode.startswith("I")
     with path.open("rb") as file:
         return file.read(PNG_BIT_DEPTH + 1)[PNG_BIT_DEPTH] == 16
+
+
+def _largest_grey(path: Path, image: Image.Image) -> int:
+    """Say what the largest number of a grey PNG of 2 or 4 bits is; 255 for any other image."""
+    if image.format != "PNG" or image.mode != "L":
+        return 255
+    with path.open("rb") as file:
+        bits = file.read(PNG_BIT_DEPTH + 1)[PNG_BIT_DEPTH]
+    return (1 << bits) - 1
 
 
 def _orientation(image: Image.Image) -> int:

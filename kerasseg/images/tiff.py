@@ -1,14 +1,21 @@
-"""TIFF of every kind that tifffile and imagecodecs know, as long as it holds one 2-D image."""
+"""TIFF of every kind that tifffile and imagecodecs know: which of its series is the image, and what it means.
+
+One rule holds for training, prediction and conversion. Thumbnails, labels and macros of slides, previews and
+reduced copies are not the image (`only_series`). A lookup table is colour in a picture and display in a
+scientific file (`shows_colours`). White is 0 where the file says so, unless its writer is known to mean the
+stored numbers (`numbers`).
+"""
 
 from __future__ import annotations
 
 import lzma
 import math
+import re
 import struct
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import ExitStack, contextmanager
+from pathlib import Path, PureWindowsPath
 
 import numpy as np
 import tifffile
@@ -34,6 +41,18 @@ DAMAGES = (
     zlib.error,
     lzma.LZMAError,
 )
+SCIENTIFIC = {
+    *("ome", "imagej", "lsm", "stk", "fluoview", "metaseries", "micromanager", "mmstack", "ndtiff", "nih"),
+    *("andor", "scanimage", "fei", "sem", "sis", "scn", "streak", "tvips", "pilatus", "eer"),
+}
+"""tifffile's names of formats whose lookup tables say how numbers are shown, and not what they are."""
+BESIDE = ("thumbnail", "label", "macro", "overview", "map", "preview")  # series of slides that are no image
+LOSSY = {
+    tifffile.COMPRESSION.OJPEG,
+    tifffile.COMPRESSION.JPEG,
+    tifffile.COMPRESSION.ALT_JPEG,
+}
+COMPANION = re.compile(r'<(?:\w+:)?BinaryOnly\b[^>]*\bMetadataFile="([^"]+)"')
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
@@ -46,14 +65,15 @@ def header(path: Path) -> Header:
         If the file is damaged or truncated, has no pixels or absurdly many.
     """
     with opened(path) as file:
-        series = file.series[0]
+        series = only_series(file, path)
         lengths = dict(zip(series.axes, series.shape, strict=True))
         size = (lengths["Y"], lengths["X"])
         page = series.keyframe
-        channels = 3 if _has_palette(page) else _channels(lengths)
+        channels = 3 if shows_colours(file, series) else _channels(lengths)
         check_complete(file, path)
         size = size[::-1] if orientation_of(page) in TURNED else size
-        return sane(Header(path, size, channels, intensity_type(series.dtype), _planes(file)))
+        dtype, lossy = intensity_type(series.dtype), page.compression in LOSSY
+        return sane(Header(path, size, channels, dtype, _planes(series), lossy=lossy))
 
 
 def read(path: Path) -> np.ndarray:
@@ -69,8 +89,8 @@ def read(path: Path) -> np.ndarray:
         If the file is a stack, or cannot be decoded.
     """
     with opened(path) as file:
-        page = file.series[0].keyframe
-        return upright(intensities(_plane(file, path), page), orientation_of(page))
+        series = only_series(file, path)
+        return upright(intensities(_plane(series, path), file, series), orientation_of(series.keyframe))
 
 
 def read_values(path: Path) -> np.ndarray:
@@ -81,13 +101,14 @@ def read_values(path: Path) -> np.ndarray:
     numpy.ndarray, shape (Y, X, C)
     """
     with opened(path) as file:
-        return upright(_plane(file, path), orientation_of(file.series[0].keyframe))
+        series = only_series(file, path)
+        return upright(numbers(_plane(series, path), file, series), orientation_of(series.keyframe))
 
 
 def is_palette(path: Path) -> bool:
     """Tell whether the file stores indices into a palette."""
     with opened(path) as file:
-        return _has_palette(file.series[0].keyframe)
+        return _has_palette(only_series(file, path).keyframe)
 
 
 def write(path: Path, image: np.ndarray) -> None:
@@ -100,32 +121,70 @@ def write(path: Path, image: np.ndarray) -> None:
     tifffile.imwrite(path, planes, photometric="minisblack", metadata={"axes": axes}, compression="zlib")
 
 
-def intensities(values: np.ndarray, page: tifffile.TiffPage) -> np.ndarray:
-    """Turn stored numbers into intensities: a palette into its colours, white made the largest.
+def intensities(values: np.ndarray, file: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> np.ndarray:
+    """Turn stored numbers into intensities: a picture's palette into its colours, white made the largest.
 
     Parameters
     ----------
     values : numpy.ndarray, shape (..., C)
-        As the page stores them.
-    page : tifffile.TiffPage
-        Says what they mean.
+        As the series stores them.
+    file, series
+        Say what they mean.
 
     Returns
     -------
     numpy.ndarray, shape (..., C), uint8, uint16 or float32
     """
-    if _has_palette(page):
-        values = (page.colormap.T >> 8).astype(np.uint8)[values[..., 0]]
-    elif page.photometric == tifffile.PHOTOMETRIC.MINISWHITE and values.dtype.kind in "ub":
+    page = series.keyframe
+    if shows_colours(file, series):
+        return (page.colormap.T >> 8).astype(np.uint8)[values[..., 0]]
+    values = numbers(values, file, series)
+    if _is_white_zero(page) and values.dtype.kind == "u" and not file.flags & SCIENTIFIC:
         values = ~values
     return as_intensities(values)
+
+
+def numbers(values: np.ndarray, file: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> np.ndarray:
+    """Turn stored bits into the numbers that they stand for; all other types are stored as they are meant.
+
+    Where white is 0, a set bit is black (TIFF 6.0, PhotometricInterpretation). tifffile alone writes NumPy's
+    True as a set bit and says that white is 0 all the same, so what it wrote is left as it is.
+    """
+    by_tifffile = "shaped" in file.flags or series.keyframe.software.startswith("tifffile")
+    if values.dtype == bool and _is_white_zero(series.keyframe) and not by_tifffile:
+        return ~values
+    return values
+
+
+def shows_colours(file: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> bool:
+    """Tell whether a lookup table makes colours of a picture, or only says how to show what was measured.
+
+    It is for display in the formats of microscopes and of ImageJ, wherever there are several channels, and
+    where it is an even ramp from black, as programs write it to tint a channel.
+    """
+    page = series.keyframe
+    several = _channels(dict(zip(series.axes, series.shape, strict=True))) > 1
+    return _has_palette(page) and not (several or file.flags & SCIENTIFIC or _is_ramp(page.colormap))
+
+
+def _is_ramp(colormap: np.ndarray) -> bool:
+    """Tell a table ``(3, N)`` whose colours are black or rise evenly to their last."""
+    even = np.linspace(0, 1, colormap.shape[1]) * colormap[:, -1:]
+    return bool((np.abs(colormap - even) <= 1024).all())  # four steps of 8 bits: some writers round
+
+
+def _is_white_zero(page: tifffile.TiffPage) -> bool:
+    return page.photometric == tifffile.PHOTOMETRIC.MINISWHITE
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[tifffile.TiffFile]:
     """Open with tifffile; what it or a codec complains of becomes a UserError that names the file."""
     try:
-        with tifffile.TiffFile(path) as file:
+        with ExitStack() as files:
+            file = files.enter_context(tifffile.TiffFile(path))
+            if file.pages and (companion := COMPANION.search(file.pages.first.description)):
+                file = files.enter_context(tifffile.TiffFile(path, omexml=_beside(path, companion[1])))
             if not file.pages or not file.series:
                 raise ValueError("it holds no image")
             yield file
@@ -137,45 +196,49 @@ def opened(path: Path) -> Iterator[tifffile.TiffFile]:
         ) from error
 
 
+def _beside(path: Path, companion: str) -> str:
+    """Read the OME-XML that a file keeps in another one, of that name and in the same folder."""
+    beside = path.with_name(PureWindowsPath(companion).name)
+    if not beside.is_file():
+        raise UserError(f"{path}: its axes are told by {beside.name}, which is not beside it; put it there")
+    return beside.read_text(encoding="utf-8")
+
+
 def only_series(file: tifffile.TiffFile, path: Path) -> tifffile.TiffPageSeries:
-    """Choose the one image of a file, of any rank; previews do not count.
+    """Choose the one image of a file, of any rank.
+
+    Thumbnails, labels and macros of slides and reduced copies are none, unless there is nothing else.
 
     Raises
     ------
     UserError
         If there are several.
     """
-    series = [one for one in file.series if not one.keyframe.is_reduced]
+    named = [one for one in file.series if not one.name.lower().startswith(BESIDE)] or list(file.series)
+    series = [one for one in named if not one.keyframe.is_reduced] or named
     if len(series) == 1:
         return series[0]
-    shapes = ", ".join(" x ".join(map(str, one.shape)) for one in file.series)
+    shown = ", ".join(" x ".join(map(str, one.shape)) + f" {one.name}".rstrip() for one in series)
     raise UserError(
-        f"{path}: the TIFF holds {len(file.series)} images ({shapes}); expected one. "
-        "Save each as a file of its own"
+        f"{path}: the TIFF holds {len(series)} images ({shown}); expected one. Save each as a file of its own"
     )
 
 
-def _plane(file: tifffile.TiffFile, path: Path) -> np.ndarray:
+def _plane(series: tifffile.TiffPageSeries, path: Path) -> np.ndarray:
     """Decode the one image as ``(Y, X, C)``; refuse a stack before it is decoded."""
-    series = file.series[0]
-    if _planes(file) > 1:
-        raise UserError(_stack(path, file))
+    if _planes(series) > 1:
+        shape = " x ".join(map(str, series.shape))
+        raise UserError(
+            f"{path}: the TIFF is a stack of {_planes(series)} planes ({shape}, axes {series.axes}); "
+            "expected one 2-D image. Save its planes as files of their own"
+        )
     values = np.moveaxis(series.asarray(), [series.axes.index(axis) for axis in "YX"], [0, 1])
     return values.reshape(*values.shape[:2], -1)
 
 
-def _stack(path: Path, file: tifffile.TiffFile) -> str:
-    series = file.series[0]
-    shape = " x ".join(map(str, series.shape))
-    return (
-        f"{path}: the TIFF is a stack of {_planes(file)} planes ({shape}, axes {series.axes}); "
-        "expected one 2-D image. Save its planes as files of their own"
-    )
-
-
-def _planes(file: tifffile.TiffFile) -> int:
-    """Count the planes of all images; samples and channels belong to one plane."""
-    return sum(int(np.prod(series.shape)) // _plane_values(series) for series in file.series)
+def _planes(series: tifffile.TiffPageSeries) -> int:
+    """Count the planes of an image; samples and channels belong to one plane."""
+    return math.prod(series.shape) // _plane_values(series)
 
 
 def _plane_values(series: tifffile.TiffPageSeries) -> int:

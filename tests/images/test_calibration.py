@@ -1,8 +1,11 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import tifffile
 
-from kerasseg.images.calibration import micrometres
+from kerasseg.errors import Notice
+from kerasseg.images.calibration import micrometres, of_tiff
 from kerasseg.images.stores.store import open_store
 
 PLANES = np.zeros((2, 3, 4), np.uint8)
@@ -64,3 +67,79 @@ def test_real_images_say_it(shared_data, name, size):
     (path,) = (shared_data / "neubias").rglob(name)
     with open_store(path) as store:
         assert store.pixel_size == (size if size[0] is None else pytest.approx(size, rel=1e-5))
+
+
+@pytest.mark.parametrize("unit", ["micrometers", "Microns", "μm", r"\u03BCm", " um ", "micrometre"])
+def test_one_micrometre_by_its_many_names(unit):
+    assert micrometres(2, unit) == 2
+
+
+@pytest.mark.parametrize(
+    ("unit", "size"), [("nanometers", 1e-3), (r"\u00C5", 1e-4), ("inches", 25_400.0), ("cm", 1e4)]
+)
+def test_other_units(unit, size):
+    assert micrometres(1, unit) == pytest.approx(size)
+
+
+def imagej(path, **said):
+    return size_of(path, imagej=True, resolution=(4, 2), metadata={"axes": "ZYX", **said})
+
+
+def test_imagej_may_name_a_unit_for_each_axis(tmp_path):
+    assert imagej(tmp_path / "a.tif", unit="um", zunit="nm", spacing=300) == pytest.approx((0.3, 0.5, 0.25))
+    assert imagej(tmp_path / "b.tif", unit="um", yunit="mm", spacing=3) == (3.0, 500.0, 0.25)
+
+
+def test_imagej_leaves_out_a_depth_of_one(tmp_path):
+    assert imagej(tmp_path / "a.tif", unit="um") == (1.0, 0.5, 0.25)
+
+
+def test_seconds_are_no_size_and_the_loss_is_said(tmp_path):
+    with pytest.warns(Notice, match=r"a\.tif: the size of a pixel is left out.* Z 30 sec"):
+        assert imagej(tmp_path / "a.tif", unit="um", zunit="sec", spacing=30) == (None, 0.5, 0.25)
+
+
+def test_pixels_are_no_loss(tmp_path, recwarn):
+    assert imagej(tmp_path / "a.tif", unit="pixel", spacing=2) == (None, None, None)
+    assert not [warning for warning in recwarn if warning.category is Notice]
+
+
+def test_metamorph_s_calibration_is_read_as_tifffile_gives_it():
+    tags = {"XCalibration": 0.645, "YCalibration": 0.645, "CalibrationUnits": "um", "ZDistance": [2.0, 2.0]}
+    file = SimpleNamespace(flags={"stk"}, stk_metadata=tags, filename="a.stk")
+    assert of_tiff(file, "ZYX") == (2.0, 0.645, 0.645)
+
+
+@pytest.mark.parametrize(
+    ("flag", "metadata"),
+    [
+        ("lsm", {"lsm_metadata": {"VoxelSizeX": 2.5e-7, "VoxelSizeY": 5e-7, "VoxelSizeZ": 2e-6}}),
+        ("fei", {"fei_metadata": {"Scan": {"PixelWidth": 2.5e-7, "PixelHeight": 5e-7}}}),
+        ("sis", {"sis_metadata": {"pixelsizex": 2.5e-7, "pixelsizey": 5e-7}}),
+        (
+            "metaseries",
+            {
+                "metaseries_metadata": {
+                    "PlaneInfo": {
+                        "spatial-calibration-x": 0.25,
+                        "spatial-calibration-y": 0.5,
+                        "spatial-calibration-units": "um",
+                    }
+                }
+            },
+        ),
+        (
+            "fluoview",
+            {"fluoview_metadata": {"Dimensions": [("X", 8, 0, 0.25, "um"), ("Y", 6, 0, 0.5, "um")]}},
+        ),
+    ],
+)
+def test_makers_tags_are_read_as_tifffile_gives_them(flag, metadata):
+    file = SimpleNamespace(flags={flag}, filename="a.tif", **metadata)
+    assert of_tiff(file, "YX") == pytest.approx((0.5, 0.25))
+
+
+def test_a_maker_s_broken_tags_are_no_reason_to_refuse_the_pixels():
+    page = SimpleNamespace(resolutionunit=2)
+    file = SimpleNamespace(flags={"fei"}, filename="a", fei_metadata={}, pages=SimpleNamespace(first=page))
+    assert of_tiff(file, "YX") == (None, None)

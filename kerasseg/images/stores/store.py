@@ -237,7 +237,7 @@ def _open_tiff(path: Path, axes: str | None, values: bool) -> Store:
         blocks = tiffblocks.blocks_of(series, columns=arranged.axes.index("X"))
         intensity_type(blocks.dtype)
         size = calibration.of_tiff(file, arranged.space)
-        finish = _as_stored if values else partial(tiff.intensities, page=page)
+        finish = partial(tiff.numbers if values else tiff.intensities, file=file, series=series)
         return Store(path, blocks, arranged, size, finish=finish, resources=resources.pop_all())
 
 
