@@ -15,6 +15,7 @@ import pytest
 
 from kerasseg import answering, check, postprocess, predict, reuse, rundirectory
 from kerasseg.annotations.masks import read_mask
+from kerasseg.annotations.values import class_ids
 from kerasseg.data.synthetic import synthesize
 from kerasseg.errors import UserError
 from kerasseg.images import files
@@ -92,7 +93,7 @@ def test_no_group_is_in_two_parts(finished):
 def test_scores_are_those_of_the_masks_that_were_written(finished, recipe):
     scores = finished.read_json("metrics.json")["test_original_size"]["images"]
     for name, of in scores.items():
-        predicted = read_mask(finished / "predictions" / f"{name}.mask.png", ["cell"])
+        predicted = read_mask(finished / "predictions" / f"{name}.mask.png", class_ids(1))
         sample = next(each for each in samples(recipe) if each.name == name)
         truth = sample.annotate().mask > 0
         both = np.count_nonzero(truth & (predicted > 0))
@@ -102,7 +103,7 @@ def test_scores_are_those_of_the_masks_that_were_written(finished, recipe):
 def test_objects_are_those_of_the_masks_that_were_written(finished, recipe):
     of = finished.read_json("metrics.json")["instances"]
     predicted = [
-        postprocess.labels(read_mask(finished / "predictions" / f"{name}.mask.png", ["cell"])).max()
+        postprocess.labels(read_mask(finished / "predictions" / f"{name}.mask.png", class_ids(1))).max()
         for name in of["images"]
     ]
     true = [
@@ -138,7 +139,7 @@ def test_images_of_any_size_are_predicted_and_bad_ones_named(finished, tmp_path,
     (images / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(UserError, match=r"broken\.png"):
         predict.predict(answering.local(finished / "model.keras"), images, tmp_path / "masks")
-    assert read_mask(tmp_path / "masks" / "odd.mask.png", ["cell"]).shape == (37, 83)
+    assert read_mask(tmp_path / "masks" / "odd.mask.png", class_ids(1)).shape == (37, 83)
 
 
 def test_predicting_again_leaves_what_is_there_and_refuses_to_replace_it(finished, tmp_path, capsys):

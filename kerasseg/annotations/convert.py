@@ -98,7 +98,7 @@ def convert(
     target: Path,
     *,
     classes: Sequence[str] = (),
-    colours: Mapping[str, Sequence[int]] | None = None,
+    values: Mapping[str, int] | None = None,
     tolerance: float = TOLERANCE,
     overwrite: bool = False,
 ) -> Report:
@@ -113,8 +113,8 @@ def convert(
     classes : sequence of str, optional
         Names of the classes 1, 2, ... Pixels have no names and need them; elsewhere all found are taken by
         default.
-    colours : mapping of str to (int, int, int), optional
-        Red, green and blue of each class, for masks of colours.
+    values : mapping of str to int, optional
+        The number of each class by its name, and of ``ignore``, for masks that do not hold class ids.
     tolerance : float, default 0.5
         Pixels by which an outline may move when pixels become outlines; 0 keeps every pixel.
     overwrite : bool, default False
@@ -133,7 +133,7 @@ def convert(
         raise UserError(f"{source}: {read_as} do not name their classes; name them, such as --classes cell")
     if not np.isfinite(tolerance) or tolerance < 0:
         raise UserError(f"tolerance is {tolerance}; expected pixels from 0")
-    drawings = READERS[read_as](Path(source), Options(classes, colours))
+    drawings = READERS[read_as](Path(source), Options(classes, values))
     names = _class_names(drawings, classes)
     outlined = OUTLINES[write_as](drawings, tolerance) if write_as in OUTLINES else None
     written = outlined if write_as == "labelme" else drawings

@@ -4,7 +4,7 @@
 format    read from                                                          written as
 ========  =================================================================  =========================
 labelme   a folder of JSON files, or one                                     a folder of JSON files
-masks     a folder of images: class ids, 0 and 255, palettes or colours      a folder of palette PNGs
+masks     a folder of images: class ids, 0 and 255, or palettes              a folder of palette PNGs
 labels    a folder of images of instance ids, all of one class               a folder of 16-bit PNGs
 coco      a JSON file, or a folder that holds one                            a JSON file
 rle       a CSV file as Kaggle's, or a folder that holds one                 a CSV file
@@ -39,11 +39,12 @@ Plan = dict[Path, Callable[[], None]]  # what writes each file
 class Options:
     """What files alone do not say.
 
-    Names of classes 1, 2, ...; their colours where masks have any; by how many pixels outlines may move.
+    Names of classes 1, 2, ...; their numbers in masks, where these are not class ids; by how many pixels
+    outlines may move.
     """
 
     classes: Sequence[str] = ()
-    colours: Mapping[str, Sequence[int]] | None = None
+    values: Mapping[str, int] | None = None
     tolerance: float = 0
 
 
@@ -52,8 +53,10 @@ def _read_labelme(source: Path, options: Options) -> Drawings:
 
 
 def _read_masks(source: Path, options: Options) -> Drawings:
+    meaning = masks.meaning_of(_found(source, files.SUFFIXES), options.classes, options.values, "--values")
+
     def shapes(path: Path) -> tuple[tuple[int, int], list[Shape]]:
-        mask = masks.read_mask(path, options.classes, options.colours)
+        mask = masks.read_mask(path, meaning)
         return mask.shape, mask_shapes(mask, options.classes)
 
     return _each_image(source, shapes, options)

@@ -1,38 +1,33 @@
-"""Masks and labels as image files: class ids, 0 and 255, palettes, colours, instance ids."""
+"""Masks and labels as image files: numbers of classes, palettes, colours, instance ids."""
 
 from __future__ import annotations
 
 import colorsys
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from kerasseg.annotations import values
+from kerasseg.annotations.values import SHOWN, Meaning
 from kerasseg.classes import IGNORE
-from kerasseg.errors import UserError, unknown
+from kerasseg.errors import Notice, UserError, unknown
 from kerasseg.images import files, raster
+from kerasseg.images.header import Header
 
-SHOWN = 6  # values that a message lists
 _GOLDEN = 0.618034  # steps of hue that keep neighbouring classes apart
 
 
-def read_mask(
-    path: Path, classes: Sequence[str], colours: Mapping[str, Sequence[int]] | None = None
-) -> np.ndarray:
+def read_mask(path: Path, meaning: Meaning) -> np.ndarray:
     """Read a mask as class ids.
-
-    A palette's indices are class ids, whatever its colours. Elsewhere 255 is ignore beside class ids, but
-    with one class an image of nothing but 0 and its type's largest value is background and that class.
 
     Parameters
     ----------
     path : Path
-        An image file.
-    classes : sequence of str
-        Names of the classes 1, 2, ...
-    colours : mapping of str to (int, int, int), optional
-        Red, green and blue of each class by its name, where the mask holds colours. ``background`` and
-        ``ignore`` may be named too; black is background otherwise.
+        An image file. A palette's indices are its numbers, whatever its colours.
+    meaning : Meaning
+        What the numbers mean, in all masks of the set: see :func:`meaning_of`.
 
     Returns
     -------
@@ -42,43 +37,56 @@ def read_mask(
     Raises
     ------
     UserError
-        If the file cannot be read, or holds a value or colour that is no class.
+        If the file cannot be read, or holds a number that means nothing.
     """
-    path = Path(path)
-    if colours is not None:
-        return _by_colour(path, classes, colours)
-    return as_mask(_grey(files.read_values(path), path), classes, path, palette=files.is_palette(path))
+    return meaning.mask(read_numbers(path), path)
 
 
-def as_mask(values: np.ndarray, classes: Sequence[str], name: object, *, palette: bool = False) -> np.ndarray:
-    """Take stored numbers for class ids, as :func:`read_mask` does.
-
-    Parameters
-    ----------
-    values : numpy.ndarray, shape (...)
-        Of any rank and type.
-    classes : sequence of str
-        Names of the classes 1, 2, ...
-    name : object
-        What they are of, for the message.
-    palette : bool, default False
-        Whether they are indices into a palette.
-
-    Returns
-    -------
-    numpy.ndarray, same shape, uint8
-        0 is background, 255 is ignore.
+def read_numbers(path: Path) -> np.ndarray:
+    """Read the one number that a file stores for each pixel, ``(Y, X)`` of any type.
 
     Raises
     ------
     UserError
-        If a value is no class.
+        If the file cannot be read, has colours, or was compressed with loss.
     """
-    if len(classes) == 1 and not palette and _is_binary(values):
-        return (values > 0).astype(np.uint8)
-    allowed = np.append(np.arange(len(classes) + 1), IGNORE)
-    _check(values, allowed, name, classes)
-    return values.astype(np.uint8)
+    refuse_lossy(files.header(path), path)
+    return _grey(files.read_values(path), path)
+
+
+def refuse_lossy(header: Header, name: object) -> None:
+    """Refuse pixels that need not be the numbers that were meant.
+
+    Raises
+    ------
+    UserError
+        If the file was compressed as JPEG does.
+    """
+    if header.lossy:
+        raise UserError(
+            f"{name}: the file is compressed with loss (JPEG), so its numbers are not those that were drawn; "
+            "export the annotation as PNG or TIFF"
+        )
+
+
+def meaning_of(
+    paths: Sequence[Path], classes: Sequence[str], chosen: Mapping[str, int] | None = None, key: str = ""
+) -> Meaning:
+    """Find what the numbers in mask files mean: see :func:`kerasseg.annotations.values.meaning_of`.
+
+    Warns
+    -----
+    Notice
+        Where they are not class ids alone.
+    """
+
+    def numbers(path: Path) -> tuple[np.ndarray, bool]:
+        return read_numbers(path), files.is_palette(path)
+
+    meaning = values.meaning_of(paths, numbers, classes, chosen, key)
+    if meaning.text:
+        warnings.warn(meaning.text, Notice, stacklevel=2)
+    return meaning
 
 
 def read_labels(path: Path) -> np.ndarray:
@@ -98,7 +106,7 @@ def read_labels(path: Path) -> np.ndarray:
     UserError
         If the file cannot be read, has colours, or holds numbers that are no ids.
     """
-    return as_labels(_grey(files.read_values(Path(path)), Path(path)), path)
+    return as_labels(read_numbers(Path(path)), path)
 
 
 def as_labels(values: np.ndarray, name: object) -> np.ndarray:
@@ -110,8 +118,8 @@ def as_labels(values: np.ndarray, name: object) -> np.ndarray:
         If some are no ids; `name` says of what they are.
     """
     low, high = values.min(), values.max()
-    broken = values.dtype.kind == "f" and (values != np.floor(values)).any()
-    if low < 0 or high > np.iinfo(np.int32).max or broken:
+    broken = values.dtype.kind == "f" and not (values == np.floor(values)).all()
+    if broken or low < 0 or high > np.iinfo(np.int32).max:
         raise UserError(
             f"{name}: values lie in [{low}, {high}]; expected whole instance ids, 0 is background"
         )
@@ -170,28 +178,30 @@ def _grey(values: np.ndarray, path: Path) -> np.ndarray:
     return values[..., 0]
 
 
-def _is_binary(values: np.ndarray) -> bool:
-    """Tell masks of 0 and the type's largest value, 1 for floats, from masks of class ids."""
-    top = 1 if values.dtype.kind in "bf" else np.iinfo(values.dtype).max
-    return bool(((values == 0) | (values == top)).all())
+def read_colours(path: Path, classes: Sequence[str], colours: Mapping[str, Sequence[int]]) -> np.ndarray:
+    """Read a mask of colours as class ids.
 
+    Parameters
+    ----------
+    path : Path
+        An image file.
+    classes : sequence of str
+        Names of the classes 1, 2, ...
+    colours : mapping of str to (int, int, int)
+        Red, green and blue of each class by its name. ``background`` and ``ignore`` may be named too; black
+        is background otherwise.
 
-def _check(values: np.ndarray, allowed: np.ndarray, name: object, classes: Sequence[str]) -> None:
-    whole = values.dtype in (np.uint8, np.uint16)  # to count is ten times as fast as to sort
-    found = np.flatnonzero(np.bincount(values.ravel())) if whole else np.unique(values)
-    strange = found[~np.isin(found, allowed)]
-    if strange.size:
-        shown = ", ".join(f"{value:g}" for value in strange[:SHOWN]) + (
-            ", ..." if strange.size > SHOWN else ""
-        )
-        names = ", ".join(f"{at} ({of})" for at, of in enumerate(["background", *classes]))
-        raise UserError(
-            f"{name}: the mask holds {shown}, which is no class; expected {names} or 255 (ignore). "
-            "Name all classes, or read instance ids as instances"
-        )
+    Returns
+    -------
+    numpy.ndarray, shape (Y, X), uint8
+        0 is background, 255 is ignore.
 
-
-def _by_colour(path: Path, classes: Sequence[str], colours: Mapping[str, Sequence[int]]) -> np.ndarray:
+    Raises
+    ------
+    UserError
+        If the file cannot be read, or holds a colour that is no class.
+    """
+    refuse_lossy(files.header(path), path)
     ids = {"background": 0, "ignore": IGNORE} | {name: at for at, name in enumerate(classes, start=1)}
     strangers = [unknown("class in colours", name, ids) for name in colours if name not in ids]
     if strangers:

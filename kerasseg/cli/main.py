@@ -186,6 +186,9 @@ def convert(
     source: Annotated[Path, typer.Argument(metavar="IN", help="A file or folder to read.")],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="A file or folder to write.")],
     classes: Annotated[list[str] | None, typer.Option(help="A class; repeat it for each.")] = None,
+    values: Annotated[
+        list[str] | None, typer.Option(help="A class and its number in masks, such as cell=255.")
+    ] = None,
     tolerance: Tolerance = 0.5,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
 ) -> None:
@@ -196,8 +199,18 @@ def convert(
     if (read_as, write_as) not in CONVERSIONS:
         pairs = [f"{one} {other}" for one, other in CONVERSIONS]
         raise UserError(unknown("conversion", f"{read_as} {write_as}", pairs))
-    conversion = CONVERSIONS[read_as, write_as]
-    typer.echo(conversion(source, target, classes=classes or (), tolerance=tolerance, overwrite=overwrite))
+    conversion, numbers = CONVERSIONS[read_as, write_as], _numbers(values)
+    options = {"classes": classes or (), "values": numbers, "tolerance": tolerance, "overwrite": overwrite}
+    typer.echo(conversion(source, target, **options))
+
+
+def _numbers(values: list[str] | None) -> dict[str, int] | None:
+    """Read NAME=NUMBER."""
+    pairs = [value.rpartition("=") for value in values or ()]
+    wrong = [f"--values {''.join(pair)}: expected NAME=NUMBER" for pair in pairs if not pair[2].isdecimal()]
+    if wrong:
+        raise UserError(*wrong)
+    return {name: int(number) for name, _, number in pairs} or None
 
 
 @app.command(**example("schema > recipes/recipe.schema.json"))

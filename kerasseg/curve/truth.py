@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasseg.annotations.masks import as_labels, as_mask
+from kerasseg.annotations.masks import as_labels
+from kerasseg.annotations.values import class_ids
 from kerasseg.data.sample import Annotation, Sample
 from kerasseg.errors import UserError
 from kerasseg.images.stores.store import open_store
@@ -46,7 +47,7 @@ class Truth:
         with open_store(self.path, values=True) as store:
             values = cut(store, region, self.window.padding)[..., 0]
         if len(self.classes) > 1:
-            return Annotation(as_mask(values, self.classes, self.path))
+            return Annotation(class_ids(len(self.classes)).mask(values, self.path))
         labels = as_labels(values, self.path)
         return Annotation((labels > 0).astype(np.uint8), labels)
 

@@ -48,6 +48,8 @@ class ImagesMasks(Source):
     """Folder of the masks, in root; the same folder needs a suffix."""
     suffix: str = ""
     """What a mask's name has after its image's: _mask where a.tif has a_mask.png."""
+    values: dict[str, int] | None = None
+    """The number of each class by its name, such as {cell: 255, ignore: 128}; null for class ids."""
     colours: dict[str, Colour] | None = None
     """Red, green and blue of each class by its name, where masks hold colours."""
 
@@ -89,6 +91,8 @@ class Volumes(Source):
     """What a mask's name has after its image's: _mask where a.tif has a_mask.tif."""
     meaning: Literal["ids", "channels", "instances"] = "ids"
     """What a mask's numbers are: class ids, a channel per class, or a number for each object of one class."""
+    values: dict[str, int] | None = None
+    """For ids, the number of each class by its name, such as {cell: 255}; null for class ids."""
     channels: dict[str, Channel] | None = None
     """Each class's channel in the masks, from 0; null is the order of data.classes."""
     axes: str | None = None

@@ -10,6 +10,7 @@ from kerasseg.annotations.convert import CONVERSIONS
 from kerasseg.annotations.draw import draw_labels, draw_mask
 from kerasseg.annotations.shapes import Drawing, Shape
 from kerasseg.annotations.trace import mask_shapes
+from kerasseg.annotations.values import class_ids
 from kerasseg.errors import UserError
 from kerasseg.images import files
 
@@ -18,6 +19,7 @@ MASK[1:6, 1:6], MASK[3, 3] = 1, 0  # a ring
 MASK[7:11, 4:9] = 2
 MASK[2:5, 10:14] = 1
 CLASSES = ["cell", "dead"]
+IDS = class_ids(2)
 
 
 @pytest.fixture
@@ -32,8 +34,8 @@ def source(tmp_path):
 def test_masks_there_and_back(tmp_path, source, between):
     CONVERSIONS["masks", between](source, tmp_path / "there", classes=CLASSES, tolerance=0)
     report = CONVERSIONS[between, "masks"](tmp_path / "there", tmp_path / "back", classes=CLASSES)
-    assert np.array_equal(masks.read_mask(tmp_path / "back" / "a.png", CLASSES), MASK)
-    assert np.array_equal(masks.read_mask(tmp_path / "back" / "deep" / "b.png", CLASSES), MASK[::-1])
+    assert np.array_equal(masks.read_mask(tmp_path / "back" / "a.png", IDS), MASK)
+    assert np.array_equal(masks.read_mask(tmp_path / "back" / "deep" / "b.png", IDS), MASK[::-1])
     assert (report.images, report.classes, len(report.files)) == (2, CLASSES, 2)
 
 
@@ -48,7 +50,7 @@ def test_every_pair_of_formats_keeps_the_pixels(tmp_path):
         conversion(folders[read_as], target, classes=CLASSES, tolerance=0)
         if write_as != "masks":
             CONVERSIONS[write_as, "masks"](target, target / "m", classes=CLASSES)
-        mask = masks.read_mask((target if write_as == "masks" else target / "m") / "a.png", CLASSES)
+        mask = masks.read_mask((target if write_as == "masks" else target / "m") / "a.png", IDS)
         named = "labels" not in (read_as, write_as)
         assert np.array_equal(mask if named else mask > 0, MASK if named else MASK > 0), (read_as, write_as)
 
@@ -110,7 +112,7 @@ def test_crowds_are_left_out_and_told_where_the_format_cannot_hold_them(tmp_path
     report = CONVERSIONS["masks", write_as](tmp_path / "masks", tmp_path / "out", classes=["cell", "dead"])
     assert "left out: 1 crowd or region to ignore" in str(report)
     CONVERSIONS[write_as, "masks"](tmp_path / "out", tmp_path / "back", classes=["cell", "dead"])
-    assert masks.read_mask(tmp_path / "back" / "a.png", CLASSES).tolist() == [[1, 1, 0, 0]]
+    assert masks.read_mask(tmp_path / "back" / "a.png", IDS).tolist() == [[1, 1, 0, 0]]
 
 
 def test_touching_instances_stay_apart(tmp_path):

@@ -12,43 +12,48 @@ def _saved(path, values, dtype=np.uint8):
     return path
 
 
+def read(path, classes, **how):
+    """Read a mask that is all there is of its set."""
+    return masks.read_mask(path, masks.meaning_of([path], classes, **how))
+
+
 def test_class_ids_and_ignore(tmp_path):
     path = _saved(tmp_path / "a.png", [[0, 1, 2, 255]])
-    assert masks.read_mask(path, ["cell", "nucleus"]).tolist() == [[0, 1, 2, 255]]
+    assert read(path, ["cell", "nucleus"]).tolist() == [[0, 1, 2, 255]]
 
 
 @pytest.mark.parametrize(("dtype", "top"), [(np.uint8, 255), (np.uint16, 65535)])
 def test_one_class_may_be_the_types_largest_value(tmp_path, dtype, top):
     path = _saved(tmp_path / "a.png", [[0, top]], dtype)
-    assert masks.read_mask(path, ["cell"]).tolist() == [[0, 1]]
+    assert read(path, ["cell"]).tolist() == [[0, 1]]
 
 
 def test_beside_class_ids_255_is_ignore_even_with_one_class(tmp_path):
     path = _saved(tmp_path / "a.png", [[0, 1, 255]])
-    assert masks.read_mask(path, ["cell"]).tolist() == [[0, 1, 255]]
+    assert read(path, ["cell"]).tolist() == [[0, 1, 255]]
 
 
 def test_one_bit_masks(tmp_path):
     Image.fromarray(np.array([[True, False]])).save(tmp_path / "a.png")
-    assert masks.read_mask(tmp_path / "a.png", ["cell"]).tolist() == [[1, 0]]
+    assert read(tmp_path / "a.png", ["cell"]).tolist() == [[1, 0]]
 
 
 def test_grey_saved_as_colours(tmp_path):
     path = _saved(tmp_path / "a.png", [[[0, 0, 0, 255], [255, 255, 255, 255]]])
-    assert masks.read_mask(path, ["cell"]).tolist() == [[0, 1]]
+    assert read(path, ["cell"]).tolist() == [[0, 1]]
 
 
 def test_what_is_written_is_read_back_and_seen_in_colours(tmp_path):
     mask = np.array([[0, 1, 2, 255], [0, 0, 0, 255]], np.uint8)
     masks.write_mask(tmp_path / "m.png", mask)
-    assert np.array_equal(masks.read_mask(tmp_path / "m.png", ["cell", "nucleus"]), mask)
+    assert np.array_equal(read(tmp_path / "m.png", ["cell", "nucleus"]), mask)
     assert len(np.unique(files.read(tmp_path / "m.png")[0], axis=0)) == 4
 
 
 def test_a_palette_of_ignored_pixels_is_not_taken_for_the_class(tmp_path):
     mask = np.array([[0, 255]], np.uint8)
     masks.write_mask(tmp_path / "m.png", mask)
-    assert np.array_equal(masks.read_mask(tmp_path / "m.png", ["cell"]), mask)
+    assert np.array_equal(read(tmp_path / "m.png", ["cell"]), mask)
 
 
 def test_values_that_are_no_class_are_named_with_the_file(tmp_path):
@@ -56,23 +61,23 @@ def test_values_that_are_no_class_are_named_with_the_file(tmp_path):
     with pytest.raises(
         UserError, match=r"a\.png: the mask holds 3, 7, .*0 \(background\), 1 \(cell\), 2 \(dead\)"
     ):
-        masks.read_mask(path, ["cell", "dead"])
+        read(path, ["cell", "dead"])
 
 
 def test_colours(tmp_path):
     path = _saved(tmp_path / "a.png", [[[0, 0, 0], [255, 0, 0], [0, 0, 9], [1, 2, 3]]])
     colours = {"dead": [0, 0, 9], "cell": [255, 0, 0], "ignore": [1, 2, 3]}
-    assert masks.read_mask(path, ["cell", "dead"], colours).tolist() == [[0, 1, 2, 255]]
+    assert masks.read_colours(path, ["cell", "dead"], colours).tolist() == [[0, 1, 2, 255]]
 
 
 def test_colours_that_are_no_class_are_named(tmp_path):
     path = _saved(tmp_path / "a.png", [[[0, 0, 0], [9, 8, 7]]])
     with pytest.raises(UserError, match=r"a\.png.*\[9, 8, 7\].*cell \[255, 0, 0\]"):
-        masks.read_mask(path, ["cell"], {"cell": [255, 0, 0]})
+        masks.read_colours(path, ["cell"], {"cell": [255, 0, 0]})
     with pytest.raises(UserError, match="did you mean 'cell'"):
-        masks.read_mask(path, ["cell"], {"cel": [255, 0, 0]})
+        masks.read_colours(path, ["cell"], {"cel": [255, 0, 0]})
     with pytest.raises(UserError, match="the mask has colours"):
-        masks.read_mask(path, ["cell"])
+        read(path, ["cell"])
 
 
 @pytest.mark.parametrize(("name", "top"), [("a.png", 40_000), ("a.tif", 2**31 - 1)])

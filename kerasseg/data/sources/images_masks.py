@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from kerasseg.annotations import masks as mask_files
+from kerasseg.annotations.values import Meaning
 from kerasseg.data.sample import Annotation, Sample
 from kerasseg.data.sources.listing import annotated_size, existing, folder_of, pairs, some
 from kerasseg.errors import Mistakes
@@ -19,9 +22,12 @@ def images_masks(
     images: str = "images",
     masks: str = "masks",
     suffix: str = "",
+    values: Mapping[str, int] | None = None,
     colours: Mapping[str, Sequence[int]] | None = None,
 ) -> list[Sample]:
     """List images with masks of class ids, of 0 and 255, of a palette, or of colours.
+
+    What the numbers mean is found once for all masks: :mod:`kerasseg.annotations.values`.
 
     Parameters
     ----------
@@ -33,6 +39,8 @@ def images_masks(
         Folders in `root`; the same for both, as in ``"."``, needs a suffix.
     suffix : str, default ""
         What a mask's name has after its image's: ``_mask`` where ``a.tif`` has ``a_mask.png``.
+    values : mapping of str to int, optional
+        The number of each class by its name, and of ``ignore``, where masks do not hold class ids.
     colours : mapping of str to (int, int, int), optional
         Red, green and blue of each class by its name, where masks hold colours.
 
@@ -48,14 +56,21 @@ def images_masks(
         If anything is wrong with any file; all of it at once.
     """
     root, mistakes, samples = existing(root), Mistakes(), []
-    for name, (image, mask) in pairs(root / images, root / masks, suffix, mistakes).items():
+    matched = pairs(root / images, root / masks, suffix, mistakes)
+    read = partial(mask_files.read_colours, classes=classes, colours=colours)
+    if colours is None:
+        meaning = Meaning({})
+        with mistakes.noted():
+            drawn = [mask for _, mask in matched.values()]
+            meaning = mask_files.meaning_of(drawn, classes, values, "data.source.images_masks.values")
+        read = partial(mask_files.read_mask, meaning=meaning)
+    for name, (image, mask) in matched.items():
         with mistakes.noted():
             size = annotated_size(image, mask)
-            annotate = partial(_annotate, mask, classes, colours)
-            samples.append(Sample(name, image, size, annotate, folder_of(image, root)))
+            samples.append(Sample(name, image, size, partial(_annotate, read, mask), folder_of(image, root)))
     mistakes.check()
     return some(samples, root, f"images in {images} and their masks in {masks}")
 
 
-def _annotate(mask: Path, classes: list[str], colours: Mapping[str, Sequence[int]] | None) -> Annotation:
-    return Annotation(mask_files.read_mask(mask, classes, colours))
+def _annotate(read: Callable[[Path], np.ndarray], mask: Path) -> Annotation:
+    return Annotation(read(mask))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from kerasseg.annotations.masks import as_labels, as_mask
+from kerasseg.annotations.masks import as_labels
+from kerasseg.annotations.values import Meaning, meaning_of
 from kerasseg.data.sample import Annotation, Sample
 from kerasseg.data.sources.listing import (
     by_stem,
@@ -19,7 +21,7 @@ from kerasseg.data.sources.listing import (
     some,
     stem,
 )
-from kerasseg.errors import Mistakes, UserError, unknown
+from kerasseg.errors import Mistakes, Notice, UserError, unknown
 from kerasseg.images import files
 from kerasseg.images.header import Header
 from kerasseg.images.stores import hdf5
@@ -38,6 +40,7 @@ def volumes(
     masks: str = "masks",
     suffix: str = "",
     meaning: str = "ids",
+    values: Mapping[str, int] | None = None,
     channels: Mapping[str, int] | None = None,
     axes: str | None = None,
     mask_axes: str | None = None,
@@ -61,6 +64,8 @@ def volumes(
     meaning : {"ids", "channels", "instances"}
         What the numbers in a mask are: class ids; a channel per class, in which anything above 0 is of the
         class; or a number for each object of the one class.
+    values : mapping of str to int, optional
+        For "ids", the number of each class by its name, and of ``ignore``, where masks do not hold class ids.
     channels : mapping of str to int, optional
         For "channels", each class's channel, from 0; by default they are in the order of `classes`.
     axes, mask_axes : str, optional
@@ -86,8 +91,16 @@ def volumes(
         _check_apart(root, images, masks, suffix, dataset == mask_dataset)
     mistakes.check()
     places = [at if channels is None else channels[name] for at, name in enumerate(classes)]
-    annotate = partial(MEANINGS[meaning], classes=classes, places=places)
-    for name, (shown, drawn) in _found(root, images, masks, suffix, mistakes).items():
+    matched = _found(root, images, masks, suffix, mistakes)
+    annotate = partial(MEANINGS[meaning], places=places)
+    if meaning == "ids":
+        drawn = [Volume(path, mask_axes, mask_dataset) for _, path in matched.values()]
+        with mistakes.noted():
+            found = meaning_of(drawn, _numbers, classes, values, "data.source.volumes.values")
+            annotate = partial(_of_ids, meaning=found)
+            if found.text:
+                warnings.warn(f"{root / masks}: {found.text}", Notice, stacklevel=2)
+    for name, (shown, drawn) in matched.items():
         mask = Volume(drawn, mask_axes, mask_dataset)
         image = Volume(shown, axes, dataset) if images is not None else mask
         with mistakes.noted():
@@ -192,15 +205,20 @@ def _check_channels(mask: Volume, header: Header, places: Sequence[int] | None) 
         )
 
 
-def _of_ids(mask: Volume, classes: list[str], places: Sequence[int]) -> Annotation:
-    return Annotation(as_mask(mask.read_values()[..., 0], classes, mask))
+def _numbers(mask: Volume) -> tuple[np.ndarray, bool]:
+    _check_channels(mask, mask.header(), None)
+    return mask.read_values()[..., 0], False
 
 
-def _of_channels(mask: Volume, classes: list[str], places: Sequence[int]) -> Annotation:
+def _of_ids(mask: Volume, meaning: Meaning) -> Annotation:
+    return Annotation(meaning.mask(mask.read_values()[..., 0], mask))
+
+
+def _of_channels(mask: Volume, places: Sequence[int]) -> Annotation:
     return Annotation((mask.read_values()[..., places] > 0).astype(np.uint8))
 
 
-def _of_instances(mask: Volume, classes: list[str], places: Sequence[int]) -> Annotation:
+def _of_instances(mask: Volume, places: Sequence[int]) -> Annotation:
     labels = as_labels(mask.read_values()[..., 0], mask)
     return Annotation((labels > 0).astype(np.uint8), labels)
 

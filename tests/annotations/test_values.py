@@ -1,0 +1,72 @@
+"""A number in a mask has one meaning in all masks of a set."""
+
+import numpy as np
+import pytest
+
+from kerasseg.annotations.values import Survey, class_ids
+from kerasseg.errors import UserError
+
+
+def survey(*masks):
+    found = Survey()
+    for at, mask in enumerate(masks):
+        found.add(np.asarray(mask), "abcdef"[at])
+    return found
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.float32, np.int64])
+def test_0_and_255_are_background_and_the_one_class_in_every_type(dtype):
+    mask = np.array([0, 255, 255], dtype)
+    meaning = survey(mask, mask * 0).meaning(["cell"])
+    assert meaning.mask(mask, "a").tolist() == [0, 1, 1]
+    assert "255: cell" in meaning.text
+
+
+@pytest.mark.parametrize(
+    "mask", [np.array([False, True]), np.array([0, 65535], np.uint16), np.array([0.0, 1.0])]
+)
+def test_other_ways_to_write_one_class(mask):
+    assert survey(mask).meaning(["cell"]).mask(mask, "a").tolist() == [0, 1]
+
+
+def test_255_is_ignore_in_every_mask_where_it_is_in_one():
+    ids, only_ignored = [0, 1, 255], [0, 255, 255]
+    meaning = survey(ids, [0, 1], only_ignored).meaning(["cell"], key="data.values")
+    assert meaning.mask(np.array(only_ignored), "c").tolist() == [0, 255, 255]
+    assert meaning.text == "255 means ignore in 2 of 3 masks; where it is a class, set data.values"
+
+
+def test_a_person_may_say_what_numbers_mean():
+    meaning = survey([0, 1, 255, 7]).meaning(["cell", "dead"], {"cell": 255, "dead": 1, "ignore": 7})
+    assert meaning.mask(np.array([0, 1, 255, 7]), "a").tolist() == [0, 2, 1, 255]
+
+
+@pytest.mark.parametrize(
+    ("mask", "classes", "chosen", "message"),
+    [
+        ([0, 255], ["cell", "dead"], None, r"a: the mask holds 255, which is no class.*data\.values"),
+        ([0, 127], ["cell"], None, r"a: the mask holds 127.*such as \{cell: 127\}"),
+        ([0, 1, 2], ["cell"], None, "a: the mask holds 2"),
+        ([0, -1], ["cell"], None, "a: the mask holds -1"),
+        ([0, np.nan], ["cell"], None, "a: the mask holds NaN"),
+        ([0, 0.5], ["cell"], None, "a: the mask holds 0.5"),
+        ([0, 10**9], ["cell"], None, r"a: the mask holds 1e\+09"),
+        ([0, 1], ["cell"], {"cel": 1}, "did you mean 'cell'"),
+        ([0, 1], ["cell", "dead"], {"cell": 1}, "dead has no number"),
+        ([0, 1], ["cell", "dead"], {"cell": 1, "dead": 1}, "several classes"),
+        ([0, 1, 3], ["cell"], {"cell": 1}, "holds 3"),
+    ],
+)
+def test_numbers_without_a_meaning_are_refused(mask, classes, chosen, message):
+    with pytest.raises(UserError, match=message):
+        survey(mask).meaning(classes, chosen, "data.values")
+
+
+def test_masks_without_foreground_are_class_ids():
+    assert survey([0, 0]).meaning(["cell"]).mask(np.array([0, 0]), "a").tolist() == [0, 0]
+
+
+def test_class_ids():
+    assert class_ids(2).mask(np.array([0, 2, 255]), "a").tolist() == [0, 2, 255]
+    with pytest.raises(UserError, match="holds 3, which is no class; expected 0, 1, 2, 255"):
+        class_ids(2).mask(np.array([3]), "a")
