@@ -251,7 +251,7 @@ def _show(samples: Sequence[Sample], judgement: Judgement, ask: _Asked) -> None:
     shutil.rmtree(ask.folder / "overlays", ignore_errors=True)  # another threshold has another ranking
     named = {sample.name: sample for sample in samples}
     ranking = ranks(judgement.test["images"])
-    for place in sorted({0, len(ranking) // 2, len(ranking) - 1}):
+    for place in sorted({0, len(ranking) // 2, len(ranking) - 1}) if ranking else ():
         name, sample = ranking[place].file_name, named[ranking[place].name]
         predicted = predictions.read(ask.folder / name, exclusive=ask.exclusive)
         overlay = pictures.overlay(sample.read(), sample.annotate().mask, predicted, sample.spacing)

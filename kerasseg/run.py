@@ -25,7 +25,7 @@ from kerasseg.prediction.forward import forward
 from kerasseg.prediction.predictor import Predictor
 from kerasseg.recipe import Recipe
 from kerasseg.report import page, pictures
-from kerasseg.report.ranking import file_name
+from kerasseg.report.ranking import file_name, is_score
 from kerasseg.rundirectory import RunDirectory
 from kerasseg.serving.export import Export
 from kerasseg.serving.export import export as export_saved_model
@@ -139,11 +139,14 @@ def evaluate(recipe: Recipe, answering: Predictor, samples: list[Sample], folder
             f"seams: tiles differ from the whole by {seams['mean']:.2g} on average, "
             f"{seams['largest']:.2g} at most"
         )
-    for name, of in judgement.test["classes"].items():
-        low, high = of["dice_interval"]
+    for name, scores in judgement.test["classes"].items():
+        if not is_score(scores["dice"]):
+            say(f"{name}: no score, as no test image has a true pixel of it", style="bold yellow")
+            continue
+        low, high = scores["dice_interval"]
         say(
-            f"{name}: Dice {of['dice']:.4f} (95 % interval {low:.4f} to {high:.4f}), IoU {of['iou']:.4f}, "
-            f"pooled over {len(samples)} test images at size {judgement.size}"
+            f"{name}: Dice {scores['dice']:.4f} (95 % interval {low:.4f} to {high:.4f}), IoU "
+            f"{scores['iou']:.4f}, pooled over {len(samples)} test images at size {judgement.size}"
         )
     if judgement.instances:
         say_objects(judgement.instances["classes"])
@@ -163,11 +166,15 @@ def pairing(recipe: Recipe) -> Pairing | None:
 
 def say_objects(classes: dict[str, dict[str, Any]]) -> None:
     """Say how many objects of each class were found, and how well."""
-    for name, of in classes.items():
+    for name, scores in classes.items():
+        found = f"{name}: {scores['predicted_objects']} objects for {scores['true_objects']} true ones"
+        if not scores["true_objects"]:
+            say(found)
+            continue
         say(
-            f"{name}: {of['predicted_objects']} objects for {of['true_objects']} true ones; AP (COCO) "
-            f"{of['average_precision_coco']:.4f}, AP (DSB 2018) {of['average_precision_dsb2018']:.4f}, "
-            f"PQ {of['pq']:.4f}, AJI {of['aji']:.4f}, {of['splits']} split, {of['merges']} merged"
+            f"{found}; AP (COCO) {scores['average_precision_coco']:.4f}, "
+            f"AP (DSB 2018) {scores['average_precision_dsb2018']:.4f}, PQ {scores['pq']:.4f}, "
+            f"AJI {scores['aji']:.4f}, {scores['splits']} split, {scores['merges']} merged"
         )
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -54,9 +55,10 @@ class RunDirectory:
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
     def write_json(self, name: str, facts: Any) -> None:
-        """Write facts as JSON, complete or not at all."""
+        """Write facts as JSON, complete or not at all; NaN, which JSON does not know, is null."""
         with write_atomically(self / name) as temporary:
-            temporary.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            text = json.dumps(_without_nan(facts), indent=1, ensure_ascii=False, allow_nan=False)
+            temporary.write_text(text + "\n", encoding="utf-8")
 
     def set_state(self, state: str, **facts: Any) -> None:
         """Say in ``status.json`` how far the run is, keeping what was said before but an error."""
@@ -160,6 +162,14 @@ def existing(path: Path) -> RunDirectory:
     if not (folder / "recipe.yaml").is_file():
         raise UserError(f"{path}: not a run; expected a folder such as runs/NAME/1 that holds recipe.yaml")
     return RunDirectory(folder)
+
+
+def _without_nan(facts: Any) -> Any:
+    if isinstance(facts, Mapping):
+        return {key: _without_nan(value) for key, value in facts.items()}
+    if isinstance(facts, list | tuple):
+        return [_without_nan(value) for value in facts]
+    return None if isinstance(facts, float) and math.isnan(facts) else facts
 
 
 def _now() -> str:

@@ -33,7 +33,9 @@ def accepts(proposed: np.ndarray, true: np.ndarray, iou: float = LEAST_IOU) -> b
     iou : float, default 0.8
         Least foreground IoU, in [0, 1]. Nothing proposed where there is nothing is an agreement.
     """
-    return bool(pixel.iou(pixel.count_foreground(true, proposed))[0] >= iou)
+    counts = pixel.count_foreground(true, proposed)
+    nothing = counts.tp + counts.fp + counts.fn == 0
+    return bool(nothing[0] or pixel.iou(counts)[0] >= iou)
 
 
 def review(

@@ -6,6 +6,7 @@ image** scores each image on its own and averages the scores.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -37,8 +38,8 @@ def scores(
     Returns
     -------
     dict of numpy.ndarray
-        For each name: the name itself, pooled; with `_per_image` the mean over images; and for both an
-        `..._interval` with a last axis of two.
+        For each name: the name itself, pooled; with `_per_image` the mean over images that have a score; and
+        for both an `..._interval` with a last axis of two. NaN where there is no score.
 
     Raises
     ------
@@ -61,6 +62,14 @@ def scores(
     return found
 
 
+def mean(values: np.ndarray | Sequence, axis: int) -> np.ndarray:
+    """Average what is there along an axis; NaN, as everywhere a score without truth, where nothing is."""
+    values = np.asarray(values)
+    known = ~np.isnan(values)
+    total = np.where(known, values, 0).sum(axis=axis)
+    return np.where(known.any(axis=axis), total / np.maximum(known.sum(axis=axis), 1), np.nan)
+
+
 def draws(images: int, resamples: int, seed: int) -> np.ndarray:
     """Draw how often each image is taken in each resample: (resamples, N), rows sum to N."""
     chances = np.full(images, 1 / images)
@@ -68,8 +77,10 @@ def draws(images: int, resamples: int, seed: int) -> np.ndarray:
 
 
 def interval(resampled: np.ndarray) -> np.ndarray:
-    """Take the middle 95 %: (resamples, ...) to (..., 2)."""
-    return np.moveaxis(np.percentile(resampled, [2.5, 97.5], axis=0), 0, -1)
+    """Take the middle 95 % of the resamples that have a score: (resamples, ...) to (..., 2)."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of no score at all, which is NaN
+        return np.moveaxis(np.nanpercentile(resampled, [2.5, 97.5], axis=0), 0, -1)
 
 
 def _pooled(name: str, score: Callable, images: NamedTuple, drawn: np.ndarray) -> dict[str, np.ndarray]:
@@ -81,4 +92,7 @@ def _pooled(name: str, score: Callable, images: NamedTuple, drawn: np.ndarray) -
 
 def _per_image(name: str, score: Callable, images: NamedTuple, drawn: np.ndarray) -> dict[str, np.ndarray]:
     each = score(images)
-    return {name: each.mean(axis=0), f"{name}_interval": interval(drawn @ each / len(each))}
+    known = ~np.isnan(each)
+    with np.errstate(invalid="ignore"):  # where a resample drew no image with truth
+        resampled = (drawn @ np.where(known, each, 0)) / (drawn @ known.astype(float))
+    return {name: mean(each, axis=0), f"{name}_interval": interval(resampled)}

@@ -131,10 +131,10 @@ def _ranked(images: Sequence[Detections]) -> _Ranked:
 
 
 def _precision(ranked: _Ranked, weights: np.ndarray) -> np.ndarray:
-    """Average precision over recalls where each image counts `weights` times: (T,)."""
+    """Average precision over recalls where each image counts `weights` times: (T,); NaN without truth."""
     each, truths = weights[ranked.image], ranked.truths @ weights
     if truths == 0:
-        return np.full(len(THRESHOLDS), float(each.sum() == 0))
+        return np.full(len(THRESHOLDS), np.nan)
     tp = np.cumsum(ranked.reached * each, axis=1)
     falling = _falling(tp / np.maximum(np.cumsum(each), 1))
     at = [np.searchsorted(recall, RECALLS) for recall in tp / truths]  # beyond the last: never recalled

@@ -203,7 +203,8 @@ def aggregated_jaccard_index(counts: Counts) -> np.ndarray:
 
     By Algorithm 1 of doi:10.1109/TMI.2017.2677499: a predicted object may fit several true ones best.
     """
-    return np.where(counts.union > 0, counts.intersection / np.maximum(counts.union, 1), 1.0)
+    has_truth = (counts.tp + counts.fn)[..., 0] > 0
+    return np.where(has_truth, counts.intersection / np.maximum(counts.union, 1), np.nan)
 
 
 def panoptic_quality(counts: Counts) -> np.ndarray:

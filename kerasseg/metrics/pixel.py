@@ -9,9 +9,10 @@ Two averages exist and never share a name:
 On one image, and on pooled pixels, Dice = 2 IoU / (1 + IoU) always holds; a mean over images need not keep
 it.
 
-**Nothing against nothing is 1.** Where a class is neither in the truth nor in the prediction, every score is
-1: nothing was there and nothing was found. Where only one of them is empty, every score is 0, precision
-without any predicted pixel and recall without any true one included.
+**Without truth there is no score.** Where a class has no true pixel, every score of it is NaN, whatever was
+predicted: nothing could be found, and "all found" would be a lie about a class that nobody drew. Means leave
+such images out, as MONAI's DiceMetric does (``ignore_empty``); the pixels that were invented on them count
+where images are pooled. Where there is truth and nothing was predicted every score is 0, precision included.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import numpy as np
 from kerasseg.classes import IGNORE
 from kerasseg.errors import UserError
 from kerasseg.metrics import bootstrap
+from kerasseg.metrics.bootstrap import mean
 
 
 class Counts(NamedTuple):
@@ -128,7 +130,7 @@ def mean_iou_two_class(counts: Counts) -> np.ndarray:
 
     Many papers' MIoU, where it is not `iou` itself. Where most pixels are background it is far above that.
     """
-    return (iou(counts) + iou(Counts(counts.tn, counts.fn, counts.fp, counts.tp))) / 2
+    return mean([iou(counts), iou(Counts(counts.tn, counts.fn, counts.fp, counts.tp))], axis=0)
 
 
 def dice(counts: Counts) -> np.ndarray:
@@ -147,12 +149,11 @@ def recall(counts: Counts) -> np.ndarray:
 
 
 def ratio(part: np.ndarray, whole: np.ndarray, counts: Counts) -> np.ndarray:
-    """Divide; where `whole` is 0, give 1 if nothing is there and nothing was predicted, otherwise 0.
+    """Divide; 0 by 0 is 0, and without any truth there is no ratio: NaN.
 
-    `counts` are any that have `tp`, `fp` and `fn`: of pixels, or of objects.
+    `counts` are any that have `tp` and `fn`: of pixels, or of objects.
     """
-    empty = counts.tp + counts.fp + counts.fn == 0
-    return np.where(whole > 0, part / np.maximum(whole, 1), empty)
+    return np.where(counts.tp + counts.fn > 0, part / np.maximum(whole, 1), np.nan)
 
 
 SCORES: dict[str, Callable[[Counts], np.ndarray]] = {
@@ -191,7 +192,7 @@ def scores(
     -------
     dict
         For each class: `iou`, `dice`, `precision` and `recall` pooled, the same names with `_per_image` as
-        means over images, and for each of the eight an `..._interval` of two floats.
+        means over images, and for each of the eight an `..._interval` of two floats; NaN without truth.
 
     Raises
     ------
@@ -268,7 +269,7 @@ def threshold_curve(
     found = {name: score(pooled) for name, score in SCORES.items()}
     return {
         "threshold": [float(threshold) for threshold in thresholds],
-        **{name: values.mean(axis=-1).tolist() for name, values in found.items()},
+        **{name: mean(values, axis=-1).tolist() for name, values in found.items()},
         "classes": {
             label: {name: values[:, k].tolist() for name, values in found.items()}
             for k, label in enumerate(classes)

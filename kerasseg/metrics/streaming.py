@@ -12,7 +12,9 @@ from kerasseg.classes import IGNORE
 Tensor = Any
 
 
-def counts(y_true: Tensor, y_pred: Tensor, threshold: float, activation: str) -> tuple[Tensor, Tensor]:
+def counts(
+    y_true: Tensor, y_pred: Tensor, threshold: float, activation: str
+) -> tuple[Tensor, Tensor, Tensor]:
     """Count, for each foreground class, twice the true positives, and the pixels marked or predicted.
 
     Parameters
@@ -28,8 +30,8 @@ def counts(y_true: Tensor, y_pred: Tensor, threshold: float, activation: str) ->
 
     Returns
     -------
-    twice, area : tensors (classes,)
-        int64; Dice is their ratio.
+    twice, area, marked : tensors (classes,)
+        int64; Dice is the ratio of the first two, and without marked pixels there is none.
     """
     y_true = ops.cast(y_true, "int32")
     if activation == "softmax":
@@ -40,14 +42,16 @@ def counts(y_true: Tensor, y_pred: Tensor, threshold: float, activation: str) ->
         predicted = y_pred >= threshold
     predicted = ops.logical_and(predicted, y_true < IGNORE)
     marked = ops.equal(y_true, 1)
-    return 2 * _total(ops.logical_and(marked, predicted)), _total(marked) + _total(predicted)
+    true = _total(marked)
+    return 2 * _total(ops.logical_and(marked, predicted)), true + _total(predicted), true
 
 
 class Dice(keras.metrics.Metric):
     """Dice from the pixels of a whole epoch, averaged over foreground classes.
 
-    A class that is neither marked nor predicted anywhere scores 1, as in `kerasseg.metrics.pixel`. Counts are
-    integers: float32 stops counting at 16 million pixels.
+    Classes without a marked pixel so far are left out, as in `kerasseg.metrics.pixel`; without any it is 0,
+    since what watches a training takes NaN for its end. Counts are integers: float32 stops counting at 16
+    million pixels.
 
     Parameters
     ----------
@@ -68,17 +72,20 @@ class Dice(keras.metrics.Metric):
         self.threshold, self.activation = threshold, activation
         self.twice = self.add_weight((classes,), "zeros", dtype="int64", name="twice")
         self.area = self.add_weight((classes,), "zeros", dtype="int64", name="area")
+        self.marked = self.add_weight((classes,), "zeros", dtype="int64", name="marked")
 
     def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None) -> None:
         """Add a batch's counts; every image weighs what its pixels weigh, so `sample_weight` is not used."""
-        twice, area = counts(y_true, y_pred, self.threshold, self.activation)
+        twice, area, marked = counts(y_true, y_pred, self.threshold, self.activation)
         self.twice.assign_add(twice)
         self.area.assign_add(area)
+        self.marked.assign_add(marked)
 
     def result(self) -> Tensor:
         """The score so far, a float32 scalar."""
-        twice, area = ops.cast(self.twice, "float32"), ops.cast(self.area, "float32")
-        return ops.mean(ops.where(area > 0, twice / ops.maximum(area, 1.0), 1.0))
+        known = ops.cast(self.marked > 0, "float32")
+        each = ops.cast(self.twice, "float32") / ops.maximum(ops.cast(self.area, "float32"), 1.0)
+        return ops.sum(known * each) / ops.maximum(ops.sum(known), 1.0)
 
 
 def _total(chosen: Tensor) -> Tensor:

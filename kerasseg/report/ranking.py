@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from statistics import fmean
 from typing import NamedTuple
@@ -35,7 +36,7 @@ def file_name(name: str) -> str:
 
 
 def ranks(images: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[Rank]:
-    """Order images by their Dice, worst first; equals by their names.
+    """Order images by their Dice, worst first; equals by their names; those without truth have no rank.
 
     Parameters
     ----------
@@ -47,6 +48,7 @@ def ranks(images: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[Rank]
     list of Rank
     """
     means = {name: _mean_over_classes(by_class) for name, by_class in images.items()}
+    means = {name: scores for name, scores in means.items() if scores}
     order = sorted(means, key=lambda name: (means[name]["dice"], name))
     return [Rank(name, place, len(order), means[name]) for place, name in enumerate(order, start=1)]
 
@@ -56,5 +58,12 @@ def shown(ranking: Collection[Rank], file_names: Collection[str]) -> list[Rank]:
     return [rank for rank in reversed(list(ranking)) if rank.file_name in file_names]
 
 
-def _mean_over_classes(by_class: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    return {score: fmean(scores[score] for scores in by_class.values()) for score in SCORES}
+def _mean_over_classes(by_class: Mapping[str, Mapping[str, float | None]]) -> dict[str, float]:
+    """Average over the classes that an image has any truth of; nothing where it has none."""
+    known = [scores for scores in by_class.values() if is_score(scores["dice"])]
+    return {score: fmean(scores[score] for scores in known) for score in SCORES} if known else {}
+
+
+def is_score(value: float | None) -> bool:
+    """Tell a score from the None or NaN that stands where there was no truth."""
+    return value is not None and not math.isnan(value)

@@ -33,9 +33,9 @@ def test_the_surer_of_two_images_counts_first():
     assert average_precision([right, surer])[0] == pytest.approx(51 / 101 / 2)
 
 
-def test_nothing_against_nothing_is_one_and_something_against_nothing_zero():
-    assert average_precision([found(truths=0)]).tolist() == [1] * 10
-    assert average_precision([found((0.9, 0), truths=0)]).tolist() == [0] * 10
+def test_without_truth_there_is_no_score():
+    assert np.isnan(average_precision([found(truths=0)])).all()
+    assert np.isnan(average_precision([found((0.9, 0), truths=0)])).all()
     assert average_precision([found(truths=2)]).tolist() == [0] * 10
 
 

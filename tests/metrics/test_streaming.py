@@ -21,9 +21,13 @@ def test_one_class_by_hand():
     assert float(dice.result()) == pytest.approx(2 * 1 / (2 + 2))
 
 
-def test_nothing_marked_and_nothing_predicted_is_perfect():
-    dice = Dice(1)
-    dice.update_state(np.zeros((1, 2, 2, 1), np.uint8), np.zeros((1, 2, 2, 1), np.float32))
+def test_a_class_that_nobody_marked_has_no_part_in_it():
+    target, guess = np.zeros((1, 2, 2, 2), np.uint8), np.zeros((1, 2, 2, 2), np.float32)
+    dice = Dice(2)
+    dice.update_state(target, guess)
+    assert float(dice.result()) == 0.0
+    target[..., 1] = guess[..., 1] = 1
+    dice.update_state(target, guess)
     assert float(dice.result()) == 1.0
 
 
