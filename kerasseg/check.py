@@ -1,4 +1,4 @@
-"""Whether a recipe would run, and what the run would take: without TensorFlow, without reading a pixel."""
+"""Whether a recipe would run, and what the run would take, without TensorFlow: every file is read once."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from kerasseg.data.prepared import BUDGET
 from kerasseg.data.sample import Sample
 from kerasseg.data.split import Split, audit
 from kerasseg.data.stream import Stream
+from kerasseg.data.survey import total
 from kerasseg.errors import UserError
 from kerasseg.images.stores.store import open_store
 from kerasseg.labelling.queue import queue
@@ -80,7 +81,14 @@ def check(recipe: Recipe) -> None:
     if missing:
         return
     parts = preparation.parts(recipe)
-    for line in (*_data(parts), *_leaks(parts, told.split.group_by), *_needs(recipe, parts)):
+    for line in (*_data(parts), *_leaks(parts, told.split.group_by)):
+        say(line)
+    contents = preparation.surveyed(recipe, parts)
+    for line in total(list(contents.values())).lines(told.classes):
+        say(line)
+    for problem in preparation.problems(recipe, contents):
+        say(f"warning: {problem}", style="yellow")
+    for line in _needs(recipe, parts):
         say(line)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kerasseg.data.collect import channels, collect
 from kerasseg.data.sample import Sample
 from kerasseg.data.split import Split, split
 from kerasseg.data.stream import MULTIPLE_OF, Fixed, Stream
+from kerasseg.data.survey import Contents, survey, total
 from kerasseg.data.unpaired import Unpaired
 from kerasseg.images.normalise import NORMALISATIONS, Minmax, Normalisation
 from kerasseg.recipe import Recipe
@@ -27,6 +28,30 @@ def samples(recipe: Recipe) -> list[Sample]:
 def parts(recipe: Recipe) -> Split:
     """Share the recipe's samples out."""
     return split(samples(recipe), **dict(recipe.data.split), seed=recipe.seed)
+
+
+def surveyed(recipe: Recipe, parts: Split) -> dict[str, Contents]:
+    """Read every sample once; say what each part holds.
+
+    Raises
+    ------
+    UserError
+        With everything that cannot be read.
+    """
+    named = [(name, sample) for name, samples in parts.parts().items() for sample in samples]
+    found = survey([sample for _, sample in named], len(recipe.data.classes), recipe.data.channels)
+    of_parts: dict[str, list[Contents]] = {name: [] for name in parts.parts()}
+    for (name, _), contents in zip(named, found, strict=True):
+        of_parts[name].append(contents)
+    return {name: total(contents) for name, contents in of_parts.items() if contents}
+
+
+def problems(recipe: Recipe, contents: Mapping[str, Contents]) -> list[str]:
+    """Say what keeps the recipe's network from learning; nothing where masks come from elsewhere."""
+    if recipe.data.unpaired is not None:
+        return []
+    what = "training volumes" if recipe.data.rank == 3 else "training images"
+    return contents["train"].problems(recipe.data.classes, what)
 
 
 def model_channels(recipe: Recipe, parts: Split) -> int:

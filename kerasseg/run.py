@@ -15,6 +15,8 @@ from kerasseg.console import say
 from kerasseg.data.describe import describe, write_split
 from kerasseg.data.origin import is_synthetic
 from kerasseg.data.sample import Sample
+from kerasseg.data.survey import total
+from kerasseg.errors import UserError
 from kerasseg.evaluation import Judgement, judge
 from kerasseg.images import files
 from kerasseg.learning import learn
@@ -64,7 +66,14 @@ def run(recipe: Recipe, *, directory: Path = Path("runs"), resume: bool = False)
 
         parts, group_by = preparation.parts(recipe), recipe.data.split.group_by
         synthetic = any(is_synthetic(source.root) for source in recipe.data.sources)
-        folder.write_json("data.json", describe(parts, group_by, synthetic=synthetic))
+        contents = preparation.surveyed(recipe, parts)
+        everything = total(list(contents.values()))
+        for line in everything.lines(recipe.data.classes):
+            say(line)
+        if (problems := preparation.problems(recipe, contents)) and not recipe.data.allow_empty:
+            raise UserError(*problems, "data.allow_empty: true trains all the same")
+        described = describe(parts, everything, recipe.data.classes, group_by, synthetic=synthetic)
+        folder.write_json("data.json", described)
         write_split(folder / "split.csv", parts, group_by)
         show_examples(parts.train[: page.MOST_EXAMPLES[recipe.data.rank]], folder / "examples")
 

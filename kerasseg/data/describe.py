@@ -8,20 +8,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from kerasseg.console import track
-from kerasseg.data.sample import Sample
 from kerasseg.data.split import Split, audit
+from kerasseg.data.survey import Contents
 from kerasseg.images.files import write_atomically
 
 
-def describe(parts: Split, group_by: str | None, *, synthetic: bool) -> dict[str, Any]:
-    """Count images, sizes and objects, and audit the split.
+def describe(
+    parts: Split, contents: Contents, classes: Sequence[str], group_by: str | None, *, synthetic: bool
+) -> dict[str, Any]:
+    """Count images, sizes, pixels and objects, and audit the split.
 
     Parameters
     ----------
     parts : Split
+    contents : Contents
+        What all samples hold together.
+    classes : sequence of str
+        Names of the classes 1, 2, ...
     group_by : str or None
         The attribute that it was split by.
     synthetic : bool
@@ -30,7 +33,8 @@ def describe(parts: Split, group_by: str | None, *, synthetic: bool) -> dict[str
     Returns
     -------
     dict
-        ``origin``, ``images``, ``sizes``, ``objects`` and ``audit``, in JSON's types.
+        ``origin``, ``images``, ``sizes``, ``objects``, ``pixels`` of each class, ``ignored`` pixels and
+        ``audit``, in JSON's types.
     """
     samples = [sample for part in parts.parts().values() for sample in part]
     found = audit(parts, group_by)
@@ -38,7 +42,9 @@ def describe(parts: Split, group_by: str | None, *, synthetic: bool) -> dict[str
         "origin": "SYNTHETIC" if synthetic else "real",
         "images": len(samples),
         "sizes": Counter("x".join(map(str, sample.size)) for sample in samples),
-        "objects": objects(samples),
+        "objects": None if contents.objects is None else int(contents.objects.sum()),
+        "pixels": dict(zip(classes, contents.pixels.tolist(), strict=True)),
+        "ignored": contents.ignored,
         "audit": {
             "group_by": group_by,
             "groups": found.groups,
@@ -46,17 +52,6 @@ def describe(parts: Split, group_by: str | None, *, synthetic: bool) -> dict[str
             "warnings": found.warnings,
         },
     }
-
-
-def objects(samples: Sequence[Sample]) -> int | None:
-    """Count instances; None where a sample's instances were never told apart."""
-    counts = []
-    for sample in track(samples, "counting objects"):
-        labels = sample.annotate().labels
-        if labels is None:
-            return None
-        counts.append(np.count_nonzero(np.bincount(labels.ravel())[1:]))
-    return int(sum(counts))
 
 
 def write_split(path: Path, parts: Split, group_by: str | None) -> None:

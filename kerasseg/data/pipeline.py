@@ -2,46 +2,112 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from typing import Any
+
+import numpy as np
 import tensorflow as tf
 
 from kerasseg.data.stream import Fixed, Stream
 from kerasseg.data.unpaired import Unpaired
 
 AHEAD = 4  # batches made before they are asked for
+QUIET = 0.05  # seconds without a call, after which TensorFlow has stopped asking
+PATIENCE = 30.0  # seconds that a batch may take, when it is waited for at the end
 
 
-def dataset(stream: Stream | Unpaired | Fixed, *, start: int = 0, stop: int | None = None) -> tf.data.Dataset:
-    """Turn a stream into a dataset.
+class Feed:
+    """A stream as a dataset, for as long as it is open.
+
+    TensorFlow asks for batches on threads of its own, and takes its iterators down while it holds Python's
+    lock. A batch that is being made just then waits for the lock, and the lock for the batch: the process
+    hangs. So a feed is closed, which waits until nothing is asked any more, before an iterator goes: leave
+    its ``with`` block, or call `close`, while the dataset's iterators are still there.
+
+    A mistake that is met while a batch is made does not go through TensorFlow, which would bury it under a
+    hundred lines; it is kept in `mistake`, and batches of zeros follow it.
 
     Parameters
     ----------
     stream : Stream, Unpaired or Fixed
         Any order of threads makes the same batches, as each depends on its number alone.
-    start : int, default 0
-        The first batch.
-    stop : int, optional
-        The batch to stop before; by default a :class:`Fixed` stops at its end, and the others never.
 
-    Returns
-    -------
-    tf.data.Dataset
-        Of images ``(B, Y, X, C)`` float32 and targets ``(B, Y, X, K)`` uint8, of volumes with Z before Y, in
-        order. B is None where the last batch may be smaller, C where the images' own channels are taken.
+    Attributes
+    ----------
+    mistake : Exception or None
+        What was raised first.
     """
-    endless = len(stream) if isinstance(stream, Fixed) else tf.int64.max
-    numbers = tf.data.Dataset.range(start, endless if stop is None else stop)
-    batches = numbers.map(_maker(stream), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return batches.prefetch(AHEAD)
 
+    def __init__(self, stream: Stream | Unpaired | Fixed) -> None:
+        self.stream = stream
+        self.mistake: Exception | None = None
+        self._changed = threading.Condition()
+        self._open, self._busy, self._asked = True, 0, 0.0
 
-def _maker(stream: Stream | Unpaired | Fixed):
-    """Wrap ``stream.batch`` for a graph, which must be told the shapes."""
-    size = None if isinstance(stream, Fixed) else stream.batch_size
+    def dataset(self, *, start: int = 0, stop: int | None = None) -> tf.data.Dataset:
+        """Turn the stream into a dataset.
 
-    def make(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        images, targets = tf.numpy_function(stream.batch, [index], (tf.float32, tf.uint8), stateful=False)
+        Parameters
+        ----------
+        start : int, default 0
+            The first batch.
+        stop : int, optional
+            The batch to stop before; by default a :class:`Fixed` stops at its end, and the others never.
+
+        Returns
+        -------
+        tf.data.Dataset
+            Of images ``(B, Y, X, C)`` float32 and targets ``(B, Y, X, K)`` uint8, of volumes with Z before Y,
+            in order. B is None where the last batch may be smaller, C where images' own channels are taken.
+        """
+        endless = len(self.stream) if isinstance(self.stream, Fixed) else tf.int64.max
+        numbers = tf.data.Dataset.range(start, endless if stop is None else stop)
+        batches = numbers.map(self._make, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        return batches.prefetch(AHEAD)
+
+    def close(self) -> None:
+        """Make no more batches, and wait until none is asked for."""
+        with self._changed:
+            self._open = False
+            deadline = time.monotonic() + PATIENCE
+            while time.monotonic() < deadline:
+                if not self._busy and time.monotonic() - self._asked > QUIET:
+                    return
+                self._changed.wait(QUIET)
+
+    def __enter__(self) -> Feed:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _make(self, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Call `_batch` from a graph, which must be told the shapes."""
+        stream = self.stream
+        size = None if isinstance(stream, Fixed) else stream.batch_size
+        images, targets = tf.numpy_function(self._batch, [index], (tf.float32, tf.uint8), stateful=False)
         images.set_shape((size, *stream.shape, stream.channels))
         targets.set_shape((size, *stream.shape, len(stream.ids)))
         return images, targets
 
-    return make
+    def _batch(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        with self._changed:
+            self._busy += 1
+            self._asked = time.monotonic()
+        try:
+            if self._open and self.mistake is None:
+                return self.stream.batch(index)
+        except Exception as error:
+            self.mistake = self.mistake or error
+        finally:
+            with self._changed:
+                self._busy -= 1
+                self._changed.notify_all()
+        return self._zeros()
+
+    def _zeros(self) -> tuple[np.ndarray, np.ndarray]:
+        stream: Any = self.stream
+        channels = stream.channels or 1
+        shape = (stream.batch_size, *stream.shape)
+        return np.zeros((*shape, channels), np.float32), np.zeros((*shape, len(stream.ids)), np.uint8)

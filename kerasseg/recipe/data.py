@@ -136,6 +136,8 @@ class Data(Section):
     """[height, width] that every image is brought to; null keeps its own."""
     patch: Patch | None = None
     """What training cuts out of an image; null takes whole images."""
+    allow_empty: bool = False
+    """Whether to train although a class has no pixel to learn from, or most pixels are ignored."""
     split: Split = Split()
     """How samples are shared out."""
     augment: list[Annotated[Transform, AfterValidator(_makeable)]] = Field(default=[])

@@ -11,12 +11,40 @@ from pathlib import Path
 import keras
 
 from kerasseg.console import SECONDS_BETWEEN_LINES, console
+from kerasseg.data.pipeline import Feed
 from kerasseg.data.stream import Stream
 from kerasseg.errors import UserError
 
 
 class TrainingDiverged(UserError):
     """A loss became infinite or not a number."""
+
+
+class WatchFeeds(keras.callbacks.Callback):
+    """Raise what went wrong while batches were made, as it is; and close the feeds before the training goes.
+
+    Parameters
+    ----------
+    *feeds : Feed
+        Open.
+    """
+
+    def __init__(self, *feeds: Feed) -> None:
+        super().__init__()
+        self.feeds = feeds
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Look whether the batches are still true ones."""
+        for feed in self.feeds:
+            if feed.mistake is not None:
+                raise feed.mistake
+
+    on_test_batch_end = on_train_batch_end
+
+    def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
+        """Let no batch be made while iterators are taken down."""
+        for feed in self.feeds:
+            feed.close()
 
 
 class StopOnDivergence(keras.callbacks.Callback):

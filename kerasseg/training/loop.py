@@ -20,11 +20,11 @@ import keras
 import numpy as np
 
 from kerasseg.console import say
-from kerasseg.data.pipeline import dataset
+from kerasseg.data.pipeline import Feed
 from kerasseg.data.stream import Stream
 from kerasseg.errors import UserError
 from kerasseg.training import checkpoint, history
-from kerasseg.training.callbacks import Progress, StopOnDivergence, tensorboard
+from kerasseg.training.callbacks import Progress, StopOnDivergence, WatchFeeds, tensorboard
 from kerasseg.training.history import History, Row
 from kerasseg.training.optimizers import rate
 from kerasseg.training.schedule import stop
@@ -117,16 +117,17 @@ def train(
     callbacks = [*watching, between, StopOnDivergence(training, steps), Progress(pace.epochs, steps)]
     try:
         if not between.stopped:
-            engine.fit(
-                dataset(training, start=done * steps),
-                validation_data=dataset(validation, stop=len(validation)),
-                initial_epoch=done,
-                epochs=pace.epochs,
-                steps_per_epoch=steps,
-                callbacks=[*callbacks, *tensorboard(directory)],
-                shuffle=False,
-                verbose=0,
-            )
+            with Feed(training) as batches, Feed(validation) as held_out:
+                engine.fit(
+                    batches.dataset(start=done * steps),
+                    validation_data=held_out.dataset(stop=len(validation)),
+                    initial_epoch=done,
+                    epochs=pace.epochs,
+                    steps_per_epoch=steps,
+                    callbacks=[WatchFeeds(batches, held_out), *callbacks, *tensorboard(directory)],
+                    shuffle=False,
+                    verbose=0,
+                )
     except KeyboardInterrupt:
         return _finish(directory, engine, "interrupted")
     return _finish(directory, engine, between.stopped)

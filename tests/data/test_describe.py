@@ -5,35 +5,29 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasseg.data.describe import describe, objects, write_split
+from kerasseg.data.describe import describe, write_split
 from kerasseg.data.sample import Annotation, Sample
 from kerasseg.data.split import Split
+from kerasseg.data.survey import survey, total
 from kerasseg.images import files
 
 
 def sample(folder, name, labels, group="a"):
     path = folder / f"{name}.png"
     files.write(path, np.full((2, 3, 1), len(list(Path(folder).iterdir())), np.uint8))
-    labels = None if labels is None else np.array(labels, np.int32)
-    annotation = Annotation(np.zeros((2, 3), np.uint8), labels)
+    labels = np.array(labels, np.int32)
+    annotation = Annotation((labels > 0).astype(np.uint8), labels)
     return Sample(name, path, (2, 3), lambda: annotation, {"well": group})
-
-
-def test_objects_are_counted_by_their_ids_even_with_gaps(tmp_path):
-    two, none = sample(tmp_path, "x", [[0, 4, 4], [0, 0, 9]]), sample(tmp_path, "y", [[0, 0, 0], [0, 0, 0]])
-    assert objects([two, none]) == 2
-
-
-def test_objects_that_were_never_told_apart_are_not_counted(tmp_path):
-    assert objects([sample(tmp_path, "x", [[1, 0, 0], [0, 0, 0]]), sample(tmp_path, "y", None)]) is None
 
 
 def test_a_split_is_described_and_written(tmp_path):
     one = [[1, 0, 0], [0, 0, 0]]
     parts = Split(*([sample(tmp_path, name, one, group)] for name, group in zip("xyz", "abb", strict=True)))
-    facts = describe(parts, "well", synthetic=False)
+    contents = total(survey([*parts.train, *parts.validation, *parts.test], 1, None))
+    facts = describe(parts, contents, ["cell"], "well", synthetic=False)
     assert facts["origin"] == "real"
     assert (facts["images"], facts["objects"], facts["sizes"]) == (3, 3, {"2x3": 3})
+    assert (facts["pixels"], facts["ignored"]) == ({"cell": 3}, 0)
     assert facts["audit"]["groups"] == {"train": {"a": 1}, "validation": {"b": 1}, "test": {"b": 1}}
     assert "'b'" in facts["audit"]["leaks"][0]
 

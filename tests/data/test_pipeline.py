@@ -3,10 +3,11 @@ import pytest
 
 from kerasseg.data.stream import Fixed, Stream
 from kerasseg.data.unpaired import Unpaired
+from kerasseg.errors import UserError
 
 tf = pytest.importorskip("tensorflow")
 
-from kerasseg.data.pipeline import dataset  # noqa: E402
+from kerasseg.data.pipeline import Feed  # noqa: E402
 
 
 @pytest.fixture
@@ -16,7 +17,7 @@ def stream(gradients):
 
 
 def test_batches_come_in_order_and_as_they_are(stream):
-    taken = list(dataset(stream, start=3, stop=9).as_numpy_iterator())
+    taken = list(Feed(stream).dataset(start=3, stop=9).as_numpy_iterator())
     assert len(taken) == 6
     for at, (images, targets) in enumerate(taken, start=3):
         assert np.array_equal(images, stream.batch(at)[0])
@@ -24,27 +25,55 @@ def test_batches_come_in_order_and_as_they_are(stream):
 
 
 def test_shapes_are_known_to_the_graph(stream):
-    images, targets = dataset(stream).element_spec
+    images, targets = Feed(stream).dataset().element_spec
     assert images == tf.TensorSpec((2, 32, 64, 3), tf.float32)
     assert targets == tf.TensorSpec((2, 32, 64, 1), tf.uint8)
 
 
 def test_a_fixed_stream_ends(gradients):
     batches = Fixed(gradients, classes=["cell"], channels=1, batch_size=4)
-    assert [len(images) for images, _ in dataset(batches)] == [4, 3]
-    assert dataset(batches).element_spec[0].shape.as_list() == [None, 32, 64, 1]
+    assert [len(images) for images, _ in Feed(batches).dataset()] == [4, 3]
+    assert Feed(batches).dataset().element_spec[0].shape.as_list() == [None, 32, 64, 1]
 
 
 def test_a_stream_does_not(stream):
-    assert len(list(dataset(stream).take(20))) == 20
+    assert len(list(Feed(stream).dataset().take(20))) == 20
 
 
 def test_volumes_and_masks_of_others_come_as_they_are(make_volume):
     samples = [make_volume(name, (16, 32, 32), overlapping=True) for name in ("a", "bb")]
     images = Stream(samples, classes=["golgi", "pair"], channels=2, batch_size=1, seed=1)
     unpaired = Unpaired(images, images.reseeded(2))
-    batches = dataset(unpaired)
+    batches = Feed(unpaired).dataset()
     assert batches.element_spec[0] == tf.TensorSpec((1, 32, 32, 32, 2), tf.float32)
     assert batches.element_spec[1] == tf.TensorSpec((1, 32, 32, 32, 2), tf.uint8)
     for at, taken in enumerate(batches.take(3).as_numpy_iterator()):
         assert all(np.array_equal(one, other) for one, other in zip(taken, unpaired.batch(at), strict=True))
+
+
+def test_a_mistake_is_kept_and_zeros_follow_it(stream, monkeypatch):
+    right = stream.batch
+
+    def batch(index):
+        if index == 1:
+            raise UserError("b.png: it is damaged")
+        return right(index)
+
+    monkeypatch.setattr(stream, "batch", batch)
+    with Feed(stream) as feed:
+        first, *rest = feed.dataset(stop=3).as_numpy_iterator()
+    assert np.array_equal(first[0], right(0)[0])
+    assert not rest[0][0].any()
+    assert str(feed.mistake) == "b.png: it is damaged"
+
+
+def test_a_closed_feed_makes_no_more_batches(stream, monkeypatch):
+    made = []
+    right = stream.batch
+    monkeypatch.setattr(stream, "batch", lambda index: made.append(index) or right(index))
+    with Feed(stream) as feed:
+        batches = iter(feed.dataset())
+        next(batches)
+    count = len(made)
+    assert not np.asarray([images for images, _ in (next(batches) for _ in range(count + 8))][-1]).any()
+    assert len(made) == count

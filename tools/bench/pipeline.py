@@ -24,7 +24,7 @@ from rich.table import Table
 
 from kerasseg.annotations.masks import write_mask
 from kerasseg.console import console
-from kerasseg.data.pipeline import dataset
+from kerasseg.data.pipeline import Feed
 from kerasseg.data.sample import Sample
 from kerasseg.data.sources import SOURCES
 from kerasseg.data.stream import Stream
@@ -60,7 +60,10 @@ def ours(found: list[Sample]) -> Loaders:
     cached, uncached = Stream(found, **arguments), Stream(found, **arguments, budget=0)
     for at in range(len(cached)):
         cached.batch(at)
-    return {"kerasseg, cached": lambda: dataset(cached), "kerasseg, uncached": lambda: dataset(uncached)}
+    return {
+        "kerasseg, cached": lambda: Feed(cached).dataset(),
+        "kerasseg, uncached": lambda: Feed(uncached).dataset(),
+    }
 
 
 class Files:

@@ -1,0 +1,54 @@
+"""What samples hold is counted, and what cannot be read is named, all of it at once."""
+
+import numpy as np
+import pytest
+
+from kerasseg.data.sample import Annotation, Sample
+from kerasseg.data.survey import survey, total
+from kerasseg.errors import UserError
+from kerasseg.images import files
+
+
+def sample(folder, name, mask, labels=None, image=None):
+    path = folder / f"{name}.png"
+    mask = np.array(mask, np.uint8)
+    files.write(path, np.zeros((*mask.shape[:2], 1), np.uint8) if image is None else image)
+    labels = None if labels is None else np.array(labels, np.int32)
+    return Sample(name, path, mask.shape[:2], lambda: Annotation(mask, labels))
+
+
+def test_pixels_objects_and_what_is_ignored(tmp_path):
+    first = sample(tmp_path, "a", [[1, 1, 2], [0, 0, 255]], [[7, 9, 4], [0, 0, 0]])
+    second = sample(tmp_path, "b", [[0, 0, 0], [0, 1, 0]], [[0, 0, 0], [0, 3, 0]])
+    found = total(survey([first, second], 3, 1))
+    assert (found.samples, found.ignored, found.total) == (2, 1, 12)
+    assert [found.pixels.tolist(), found.images.tolist(), found.objects.tolist()] == [
+        [3, 1, 0],
+        [2, 1, 0],
+        [3, 1, 0],
+    ]
+    assert found.lines(["cell", "dead", "x"])[0] == "cell: 3 pixels (25.00%) in 2 of 2, 3 objects"
+    (problem,) = found.problems(["cell", "dead", "x"], "training images")
+    assert problem.startswith("x has no pixel in any of the 2 training images")
+
+
+def test_classes_that_overlap_and_objects_that_were_not_told_apart(tmp_path):
+    found = total(survey([sample(tmp_path, "a", [[[1, 1], [0, 1], [255, 0]]])], 2, None))
+    assert (found.pixels.tolist(), found.ignored, found.objects) == ([1, 2], 1, None)
+
+
+def test_mostly_ignored_is_a_problem(tmp_path):
+    found = total(survey([sample(tmp_path, "a", [[1, 255, 255]])], 1, None))
+    assert "67% of the pixels of the 1 images are ignored" in found.problems(["cell"], "images")[0]
+
+
+def test_everything_that_cannot_be_read_is_named(tmp_path):
+    samples = [sample(tmp_path, name, [[1, 0]]) for name in "abc"]
+    (tmp_path / "a.png").write_bytes((tmp_path / "a.png").read_bytes()[:40])
+    wide = sample(tmp_path, "d", [[1, 0]], image=np.zeros((1, 2, 3), np.uint8))
+    with pytest.raises(UserError) as error:
+        survey([*samples, wide], 1, 5)
+    assert [message.split(": ")[0].rsplit("/", 1)[-1] for message in error.value.messages] == [
+        "a.png",
+        "d.png",
+    ]
