@@ -114,6 +114,16 @@ def _hearing_ctrl_c():
 
 
 @pytest.mark.usefixtures("_hearing_ctrl_c")
+def test_a_mistake_in_a_file_comes_out_as_itself(tmp_path):
+    """Files that go while the training reads them: one message, and no wall of TensorFlow's."""
+    model = small.model()
+    stream = small.flipped(tmp_path / "data")
+    held_out = Fixed(stream.samples[:3], **small.ARGUMENTS)
+    (tmp_path / "data" / "4.png").unlink()
+    with pytest.raises(UserError, match=r"4\.png: there is no such file"):
+        small.learn(tmp_path, trained=model, epochs=4, training=stream, validation=held_out)
+
+
 def test_ctrl_c_ends_it_with_the_epochs_that_were_completed(tmp_path, monkeypatch):
     def interrupt(self, batch, logs=None):
         if self.title == "epoch 3/6":
