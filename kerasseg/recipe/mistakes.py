@@ -13,6 +13,8 @@ from kerasseg.recipe.document import Path, dotted
 from kerasseg.recipe.section import Component, Section
 
 LONGEST = 60  # characters of a value that a message shows
+MOST_PLACES = 2  # where else a key may stand, that a message lists
+DEEPEST = 6  # steps of a path that are looked for
 SEVERAL = "several"  # type of an error that stands for several: where each is inside the key, and its text
 
 
@@ -42,7 +44,12 @@ def message(error: ErrorDetails, whole: type[Section]) -> str:
         Such as ``"model.linknet.encodr: unknown key; did you mean 'encoder'?"``.
     """
     path = error["loc"]
-    return f"{dotted(path) or 'the recipe'}: {_complaint(error, keys_at(whole, path[:-1]))}"
+    complaint = _complaint(error, keys_at(whole, path[:-1]))
+    if error["type"] == "extra_forbidden" and "did you mean" not in complaint:
+        below = [found for found in places_of(str(path[-1]), whole) if found[: len(path) - 1] == path[:-1]]
+        nearest = map(dotted, sorted(below, key=len)[:MOST_PLACES])
+        complaint += f"; there is {' and '.join(nearest)}" if below else ""
+    return f"{dotted(path) or 'the recipe'}: {complaint}"
 
 
 def _complaint(error: ErrorDetails, siblings: list[str]) -> str:
@@ -108,6 +115,17 @@ def keys_at(whole: type[Section], path: Path) -> list[str]:
     for step in path:
         here = [inner for section in here for inner in _inside(section, step)]
     return [key for section in here for key in section.model_fields]
+
+
+def places_of(key: str, section: type[Section], path: Path = ()) -> Iterator[Path]:
+    """Find where a key of a name may stand, below a section."""
+    for name, field in section.model_fields.items():
+        if name == key:
+            yield (*path, name)
+        for inner in _sections(field.annotation):
+            if inner is not section and len(path) < DEEPEST:
+                step = (name, inner.name) if issubclass(inner, Component) else (name,)
+                yield from places_of(key, inner, (*path, *step))
 
 
 def _inside(section: type[Section], step: str | int) -> list[type[Section]]:

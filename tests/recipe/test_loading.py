@@ -220,3 +220,16 @@ def test_files_that_are_no_text_are_refused(tmp_path):
     (tmp_path / "r.yaml").write_bytes(b"name: \xff\xfe")
     assert "cannot be read as text" in mistakes(tmp_path / "r.yaml")[0]
     assert "there is no such file" in mistakes(tmp_path)[0]
+
+
+def test_a_key_that_stands_elsewhere_leads_there():
+    with pytest.raises(
+        UserError, match=r"there is train\.optimizer\.adam\.learning_rate and train\.optimizer\.adamw"
+    ):
+        load("sartorius_linknet", ["train.learning_rate=1"])
+
+
+def test_a_tab_is_named(tmp_path):
+    (tmp_path / "r.yaml").write_text("name: x\ndata:\n\tsource: a\n")
+    with pytest.raises(UserError, match=r"r\.yaml:3: not valid YAML: lines are indented by spaces"):
+        load(tmp_path / "r.yaml")
