@@ -17,6 +17,7 @@ from kerasseg.data.origin import is_synthetic
 from kerasseg.data.sample import Sample
 from kerasseg.evaluation import Judgement, judge
 from kerasseg.images import files
+from kerasseg.images.names import file_name
 from kerasseg.learning import learn
 from kerasseg.models import MODELS, receptive_field, summary
 from kerasseg.postprocess.pairs import Pairing
@@ -25,7 +26,6 @@ from kerasseg.prediction.forward import forward
 from kerasseg.prediction.predictor import Predictor
 from kerasseg.recipe import Recipe
 from kerasseg.report import page, pictures
-from kerasseg.report.ranking import file_name
 from kerasseg.rundirectory import RunDirectory
 from kerasseg.serving.export import Export
 from kerasseg.serving.export import export as export_saved_model

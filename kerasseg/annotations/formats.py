@@ -215,7 +215,7 @@ def _named(drawings: Iterable[tuple[Path, Drawing]]) -> Drawings:
 
 
 def _found(folder: Path, suffixes: Sequence[str]) -> list[Path]:
-    paths = files.find(folder, suffixes)
+    paths = files.find(folder, suffixes, known=(*files.SUFFIXES, ".json"))
     if not paths:
         raise UserError(f"{folder}: the folder holds no {', '.join(suffixes)} file")
     return paths

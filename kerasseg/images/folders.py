@@ -76,8 +76,8 @@ def walk(folder: Path, whole: Callable[[Path], bool] = is_store) -> list[Path]:
     Returns
     -------
     list of Path
-        Files, folders that are whole, and links that lead nowhere. A real folder that links lead to as well is
-        listed once, by its own path where that is in `folder`.
+        Files, folders that are whole, and links that lead nowhere. A real folder that links lead to as well
+        is listed once, by its own path where that is in `folder`.
 
     Raises
     ------

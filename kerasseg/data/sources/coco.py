@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 from kerasseg.annotations import coco as coco_files
 from kerasseg.data.sample import Sample
-from kerasseg.data.sources.listing import existing, some
+from kerasseg.data.sources.listing import existing, listed
 from kerasseg.data.sources.shapes import drawn_sample
-from kerasseg.errors import Mistakes
+from kerasseg.errors import Mistakes, Notice
 from kerasseg.images import files
+
+SHOWN = 3  # images that a message lists
 
 
 def coco(
@@ -31,8 +34,14 @@ def coco(
     Returns
     -------
     list of Sample
-        Each annotation is an instance; but a crowd, ``iscrowd: 1``, is 255 (ignore) where no instance covers
-        it, as pycocotools scores nothing inside it.
+        The images that the file lists; others in the folder are left alone. Each annotation is an instance;
+        but a crowd, ``iscrowd: 1``, is 255 (ignore) where no instance covers it, as pycocotools scores
+        nothing inside it.
+
+    Warns
+    -----
+    Notice
+        If images in the folder are not in the file.
 
     Raises
     ------
@@ -48,9 +57,16 @@ def coco(
         with mistakes.noted():
             image = folder / drawing.image_path
             samples.append(drawn_sample(root, folder, image, drawing, file, classes))
-    listed = {(folder / drawing.image_path).resolve() for drawing in drawings}
-    for image in files.find(folder):
-        if image.resolve() not in listed:
-            mistakes.add(f"{image}: {file} does not list this image; list it, or take it away")
     mistakes.check()
-    return some(samples, root, f"images in {annotations}")
+    _say_unlisted(folder, file, {sample.image.resolve() for sample in samples})
+    return listed(samples, root, f"images in {annotations}")
+
+
+def _say_unlisted(folder: Path, file: Path, images: set[Path]) -> None:
+    """Say how many images in the folder the file does not list: they may belong to another file's part."""
+    others = [path for path in files.find(folder, known=(".json",)) if path.resolve() not in images]
+    if others:
+        shown = ", ".join(path.name for path in others[:SHOWN]) + ", ..." * (len(others) > SHOWN)
+        count = f"{len(others):,} image{'s' * (len(others) > 1)}"
+        message = f"{folder}: left alone: {count} that {file.name} does not list ({shown})"
+        warnings.warn(message, Notice, stacklevel=3)

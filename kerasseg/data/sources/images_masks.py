@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kerasseg.annotations import masks as mask_files
 from kerasseg.data.sample import Annotation, Sample
-from kerasseg.data.sources.listing import annotated_size, existing, folder_of, pairs, some
+from kerasseg.data.sources.listing import annotated_size, existing, folder_of, listed, pairs
 from kerasseg.errors import Mistakes
 
 
@@ -54,7 +54,7 @@ def images_masks(
             annotate = partial(_annotate, mask, classes, colours)
             samples.append(Sample(name, image, size, annotate, folder_of(image, root)))
     mistakes.check()
-    return some(samples, root, f"images in {images} and their masks in {masks}")
+    return listed(samples, root, f"images in {images} and their masks in {masks}")
 
 
 def _annotate(mask: Path, classes: list[str], colours: Mapping[str, Sequence[int]] | None) -> Annotation:

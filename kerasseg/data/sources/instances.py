@@ -16,8 +16,8 @@ from kerasseg.data.sources.listing import (
     existing,
     folder_of,
     image_size,
+    listed,
     one_class,
-    some,
 )
 from kerasseg.errors import Mistakes, UserError
 from kerasseg.images import files
@@ -65,7 +65,7 @@ def instances(
     else:
         samples = _of_label_images(root, images, labels, mistakes)
     mistakes.check()
-    return some(samples, root, EXPECTED)
+    return listed(samples, root, EXPECTED)
 
 
 def _of_folders(root: Path, folders: Sequence[Path], mistakes: Mistakes) -> list[Sample]:

@@ -9,7 +9,7 @@ from kerasseg.annotations import labelme as labelme_files
 from kerasseg.annotations.formats import image_beside
 from kerasseg.annotations.shapes import Drawing
 from kerasseg.data.sample import Sample
-from kerasseg.data.sources.listing import existing, some
+from kerasseg.data.sources.listing import existing, listed
 from kerasseg.data.sources.shapes import drawn_sample
 from kerasseg.errors import Mistakes, UserError
 from kerasseg.images import files
@@ -42,7 +42,7 @@ def labelme(root: Path, classes: list[str]) -> list[Sample]:
         If anything is wrong with any file; all of it at once.
     """
     root, mistakes, samples = existing(root), Mistakes(), {}
-    for path in files.find(root, (".json",)):
+    for path in files.find(root, (".json",), known=files.SUFFIXES):
         with mistakes.noted():
             drawing = labelme_files.read(path)
             image = _image(path, drawing)
@@ -51,11 +51,11 @@ def labelme(root: Path, classes: list[str]) -> list[Sample]:
             samples[image] = None  # seen, whatever is wrong with it
             light = replace(drawing, image_data=None)  # samples hold no pixels
             samples[image] = drawn_sample(root, root, image, light, path, classes)
-    for image in files.find(root):
+    for image in files.find(root, known=(".json",)):
         if image not in samples:
             mistakes.add(f"{image}: no JSON file annotates this image; annotate it, or take it away")
     mistakes.check()
-    return some(list(samples.values()), root, "labelme's JSON files and their images")
+    return listed(list(samples.values()), root, "labelme's JSON files and their images")
 
 
 def _image(path: Path, drawing: Drawing) -> Path | Embedded:

@@ -17,8 +17,8 @@ from kerasseg.data.sources.listing import (
     existing,
     folder_of,
     image_size,
+    listed,
     one_class,
-    some,
 )
 from kerasseg.errors import Mistakes, UserError
 from kerasseg.images import files
@@ -65,7 +65,7 @@ def sartorius(root: Path, classes: list[str]) -> list[Sample]:
         if image.stem not in grouped:
             mistakes.add(f"{image}: no row of {table} annotates this image; annotate it, or take it away")
     mistakes.check()
-    return some(samples, root, "rows in train.csv")
+    return listed(samples, root, "rows in train.csv")
 
 
 def _grouped(table: Path, mistakes: Mistakes) -> dict[str, list[Row]]:

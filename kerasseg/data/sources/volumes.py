@@ -15,13 +15,13 @@ from kerasseg.data.sources.listing import (
     check_size,
     existing,
     folder_of,
+    listed,
     pairs,
-    some,
-    stem,
 )
 from kerasseg.errors import Mistakes, UserError, unknown
 from kerasseg.images import files, folders
 from kerasseg.images.header import Header
+from kerasseg.images.names import stem
 from kerasseg.images.stores import hdf5
 from kerasseg.images.stores.omezarr import is_zarr
 from kerasseg.images.stores.volume import Volume
@@ -95,7 +95,7 @@ def volumes(
             attributes = folder_of(shown, root)
             samples.append(Sample(name, image, size, partial(annotate, mask), attributes, spacing))
     mistakes.check()
-    return some(samples, root, f"{EXPECTED} in {images or masks} and their masks in {masks}")
+    return listed(samples, root, f"{EXPECTED} in {images or masks} and their masks in {masks}")
 
 
 def find(folder: Path) -> list[Path]:
