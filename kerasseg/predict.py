@@ -127,6 +127,8 @@ def _found(images: Path, axes: str | None) -> Iterator[tuple[Path, Path]]:
         parts = [] if dataset is None else dataset.strip("/").split("/")
         yield images, Path(".".join([_stem(file), *parts]))
         return
+    if not images.exists():
+        raise UserError(f"{images}: there is no such file or folder")
     listed = folders.find(images, (*files.SUFFIXES, *STORES), whole=_is_store)
     results = {folder: record.results(folder) for folder in {path.parent for path in listed}}
     found = [path for path in listed if path.name not in results[path.parent]]

@@ -140,7 +140,7 @@ def say_left_alone(folder: Path, paths: Iterable[Path]) -> None:
     Notice
         If there are any.
     """
-    suffixes = Counter(path.suffix.lower() or path.name for path in paths)
+    suffixes = Counter(map(_kind, paths))
     if not suffixes:
         return
     count = sum(suffixes.values())
@@ -150,3 +150,9 @@ def say_left_alone(folder: Path, paths: Iterable[Path]) -> None:
     foreign = f"; {', '.join(formats)}: not read here, export TIFF or OME-TIFF" if formats else ""
     message = f"{folder}: left alone: {count} file{'s' * (count > 1)} ({', '.join(shown)}){foreign}"
     warnings.warn(message, Notice, stacklevel=3)
+
+
+def _kind(path: Path) -> str:
+    if path.is_symlink() and not path.exists():
+        return f"{path.name}, a link that leads nowhere"
+    return path.suffix.lower() or path.name

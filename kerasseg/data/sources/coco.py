@@ -7,6 +7,7 @@ from pathlib import Path
 
 from kerasseg.annotations import coco as coco_files
 from kerasseg.data.sample import Sample
+from kerasseg.data.sources.layouts import wrong_layout
 from kerasseg.data.sources.listing import existing, listed
 from kerasseg.data.sources.shapes import drawn_sample
 from kerasseg.errors import Mistakes, Notice
@@ -52,6 +53,9 @@ def coco(
     """
     root, mistakes, samples = existing(root), Mistakes(), []
     file, folder = root / annotations, root / images
+    if not file.is_file():
+        problem = f"{file}: there is no such file (data.source.coco.annotations)"
+        raise wrong_layout(root, "coco", problem)
     drawings = coco_files.read(file)
     for drawing in drawings:
         with mistakes.noted():
@@ -59,7 +63,7 @@ def coco(
             samples.append(drawn_sample(root, folder, image, drawing, file, classes))
     mistakes.check()
     _say_unlisted(folder, file, {sample.image.resolve() for sample in samples})
-    return listed(samples, root, f"images in {annotations}")
+    return listed(samples, root, "coco", f"images in {annotations}")
 
 
 def _say_unlisted(folder: Path, file: Path, images: set[Path]) -> None:

@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from kerasseg.annotations import cvat
 from kerasseg.annotations import masks as mask_files
 from kerasseg.data.sample import Annotation, Sample
+from kerasseg.data.sources.layouts import subfolder
 from kerasseg.data.sources.listing import annotated_size, existing, folder_of, listed, pairs
-from kerasseg.errors import Mistakes
+from kerasseg.errors import Mistakes, UserError, unknown
 
 
 def images_masks(
@@ -34,7 +36,8 @@ def images_masks(
     suffix : str, default ""
         What a mask's name has after its image's: ``_mask`` where ``a.tif`` has ``a_mask.png``.
     colours : mapping of str to (int, int, int), optional
-        Red, green and blue of each class by its name, where masks hold colours.
+        Red, green and blue of each class by its name, where masks hold colours; by default those in CVAT's
+        ``labelmap.txt``, where there is one in `root`.
 
     Returns
     -------
@@ -48,13 +51,33 @@ def images_masks(
         If anything is wrong with any file; all of it at once.
     """
     root, mistakes, samples = existing(root), Mistakes(), []
-    for name, (image, mask) in pairs(root / images, root / masks, suffix, mistakes).items():
+    shown = subfolder(root, images, "images_masks", "images")
+    drawn = subfolder(root, masks, "images_masks", "masks")
+    colours = colours or _labelmap(root, classes)
+    for name, (image, mask) in pairs(shown, drawn, suffix, mistakes).items():
         with mistakes.noted():
             size = annotated_size(image, mask)
             annotate = partial(_annotate, mask, classes, colours)
             samples.append(Sample(name, image, size, annotate, folder_of(image, root)))
     mistakes.check()
-    return listed(samples, root, f"images in {images} and their masks in {masks}")
+    return listed(samples, root, "images_masks", f"images in {images} and their masks in {masks}")
+
+
+def _labelmap(root: Path, classes: Sequence[str]) -> dict[str, tuple[int, int, int]] | None:
+    """Take the classes' colours from CVAT's file; other classes' colours stay strange, and so are refused.
+
+    Raises
+    ------
+    UserError
+        If a class has none.
+    """
+    path = root / cvat.NAME
+    if not path.is_file():
+        return None
+    colours = cvat.read_colours(path)
+    if strangers := [name for name in classes if name not in colours]:
+        raise UserError(*(f"{path}: {unknown('class', name, colours)} (data.classes)" for name in strangers))
+    return {name: colours[name] for name in ("background", *classes) if name in colours}
 
 
 def _annotate(mask: Path, classes: list[str], colours: Mapping[str, Sequence[int]] | None) -> Annotation:

@@ -9,11 +9,14 @@ from kerasseg.annotations import labelme as labelme_files
 from kerasseg.annotations.formats import image_beside
 from kerasseg.annotations.shapes import Drawing
 from kerasseg.data.sample import Sample
+from kerasseg.data.sources.layouts import wrong_layout
 from kerasseg.data.sources.listing import existing, listed
 from kerasseg.data.sources.shapes import drawn_sample
 from kerasseg.errors import Mistakes, UserError
 from kerasseg.images import files
 from kerasseg.images.embedded import Embedded
+
+EXPECTED = "labelme's JSON files and their images"
 
 
 def labelme(root: Path, classes: list[str]) -> list[Sample]:
@@ -42,7 +45,10 @@ def labelme(root: Path, classes: list[str]) -> list[Sample]:
         If anything is wrong with any file; all of it at once.
     """
     root, mistakes, samples = existing(root), Mistakes(), {}
-    for path in files.find(root, (".json",), known=files.SUFFIXES):
+    drawn = files.find(root, (".json",), known=files.SUFFIXES)
+    if not drawn:
+        raise wrong_layout(root, "labelme", f"{root}: no sample was found; expected {EXPECTED}")
+    for path in drawn:
         with mistakes.noted():
             drawing = labelme_files.read(path)
             image = _image(path, drawing)
@@ -51,11 +57,13 @@ def labelme(root: Path, classes: list[str]) -> list[Sample]:
             samples[image] = None  # seen, whatever is wrong with it
             light = replace(drawing, image_data=None)  # samples hold no pixels
             samples[image] = drawn_sample(root, root, image, light, path, classes)
+    if not samples:
+        raise wrong_layout(root, "labelme", *mistakes.messages)
     for image in files.find(root, known=(".json",)):
         if image not in samples:
             mistakes.add(f"{image}: no JSON file annotates this image; annotate it, or take it away")
     mistakes.check()
-    return listed(list(samples.values()), root, "labelme's JSON files and their images")
+    return listed(list(samples.values()), root, "labelme", EXPECTED)
 
 
 def _image(path: Path, drawing: Drawing) -> Path | Embedded:

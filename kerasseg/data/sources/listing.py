@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from kerasseg.data.sample import MissingData, Sample
+from kerasseg.data.sources.layouts import wrong_layout
 from kerasseg.errors import Mistakes, UserError
 from kerasseg.images import files
 from kerasseg.images.embedded import Embedded
@@ -24,6 +25,8 @@ def existing(root: Path) -> Path:
         If there is no such folder, or nothing in it.
     """
     root = Path(root)
+    if root.is_file():
+        raise UserError(f"{root}: this is a file; expected a folder; set data.source's root to where it lies")
     if not root.is_dir() or next(root.iterdir(), None) is None:
         problem = "the folder is empty" if root.is_dir() else "there is no such folder"
         raise MissingData(
@@ -135,7 +138,7 @@ def by_stem(folder: Path, paths: Iterable[Path], mistakes: Mistakes) -> dict[str
     return first
 
 
-def listed(samples: list[Sample], root: Path, expected: str) -> list[Sample]:
+def listed(samples: list[Sample], root: Path, source: str, expected: str) -> list[Sample]:
     """Return the samples of a source, of which there must be some, each with a name of its own.
 
     Raises
@@ -144,7 +147,7 @@ def listed(samples: list[Sample], root: Path, expected: str) -> list[Sample]:
         If there are none, or predictions of two would be one file, as those of ``a/b`` and ``a__b``.
     """
     if not samples:
-        raise UserError(f"{root}: no sample was found; expected {expected}")
+        raise wrong_layout(root, source, f"{root}: no sample was found; expected {expected}")
     if problems := list(clashes((file_name(sample.name), sample.image) for sample in samples)):
         raise UserError(*problems)
     return samples

@@ -10,6 +10,7 @@ import numpy as np
 
 from kerasseg.annotations.masks import as_labels, as_mask
 from kerasseg.data.sample import Annotation, Sample
+from kerasseg.data.sources.layouts import subfolder
 from kerasseg.data.sources.listing import (
     by_stem,
     check_size,
@@ -95,7 +96,7 @@ def volumes(
             attributes = folder_of(shown, root)
             samples.append(Sample(name, image, size, partial(annotate, mask), attributes, spacing))
     mistakes.check()
-    return listed(samples, root, f"{EXPECTED} in {images or masks} and their masks in {masks}")
+    return listed(samples, root, "volumes", f"{EXPECTED} in {images or masks} and their masks in {masks}")
 
 
 def find(folder: Path) -> list[Path]:
@@ -127,10 +128,12 @@ def _is_volume(folder: Path) -> bool:
 def _found(
     root: Path, images: str | None, masks: str, suffix: str, mistakes: Mistakes
 ) -> dict[str, tuple[Path, Path]]:
+    folder = subfolder(root, masks, "volumes", "masks")
     if images is not None:
-        return pairs(root / images, root / masks, suffix, mistakes, find)
-    drawn = (path for path in find(root / masks) if stem(path).endswith(suffix))
-    named = by_stem(root / masks, drawn, mistakes)
+        shown = subfolder(root, images, "volumes", "images")
+        return pairs(shown, folder, suffix, mistakes, find)
+    drawn = (path for path in find(folder) if stem(path).endswith(suffix))
+    named = by_stem(folder, drawn, mistakes)
     return {name.removesuffix(suffix): (path, path) for name, path in named.items()}
 
 
