@@ -8,11 +8,13 @@ call is kept as a `Call`, and nothing is ever imported or called.
 from __future__ import annotations
 
 import math
+import os
 import pickletools
 from collections.abc import Callable
 from dataclasses import dataclass
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -55,18 +57,12 @@ def read(path: Path) -> np.ndarray:
     if path.stat().st_size > MAX_BYTES:
         raise UserError(f"{path}: the file has more than {MAX_BYTES:,} bytes. {INSTEAD}")
     try:
-        with path.open("rb") as file:
-            version = np.lib.format.read_magic(file)
-            headers = {
-                (1, 0): np.lib.format.read_array_header_1_0,
-                (2, 0): np.lib.format.read_array_header_2_0,
-            }
-            shape, _, dtype = headers[version](file)
-            if shape != () or not dtype.hasobject:
-                raise ValueError(f"it is an array {shape} of {dtype}")
+        with path.open("rb") as opened, mmap(opened.fileno(), 0, access=ACCESS_READ) as file:
+            major, _ = np.lib.format.read_magic(file)
+            file.seek(int.from_bytes(file.read(2 if major == 1 else 4), "little"), os.SEEK_CUR)
             (content,) = _plain_data(file).state[4]
         return as_labels(_array(content["masks"]), path)
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
         raise UserError(
             f"{path}: this is not a file of Cellpose's that can be read ({error}). {INSTEAD}"
         ) from error
@@ -83,7 +79,7 @@ def _array(call: Call) -> np.ndarray:
     return np.frombuffer(content, dtype).reshape(shape, order="F" if by_columns else "C")
 
 
-def _plain_data(file: BinaryIO) -> Any:
+def _plain_data(file: mmap) -> Any:
     """Follow a pickle's instructions as far as they build plain data; see `pickletools` for what they are.
 
     Raises

@@ -233,7 +233,9 @@ def _only(source: Path, suffix: str) -> Path:
         return source
     paths = [path for path in folders.entries(source) if path.suffix.lower() == suffix]
     if len(paths) != 1:
-        raise UserError(f"{source}: the folder holds {len(paths)} {suffix} files; name the one to convert")
+        raise UserError(
+            f"{source}: the folder holds {len(paths) or 'no'} {suffix} files; name the one to convert"
+        )
     return paths[0]
 
 
