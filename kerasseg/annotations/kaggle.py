@@ -15,12 +15,12 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
 from kerasseg.annotations import rle
-from kerasseg.annotations.documents import checked_size, contained
+from kerasseg.annotations.documents import checked_size
 from kerasseg.annotations.draw import draw_labels
 from kerasseg.annotations.shapes import Drawing, Shape, instances
 from kerasseg.annotations.trace import pixels_shape
@@ -94,11 +94,12 @@ def rows(path: Path, mistakes: Mistakes) -> dict[str, list[Row]]:
     UserError
         If the file is missing, no CSV, or lacks a column.
     """
-    columns, table = _table(Path(path))
+    path = Path(path)
+    columns, table = _table(path)
     grouped: dict[str, list[Row]] = {}
     for number, values in enumerate(table, start=2):
         with mistakes.noted():
-            name, row = _row(values, columns, f"{path}: line {number}")
+            name, row = _row(values, columns, path, number)
             grouped.setdefault(name, []).append(row)
     return grouped
 
@@ -209,25 +210,34 @@ def _table(path: Path) -> tuple[Columns, list[dict[str, str]]]:
     return columns, table
 
 
-def _row(values: dict[str, str], columns: Columns, where: str) -> tuple[str, Row]:
+def _row(values: dict[str, str], columns: Columns, path: Path, number: int) -> tuple[str, Row]:
     """Check all of a row but its runs, which need the image's size."""
-    given = values[columns.image]
-    if not given or PurePosixPath(given).name in ("", ".", ".."):
-        raise UserError(f"{where}: {columns.image} is {given!r}; expected an image's name")
+    name, where = values[columns.image], f"{path}: line {number}"
+    if not _is_inside(name):
+        raise UserError(
+            f"{where}: {columns.image} is {name!r}; expected an image's name, or its path in their folder"
+        )
     if None in values or None in values.values():
         raise UserError(f"{where}: it has more or fewer values than there are columns")
-    name = contained(given, Path(where), columns.image)
-    others = {key: value for key, value in values.items() if key not in columns.all}
-    row = Row(f"{where}: {name}", values[columns.runs], _size(values, columns, where), columns.order, others)
-    return name, row
-
-
-def _size(values: dict[str, str], columns: Columns, where: str) -> tuple[int, int] | None:
     sides = [values.get(columns.height), values.get(columns.width)]
-    if not columns.sized and not any(sides):
-        return None
-    whole = [int(side) if side and side.isdecimal() else side for side in sides]
-    return checked_size(*whole, Path(where), f"{columns.height} and {columns.width}")
+    size = _size(sides, path, f"line {number}: height and width") if columns.sized or any(sides) else None
+    others = {key: value for key, value in values.items() if key not in columns.all}
+    return name, Row(f"{where}: {name}", values[columns.runs], size, columns.order, others)
+
+
+def _is_inside(name: str | None) -> bool:
+    """Tell whether a name leads to a file in its folder."""
+    return (
+        bool(name)
+        and not {"", ".", ".."} & set(name.split("/"))
+        and not set(name) & set("\\\0")
+        and name[1:2] != ":"
+    )
+
+
+def _size(sides: Sequence[str | None], path: Path, keys: str) -> tuple[int, int]:
+    height, width = (int(side) if side and side.isdecimal() else side for side in sides)
+    return checked_size(height, width, path, keys)
 
 
 def _drawing(
