@@ -29,7 +29,9 @@ FOREIGN = {
     ".ims": "Imaris IMS",
     ".dv": "DeltaVision DV",
     ".mrc": "MRC",
+    ".map": "MRC",
     ".nii": "NIfTI",
+    ".nii.gz": "NIfTI",
     ".nrrd": "NRRD",
     ".svs": "Aperio SVS",
     ".ndpi": "Hamamatsu NDPI",
@@ -146,7 +148,7 @@ def say_left_alone(folder: Path, paths: Iterable[Path]) -> None:
     count = sum(suffixes.values())
     shown = [f"{of} {suffix}" if 1 < of < count else suffix for suffix, of in suffixes.most_common(SHOWN)]
     shown += ["..."] if len(suffixes) > SHOWN else []
-    formats = [name for suffix, name in FOREIGN.items() if suffix in suffixes]
+    formats = dict.fromkeys(name for suffix, name in FOREIGN.items() if suffix in suffixes)
     foreign = f"; {', '.join(formats)}: not read here, export TIFF or OME-TIFF" if formats else ""
     message = f"{folder}: left alone: {count} file{'s' * (count > 1)} ({', '.join(shown)}){foreign}"
     warnings.warn(message, Notice, stacklevel=3)
@@ -155,4 +157,4 @@ def say_left_alone(folder: Path, paths: Iterable[Path]) -> None:
 def _kind(path: Path) -> str:
     if path.is_symlink() and not path.exists():
         return f"{path.name}, a link that leads nowhere"
-    return path.suffix.lower() or path.name
+    return "".join(path.suffixes[-2 if path.suffix == ".gz" else -1 :]).lower() or path.name

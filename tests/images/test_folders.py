@@ -49,11 +49,13 @@ def test_hidden_files_and_folders_are_skipped_and_suffixes_may_be_in_capitals(tm
 
 
 def test_what_is_left_alone_is_counted_by_suffix_and_foreign_formats_are_named(tmp_path):
-    touch(tmp_path, "a.png", "b.czi", "deep/c.nd2", "deep/d.CZI", "a.json", ".hidden.lif")
+    touch(tmp_path, "a.png", "b.czi", "deep/c.nd2", "deep/d.CZI", "e.nii.gz", "a.json", ".hidden.lif")
     with pytest.warns(Notice) as said:
         folders.find(tmp_path, (".png",), known=(".json",))
     (message,) = [str(each.message) for each in said]
-    assert "left alone: 3 files (2 .czi, .nd2); Zeiss CZI, Nikon ND2: not read here" in message
+    assert (
+        "left alone: 4 files (2 .czi, .nd2, .nii.gz); Zeiss CZI, Nikon ND2, NIfTI: not read here" in message
+    )
 
 
 def test_nothing_is_said_where_nothing_is_left_alone(tmp_path):
