@@ -93,6 +93,23 @@ def test_a_label_image_is_of_one_image_and_an_image_has_one(tmp_path):
     assert "c.png: there is no image for this label image" in found[1]
 
 
+def test_one_folder_of_label_images_makes_them_all_so(tmp_path):
+    for part in ("train", "test"):
+        write(tmp_path / part / "images/a.png")
+        write(tmp_path / part / "masks" / ("a.png" if part == "train" else "lost.png"), 1)
+    found = messages("instances", tmp_path)
+    assert len(found) == 2
+    assert "test/images/a.png: there is no label image" in found[0].replace("\\", "/")
+
+
+def test_two_images_never_share_a_label_image(tmp_path):
+    for folder in ("images", "masks", "labels"):
+        write(tmp_path / folder / "a.png", 1)
+    (message,) = messages("instances", tmp_path, labels="../labels/{stem}")
+    assert "label image of both" in message
+    assert names("instances", tmp_path, labels="../labels/{stem}", images="images/*") == ["images/a"]
+
+
 def test_images_of_one_name_are_never_two_samples(tmp_path):
     write(tmp_path / "a.png")
     write(tmp_path / "a.tif")
@@ -183,6 +200,12 @@ def test_images_that_a_coco_file_does_not_list_are_counted_and_left_alone(tmp_pa
         coco_files.write(tmp_path / f"{part}.json", drawings, ["cell"])
     with pytest.warns(Notice, match=r"left alone: 1 image that train\.json does not list \(c\.png\)"):
         assert names("coco", tmp_path, annotations="train.json", images="images") == ["a", "b"]
+
+
+def test_the_folder_of_a_coco_file_s_images_is_named(tmp_path):
+    write(tmp_path / "images/train/a.png")
+    coco_files.write(tmp_path / "annotations.json", [Drawing("a.png", (4, 6), [BOX])], ["cell"])
+    assert "set data.source.coco.images to images/train" in messages("coco", tmp_path)[-1]
 
 
 def test_masks_of_cvat_have_the_colours_of_its_label_map(tmp_path):

@@ -11,7 +11,7 @@ from kerasseg.data.sources.layouts import wrong_layout
 from kerasseg.data.sources.listing import existing, listed
 from kerasseg.data.sources.shapes import drawn_sample
 from kerasseg.errors import Mistakes, Notice
-from kerasseg.images import files
+from kerasseg.images import files, folders
 
 SHOWN = 3  # images that a message lists
 
@@ -61,9 +61,20 @@ def coco(
         with mistakes.noted():
             image = folder / drawing.image_path
             samples.append(drawn_sample(root, folder, image, drawing, file, classes))
+    if drawings and not samples:
+        _note_folder(root, Path(drawings[0].image_path).name, mistakes)
     mistakes.check()
     _say_unlisted(folder, file, {sample.image.resolve() for sample in samples})
     return listed(samples, root, "coco", f"images in {annotations}")
+
+
+def _note_folder(root: Path, name: str, mistakes: Mistakes) -> None:
+    """Note in which other folder an image lies."""
+    for path in folders.walk(root):
+        if path.name == name:
+            place = path.parent.relative_to(root).as_posix()
+            mistakes.add(f"{path}: such an image lies here; set data.source.coco.images to {place}")
+            return
 
 
 def _say_unlisted(folder: Path, file: Path, images: set[Path]) -> None:

@@ -86,24 +86,19 @@ def instances(
 
 
 def _object_folders(found: Iterable[Path], root: Path) -> list[Path]:
-    """Find the folders in which ``masks`` are objects of ``images``: none of them has an image's name."""
+    """Find the folders in which ``masks`` are objects of ``images``: no mask has the name of an image."""
     names: dict[Path, set[str]] = {}
     for path in found:
         names.setdefault(path.parent, set()).add(stem(path))
-    samples = sorted(
-        folder.parent
-        for folder in names
-        if folder != root and folder.name == "images" and (folder.parent / "masks").is_dir()
-    )
-    return [
-        sample
+    shown = (folder for folder in names if folder != root and folder.name == "images")
+    samples = sorted(folder.parent for folder in shown if (folder.parent / "masks").is_dir())
+    labelled = any(
+        name + ending in names.get(sample / "masks", ())
         for sample in samples
-        if not any(
-            name + ending in names.get(sample / "masks", ())
-            for name in names[sample / "images"]
-            for ending in ENDINGS
-        )
-    ]
+        for name in names[sample / "images"]
+        for ending in ENDINGS
+    )
+    return [] if labelled else samples
 
 
 def _of_folders(
@@ -151,30 +146,23 @@ def _draw(objects: Sequence[Path], size: tuple[int, int]) -> Annotation:
 def _of_label_images(
     root: Path, found: Sequence[Path], images: str, labels: str | None, mistakes: Mistakes
 ) -> list[Sample]:
-    pictures = [path for path in found if path.suffix.lower() != cellpose.SUFFIX]
+    pictures = [path for path in found if not _is_cellpose(path)]
     by_name = {_normal(root / name): path for name, path in by_stem(root, pictures, mistakes).items()}
     mistakes.check()
-    by_name |= {
-        _normal(path.with_suffix("")): path for path in found if path.suffix.lower() == cellpose.SUFFIX
-    }
+    by_name |= {_normal(path.with_suffix("")): path for path in found if _is_cellpose(path)}
     shown = [path for path in pictures if path.match(f"{images}.*")]
     place = labels or _place(shown, by_name, root)
-    samples, owners = [], {}
     labelled = {image: _label_image(image, place, by_name) for image in shown}
-    label_images = set(labelled.values())
+    label_images, owners, samples = set(labelled.values()), {}, []
     for image, label_image in labelled.items():
         if image in label_images or _is_drawn_by_cellpose(image, by_name):
             continue
-        if label_image is None:
-            mistakes.add(_unlabelled(image, place))
-        elif owners.setdefault(label_image, image) != image:
-            mistakes.add(
-                f"{label_image}: this is the label image of both {owners[label_image]} and {image}; set "
-                "data.source.instances.images to the names of the images alone, such as images/*"
-            )
-        else:
-            with mistakes.noted():
-                samples.append(_labelled(root, image, label_image))
+        with mistakes.noted():
+            if label_image is None:
+                raise UserError(_unlabelled(image, place))
+            if (other := owners.setdefault(label_image, image)) != image:
+                raise UserError(_shared(label_image, other, image))
+            samples.append(_labelled(root, image, label_image))
     return samples
 
 
@@ -218,12 +206,23 @@ def _unlabelled(image: Path, place: str) -> str:
     return f"{image}: there is no label image {expected}.* beside it; annotate the image, or take it away"
 
 
+def _shared(label_image: Path, *images: Path) -> str:
+    return (
+        f"{label_image}: this is the label image of both {' and '.join(map(str, images))}; set "
+        "data.source.instances.images to the names of the images alone, such as images/*"
+    )
+
+
 def _is_label_image(path: Path, place: str) -> bool:
     """Tell by its name or folder whether a file is a label image, of whichever image."""
     name, folder = PurePosixPath(place).name, PurePosixPath(place).parent.name
     begins, _, ends = name.partition(STEM)
     named = stem(path).startswith(begins) and stem(path).endswith(ends)
     return named and (path.parent.name == folder if folder else begins + ends != "")
+
+
+def _is_cellpose(path: Path) -> bool:
+    return path.suffix.lower() == cellpose.SUFFIX
 
 
 def _is_drawn_by_cellpose(path: Path, by_name: dict[Path, Path]) -> bool:
@@ -237,11 +236,10 @@ def _is_drawn_by_cellpose(path: Path, by_name: dict[Path, Path]) -> bool:
 
 def _labelled(root: Path, image: Path, label_image: Path) -> Sample:
     size = image_size(image)
-    is_cellpose = label_image.suffix.lower() == cellpose.SUFFIX
-    labelled = cellpose.read(label_image).shape if is_cellpose else image_size(label_image)
+    read = cellpose.read if _is_cellpose(label_image) else masks.read_labels
+    labelled = read(label_image).shape if _is_cellpose(label_image) else image_size(label_image)
     check_size(image, size, label_image, labelled)
     name = image.relative_to(root).with_name(stem(image)).as_posix()
-    read = cellpose.read if is_cellpose else masks.read_labels
     return Sample(name, image, size, partial(_read, read, label_image), folder_of(image, root))
 
 
