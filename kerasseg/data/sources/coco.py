@@ -61,7 +61,7 @@ def coco(
         with mistakes.noted():
             image = folder / drawing.image_path
             samples.append(drawn_sample(root, folder, image, drawing, file, classes))
-    if drawings and not samples:
+    if drawings and not any((folder / drawing.image_path).is_file() for drawing in drawings):
         _note_folder(root, Path(drawings[0].image_path).name, mistakes)
     mistakes.check()
     _say_unlisted(folder, file, {sample.image.resolve() for sample in samples})
