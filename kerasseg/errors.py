@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 MANY = 50  # choices, of which a message lists only the nearest
+ALIKE = 5  # messages of one kind that are printed; the others are counted
+KINDS = 20  # of messages that are printed
 
 
 class UserError(Exception):
@@ -62,10 +65,57 @@ class Fallback(UserWarning):
 
 
 class Notice(UserWarning):
-    """Something that a user should know of their files, and that changes nothing of what is asked for.
+    """Something about the data that a user should know: what was left alone, what a number was taken for.
 
-    Any package says so by ``warnings.warn(message, Notice)``; the command line prints each once.
+    Any package says so by ``warnings.warn(message, Notice)``; every command prints it once.
     """
+
+
+def kind_of(message: str) -> tuple[str, ...]:
+    """Reduce a message to the words that its like have too: without the file, names, numbers and quotations.
+
+    Parameters
+    ----------
+    message : str
+        Begins with the file or key where there is one, and ``": "``.
+
+    Returns
+    -------
+    tuple of str
+
+    Examples
+    --------
+    >>> kind_of("data/a.png: the file is empty; expected 'an image' of 3 channels")
+    ('the', 'file', 'is', 'empty', 'expected', 'of', 'channels')
+    """
+    sentence = message.partition(": ")[2] or message
+    plain = re.sub(r"'[^']*'|\"[^\"]*\"|\([^)]*\)|\[[^]]*\]", " ", sentence)
+    words = (word.strip(".,;:?!") for word in plain.split())
+    return tuple(word for word in words if re.fullmatch(r"[A-Za-z-]+", word))
+
+
+def counted(messages: Iterable[str]) -> list[str]:
+    """Shorten messages: of each kind the first few, and how many more there are like these.
+
+    Parameters
+    ----------
+    messages : iterable of str
+        In any order; those of one kind come together, kinds in the order of their first.
+
+    Returns
+    -------
+    list of str
+        At most ``ALIKE`` of each kind with one line that counts the others, and at most ``KINDS`` kinds.
+    """
+    kinds: dict[tuple[str, ...], list[str]] = {}
+    for message in dict.fromkeys(messages):
+        kinds.setdefault(kind_of(message), []).append(message)
+    lines = []
+    for alike in list(kinds.values())[:KINDS]:
+        lines += alike[:ALIKE]
+        lines += [f"... and {len(alike) - ALIKE:,} more like these"] if len(alike) > ALIKE else []
+    others = sum(map(len, list(kinds.values())[KINDS:]))
+    return lines + ([f"... and {others:,} more of other kinds"] if others else [])
 
 
 def unknown(kind: str, given: str, choices: Iterable[str]) -> str:

@@ -10,10 +10,11 @@ from typing import Any
 from kerasseg.answering import Model, predictor
 from kerasseg.console import say
 from kerasseg.errors import Mistakes, UserError
-from kerasseg.images import files
+from kerasseg.images import files, folders, names
 from kerasseg.images.stores import hdf5
+from kerasseg.images.stores.omezarr import is_zarr
 from kerasseg.postprocess import streaming
-from kerasseg.prediction import halo
+from kerasseg.prediction import halo, record
 from kerasseg.recipe import amended
 from kerasseg.recipe.instances import AnyInstances
 from kerasseg.recipe.recipe import Evaluate
@@ -78,7 +79,7 @@ def predict(
     asked = {"model": told.weights, "engine": model.engine, "what": what, "threshold": threshold}
     asked |= {"predict": settings}
     asked |= {"instances": model.instances.model_dump(mode="json")} if what == "labels" else {}
-    found = {image: out / f"{name}{wanted.suffix}" for image, name in _found(images, axes)}
+    found = _results(images, out, axes, wanted.suffix)
     with predictor(model, settings, scheduler) as answering:
         how = {"axes": axes, "fill_missing": fill_missing, "force": force}
         _each(found, out, partial(segment, predictor=answering, wanted=wanted, asked=asked, **how))
@@ -99,34 +100,60 @@ def _each(found: Mapping[Path, Path], out: Path, segment_one: Callable[[Path, Pa
     mistakes.check()
 
 
+def _results(images: Path, out: Path, axes: str | None, suffix: str) -> dict[Path, Path]:
+    """Name the result of each image; none takes the place of another, of an image, or of the record.
+
+    Raises
+    ------
+    UserError
+        If one would.
+    """
+    results = {image: out / f"{name}{suffix}" for image, name in _found(images, axes)}
+    taken = {image.resolve() for image in results}
+    problems = [
+        f"{image}: its result would be {result}, which is taken; rename the image, or choose another folder"
+        for image, result in results.items()
+        if result.name == record.NAME or result.resolve() in taken
+    ]
+    if problems:
+        raise UserError(*problems)
+    return results
+
+
 def _found(images: Path, axes: str | None) -> Iterator[tuple[Path, Path]]:
-    """Yield images with their names under the folder that was given."""
+    """Yield images with their names under the folder that was given; earlier results are no images."""
     file, dataset = hdf5.parted(images)
     if file.is_file() or file.suffix in STORES or _is_volume(images, axes):
         parts = [] if dataset is None else dataset.strip("/").split("/")
         yield images, Path(".".join([_stem(file), *parts]))
         return
-    found = files.find(images)
-    stores = [path for suffix in STORES for path in images.rglob(f"*{suffix}")]
-    if not found and not stores:
+    if not images.exists():
+        raise UserError(f"{images}: there is no such file or folder")
+    listed = folders.find(images, (*files.SUFFIXES, *STORES), whole=_is_store)
+    results = {folder: record.results(folder) for folder in {path.parent for path in listed}}
+    found = [path for path in listed if path.name not in results[path.parent]]
+    if not found:
         raise UserError(
             f"{images}: there is no image here; expected {', '.join(sorted(files.SUFFIXES))} or "
             f"{', '.join(STORES)}"
         )
-    for path in sorted([*found, *stores]):
-        yield path, path.relative_to(images).with_name(_stem(path))
+    yield from names.unique(found, images).items()
 
 
 def _is_volume(folder: Path, axes: str | None) -> bool:
     """Tell a folder of planes, which are one volume, from one of stacks: by its axes and its first file."""
     if axes is None or "Z" not in axes.upper() or not folder.is_dir():
         return False
-    planes = sorted(path for path in folder.iterdir() if path.suffix.lower() in files.SUFFIXES)
+    planes = [path for path in folders.entries(folder) if path.suffix.lower() in files.SUFFIXES]
     return bool(planes) and files.header(planes[0]).pages == 1
+
+
+def _is_store(folder: Path) -> bool:
+    return folders.is_store(folder) or is_zarr(folder)
 
 
 def _stem(image: Path) -> str:
     """Leave out the suffix, and ``.ome`` before it; a folder of planes has none."""
     if image.is_dir() and image.suffix not in STORES:
         return image.resolve().name
-    return image.with_suffix("").name.removesuffix(".ome")
+    return names.stem(image)

@@ -19,6 +19,7 @@ from kerasseg.data.survey import total
 from kerasseg.errors import UserError
 from kerasseg.evaluation import Judgement, judge
 from kerasseg.images import files
+from kerasseg.images.names import file_name
 from kerasseg.learning import learn
 from kerasseg.models import MODELS, receptive_field, summary
 from kerasseg.postprocess.pairs import Pairing
@@ -27,7 +28,7 @@ from kerasseg.prediction.forward import forward
 from kerasseg.prediction.predictor import Predictor
 from kerasseg.recipe import Recipe
 from kerasseg.report import page, pictures
-from kerasseg.report.ranking import file_name, is_score
+from kerasseg.report.ranking import is_score
 from kerasseg.rundirectory import RunDirectory
 from kerasseg.serving.export import Export
 from kerasseg.serving.export import export as export_saved_model

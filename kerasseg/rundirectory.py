@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from kerasseg.console import log, saying_fallbacks
+from kerasseg.console import log, saying_warnings
 from kerasseg.errors import UserError, changes
 from kerasseg.images.files import write_atomically
 from kerasseg.recipe import Recipe, load
@@ -74,7 +74,7 @@ class RunDirectory:
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
         log.addHandler(handler)
         try:
-            with saying_fallbacks(self.fallbacks):
+            with saying_warnings(self.fallbacks):
                 yield self
         except BaseException as error:
             self.set_state(

@@ -41,6 +41,7 @@ from kerasseg.annotations.shapes import (
 from kerasseg.annotations.trace import TOLERANCE, outline
 from kerasseg.console import track
 from kerasseg.errors import UserError, unknown
+from kerasseg.images.names import clashes
 
 SHOWN = 3  # paths that a message lists
 
@@ -134,6 +135,8 @@ def convert(
     if not np.isfinite(tolerance) or tolerance < 0:
         raise UserError(f"tolerance is {tolerance}; expected pixels from 0")
     drawings = READERS[read_as](Path(source), Options(classes, values))
+    if problems := list(clashes((name, drawing.image_path or name) for name, drawing in drawings.items())):
+        raise UserError(*problems)
     names = _class_names(drawings, classes)
     outlined = OUTLINES[write_as](drawings, tolerance) if write_as in OUTLINES else None
     written = outlined if write_as == "labelme" else drawings

@@ -4,8 +4,8 @@
 format    read from                                                          written as
 ========  =================================================================  =========================
 labelme   a folder of JSON files, or one                                     a folder of JSON files
-masks     a folder of images: class ids, 0 and 255, or palettes              a folder of palette PNGs
-labels    a folder of images of instance ids, all of one class               a folder of 16-bit PNGs
+masks     a folder of images, or one: class ids, 0 and 255, or palettes      a folder of palette PNGs
+labels    a folder of images of instance ids, or one, all of one class       a folder of 16-bit PNGs
 coco      a JSON file, or a folder that holds one                            a JSON file
 rle       a CSV file as Kaggle's, or a folder that holds one                 a CSV file
 geojson   a folder of QuPath's GeoJSON files, or one                         a folder of GeoJSON files
@@ -29,7 +29,7 @@ from kerasseg.annotations.shapes import BACKGROUND_LABEL, Drawing, Shape, instan
 from kerasseg.annotations.trace import label_shapes, mask_shapes
 from kerasseg.console import track
 from kerasseg.errors import UserError
-from kerasseg.images import files
+from kerasseg.images import files, folders
 
 Drawings = dict[str, Drawing]
 Plan = dict[Path, Callable[[], None]]  # what writes each file
@@ -49,7 +49,7 @@ class Options:
 
 
 def _read_labelme(source: Path, options: Options) -> Drawings:
-    return _each([source] if source.is_file() else _found(source, (".json",)), source, labelme.read)
+    return _each(_found(source, (".json",)), source, labelme.read)
 
 
 def _read_masks(source: Path, options: Options) -> Drawings:
@@ -80,13 +80,14 @@ def _read_rle(source: Path, options: Options) -> Drawings:
 
 
 def _read_geojson(source: Path, options: Options) -> Drawings:
-    paths = [source] if source.is_file() else _found(source, (".geojson",))
-    return _each(paths, source, lambda path: geojson.read(path, _size_beside(path)))
+    return _each(_found(source, (".geojson",)), source, lambda path: geojson.read(path, _size_beside(path)))
 
 
 def _read_imagej(source: Path, options: Options) -> Drawings:
-    paths = [source] if source.is_file() else _found(source, (".zip",))
-    return _each(paths, source, lambda path: imagej.read(path, options.classes, _size_beside(path)))
+    def drawing(path: Path) -> Drawing:
+        return imagej.read(path, options.classes, _size_beside(path))
+
+    return _each(_found(source, (".zip",)), source, drawing)
 
 
 def _plan_labelme(drawings: Drawings, target: Path, options: Options) -> Plan:
@@ -218,7 +219,12 @@ def _named(drawings: Iterable[tuple[Path, Drawing]]) -> Drawings:
 
 
 def _found(folder: Path, suffixes: Sequence[str]) -> list[Path]:
-    paths = files.find(folder, suffixes)
+    """Take a file as it is, or find those of a folder."""
+    if folder.is_file():
+        return [folder]
+    if not folder.exists():
+        raise UserError(f"{folder}: there is no such file or folder")
+    paths = files.find(folder, suffixes, known=(*files.SUFFIXES, ".json"))
     if not paths:
         raise UserError(f"{folder}: the folder holds no {', '.join(suffixes)} file")
     return paths
@@ -228,9 +234,11 @@ def _only(source: Path, suffix: str) -> Path:
     """Take a file, or the only one of a folder."""
     if not source.is_dir():
         return source
-    paths = [path for path in _found(source, (suffix,)) if path.parent == source]
+    paths = [path for path in folders.entries(source) if path.suffix.lower() == suffix]
     if len(paths) != 1:
-        raise UserError(f"{source}: the folder holds {len(paths)} {suffix} files; name the one to convert")
+        raise UserError(
+            f"{source}: the folder holds {len(paths) or 'no'} {suffix} files; name the one to convert"
+        )
     return paths[0]
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
-from kerasseg.errors import UserError
+from kerasseg.errors import UserError, counted
 
 MISTAKE = 2
 NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)  # full, or not ours to write
@@ -28,13 +28,13 @@ class Verbs(TyperGroup):
 
     def invoke(self, context):
         """Call a command; turn a mistake and an interruption into a message and an exit code."""
-        from kerasseg.console import saying_fallbacks
+        from kerasseg.console import saying_warnings
 
         try:
-            with saying_fallbacks([]):
+            with saying_warnings([]):
                 return super().invoke(context)
         except UserError as error:
-            for message in error.messages:
+            for message in counted(error.messages):
                 typer.secho(f"error: {message}", fg="red", err=True)
             raise typer.Exit(MISTAKE) from error
         except OSError as error:

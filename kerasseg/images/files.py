@@ -11,7 +11,7 @@ from types import ModuleType
 import numpy as np
 
 from kerasseg.errors import UserError
-from kerasseg.images import raster, tiff
+from kerasseg.images import folders, raster, tiff
 from kerasseg.images.embedded import Embedded
 from kerasseg.images.header import MAX_PIXELS, Header
 
@@ -141,28 +141,9 @@ def write(path: Path, image: np.ndarray) -> None:
         tiff.write(temporary, planar) if suffix in _TIFF_SUFFIXES else raster.write(temporary, planar, suffix)
 
 
-def find(folder: Path, suffixes: Collection[str] = SUFFIXES) -> list[Path]:
-    """List the files in a folder and in its folders, in the order of their names and without hidden ones.
-
-    Parameters
-    ----------
-    folder : Path
-        Where to look.
-    suffixes : collection of str, default SUFFIXES
-        Endings to find, in lower case; a file's own may be in any case.
-
-    Raises
-    ------
-    UserError
-        If the folder does not exist.
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise UserError(f"{folder}: there is no such folder")
-    paths = (path for path in folder.rglob("*") if path.suffix.lower() in suffixes and path.is_file())
-    return sorted(
-        path for path in paths if not any(p.startswith(".") for p in path.relative_to(folder).parts)
-    )
+def find(folder: Path, suffixes: Collection[str] = SUFFIXES, known: Collection[str] = ()) -> list[Path]:
+    """List the images, or the files with other suffixes, in a folder: see `kerasseg.images.folders.find`."""
+    return folders.find(folder, suffixes, known)
 
 
 @contextmanager

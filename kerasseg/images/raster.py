@@ -13,6 +13,8 @@ import numpy as np
 from PIL import Image
 
 from kerasseg.errors import UserError
+from kerasseg.images.embedded import Embedded
+from kerasseg.images.folders import FOREIGN
 from kerasseg.images.header import Header, sane, too_large
 from kerasseg.images.orientation import TAG, TURNED, upright
 
@@ -100,9 +102,16 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     except Image.DecompressionBombError as error:
         raise UserError(too_large(path, "suspiciously large (a decompression bomb?)")) from error
     except Image.UnidentifiedImageError as error:
-        raise UserError(f"{path}: this is not an image; expected PNG, JPEG, BMP or TIFF") from error
+        raise UserError(_not_an_image(path)) from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise UserError(f"{path}: the image is damaged or truncated ({error}); copy it again") from error
+
+
+def _not_an_image(path: Path | Embedded) -> str:
+    foreign = FOREIGN.get(path.suffix.lower()) if isinstance(path, Path) else None
+    if foreign:
+        return f"{path}: this is {foreign}, which is not read here; export it as TIFF or OME-TIFF"
+    return f"{path}: this is not an image; expected PNG, JPEG, BMP or TIFF"
 
 
 def _colour_mode(image: Image.Image) -> str:

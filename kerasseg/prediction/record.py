@@ -55,6 +55,11 @@ def keep(result: Path, asked: Mapping[str, Any]) -> None:
         temporary.write_text(json.dumps(records, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+def results(folder: Path) -> frozenset[str]:
+    """Name the results in a folder that its record tells of."""
+    return frozenset(_read(folder))
+
+
 def _read(folder: Path) -> dict[str, Any]:
     path = folder / NAME
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
