@@ -13,11 +13,13 @@ import numpy as np
 from kerasseg.errors import UserError
 from kerasseg.images import raster, tiff
 from kerasseg.images.embedded import Embedded
+from kerasseg.images.formats import scenes, table
 from kerasseg.images.header import MAX_PIXELS, Header
 
 __all__ = [
     "MAX_PIXELS",
     "SUFFIXES",
+    "WRITTEN",
     "Header",
     "find",
     "header",
@@ -28,8 +30,9 @@ __all__ = [
     "write_atomically",
 ]
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 _TIFF_SUFFIXES = (".tif", ".tiff")
+WRITTEN = (".png", ".jpg", ".jpeg", ".bmp", *_TIFF_SUFFIXES)
+SUFFIXES = (*WRITTEN, *table.SUFFIXES)
 
 
 def header(path: Path | Embedded) -> Header:
@@ -38,7 +41,7 @@ def header(path: Path | Embedded) -> Header:
     Parameters
     ----------
     path : Path or Embedded
-        A PNG, JPEG, BMP or TIFF file.
+        A PNG, JPEG, BMP or TIFF file, or one of `kerasseg.images.formats`.
 
     Returns
     -------
@@ -60,8 +63,8 @@ def read(path: Path | Embedded) -> np.ndarray:
     Parameters
     ----------
     path : Path or Embedded
-        A PNG, JPEG, BMP or TIFF file. EXIF orientation is obeyed; palettes become colours; black and white
-        become 0 and 255; integers of more than 16 bits and all floats become float32.
+        A PNG, JPEG, BMP or TIFF file, or one of `kerasseg.images.formats`. EXIF orientation is obeyed;
+        palettes become colours; black and white become 0 and 255; integers of more than 16 bits and all floats become float32.
 
     Returns
     -------
@@ -150,7 +153,9 @@ def find(folder: Path, suffixes: Collection[str] = SUFFIXES) -> list[Path]:
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError(f"{folder}: there is no such folder")
-    paths = (path for path in folder.rglob("*") if path.suffix.lower() in suffixes and path.is_file())
+    paths = (
+        path for path in folder.rglob("*") if path.name.lower().endswith(tuple(suffixes)) and path.is_file()
+    )
     return sorted(
         path for path in paths if not any(p.startswith(".") for p in path.relative_to(folder).parts)
     )
@@ -192,7 +197,7 @@ def _at_hand(path: Path | Embedded) -> Path | Embedded:
 
 
 def format_of(path: Path | Embedded) -> ModuleType:
-    """Choose the reader, `raster` or `tiff`, by the file's first bytes.
+    """Choose the reader, `raster`, `tiff` or `formats.scenes`, by the file's first bytes.
 
     Raises
     ------
@@ -207,7 +212,9 @@ def format_of(path: Path | Embedded) -> ModuleType:
         magic = file.read(4)
     if not magic:
         raise UserError(f"{path}: the file is empty; expected an image")
-    return tiff if magic in tiff.MAGIC else raster
+    if magic in tiff.MAGIC:
+        return tiff
+    return raster if table.format_of(path) is None else scenes
 
 
 def _checked(path: Path | Embedded) -> ModuleType:
@@ -222,9 +229,9 @@ def _with_channel_axis(pixels: np.ndarray) -> np.ndarray:
 
 
 def _check_writable(path: Path, suffix: str, image: np.ndarray) -> None:
-    if suffix not in SUFFIXES:
+    if suffix not in WRITTEN:
         raise UserError(
-            f"{path}: cannot write {suffix or 'a file without suffix'}; expected {', '.join(SUFFIXES)}"
+            f"{path}: cannot write {suffix or 'a file without suffix'}; expected {', '.join(WRITTEN)}"
         )
     channels = image.shape[2] if image.ndim == 3 else 1
     types = {".png": ("uint8", "uint16")}.get(suffix, ("uint8",))

@@ -21,13 +21,14 @@ from kerasseg.data.sources.listing import (
 )
 from kerasseg.errors import Mistakes, UserError, unknown
 from kerasseg.images import files
+from kerasseg.images.formats import table
 from kerasseg.images.header import Header
 from kerasseg.images.stores import hdf5
 from kerasseg.images.stores.omezarr import is_zarr
 from kerasseg.images.stores.volume import Volume
 
-SUFFIXES = (".tif", ".tiff", *hdf5.SUFFIXES)
-EXPECTED = "TIFF stacks, HDF5 files, OME-Zarrs or folders of slices"
+SUFFIXES = (".tif", ".tiff", *hdf5.SUFFIXES, *table.SUFFIXES)
+EXPECTED = "TIFF stacks, HDF5 files, OME-Zarrs, microscopes' files or folders of slices"
 
 
 def volumes(
@@ -66,7 +67,7 @@ def volumes(
     axes, mask_axes : str, optional
         What the stored axes are, such as ``"ZCYX"``, where files do not say.
     dataset, mask_dataset : str, optional
-        Which of several in an HDF5 file.
+        Which of several in a file: a dataset in HDF5, a scene, a point of time as in ``"t=3"``.
 
     Returns
     -------
@@ -112,7 +113,7 @@ def find(folder: Path) -> list[Path]:
     for path in sorted(path for path in folder.iterdir() if not path.name.startswith(".")):
         if path.is_dir():
             found += [path] if _is_volume(path) else find(path)
-        elif path.suffix.lower() in SUFFIXES:
+        elif path.name.lower().endswith(SUFFIXES):
             found.append(path)
     return found
 

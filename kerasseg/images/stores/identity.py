@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from kerasseg.images.stores.hdf5 import parted
+from kerasseg.images.stores.address import parted
 from kerasseg.images.stores.omezarr import is_zarr
 
 

@@ -1,0 +1,44 @@
+"""NIfTI by nibabel, a plane at a time; slopes and intercepts are applied, as the format means them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import nibabel
+import numpy as np
+
+from kerasseg.images.calibration import micrometres
+from kerasseg.images.formats.scene import Index, Scene, chosen, part
+
+DAMAGES = (nibabel.filebasedimages.ImageFileError, nibabel.spatialimages.HeaderDataError)
+AXES = "XYZTC"  # the fifth holds the components of vectors
+
+
+@contextmanager
+def opened(path: Path, name: str | None) -> Iterator[Scene]:
+    """Open the volume; see `kerasseg.images.formats.table.opened`."""
+    chosen(["0"], name, path)
+    kind = nibabel.Nifti2Image if _is_second(path) else nibabel.Nifti1Image
+    image = kind.from_filename(path, keep_file_open=True)
+    array, header, shape = image.dataobj, image.header, image.shape
+    if len(shape) < 2 or 0 in shape:
+        raise ValueError(f"its shape is {shape}")
+    corner = np.asarray(array[(slice(0, 1),) * len(shape)])
+    block = (*shape[:2], *(1 for _ in shape[2:]))
+
+    def decode(index: Index) -> np.ndarray:
+        return np.asarray(array[part(index, block, shape)])
+
+    unit = header.get_xyzt_units()[0]
+    sizes = {
+        axis: micrometres(float(zoom), unit) for axis, zoom in zip("XYZ", header.get_zooms(), strict=False)
+    }
+    axes = AXES[: len(shape)] if len(shape) <= len(AXES) else "?" * len(shape)
+    yield Scene(axes, shape, block, corner.dtype.newbyteorder("="), decode, sizes)
+
+
+def _is_second(path: Path) -> bool:
+    with nibabel.openers.ImageOpener(path) as file:
+        return file.read(8)[4:7] == b"n+2"
