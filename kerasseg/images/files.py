@@ -64,7 +64,8 @@ def read(path: Path | Embedded) -> np.ndarray:
     ----------
     path : Path or Embedded
         A PNG, JPEG, BMP or TIFF file, or one of `kerasseg.images.formats`. EXIF orientation is obeyed;
-        palettes become colours; black and white become 0 and 255; integers of more than 16 bits and all floats become float32.
+        palettes become colours; black and white become 0 and 255; integers of more than 16 bits
+        and all floats become float32.
 
     Returns
     -------

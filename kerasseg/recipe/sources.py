@@ -72,7 +72,7 @@ class Coco(Source):
 
 
 class Volumes(Source):
-    """Volumes and masks by the same names: TIFF stacks, HDF5, OME-Zarrs, microscopes' files or folders of slices."""
+    """Volumes and masks by the same names: TIFF, HDF5, OME-Zarrs, microscopes' files or folders of slices."""
 
     name: ClassVar[str] = "volumes"
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from xml.parsers.expat import ExpatError
 
 import numpy as np
 from pylibCZIrw import czi
@@ -79,7 +80,10 @@ def _sizes(document: czi.CziReader) -> dict[str, float | None]:
 
 
 def _metadata(document: czi.CziReader, *keys: str) -> Any:
-    found: Any = document.metadata
+    try:
+        found: Any = document.metadata
+    except ExpatError:
+        return None  # metadata that are broken are no reason to refuse the pixels
     for key in ("ImageDocument", "Metadata", *keys):
         found = found.get(key) if isinstance(found, dict) else None
     return found

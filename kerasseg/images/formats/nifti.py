@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,12 @@ import numpy as np
 from kerasseg.images.calibration import micrometres
 from kerasseg.images.formats.scene import Index, Scene, chosen, part
 
-DAMAGES = (nibabel.filebasedimages.ImageFileError, nibabel.spatialimages.HeaderDataError)
+DAMAGES = (
+    nibabel.filebasedimages.ImageFileError,
+    nibabel.spatialimages.HeaderDataError,
+    nibabel.wrapstruct.WrapStructError,
+)
+MOST_PACKED = 1032  # bytes that one of gzip's can stand for
 AXES = "XYZTC"  # the fifth holds the components of vectors
 
 
@@ -25,6 +31,7 @@ def opened(path: Path, name: str | None) -> Iterator[Scene]:
     array, header, shape = image.dataobj, image.header, image.shape
     if len(shape) < 2 or 0 in shape:
         raise ValueError(f"its shape is {shape}")
+    _check_complete(path, math.prod(shape) * header.get_data_dtype().itemsize)
     corner = np.asarray(array[(slice(0, 1),) * len(shape)])
     block = (*shape[:2], *(1 for _ in shape[2:]))
 
@@ -37,6 +44,13 @@ def opened(path: Path, name: str | None) -> Iterator[Scene]:
     }
     axes = AXES[: len(shape)] if len(shape) <= len(AXES) else "?" * len(shape)
     yield Scene(axes, shape, block, corner.dtype.newbyteorder("="), decode, sizes)
+
+
+def _check_complete(path: Path, needed: int) -> None:
+    """Refuse a file that cannot hold all of its voxels."""
+    length = path.stat().st_size * (MOST_PACKED if path.suffix.lower() == ".gz" else 1)
+    if needed > length:
+        raise EOFError(f"it holds at most {length} of {needed} bytes")
 
 
 def _is_second(path: Path) -> bool:

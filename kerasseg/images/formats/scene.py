@@ -73,11 +73,10 @@ def chosen(names: Sequence[str], wanted: str | None, path: Path) -> int:
     if wanted is not None and wanted.isdecimal() and int(wanted) < len(called):
         return int(wanted)
     listed = ", ".join(called[:20]) + (f" and {len(called) - 20} more" if called[20:] else "")
-    given = f"the file holds {len(called)} images ({listed})"
     wrong = "expected one" if wanted is None else f"none is named {wanted!r}"
     raise UserError(
-        f"{path}: {given}; {wrong}. Name one, such as {path.name}:{called[0]} on the command line, or "
-        f'dataset="{called[0]}"'
+        f"{path}: its images are {listed}; {wrong}. Name one, such as {path.name}:{called[0]} on the command "
+        f'line, or dataset="{called[0]}"'
     )
 
 

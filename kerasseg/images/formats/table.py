@@ -6,6 +6,7 @@ The libraries are imported where a file is opened: nobody needs one who has no s
 from __future__ import annotations
 
 import gzip
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,34 +31,33 @@ class Format:
         As its makers call it.
     suffixes : tuple of str
         In lower case.
-    magic : tuple of (int, bytes)
-        Where in a file what stands, one of which is enough.
+    magic : bytes
+        A regular expression of how its files begin.
     module : str
         In this package, with a function ``opened(path, name)``.
+    is_named : bool
+        Whether a file must have one of the suffixes too, because other formats begin alike.
     """
 
     name: str
     suffixes: tuple[str, ...]
-    magic: tuple[tuple[int, bytes], ...]
+    magic: bytes
     module: str
+    is_named: bool = False
 
 
 FORMATS = (
-    Format("Zeiss CZI", (".czi",), ((0, b"ZISRAWFILE"),), "czi"),
-    Format("Nikon ND2", (".nd2",), ((0, b"\xda\xce\xbe\x0a"), (0, b"\0\0\0\x0cjP  \r\n\x87\n")), "nikon"),
-    Format("Leica LIF", (".lif",), ((0, b"\x70\0\0\0"),), "leica"),
-    Format("MRC", (".mrc", ".map", ".rec"), ((208, b"MAP"),), "mrc"),
-    Format(
-        "NIfTI",
-        (".nii", ".nii.gz"),
-        ((344, b"n+1\0"), (4, b"n+2\0\r\n\x1a\n")),
-        "nifti",
-    ),
-    Format("NRRD", (".nrrd", ".nhdr"), ((0, b"NRRD000"),), "nearly_raw"),
-    Format("Olympus OIB", (".oib",), ((0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),), "olympus"),
-    Format("Olympus OIF", (".oif",), ((0, b"\xff\xfe[\0"), (0, b"[Version Info]")), "olympus"),
+    Format("Zeiss CZI", (".czi",), rb"ZISRAWFILE", "czi"),
+    Format("Nikon ND2", (".nd2",), rb"\xda\xce\xbe\x0a", "nikon"),
+    Format("Nikon ND2 of the older kind", (".nd2",), rb"\0\0\0\x0cjP  ", "nikon", is_named=True),
+    Format("Leica LIF", (".lif",), rb"\x70\0\0\0.{4}\x2a", "leica"),
+    Format("MRC", (".mrc", ".map", ".rec"), rb".{208}MAP", "mrc"),
+    Format("NIfTI", (".nii", ".nii.gz"), rb".{344}n\+1\0|.{4}n\+2\0", "nifti"),
+    Format("NRRD", (".nrrd", ".nhdr"), rb"NRRD000", "nearly_raw"),
+    Format("Olympus OIB", (".oib",), rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "olympus", is_named=True),
+    Format("Olympus OIF", (".oif",), rb"\xff\xfe\[\0|\[", "olympus", is_named=True),
 )
-SUFFIXES = tuple(suffix for each in FORMATS for suffix in each.suffixes)
+SUFFIXES = tuple(dict.fromkeys(suffix for each in FORMATS for suffix in each.suffixes))
 HEADER_BYTES = 512
 
 
@@ -78,8 +78,9 @@ def format_of(path: Path) -> Format | None:
         start = file.read(HEADER_BYTES)
     if start.startswith(b"\x1f\x8b"):
         start = _unpacked(path)
-    matches = (each for each in FORMATS if any(start[at:].startswith(magic) for at, magic in each.magic))
-    return next(matches, None)
+    name = path.name.lower()
+    alike = (each for each in FORMATS if re.match(each.magic, start, re.DOTALL))
+    return next((each for each in alike if not each.is_named or name.endswith(each.suffixes)), None)
 
 
 @contextmanager
