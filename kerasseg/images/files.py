@@ -210,12 +210,12 @@ def format_of(path: Path | Embedded) -> ModuleType:
     if not path.is_file():
         raise UserError(f"{path}: there is no such file")
     with path.open("rb") as file:
-        magic = file.read(4)
-    if not magic:
+        start = file.read(table.HEADER_BYTES)
+    if not start:
         raise UserError(f"{path}: the file is empty; expected an image")
-    if magic in tiff.MAGIC:
+    if start.startswith(tiff.MAGIC):
         return tiff
-    return raster if table.format_of(path) is None else scenes
+    return raster if table.recognised(start, path) is None else scenes
 
 
 def _checked(path: Path | Embedded) -> ModuleType:

@@ -75,7 +75,11 @@ def format_of(path: Path) -> Format | None:
         None for files of other formats.
     """
     with path.open("rb") as file:
-        start = file.read(HEADER_BYTES)
+        return recognised(file.read(HEADER_BYTES), path)
+
+
+def recognised(start: bytes, path: Path) -> Format | None:
+    """Tell as `format_of` which format a file is, whose first ``HEADER_BYTES`` are known."""
     if start.startswith(b"\x1f\x8b"):
         start = _unpacked(path)
     name = path.name.lower()

@@ -83,7 +83,7 @@ def chosen(file: h5py.File, path: Path, dataset: str | None) -> h5py.Dataset:
         others = ", ".join(f"{name} ({_shown(each)})" for name, each in there.items()) or "nothing"
         raise UserError(f"{path}: the HDF5 file holds {others}; expected one dataset of 2 to 5 axes")
     if dataset is None:
-        first = next(iter(images))
+        first = min(images, key=lambda name: not name.endswith("raw"))
         raise UserError(
             f"{path}: the HDF5 file holds {listed}; expected one dataset of 2 to 5 axes. Name one, "
             f'such as dataset="{first}", or {path.name}:{first} on the command line'

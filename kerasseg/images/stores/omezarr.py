@@ -6,8 +6,8 @@ needs it who has none of these files.
 
 from __future__ import annotations
 
-import itertools
 import math
+import os
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import zarr
 
 MARKS = ("zarr.json", ".zgroup", ".zarray")  # one of them makes a folder a Zarr
+METADATA = (*MARKS, ".zattrs", ".zmetadata")
 OLDEST_AXES = "TCZYX"  # of versions 0.1 and 0.2, which do not name them
 XARRAY = "_ARRAY_DIMENSIONS"  # what xarray calls Zarr 3's `dimension_names` in version 2
 LISTED = 10  # of what a folder holds, in a message
@@ -90,7 +91,7 @@ def full_resolution(path: Path, name: str | None = None) -> tuple[zarr.Array, st
         if isinstance(node, zarr.Array):
             return node, _plain_axes(node), {}
         return _largest_level(node)
-    except (*DAMAGES, AttributeError) as error:
+    except (*DAMAGES, AttributeError, StopIteration) as error:
         raise UserError(
             f"{path}: this folder is no OME-Zarr, or its metadata are damaged ({plainly(error)}); expected a "
             "folder with multiscales, or a Zarr array"
@@ -123,14 +124,14 @@ def blocks_of(array: zarr.Array, path: Path, columns: int) -> Blocks:
     UserError
         If chunks are absurdly large.
     """
-    if math.prod(array.chunks) > MAX_PIXELS:
-        raise UserError(f"{path}: a chunk holds {array.chunks} pixels; expected at most {MAX_PIXELS:,}")
+    if not 0 < math.prod(array.chunks) <= MAX_PIXELS:
+        raise UserError(f"{path}: a chunk holds {array.chunks} pixels; expected 1 to {MAX_PIXELS:,}")
     intensity_type(array.dtype)
-    missing = _missing(array, path)
+    stored = _stored(array, path)
 
     def decode(index: Index) -> np.ndarray:
         file = _file(array, path, index)
-        if file not in missing and not file.is_file():
+        if str(file) in stored and not file.is_file():
             raise FileNotFoundError(f"the chunk {file} is missing")
         part = (slice(at * step, (at + 1) * step) for at, step in zip(index, array.chunks, strict=True))
         return np.asarray(array[tuple(part)])
@@ -235,7 +236,7 @@ def _axes_of(image: dict[str, Any], level: dict[str, Any]) -> list[dict[str, Any
         return image.get("axes")
     systems = {system["name"]: system["axes"] for system in image["coordinateSystems"]}
     outputs = [_space_of(each.get("output")) for each in level.get("coordinateTransformations", [])]
-    return next((systems[name] for name in outputs if name in systems), next(iter(systems.values())))
+    return next(systems[name] for name in (*outputs, *systems) if name in systems)
 
 
 def _space_of(output: str | dict[str, str] | None) -> str | None:
@@ -258,15 +259,19 @@ def _scale(image: dict[str, Any], rank: int) -> list[float]:
     return lengths
 
 
-def _missing(array: zarr.Array, path: Path) -> frozenset[Path]:
-    """Find the files of chunks or shards that are not there, and say how many."""
+def _stored(array: zarr.Array, path: Path) -> frozenset[str]:
+    """List the files of chunks or shards that are there, and say how many are not."""
+    folder = path / array.path
+    found = frozenset(
+        os.path.join(at, name)  # noqa: PTH118 - there may be millions
+        for at, _, names in os.walk(folder)
+        for name in names
+        if name not in METADATA
+    )
     stored = array.shards or array.chunks
-    grid = [range(-(-length // step)) for length, step in zip(array.shape, stored, strict=True)]
-    keys = (path / array.path / array.metadata.encode_chunk_key(index) for index in itertools.product(*grid))
-    missing = frozenset(key for key in keys if not key.is_file())
-    where = path / array.path
-    say_missing(str(where), len(missing), math.prod(map(len, grid)), str(array.fill_value))
-    return missing
+    expected = math.prod(-(-length // step) for length, step in zip(array.shape, stored, strict=True))
+    say_missing(str(folder), max(0, expected - len(found)), expected, str(array.fill_value))
+    return found
 
 
 def _file(array: zarr.Array, path: Path, index: Index) -> Path:
