@@ -157,9 +157,7 @@ def find(folder: Path, suffixes: Collection[str] = SUFFIXES) -> list[Path]:
     paths = (
         path for path in folder.rglob("*") if path.name.lower().endswith(tuple(suffixes)) and path.is_file()
     )
-    return sorted(
-        path for path in paths if not any(p.startswith(".") for p in path.relative_to(folder).parts)
-    )
+    return sorted(path for path in paths if not any(map(_is_apart, path.relative_to(folder).parts)))
 
 
 @contextmanager
@@ -191,6 +189,11 @@ def write_atomically(path: Path) -> Iterator[Path]:
         raise UserError(f"{path}: it cannot be written ({error.strerror or error})") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _is_apart(part: str) -> bool:
+    """Tell hidden files and folders, and those that hold the planes of one Olympus OIF."""
+    return part.startswith(".") or part.lower().endswith(".oif.files")
 
 
 def _at_hand(path: Path | Embedded) -> Path | Embedded:

@@ -125,7 +125,7 @@ def pairs(
 
 def stem(path: Path) -> str:
     """Return a file's name without suffix, which may be of two parts: ``a`` of ``a.ome.tif``."""
-    return path.stem.removesuffix(".ome")
+    return path.stem.removesuffix(".ome").removesuffix(".nii")
 
 
 def by_stem(folder: Path, paths: Iterable[Path], mistakes: Mistakes) -> dict[str, Path]:

@@ -57,8 +57,8 @@ def header(path: Path) -> Header:
     """
     with opened(path) as scene:
         lengths = dict(zip(scene.axes, scene.shape, strict=True))
-        planes = lengths.get("Z", 1) * lengths.get("T", 1)
         size, channels = (lengths["Y"], lengths["X"]), lengths.get("C", 1) * lengths.get("S", 1)
+        planes = math.prod(scene.shape) // max(1, math.prod(size) * channels)
         return sane(Header(path, size, channels, intensity_type(scene.dtype), planes))
 
 

@@ -9,6 +9,7 @@ import pytest
 from microscopes import NOISE
 from numpy.testing import assert_array_equal
 
+from kerasseg.data.sources import SOURCES
 from kerasseg.errors import UserError
 from kerasseg.images import files
 from kerasseg.images.formats import scenes, table
@@ -220,10 +221,28 @@ def flat(tmp_path, request):
 
 
 def test_a_file_of_one_plane_is_a_picture_in_a_folder_of_images(flat):
-    assert files.find(flat.parent) == sorted([flat, *flat.parent.rglob("*.tif")])
+    assert files.find(flat.parent) == [flat]
     header = files.header(flat)
     assert (header.size, header.channels, header.dtype, header.pages) == ((20, 30), 1, np.uint16, 1)
     assert_array_equal(files.read(flat)[..., 0], VOLUME[0])
+
+
+def test_images_and_volumes_in_recipes_may_be_microscopes_files(tmp_path):
+    microscopes.czi(tmp_path / "volumes" / "images" / "a.czi")
+    (tmp_path / "volumes" / "masks").mkdir()
+    mask = (VOLUME % 2).astype(np.uint8)
+    nibabel.save(nibabel.Nifti1Image(mask.T, np.eye(4)), tmp_path / "volumes" / "masks" / "a.nii.gz")
+    (sample,) = SOURCES["volumes"](tmp_path / "volumes", ["cell"])
+    assert (sample.size, sample.spacing) == ((3, 20, 30), pytest.approx(SIZE))
+    assert_array_equal(sample.annotate().mask, mask)
+    assert_array_equal(sample.read(), NOISE.transpose(1, 2, 3, 0))
+    for name, array in (("images/a.mrc", VOLUME[0]), ("masks/a.mrc", mask[0])):
+        (tmp_path / "flat" / name).parent.mkdir(parents=True)
+        with mrcfile.new(tmp_path / "flat" / name) as file:
+            file.set_data(array.astype(np.uint16))
+    (sample,) = SOURCES["images_masks"](tmp_path / "flat", ["cell"])
+    assert_array_equal(sample.read()[..., 0], VOLUME[0])
+    assert_array_equal(sample.annotate().mask, mask[0])
 
 
 def test_a_stack_is_no_picture(tmp_path):
