@@ -1,4 +1,4 @@
-"""MRC (also CCP4 maps) by mrcfile, which maps the file into memory."""
+"""MRC (also CCP4 maps) by mrcfile, a section at a time."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from pathlib import Path
 
 import mrcfile
 import numpy as np
+from mrcfile import utils
 
 from kerasseg.images.calibration import micrometres
-from kerasseg.images.formats.scene import Index, Scene, chosen, part
+from kerasseg.images.formats.scene import Scene, chosen, planes
 
 DAMAGES = ()
 
@@ -22,30 +23,18 @@ def opened(path: Path, name: str | None) -> Iterator[Scene]:
     chosen(["0"], name, path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of fields of the header that say nothing of pixels
-        file = mrcfile.mmap(path, mode="r", permissive=True)
-    with file:
-        array = file.data
-        if array is None:
-            raise EOFError("its header does not fit its length")
-        shape, block = array.shape, (*(1 for _ in array.shape[:-2]), *array.shape[-2:])
-
-        def decode(index: Index) -> np.ndarray:
-            return np.array(array[part(index, block, shape)])
-
-        axes = _axes(file)
-        yield Scene(axes, shape, block, array.dtype.newbyteorder("="), decode, _sizes(file))
+        with mrcfile.open(path, permissive=True, header_only=True) as known:
+            header, size = known.header.copy(), known.voxel_size.copy()
+    shape, dtype = utils.data_shape_from_header(header), utils.data_dtype_from_header(header)
+    with path.open("rb") as file:
+        file.seek(header.nbytes + int(header.nsymbt))
+        decode, block = planes(file, dtype, shape), (*(1 for _ in shape[:-2]), *shape[-2:])
+        sizes = {axis: micrometres(float(size[axis.lower()]), "angstrom") for axis in "XYZ"}
+        yield Scene(_axes(header, len(shape)), shape, block, dtype.newbyteorder("="), decode, sizes)
 
 
-def _axes(file: mrcfile.mrcfile.MrcFile) -> str:
+def _axes(header: np.recarray, rank: int) -> str:
     """Name the axes: the header says which of X, Y and Z columns, rows and sections are."""
-    header = file.header
     stored = [int(header.maps), int(header.mapr), int(header.mapc)]
     named = "".join("XYZ"[at - 1] for at in stored) if sorted(stored) == [1, 2, 3] else "ZYX"
-    if file.data.ndim == 2:
-        return "YX"
-    return "?" * (file.data.ndim - 3) + named
-
-
-def _sizes(file: mrcfile.mrcfile.MrcFile) -> dict[str, float | None]:
-    size = file.voxel_size  # in angstroms
-    return {axis: micrometres(float(size[axis.lower()]), "angstrom") for axis in "XYZ"}
+    return "YX" if rank == 2 else "?" * (rank - 3) + named

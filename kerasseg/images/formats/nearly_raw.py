@@ -4,30 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import nrrd
 import numpy as np
 
 from kerasseg.errors import UserError
 from kerasseg.images.calibration import micrometres
-from kerasseg.images.formats.scene import Index, Scene, chosen, part
+from kerasseg.images.formats.scene import Scene, chosen, planes
 from kerasseg.images.header import MAX_VOXELS
 
 DAMAGES = (nrrd.errors.NRRDError,)
-CHANNELS = (
-    "color",
-    "colour",
-    "vector",
-    "list",
-    "point",
-    "normal",
-    "matrix",
-    "quaternion",
-    "scalar",
-)  # in the names of kinds
+# In the names of kinds of axes along which nothing lies in space.
+CHANNELS = ("color", "colour", "vector", "list", "point", "normal", "matrix", "quaternion", "scalar")
 SPACE = "XYZ"  # the fastest axis comes first
 
 
@@ -35,20 +26,19 @@ SPACE = "XYZ"  # the fastest axis comes first
 def opened(path: Path, name: str | None) -> Iterator[Scene]:
     """Open the image; see `kerasseg.images.formats.table.opened`."""
     chosen(["0"], name, path)
-    with path.open("rb") as file:
+    with path.open("rb") as file, ExitStack() as beside:
         header = nrrd.read_header(file)
         _check_inside(header, path)
         shape = tuple(int(length) for length in header["sizes"])[::-1]
-        array = _mapped(header, file.tell(), shape, path)
-        if array is None:
+        axes, dtype = _axes(header, len(shape)), nrrd.reader._determine_datatype(header)
+        if _is_plain(header):
+            other = header.get("data file", header.get("datafile"))
+            pixels = beside.enter_context((path.parent / other).open("rb")) if other else file
+            block, decode = (*(1 for _ in shape[:-2]), *shape[-2:]), planes(pixels, dtype, shape)
+        else:
             array = _whole(header, file, path, shape)
-    block = (*(1 for _ in shape[:-2]), *shape[-2:]) if isinstance(array, np.memmap) else shape
-
-    def decode(index: Index) -> np.ndarray:
-        return np.array(array[part(index, block, shape)])
-
-    axes = _axes(header, len(shape))
-    yield Scene(axes[::-1], shape, block, array.dtype.newbyteorder("="), decode, _sizes(header, axes))
+            block, decode = shape, lambda index: array
+        yield Scene(axes[::-1], shape, block, dtype.newbyteorder("="), decode, _sizes(header, axes))
 
 
 def _check_inside(header: dict[str, Any], path: Path) -> None:
@@ -60,17 +50,13 @@ def _check_inside(header: dict[str, Any], path: Path) -> None:
         )
 
 
-def _mapped(header: dict[str, Any], start: int, shape: tuple[int, ...], path: Path) -> np.memmap | None:
-    """Map pixels that are stored as they are, without lines or bytes to skip."""
+def _is_plain(header: dict[str, Any]) -> bool:
+    """Tell pixels that are stored as they are, without lines or bytes to skip."""
     skipped = [header.get(key, 0) for key in ("line skip", "lineskip", "byte skip", "byteskip")]
-    if header.get("encoding") != "raw" or any(skipped) or 0 in shape:
-        return None
-    beside = header.get("data file", header.get("datafile"))
-    dtype = nrrd.reader._determine_datatype(header)
-    return np.memmap(path.parent / beside if beside else path, dtype, "r", 0 if beside else start, shape)
+    return header.get("encoding") == "raw" and not any(skipped)
 
 
-def _whole(header: dict[str, Any], file: Any, path: Path, shape: tuple[int, ...]) -> np.ndarray:
+def _whole(header: dict[str, Any], file: BinaryIO, path: Path, shape: tuple[int, ...]) -> np.ndarray:
     if math.prod(shape) > MAX_VOXELS:
         raise UserError(
             f"{path}: it is packed and can only be read whole, and is {' x '.join(map(str, shape))}; "

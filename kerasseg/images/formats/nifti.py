@@ -26,24 +26,24 @@ AXES = "XYZTC"  # the fifth holds the components of vectors
 def opened(path: Path, name: str | None) -> Iterator[Scene]:
     """Open the volume; see `kerasseg.images.formats.table.opened`."""
     chosen(["0"], name, path)
-    kind = nibabel.Nifti2Image if _is_second(path) else nibabel.Nifti1Image
-    image = kind.from_filename(path, keep_file_open=True)
-    array, header, shape = image.dataobj, image.header, image.shape
-    if len(shape) < 2 or 0 in shape:
-        raise ValueError(f"its shape is {shape}")
-    _check_complete(path, math.prod(shape) * header.get_data_dtype().itemsize)
-    corner = np.asarray(array[(slice(0, 1),) * len(shape)])
-    block = (*shape[:2], *(1 for _ in shape[2:]))
+    with nibabel.openers.ImageOpener(path) as file:
+        kind = nibabel.Nifti2Image if file.read(8)[4:7] == b"n+2" else nibabel.Nifti1Image
+        file.seek(0)
+        image = kind.from_file_map({"image": nibabel.fileholders.FileHolder(fileobj=file)})
+        array, header, shape = image.dataobj, image.header, image.shape
+        if len(shape) < 2 or 0 in shape:
+            raise ValueError(f"its shape is {shape}")
+        _check_complete(path, math.prod(shape) * header.get_data_dtype().itemsize)
+        corner = np.asarray(array[(slice(0, 1),) * len(shape)])
+        block = (*shape[:2], *(1 for _ in shape[2:]))
 
-    def decode(index: Index) -> np.ndarray:
-        return np.asarray(array[part(index, block, shape)])
+        def decode(index: Index) -> np.ndarray:
+            return np.asarray(array[part(index, block, shape)])
 
-    unit = header.get_xyzt_units()[0]
-    sizes = {
-        axis: micrometres(float(zoom), unit) for axis, zoom in zip("XYZ", header.get_zooms(), strict=False)
-    }
-    axes = AXES[: len(shape)] if len(shape) <= len(AXES) else "?" * len(shape)
-    yield Scene(axes, shape, block, corner.dtype.newbyteorder("="), decode, sizes)
+        unit, zooms = header.get_xyzt_units()[0], header.get_zooms()
+        sizes = {axis: micrometres(float(zoom), unit) for axis, zoom in zip("XYZ", zooms, strict=False)}
+        axes = AXES[: len(shape)] if len(shape) <= len(AXES) else "?" * len(shape)
+        yield Scene(axes, shape, block, corner.dtype.newbyteorder("="), decode, sizes)
 
 
 def _check_complete(path: Path, needed: int) -> None:
@@ -51,8 +51,3 @@ def _check_complete(path: Path, needed: int) -> None:
     length = path.stat().st_size * (MOST_PACKED if path.suffix.lower() == ".gz" else 1)
     if needed > length:
         raise EOFError(f"it holds at most {length} of {needed} bytes")
-
-
-def _is_second(path: Path) -> bool:
-    with nibabel.openers.ImageOpener(path) as file:
-        return file.read(8)[4:7] == b"n+2"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -87,3 +90,25 @@ def part(index: Index, block: Sequence[int], shape: Sequence[int]) -> tuple[slic
         slice(start, min(start + step, length))
         for start, step, length in zip(starts, block, shape, strict=True)
     )
+
+
+def planes(file: BinaryIO, dtype: np.dtype, shape: tuple[int, ...]) -> Callable[[Index], np.ndarray]:
+    """Read planes, which are stored as they are, from where a file now is.
+
+    Raises
+    ------
+    EOFError
+        If the file ends before the last.
+    """
+    start, pixels = file.tell(), math.prod(shape[-2:])
+    length = os.fstat(file.fileno()).st_size
+    if start + math.prod(shape) * dtype.itemsize > length:
+        raise EOFError(f"it holds {length - start} of {math.prod(shape) * dtype.itemsize} bytes")
+
+    def decode(index: Index) -> np.ndarray:
+        plane = int(np.ravel_multi_index(index[:-2], shape[:-2])) if len(shape) > 2 else 0
+        file.seek(start + plane * pixels * dtype.itemsize)
+        stored = np.fromfile(file, dtype, pixels)
+        return stored.reshape(*(1 for _ in shape[:-2]), *shape[-2:])
+
+    return decode

@@ -291,3 +291,14 @@ def test_a_broken_file_is_a_users_mistake(flat, seed):
             everything(store)
     except UserError:
         pass
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open files are listed by Linux only")
+def test_a_closed_store_holds_no_file(flat):
+    def held():
+        links = (link.readlink() for link in Path("/proc/self/fd").iterdir() if link.is_symlink())
+        return [link for link in links if flat.name in link.name]
+
+    with open_store(flat) as store:
+        everything(store)
+    assert held() == []
