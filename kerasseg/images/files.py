@@ -218,6 +218,8 @@ def format_of(path: Path | Embedded) -> ModuleType:
         raise UserError(f"{path}: the file is empty; expected an image")
     if start.startswith(tiff.MAGIC):
         return tiff
+    if start.startswith(raster.MAGIC):
+        return raster
     return raster if table.recognised(start, path) is None else scenes
 
 

@@ -99,7 +99,7 @@ def axes_of(dataset: h5py.Dataset) -> str:
 
     Without tags they are read as ilastik reads them (`lazyflow.utility.helpers.get_default_axisordering`):
     a last axis of at most 4 is channels, and five axes are TZYXC, which its plugin for Fiji writes. Four axes
-    with a longer last one are ``?``: they may be time points or channels, which only their user knows.
+    with a longer last one are ``?``, though ilastik takes it for channels: only their user knows.
     """
     try:
         tags = "".join(axis["key"].upper() for axis in json.loads(dataset.attrs[AXES])["axes"])
