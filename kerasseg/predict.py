@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,7 @@ from kerasseg.answering import Model, predictor
 from kerasseg.console import say
 from kerasseg.errors import Mistakes, UserError
 from kerasseg.images import files, folders, names
-from kerasseg.images.stores import hdf5
+from kerasseg.images.stores import address, hdf5
 from kerasseg.images.stores.omezarr import is_zarr
 from kerasseg.postprocess import streaming
 from kerasseg.prediction import halo, record
@@ -31,7 +32,6 @@ def predict(
     what: str = "mask",
     to: str | None = None,
     axes: str | None = None,
-    fill_missing: bool = False,
     threshold: float | None = None,
     scheduler: str | None = None,
     force: bool = False,
@@ -45,7 +45,8 @@ def predict(
         See `kerasseg.answering.local` and `served`.
     images : Path
         An image of any size, or a folder of images; with `axes` that name Z, a folder of the planes of one
-        volume. A dataset in HDF5 is named as ``FILE.h5:DATASET``.
+        volume. One of several images in a file is named as ``FILE.h5:DATASET``,
+        a point of time as ``FILE.nd2:t=3``.
     out : Path
         Gets a file for each, such as ``<name>.mask.png``, and ``predictions.json``, which tells how they were
         made.
@@ -53,8 +54,6 @@ def predict(
         See `kerasseg.segmentation.Wanted`; by default PNG where it can hold the result, otherwise OME-TIFF.
     axes : str, optional
         What the stored axes are, such as ``ZYX``, where files do not say.
-    fill_missing : bool
-        Whether chunks that a Zarr or an HDF5 file leaves out are background.
     threshold : float, optional
         Instead of the model's own.
     scheduler : str, optional
@@ -81,7 +80,7 @@ def predict(
     asked |= {"instances": model.instances.model_dump(mode="json")} if what == "labels" else {}
     found = _results(images, out, axes, wanted.suffix)
     with predictor(model, settings, scheduler) as answering:
-        how = {"axes": axes, "fill_missing": fill_missing, "force": force}
+        how = {"axes": axes, "force": force}
         _each(found, out, partial(segment, predictor=answering, wanted=wanted, asked=asked, **how))
 
 
@@ -122,9 +121,9 @@ def _results(images: Path, out: Path, axes: str | None, suffix: str) -> dict[Pat
 
 def _found(images: Path, axes: str | None) -> Iterator[tuple[Path, Path]]:
     """Yield images with their names under the folder that was given; earlier results are no images."""
-    file, dataset = hdf5.parted(images)
+    file, dataset = address.parted(images)
     if file.is_file() or file.suffix in STORES or _is_volume(images, axes):
-        parts = [] if dataset is None else dataset.strip("/").split("/")
+        parts = re.findall(r"[^/\\:,\s]+", dataset or "")
         yield images, Path(".".join([_stem(file), *parts]))
         return
     if not images.exists():
@@ -153,7 +152,7 @@ def _is_store(folder: Path) -> bool:
 
 
 def _stem(image: Path) -> str:
-    """Leave out the suffix, and ``.ome`` before it; a folder of planes has none."""
+    """Leave out the suffix, and ``.ome`` or ``.nii`` before it; a folder of planes has none."""
     if image.is_dir() and image.suffix not in STORES:
         return image.resolve().name
     return names.stem(image)

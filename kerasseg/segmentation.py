@@ -121,7 +121,6 @@ def segment(
     *,
     asked: Mapping[str, Any],
     axes: str | None = None,
-    fill_missing: bool = False,
     force: bool = False,
 ) -> bool:
     """Predict an image, or go on with it, and write the result; where it is there already nothing is done.
@@ -137,7 +136,7 @@ def segment(
     asked : mapping
         What identifies the model and its settings: names to JSON's values, or to further such mappings; the
         image's own facts are added.
-    axes, fill_missing
+    axes
         See `kerasseg.images.stores.store.open_store`.
     force : bool
         Whether to start over where something was begun or made otherwise.
@@ -157,7 +156,7 @@ def segment(
     asked = {"image": facts(image), **asked}
     if not force and _is_done(result, asked):
         return False
-    with open_store(image, axes, fill_missing=fill_missing) as store:
+    with open_store(image, axes) as store:
         ledger = open_ledger(_begun(result), asked, force=force)
         answer = _answered(store, predictor, wanted, ledger)
         pixels = _numbered(answer, wanted, ledger) if wanted.what == "labels" else answer

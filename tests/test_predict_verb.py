@@ -43,6 +43,15 @@ def test_stores_are_images(tmp_path):
     assert names(Path(f"{tmp_path / 'ovule.h5'}:raw/0")) == ["ovule.raw.0"]
 
 
+def test_microscopes_files_are_images(tmp_path):
+    (tmp_path / "a.nii.gz").touch()
+    (tmp_path / "b.oif").touch()
+    files.write(tmp_path / "b.oif.files" / "s_C001.tif", np.zeros((4, 5), np.uint8))
+    (tmp_path / "c.CZI").touch()
+    assert names(tmp_path) == ["a", "b", "c"]  # a plane of an OIF is no image of its own
+    assert names(Path(f"{tmp_path / 'c.CZI'}:left side,t=3")) == ["c.left.side.t=3"]
+
+
 def test_nothing_to_predict_is_told(tmp_path):
     with pytest.raises(UserError, match=r"there is no image here; expected .*\.zarr"):
         names(tmp_path)

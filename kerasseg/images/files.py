@@ -13,11 +13,13 @@ import numpy as np
 from kerasseg.errors import UserError
 from kerasseg.images import folders, raster, tiff
 from kerasseg.images.embedded import Embedded
+from kerasseg.images.formats import scenes, table
 from kerasseg.images.header import MAX_PIXELS, Header
 
 __all__ = [
     "MAX_PIXELS",
     "SUFFIXES",
+    "WRITTEN",
     "Header",
     "find",
     "header",
@@ -28,17 +30,10 @@ __all__ = [
     "write_atomically",
 ]
 
-_WRITTEN = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
-SUFFIXES = (
-    *_WRITTEN,
-    ".lsm",
-    ".stk",
-    ".svs",
-    ".ndpi",
-    ".btf",
-    ".tf8",
-)  # the last six are TIFF by another name
 _TIFF_SUFFIXES = (".tif", ".tiff")
+WRITTEN = (".png", ".jpg", ".jpeg", ".bmp", *_TIFF_SUFFIXES)
+ALSO_TIFF = (".lsm", ".stk", ".svs", ".ndpi", ".btf", ".tf8")
+SUFFIXES = (*WRITTEN, *ALSO_TIFF, *table.SUFFIXES)
 
 
 def header(path: Path | Embedded) -> Header:
@@ -47,7 +42,7 @@ def header(path: Path | Embedded) -> Header:
     Parameters
     ----------
     path : Path or Embedded
-        A PNG, JPEG, BMP or TIFF file.
+        A PNG, JPEG, BMP or TIFF file, or one of `kerasseg.images.formats`.
 
     Returns
     -------
@@ -69,8 +64,9 @@ def read(path: Path | Embedded) -> np.ndarray:
     Parameters
     ----------
     path : Path or Embedded
-        A PNG, JPEG, BMP or TIFF file. EXIF orientation is obeyed; palettes become colours; black and white
-        become 0 and 255; integers of more than 16 bits and all floats become float32.
+        A PNG, JPEG, BMP or TIFF file, or one of `kerasseg.images.formats`. EXIF orientation is obeyed;
+        palettes become colours; black and white become 0 and 255; integers of more than 16 bits
+        and all floats become float32.
 
     Returns
     -------
@@ -182,7 +178,7 @@ def _at_hand(path: Path | Embedded) -> Path | Embedded:
 
 
 def format_of(path: Path | Embedded) -> ModuleType:
-    """Choose the reader, `raster` or `tiff`, by the file's first bytes.
+    """Choose the reader, `raster`, `tiff` or `formats.scenes`, by the file's first bytes.
 
     Raises
     ------
@@ -194,10 +190,14 @@ def format_of(path: Path | Embedded) -> ModuleType:
     if not path.is_file():
         raise UserError(f"{path}: there is no such file")
     with path.open("rb") as file:
-        magic = file.read(4)
-    if not magic:
+        start = file.read(table.HEADER_BYTES)
+    if not start:
         raise UserError(f"{path}: the file is empty; expected an image")
-    return tiff if magic in tiff.MAGIC else raster
+    if start.startswith(tiff.MAGIC):
+        return tiff
+    if start.startswith(raster.MAGIC):
+        return raster
+    return raster if table.recognised(start, path) is None else scenes
 
 
 def _checked(path: Path | Embedded) -> ModuleType:
@@ -212,9 +212,9 @@ def _with_channel_axis(pixels: np.ndarray) -> np.ndarray:
 
 
 def _check_writable(path: Path, suffix: str, image: np.ndarray) -> None:
-    if suffix not in _WRITTEN:
+    if suffix not in WRITTEN:
         raise UserError(
-            f"{path}: cannot write {suffix or 'a file without suffix'}; expected {', '.join(_WRITTEN)}"
+            f"{path}: cannot write {suffix or 'a file without suffix'}; expected {', '.join(WRITTEN)}"
         )
     channels = image.shape[2] if image.ndim == 3 else 1
     types = {".png": ("uint8", "uint16")}.get(suffix, ("uint8",))

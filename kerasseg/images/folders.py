@@ -18,23 +18,9 @@ SHOWN = 8  # suffixes that a message lists
 
 # Formats of images that are not read, by the suffix that is theirs alone.
 FOREIGN = {
-    ".czi": "Zeiss CZI",
-    ".nd2": "Nikon ND2",
-    ".lif": "Leica LIF",
-    ".lsm": "Zeiss LSM",
-    ".stk": "MetaMorph STK",
-    ".oib": "Olympus OIB",
-    ".oif": "Olympus OIF",
     ".vsi": "Olympus VSI",
     ".ims": "Imaris IMS",
     ".dv": "DeltaVision DV",
-    ".mrc": "MRC",
-    ".map": "MRC",
-    ".nii": "NIfTI",
-    ".nii.gz": "NIfTI",
-    ".nrrd": "NRRD",
-    ".svs": "Aperio SVS",
-    ".ndpi": "Hamamatsu NDPI",
     ".dcm": "DICOM",
     ".gif": "GIF",
     ".webp": "WebP",
@@ -55,9 +41,14 @@ def entries(folder: Path) -> list[Path]:
         problem = "this is a file; expected a folder" if folder.exists() else "there is no such folder"
         raise UserError(f"{folder}: {problem}")
     try:
-        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+        return sorted(path for path in folder.iterdir() if not _is_apart(path.name))
     except OSError as error:
         raise UserError(f"{folder}: this folder cannot be read ({error.strerror or error})") from error
+
+
+def _is_apart(name: str) -> bool:
+    """Tell what is hidden, and the folder that holds the planes of one Olympus OIF."""
+    return name.startswith(".") or name.lower().endswith(".oif.files")
 
 
 def is_store(folder: Path) -> bool:
@@ -130,8 +121,9 @@ def find(
         As :func:`walk`.
     """
     paths = walk(folder, whole)
-    say_left_alone(folder, (path for path in paths if path.suffix.lower() not in (*suffixes, *known)))
-    return [path for path in paths if path.suffix.lower() in suffixes]
+    expected = (*suffixes, *known)
+    say_left_alone(folder, (path for path in paths if not path.name.lower().endswith(expected)))
+    return [path for path in paths if path.name.lower().endswith(tuple(suffixes))]
 
 
 def say_left_alone(folder: Path, paths: Iterable[Path]) -> None:

@@ -11,8 +11,8 @@ from kerasseg.errors import UserError
 
 
 def stem(path: Path) -> str:
-    """Return a file's name without suffix, which may be of two parts: ``a`` of ``a.ome.tif``."""
-    return path.stem.removesuffix(".ome")
+    """Return a file's name without suffix, which may have two parts: ``a`` of ``a.ome.tif``, ``a.nii.gz``."""
+    return path.stem.removesuffix(".ome").removesuffix(".nii")
 
 
 def file_name(name: str) -> str:

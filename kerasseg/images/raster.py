@@ -22,6 +22,7 @@ from kerasseg.images.orientation import TAG, TURNED, upright
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 PNG_BIT_DEPTH = 24  # position of IHDR's bit depth in a PNG
+MAGIC = (b"\x89PNG", b"\xff\xd8\xff")  # that of BMP, two letters, may begin other files
 FORMATS = ("PNG", "JPEG", "BMP")  # Pillow knows many more, some of which start other programs
 CHANNELS = {"1": 1, "L": 1, "I;16": 1, "I": 1, "LA": 2, "RGB": 3, "RGBA": 4}
 OPENCV_CHANNELS = {"RGB": [2, 1, 0], "RGBA": [2, 1, 0, 3]}  # of its BGR and BGRA

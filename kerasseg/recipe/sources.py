@@ -84,7 +84,7 @@ class Coco(Source):
 
 
 class Volumes(Source):
-    """Volumes and masks by the same names: TIFF stacks, HDF5 files, OME-Zarrs or folders of slices."""
+    """Volumes and masks by the same names: TIFF, HDF5, OME-Zarrs, microscopes' files or folders of slices."""
 
     name: ClassVar[str] = "volumes"
 
@@ -105,9 +105,9 @@ class Volumes(Source):
     mask_axes: str | None = None
     """What the masks' stored axes are."""
     dataset: str | None = None
-    """Which of several images in an HDF5 file."""
+    """Which of several images in a file: a dataset in HDF5, a scene by its name, t=3 for a point of time."""
     mask_dataset: str | None = None
-    """Which of several in an HDF5 file is the mask."""
+    """Which of several images in a file is the mask."""
 
 
 class Queue(Source):

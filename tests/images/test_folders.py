@@ -49,13 +49,11 @@ def test_hidden_files_and_folders_are_skipped_and_suffixes_may_be_in_capitals(tm
 
 
 def test_what_is_left_alone_is_counted_by_suffix_and_foreign_formats_are_named(tmp_path):
-    touch(tmp_path, "a.png", "b.czi", "deep/c.nd2", "deep/d.CZI", "e.nii.gz", "a.json", ".hidden.lif")
+    touch(tmp_path, "a.png", "b.vsi", "deep/c.ims", "deep/d.VSI", "e.csv.gz", "a.json", ".hidden.dv")
     with pytest.warns(Notice) as said:
         folders.find(tmp_path, (".png",), known=(".json",))
     (message,) = [str(each.message) for each in said]
-    assert (
-        "left alone: 4 files (2 .czi, .nd2, .nii.gz); Zeiss CZI, Nikon ND2, NIfTI: not read here" in message
-    )
+    assert "left alone: 4 files (2 .vsi, .ims, .csv.gz); Olympus VSI, Imaris IMS: not read here" in message
 
 
 def test_nothing_is_said_where_nothing_is_left_alone(tmp_path):

@@ -23,14 +23,15 @@ from kerasseg.data.sources.listing import (
 )
 from kerasseg.errors import Mistakes, Notice, UserError, unknown
 from kerasseg.images import files, folders
+from kerasseg.images.formats import table
 from kerasseg.images.header import Header
 from kerasseg.images.names import stem
 from kerasseg.images.stores import hdf5
 from kerasseg.images.stores.omezarr import is_zarr
 from kerasseg.images.stores.volume import Volume
 
-SUFFIXES = (".tif", ".tiff", *hdf5.SUFFIXES)
-EXPECTED = "TIFF stacks, HDF5 files, OME-Zarrs or folders of slices"
+SUFFIXES = (".tif", ".tiff", *hdf5.SUFFIXES, *table.SUFFIXES)
+EXPECTED = "TIFF stacks, HDF5 files, OME-Zarrs, microscopes' files or folders of slices"
 
 
 def volumes(
@@ -72,7 +73,7 @@ def volumes(
     axes, mask_axes : str, optional
         What the stored axes are, such as ``"ZCYX"``, where files do not say.
     dataset, mask_dataset : str, optional
-        Which of several in an HDF5 file.
+        Which of several in a file: a dataset in HDF5, a scene, a point of time as in ``"t=3"``.
 
     Returns
     -------
@@ -122,7 +123,8 @@ def find(folder: Path) -> list[Path]:
     """
     volumes, others = [], []
     for path in folders.walk(folder, _is_volume):
-        (volumes if path.is_dir() or path.suffix.lower() in SUFFIXES else others).append(path)
+        is_volume = path.is_dir() or path.name.lower().endswith(SUFFIXES)
+        (volumes if is_volume else others).append(path)
     folders.say_left_alone(folder, others)
     return volumes
 

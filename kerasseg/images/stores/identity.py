@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from kerasseg.images import folders
-from kerasseg.images.stores.hdf5 import parted
+from kerasseg.images.stores.address import parted
 from kerasseg.images.stores.omezarr import is_zarr
 
 
