@@ -6,6 +6,7 @@ many is measured by drawing the outlines again, and reported.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -15,6 +16,7 @@ import numpy as np
 
 from kerasseg.annotations.draw import draw_mask
 from kerasseg.annotations.formats import (
+    KEEP_PLANES,
     NEED_CLASSES,
     OBJECTS_ONLY,
     READERS,
@@ -24,8 +26,9 @@ from kerasseg.annotations.formats import (
     Plan,
     image_beside,
     objects,
+    planes_apart,
 )
-from kerasseg.annotations.rings import refilled
+from kerasseg.annotations.rings import IMAGEJ, JAVA2D, FillRule, refilled
 from kerasseg.annotations.shapes import IGNORE_LABEL, NO_CLASS, Drawing, Shape
 from kerasseg.annotations.trace import TOLERANCE, outline
 from kerasseg.console import track
@@ -53,6 +56,8 @@ class Report:
         Files written for labelme whose image is not beside them.
     left_out : int
         Crowds and regions to ignore, where the format has no word for them.
+    no_areas : dict of str to int
+        What has no pixels and was left out, such as ``{"point": 3}``.
     """
 
     files: list[Path]
@@ -62,6 +67,7 @@ class Report:
     agreement: dict[str, float] = field(default_factory=dict)
     without_image: list[str] = field(default_factory=list)
     left_out: int = 0
+    no_areas: Mapping[str, int] = field(default_factory=dict)
 
     def __str__(self) -> str:
         """Tell it in up to four lines."""
@@ -76,6 +82,9 @@ class Report:
             lines.append(f"{missing} without the image beside: put the images there before opening labelme")
         if self.left_out:
             lines.append(f"left out: {_count(self.left_out, 'crowd or region')} to ignore")
+        if self.no_areas:
+            counts = (_count(number, what) for what, number in sorted(self.no_areas.items()))
+            lines.append(f"left out: {', '.join(counts)}")
         return "\n".join(lines)
 
 
@@ -122,6 +131,8 @@ def convert(
     if not np.isfinite(tolerance) or tolerance < 0:
         raise UserError(f"tolerance is {tolerance}; expected pixels from 0")
     drawings = READERS[read_as](Path(source), Options(classes, colours))
+    if write_as not in KEEP_PLANES:
+        drawings = planes_apart(drawings)
     names = _class_names(drawings, classes)
     outlined = OUTLINES[write_as](drawings, tolerance) if write_as in OUTLINES else None
     written = outlined if write_as == "labelme" else drawings
@@ -141,7 +152,8 @@ CONVERSIONS: dict[tuple[str, str], Callable[..., Report]] = {
 
 
 def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'s' * (number != 1)}"
+    several = "nuclei" if what == "nucleus" else f"{what}s"
+    return f"{number:,} {what if number == 1 else several}"
 
 
 def _class_names(drawings: Drawings, given: Sequence[str]) -> list[str]:
@@ -160,9 +172,9 @@ def _through_centres(drawings: Drawings, tolerance: float) -> Drawings:
     }
 
 
-def _along_corners(drawings: Drawings, tolerance: float) -> Drawings:
+def _along_corners(rule: FillRule, drawings: Drawings, tolerance: float) -> Drawings:
     def left(drawing: Drawing) -> list[Shape]:
-        found = (refilled(shape, drawing.size, tolerance) for shape in objects(drawing))
+        found = (refilled(shape, drawing.size, tolerance, rule) for shape in objects(drawing))
         return [shape for shape in found if shape]
 
     return {name: replace(drawing, shapes=left(drawing)) for name, drawing in drawings.items()}
@@ -171,8 +183,8 @@ def _along_corners(drawings: Drawings, tolerance: float) -> Drawings:
 # What is left of drawings when they are outlined in the formats' ways.
 OUTLINES: dict[str, Callable[[Drawings, float], Drawings]] = {
     "labelme": _through_centres,
-    "geojson": _along_corners,
-    "imagej": _along_corners,
+    "geojson": partial(_along_corners, JAVA2D),
+    "imagej": partial(_along_corners, IMAGEJ),
 }
 
 
@@ -194,9 +206,10 @@ def _report(
         images=len(drawings),
         shapes=sum(len(drawing.shapes) for drawing in drawings.values()),
         classes=names,
-        agreement={name: _agreement(drawings, outlined, name, names) for name in outlined or ()},
+        agreement=_agreements(drawings, outlined, names) if outlined else {},
         without_image=[str(path) for path in beside if not image_beside(path.with_suffix(""))],
         left_out=_ignored(drawings) if write_as in OBJECTS_ONLY else 0,
+        no_areas=sum((Counter(drawing.left_out) for drawing in drawings.values()), Counter()),
     )
 
 
@@ -206,8 +219,14 @@ def _ignored(drawings: Drawings) -> int:
     return sum(shape.is_crowd or shape.label == IGNORE_LABEL for shape in shapes)
 
 
-def _agreement(before: Drawings, after: Drawings, name: str, names: list[str]) -> float:
-    """Draw an image's shapes as they were and as they are now, and compare the annotated pixels."""
-    old, new = (draw_mask(drawings[name].shapes, drawings[name].size, names) for drawings in (before, after))
+def _agreements(before: Drawings, after: Drawings, names: list[str]) -> dict[str, float]:
+    """Draw each plane as it was and as it is now, and compare the annotated pixels."""
+    old, new = planes_apart(before), planes_apart(after)
+    empty = {name: replace(drawing, shapes=[]) for name, drawing in old.items()}
+    return {name: _agreement(old[name], new.get(name, empty[name]), names) for name in old}
+
+
+def _agreement(before: Drawing, after: Drawing, names: list[str]) -> float:
+    old, new = (draw_mask(drawing.shapes, drawing.size, names) for drawing in (before, after))
     either = (old > 0) | (new > 0)
     return float((old == new)[either].mean()) if either.any() else 1.0

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,6 +13,17 @@ from kerasseg.classes import BACKGROUND, IGNORE
 IGNORE_LABEL, BACKGROUND_LABEL = "__ignore__", "_background_"  # labelme's own
 NO_CLASS = {BACKGROUND_LABEL: BACKGROUND, IGNORE_LABEL: IGNORE}  # labels that need no class, and their pixels
 CROWD, SCORE = "iscrowd", "score"  # COCO's own keys, kept in Shape.other
+
+
+class Plane(NamedTuple):
+    """A channel, slice and frame of a stack, from 0; None where all are meant."""
+
+    c: int | None = None
+    z: int | None = None
+    t: int | None = None
+
+
+EVERYWHERE = Plane()
 
 
 @dataclass(frozen=True)
@@ -36,6 +48,8 @@ class Shape:
         What the annotator noted.
     other : dict
         Keys that only another program knows; kept when the shape is written.
+    plane : Plane
+        Where in a stack it lies; everywhere by default.
     """
 
     label: str
@@ -46,6 +60,7 @@ class Shape:
     flags: dict[str, bool] = field(default_factory=dict)
     description: str = ""
     other: dict[str, Any] = field(default_factory=dict)
+    plane: Plane = EVERYWHERE
 
     @property
     def is_crowd(self) -> bool:
@@ -82,6 +97,10 @@ class Drawing:
         Of the program that wrote the file.
     other : dict
         Keys that only another program knows; kept when the drawing is written.
+    stack : Plane, optional
+        How many channels, slices and frames the image has, where it is a stack and beside its annotations.
+    left_out : dict of str to int
+        How many there were of what is no area, such as ``{"point": 3}``.
     """
 
     image_path: str | None
@@ -91,6 +110,8 @@ class Drawing:
     flags: dict[str, bool] = field(default_factory=dict)
     version: str | None = None
     other: dict[str, Any] = field(default_factory=dict)
+    stack: Plane | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 def instances(shapes: list[Shape]) -> list[list[Shape]]:
