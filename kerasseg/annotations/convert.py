@@ -28,7 +28,7 @@ from kerasseg.annotations.formats import (
     objects,
     planes_apart,
 )
-from kerasseg.annotations.rings import IMAGEJ, JAVA2D, FillRule, refilled
+from kerasseg.annotations.rings import IMAGEJ, JAVA, FillRule, refilled
 from kerasseg.annotations.shapes import IGNORE_LABEL, NO_CLASS, Drawing, Shape
 from kerasseg.annotations.trace import TOLERANCE, outline
 from kerasseg.console import track
@@ -183,7 +183,7 @@ def _along_corners(rule: FillRule, drawings: Drawings, tolerance: float) -> Draw
 # What is left of drawings when they are outlined in the formats' ways.
 OUTLINES: dict[str, Callable[[Drawings, float], Drawings]] = {
     "labelme": _through_centres,
-    "geojson": partial(_along_corners, JAVA2D),
+    "geojson": partial(_along_corners, JAVA),
     "imagej": partial(_along_corners, IMAGEJ),
 }
 

@@ -1,8 +1,10 @@
 """GeoJSON as QuPath exports and imports it: a feature an object, outlined along the corners of its pixels.
 
-A geometry's ``plane`` says its channel, slice and frame; without one it is on the first of each. Pixels are
-those that QuPath's own masks have, which Java2D fills: centres inside, upper and left edges in. Points and
-lines are left out and counted, and so are cells' nuclei, which would cover their cells.
+A geometry's ``plane`` says its slice and frame, and maybe its channel; without one it is on the first slice
+and frame (``qupath.lib.regions.ImagePlane``). Pixels are those whose centres lie inside, upper and left edges
+included, as Java defines it; the masks that QuPath itself makes may differ along slanted edges, where Java2D
+by default moves corners to centres of pixels. Points and lines are left out and counted, and so are cells'
+nuclei, which would cover their cells.
 
 GeoJSON knows nothing of images (RFC 7946), and QuPath takes it for the image that is open. What we write
 names the image and its size in a member of its own, ``image``, which QuPath leaves alone.

@@ -37,8 +37,8 @@ class FillRule(NamedTuple):
     nudge: float = 0
 
 
-# Java2D's, by which QuPath makes masks: upper and left edges are in (java.awt.Shape, "insideness").
-JAVA2D = FillRule(lambda at: np.ceil(at - 0.5))
+# Java's, whose shapes QuPath's objects are: upper and left edges are in (java.awt.Shape, "insideness").
+JAVA = FillRule(lambda at: np.ceil(at - 0.5))
 # ij.process.PolygonFiller's: lower and right edges are in.
 IMAGEJ = FillRule(lambda at: np.floor(at + 0.5), nudge=1e-8)
 
@@ -79,7 +79,7 @@ def filled_shape(
     size: tuple[int, int],
     label: str,
     other: dict,
-    rule: FillRule = JAVA2D,
+    rule: FillRule = JAVA,
 ) -> Shape | None:
     """Hold the pixels of polygons exactly, as a ``mask`` shape; those outside the image are cut off.
 
@@ -93,7 +93,7 @@ def filled_shape(
         The shape's class.
     other : dict
         What else is known of it.
-    rule : FillRule, default JAVA2D
+    rule : FillRule, default JAVA
         Of the program whose polygons they are.
 
     Returns
@@ -116,14 +116,14 @@ def filled_shape(
     return replace(pixels_shape(rows + low[1], columns + low[0], label), other=other)
 
 
-def refilled(shape: Shape, size: tuple[int, int], tolerance: float, rule: FillRule = JAVA2D) -> Shape | None:
+def refilled(shape: Shape, size: tuple[int, int], tolerance: float, rule: FillRule = JAVA) -> Shape | None:
     """Return what is left of a ``mask`` shape, if any, when it was outlined and filled again."""
     polygons = shape_polygons(shape, tolerance)
     filled = filled_shape(polygons, size, shape.label, shape.other, rule)
     return replace(filled, plane=shape.plane) if filled else None
 
 
-def fill_rings(rings: Sequence[np.ndarray], size: tuple[int, int], rule: FillRule = JAVA2D) -> np.ndarray:
+def fill_rings(rings: Sequence[np.ndarray], size: tuple[int, int], rule: FillRule = JAVA) -> np.ndarray:
     """Fill the pixels whose centres are inside: those that an odd number of rings go around.
 
     Parameters
@@ -132,7 +132,7 @@ def fill_rings(rings: Sequence[np.ndarray], size: tuple[int, int], rule: FillRul
         Corners (x, y), in any direction; the last is joined to the first.
     size : tuple of int
         Height and width of what is filled, from (0, 0).
-    rule : FillRule, default JAVA2D
+    rule : FillRule, default JAVA
         To which side centres on edges belong.
 
     Returns
