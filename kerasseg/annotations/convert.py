@@ -19,6 +19,7 @@ from kerasseg.annotations import coco
 from kerasseg.annotations.corners import as_pixels
 from kerasseg.annotations.draw import draw_instance, draw_mask
 from kerasseg.annotations.formats import (
+    KEEP_PLANES,
     NEED_CLASSES,
     OBJECTS_ONLY,
     READERS,
@@ -28,8 +29,9 @@ from kerasseg.annotations.formats import (
     Plan,
     image_beside,
     objects,
+    planes_apart,
 )
-from kerasseg.annotations.rings import refilled
+from kerasseg.annotations.rings import IMAGEJ, JAVA, FillRule, refilled
 from kerasseg.annotations.shapes import (
     CORNER_POLYGON,
     IGNORE_LABEL,
@@ -44,6 +46,12 @@ from kerasseg.errors import UserError, unknown
 from kerasseg.images.names import clashes
 
 SHOWN = 3  # paths that a message lists
+SEVERAL = {
+    "class": "classes",
+    "supercategory": "supercategories",
+    "nucleus": "nuclei",
+    "COCO's": "COCO's",
+}
 
 
 @dataclass(frozen=True)
@@ -137,6 +145,8 @@ def convert(
     drawings = READERS[read_as](Path(source), Options(classes, values))
     if problems := list(clashes((name, drawing.image_path or name) for name, drawing in drawings.items())):
         raise UserError(*problems)
+    if write_as not in KEEP_PLANES:
+        drawings = planes_apart(drawings)
     names = _class_names(drawings, classes)
     outlined = OUTLINES[write_as](drawings, tolerance) if write_as in OUTLINES else None
     written = outlined if write_as == "labelme" else drawings
@@ -158,10 +168,8 @@ CONVERSIONS: dict[tuple[str, str], Callable[..., Report]] = {
 def _count(number: int, what: str) -> str:
     """Write a number of things: ``3 points``, ``2 crowds or regions to ignore``."""
     noun, *rest = what.split(" ", 1)
-    plural = {"class": "classes", "supercategory": "supercategories", "COCO's": "COCO's"}.get(
-        noun, f"{noun}s"
-    )
-    return " ".join([f"{number:,}", noun if number == 1 else plural, *rest])
+    several = SEVERAL.get(noun, f"{noun}s")
+    return " ".join([f"{number:,}", noun if number == 1 else several, *rest])
 
 
 def _class_names(drawings: Drawings, given: Sequence[str]) -> list[str]:
@@ -192,9 +200,9 @@ def _through_centres(drawings: Drawings, tolerance: float) -> Drawings:
     return {name: replace(drawing, shapes=outlined(drawing)) for name, drawing in drawings.items()}
 
 
-def _along_corners(drawings: Drawings, tolerance: float) -> Drawings:
+def _along_corners(rule: FillRule, drawings: Drawings, tolerance: float) -> Drawings:
     def left(drawing: Drawing) -> list[Shape]:
-        found = (refilled(shape, drawing.size, tolerance) for shape in objects(drawing))
+        found = (refilled(shape, drawing.size, tolerance, rule) for shape in objects(drawing))
         return [shape for shape in found if shape]
 
     return {name: replace(drawing, shapes=left(drawing)) for name, drawing in drawings.items()}
@@ -211,8 +219,8 @@ def _as_coco(drawings: Drawings, tolerance: float) -> Drawings:
 OUTLINES: dict[str, Callable[[Drawings, float], Drawings]] = {
     "labelme": _through_centres,
     "coco": _as_coco,
-    "geojson": _along_corners,
-    "imagej": _along_corners,
+    "geojson": partial(_along_corners, JAVA),
+    "imagej": partial(_along_corners, IMAGEJ),
 }
 
 
@@ -234,7 +242,7 @@ def _report(
         images=len(drawings),
         shapes=sum(len(drawing.shapes) for drawing in drawings.values()),
         classes=names,
-        agreement={name: _agreement(drawings, outlined, name, names) for name in outlined or ()},
+        agreement=_agreements(drawings, outlined, names) if outlined else {},
         without_image=[str(path) for path in beside if not image_beside(path.with_suffix(""))],
         left_out=_left_out(drawings, write_as),
     )
@@ -259,8 +267,14 @@ def _left_out(drawings: Drawings, write_as: str) -> Counter[str]:
     return left_out
 
 
-def _agreement(before: Drawings, after: Drawings, name: str, names: list[str]) -> float:
-    """Draw an image's shapes as they were and as they are now, and compare the annotated pixels."""
-    old, new = (draw_mask(drawings[name].shapes, drawings[name].size, names) for drawings in (before, after))
+def _agreements(before: Drawings, after: Drawings, names: list[str]) -> dict[str, float]:
+    """Draw each plane as it was and as it is now, and compare the annotated pixels."""
+    old, new = planes_apart(before), planes_apart(after)
+    empty = {name: replace(drawing, shapes=[]) for name, drawing in old.items()}
+    return {name: _agreement(old[name], new.get(name, empty[name]), names) for name in old}
+
+
+def _agreement(before: Drawing, after: Drawing, names: list[str]) -> float:
+    old, new = (draw_mask(drawing.shapes, drawing.size, names) for drawing in (before, after))
     either = (old > 0) | (new > 0)
     return float((old == new)[either].mean()) if either.any() else 1.0

@@ -13,7 +13,8 @@ imagej    a folder of zips of ImageJ's ROIs, or one                          a f
 ========  =================================================================  =========================
 
 Drawings go by their image's path without suffix, from the folder of the annotations. What a format stores as
-pixels is read as ``mask`` shapes, which lose nothing.
+pixels is read as ``mask`` shapes, which lose nothing. GeoJSON and ROIs keep the planes of a stack; for other
+formats each is an image of its own (:mod:`kerasseg.annotations.planes`).
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from pathlib import Path
 
 from kerasseg.annotations import coco, geojson, imagej, kaggle, labelme, masks
 from kerasseg.annotations.draw import draw_instance, draw_labels, draw_mask
-from kerasseg.annotations.shapes import BACKGROUND_LABEL, Drawing, Shape, instances
+from kerasseg.annotations.planes import apart, repeated, stack_of
+from kerasseg.annotations.shapes import BACKGROUND_LABEL, Drawing, Plane, Shape, instances
 from kerasseg.annotations.trace import label_shapes, mask_shapes
 from kerasseg.console import track
 from kerasseg.errors import UserError
@@ -80,12 +82,12 @@ def _read_rle(source: Path, options: Options) -> Drawings:
 
 
 def _read_geojson(source: Path, options: Options) -> Drawings:
-    return _each(_found(source, (".geojson",)), source, lambda path: geojson.read(path, _size_beside(path)))
+    return _each(_found(source, (".geojson",)), source, lambda path: geojson.read(path, *_beside_file(path)))
 
 
 def _read_imagej(source: Path, options: Options) -> Drawings:
     def drawing(path: Path) -> Drawing:
-        return imagej.read(path, options.classes, _size_beside(path))
+        return imagej.read(path, options.classes, *_beside_file(path))
 
     return _each(_found(source, (".zip",)), source, drawing)
 
@@ -124,7 +126,8 @@ def _plan_rle(drawings: Drawings, target: Path, options: Options) -> Plan:
 
 
 def _plan_geojson(drawings: Drawings, target: Path, options: Options) -> Plan:
-    return _plan_outlines(drawings, target, ".geojson", geojson.write, options)
+    on_planes = {name: repeated(drawing) for name, drawing in drawings.items()}
+    return _plan_outlines(on_planes, target, ".geojson", geojson.write, options)
 
 
 def _plan_imagej(drawings: Drawings, target: Path, options: Options) -> Plan:
@@ -168,6 +171,7 @@ WRITERS: dict[str, Callable[[Drawings, Path, Options], Plan]] = {
     "geojson": _plan_geojson,
     "imagej": _plan_imagej,
 }
+KEEP_PLANES = frozenset({"geojson", "imagej"})
 NEED_CLASSES = frozenset({"masks", "labels", "rle"})  # formats that know no names
 OBJECTS_ONLY = frozenset({"labels", "rle"})  # formats that leave out crowds and what is to be ignored
 
@@ -178,9 +182,27 @@ def image_beside(stem: Path) -> Path | None:
     return next((path for path in paths if path.is_file()), None)
 
 
-def _size_beside(path: Path) -> tuple[int, int] | None:
+def _beside_file(path: Path) -> tuple[tuple[int, int] | None, Plane | None]:
+    """Read the size and the planes of the image beside a file of annotations, where there is one."""
     image = image_beside(path.with_suffix(""))
-    return files.header(image).size if image else None
+    return (files.header(image).size, stack_of(image)) if image else (None, None)
+
+
+def planes_apart(drawings: Drawings) -> Drawings:
+    """Make each annotated plane of a stack an image of its own.
+
+    Raises
+    ------
+    UserError
+        If a plane has the name of an image that is there too.
+    """
+    planes: Drawings = {}
+    for stack, drawing in drawings.items():
+        for name, plane in apart(stack, drawing):
+            if name in planes:
+                raise UserError(f"{name}: an image and a plane of a stack have this name; rename the image")
+            planes[name] = plane
+    return planes
 
 
 def _each(paths: Iterable[Path], source: Path, read: Callable[[Path], Drawing]) -> Drawings:

@@ -3,13 +3,15 @@
 Pixel (0, 0) reaches from 0 to 1. An object is a list of polygons, and a polygon a list of closed rings: its
 rim, then its holes. Pixels that touch by a corner alone are polygons of their own, so that no ring crosses or
 touches itself: valid by the rules of OGC's simple features. A pixel belongs to a polygon that contains its
-centre; at tolerance 0 filling the outlines gives back the very pixels.
+centre; at tolerance 0 filling the outlines gives back the very pixels. Whether a centre that lies exactly on
+an edge is inside is all in which programs differ: a `FillRule`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from scipy import ndimage
@@ -18,6 +20,27 @@ from kerasseg.annotations.shapes import Shape
 from kerasseg.annotations.trace import pixels_shape
 
 Polygon = list[np.ndarray]
+
+
+class FillRule(NamedTuple):
+    """To which side of an edge a pixel belongs whose centre lies exactly on it.
+
+    Attributes
+    ----------
+    first : callable
+        From coordinates to the first rows or columns whose centres lie beyond.
+    nudge : float, default 0
+        What is added to x where an edge crosses the line through a row's centres, against rounding.
+    """
+
+    first: Callable[[np.ndarray], np.ndarray]
+    nudge: float = 0
+
+
+# Java's, whose shapes QuPath's objects are: upper and left edges are in (java.awt.Shape, "insideness").
+JAVA = FillRule(lambda at: np.ceil(at - 0.5))
+# ij.process.PolygonFiller's: lower and right edges are in.
+IMAGEJ = FillRule(lambda at: np.floor(at + 0.5), nudge=1e-8)
 
 # Directions along the corners, each with the object on its right hand: right, down, left, up.
 _STEPS = np.array([[1, 0], [0, 1], [-1, 0], [0, -1]])
@@ -51,7 +74,13 @@ def shape_polygons(shape: Shape, tolerance: float = 0) -> list[Polygon]:
     return [[ring + corner for ring in rings] for rings in trace_rings(shape.mask, tolerance)]
 
 
-def filled_shape(polygons: Sequence[Polygon], size: tuple[int, int], label: str, other: dict) -> Shape | None:
+def filled_shape(
+    polygons: Sequence[Polygon],
+    size: tuple[int, int],
+    label: str,
+    other: dict,
+    rule: FillRule = JAVA,
+) -> Shape | None:
     """Hold the pixels of polygons exactly, as a ``mask`` shape; those outside the image are cut off.
 
     Parameters
@@ -64,6 +93,8 @@ def filled_shape(polygons: Sequence[Polygon], size: tuple[int, int], label: str,
         The shape's class.
     other : dict
         What else is known of it.
+    rule : FillRule, default JAVA
+        Of the program whose polygons they are.
 
     Returns
     -------
@@ -78,19 +109,21 @@ def filled_shape(polygons: Sequence[Polygon], size: tuple[int, int], label: str,
     box = tuple((high - low)[::-1].tolist())
     filled = np.zeros(box, bool)
     for rings in polygons:
-        filled |= fill_rings([ring - low for ring in rings], box)
+        filled |= fill_rings([ring - low for ring in rings], box, rule)
     rows, columns = np.nonzero(filled)
     if not rows.size:
         return None
     return replace(pixels_shape(rows + low[1], columns + low[0], label), other=other)
 
 
-def refilled(shape: Shape, size: tuple[int, int], tolerance: float) -> Shape | None:
+def refilled(shape: Shape, size: tuple[int, int], tolerance: float, rule: FillRule = JAVA) -> Shape | None:
     """Return what is left of a ``mask`` shape, if any, when it was outlined and filled again."""
-    return filled_shape(shape_polygons(shape, tolerance), size, shape.label, shape.other)
+    polygons = shape_polygons(shape, tolerance)
+    filled = filled_shape(polygons, size, shape.label, shape.other, rule)
+    return replace(filled, plane=shape.plane) if filled else None
 
 
-def fill_rings(rings: Sequence[np.ndarray], size: tuple[int, int]) -> np.ndarray:
+def fill_rings(rings: Sequence[np.ndarray], size: tuple[int, int], rule: FillRule = JAVA) -> np.ndarray:
     """Fill the pixels whose centres are inside: those that an odd number of rings go around.
 
     Parameters
@@ -99,6 +132,8 @@ def fill_rings(rings: Sequence[np.ndarray], size: tuple[int, int]) -> np.ndarray
         Corners (x, y), in any direction; the last is joined to the first.
     size : tuple of int
         Height and width of what is filled, from (0, 0).
+    rule : FillRule, default JAVA
+        To which side centres on edges belong.
 
     Returns
     -------
@@ -107,17 +142,17 @@ def fill_rings(rings: Sequence[np.ndarray], size: tuple[int, int]) -> np.ndarray
     height, width = size
     toggled = np.zeros((height, width + 1), bool)
     for ring in rings:
-        rows, x = _crossings(ring, height)
-        columns = np.ceil(x - 0.5).clip(0, width).astype(np.int64)
+        rows, x = _crossings(ring, height, rule)
+        columns = rule.first(x + rule.nudge).clip(0, width).astype(np.int64)
         np.logical_xor.at(toggled, (rows, columns), True)
     return np.logical_xor.accumulate(toggled, axis=1)[:, :width]
 
 
-def _crossings(ring: np.ndarray, height: int) -> tuple[np.ndarray, np.ndarray]:
+def _crossings(ring: np.ndarray, height: int, rule: FillRule) -> tuple[np.ndarray, np.ndarray]:
     """Find where a ring crosses the lines through the centres of pixels: their rows, and x."""
     start, end = ring, np.roll(ring, -1, axis=0)
     low, high = (
-        np.ceil(pick(start[:, 1], end[:, 1]) - 0.5).clip(0, height) for pick in (np.minimum, np.maximum)
+        rule.first(pick(start[:, 1], end[:, 1])).clip(0, height) for pick in (np.minimum, np.maximum)
     )
     counts = (high - low).astype(np.int64)
     edges = np.repeat(np.arange(len(ring)), counts)
