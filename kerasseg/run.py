@@ -24,12 +24,13 @@ from kerasseg.prediction import halo
 from kerasseg.prediction.forward import forward
 from kerasseg.prediction.predictor import Predictor
 from kerasseg.recipe import Recipe
+from kerasseg.recipe.instances import Components
 from kerasseg.report import page, pictures
 from kerasseg.report.ranking import file_name
 from kerasseg.rundirectory import RunDirectory
 from kerasseg.serving.export import Export
 from kerasseg.serving.export import export as export_saved_model
-from kerasseg.serving.metadata import Metadata
+from kerasseg.serving.metadata import Metadata, Objects, Tiling
 from kerasseg.training import devices
 from kerasseg.training.history import History
 
@@ -105,13 +106,9 @@ def build(recipe: Recipe, channels: int) -> keras.Model:
 
 def predictor(recipe: Recipe, model: keras.Model) -> Predictor:
     """Put the model together with what the recipe says about its input and its tiles."""
-    return Predictor(
-        forward(model),
-        model.input_shape[-1],
-        preparation.normalisation(recipe),
-        recipe.data.resize,
-        halo.settled(dict(recipe.predict), receptive_field.radius(model), receptive_field.stride(model)),
-    )
+    told = metadata(recipe, model)
+    tiles = halo.settled(asdict(told.tiling), told.radius, told.stride)
+    return Predictor(forward(model), told.channels, told.normalise, told.resize, tiles)
 
 
 def describe_model(recipe: Recipe, model: keras.Model, answering: Predictor) -> dict[str, Any]:
@@ -172,7 +169,8 @@ def say_objects(classes: dict[str, dict[str, Any]]) -> None:
 
 
 def metadata(recipe: Recipe, model: keras.Model) -> Metadata:
-    """Say what whoever asks the model must know."""
+    """Say what whoever uses the model must know."""
+    objects = recipe.instances or Components()
     return Metadata(
         classes=tuple(recipe.data.classes),
         channels=model.input_shape[-1],
@@ -182,6 +180,9 @@ def metadata(recipe: Recipe, model: keras.Model) -> Metadata:
         threshold=recipe.evaluate.threshold,
         stride=receptive_field.stride(model),
         exclusive=recipe.data.exclusive,
+        radius=receptive_field.radius(model),
+        objects=Objects(objects.name, objects.arguments),
+        tiling=Tiling(**dict(recipe.predict)),
     )
 
 

@@ -21,7 +21,7 @@ from kerasseg.prediction.forward import forward
 from kerasseg.prediction.predictor import Predictor
 from kerasseg.serving import export as exporting
 from kerasseg.serving.export import export, fingerprint
-from kerasseg.serving.metadata import Metadata
+from kerasseg.serving.metadata import Metadata, Objects, Tiling
 from kerasseg.serving.signatures import Served
 
 
@@ -251,15 +251,23 @@ def test_a_normalisation_travels_with_its_numbers(method):
     assert Metadata.from_json(as_told(metadata, {method.name: {}})).normalise.name == method.name
 
 
-def test_the_bare_names_of_older_exports_are_those_of_the_defaults():
-    assert Metadata.from_json(as_told(told(), "percentile")).normalise == Percentile(1, 99.8)
-    assert Metadata.from_json(as_told(told(), "minmax")).normalise == Minmax()
-
-
 @pytest.mark.parametrize("normalise", ["zscore", {"zscore": {}}, {"percentile": {"gamma": 2}}, {}, 3])
 def test_a_normalisation_that_is_not_known_is_no_metadata(normalise):
     with pytest.raises(ValueError, match="normalisation"):
         Metadata.from_json(as_told(told(), normalise))
+
+
+@pytest.mark.parametrize("objects", ["watershed", {"cellpose": {}}, {"watershed": {"size": 3}}, {}, 3])
+def test_a_way_to_objects_that_is_not_known_is_no_metadata(objects):
+    with pytest.raises(ValueError, match="from a mask to objects"):
+        Metadata.from_json(json.dumps({**json.loads(told().to_json()), "objects": objects}))
+
+
+def test_objects_tiles_and_sight_travel_too():
+    objects = Objects("watershed", {"distance": 4.0, "spacing": (1.0, 0.5), "smallest": 3, "fill": True})
+    metadata = told(objects=objects, tiling=Tiling(64, "auto", "crop", "zero", "d4"), radius=(20, 20))
+    assert Metadata.from_json(metadata.to_json()) == metadata
+    assert Metadata.from_json(told().to_json()) == told()
 
 
 def as_told(metadata, normalise):
