@@ -149,7 +149,7 @@ def test_8_bits_among_16_stay_as_bright(coloured):
     ("contents", "message"),
     [
         ([png(COLOURS), png(COLOURS[1:])], "must have one size"),
-        ([b"no image"], "Unknown image file format"),
+        ([b"no image"], "expected a PNG or a JPEG"),
         ([png(COLOURS)[:200]], "Invalid PNG"),
     ],
 )
