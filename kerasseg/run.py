@@ -91,7 +91,7 @@ def run(recipe: Recipe, *, directory: Path = Path("runs"), resume: bool = False)
         folder.write_json("model.json", describe_model(recipe, model, answering, size))
         if recipe.export.saved_model:
             shutil.rmtree(folder / "export", ignore_errors=True)  # of weights before a resumption
-            export(recipe, model, folder)
+            export(recipe, model, folder, sample=parts.test[0])
         folder.set_state(_state(history), stopped=history.stopped, fallbacks=folder.fallbacks)
     say(f"report {page.write(folder.path)}")
     return folder
@@ -195,8 +195,18 @@ def metadata(recipe: Recipe, model: keras.Model) -> Metadata:
     )
 
 
-def export(recipe: Recipe, model: keras.Model, run: RunDirectory, folder: Path | None = None) -> Export:
-    """Write the SavedModel that answers for raw images, and say how far it is from the Keras model."""
+def export(
+    recipe: Recipe,
+    model: keras.Model,
+    run: RunDirectory,
+    folder: Path | None = None,
+    *,
+    sample: Sample | None = None,
+) -> Export:
+    """Write the SavedModel that answers for raw images, and say how far it is from the Keras model.
+
+    They are compared on the image of a sample, and on noise where there is none.
+    """
     facts = {name: run.read_json(f"{name}.json") for name in ("data", "metrics", "environment")}
     exported = export_saved_model(
         model,
@@ -204,6 +214,7 @@ def export(recipe: Recipe, model: keras.Model, run: RunDirectory, folder: Path |
         metadata(recipe, model),
         name=folder.name if folder else recipe.name,
         facts={**facts, "run": str(run.path)},
+        image=sample and sample.read(),
     )
     say(
         f"exported {exported.path}; largest difference from the Keras model {exported.largest_difference:.2g}"

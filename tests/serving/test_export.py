@@ -73,9 +73,30 @@ def test_it_answers_as_the_keras_model_does(case):
     image = np.random.default_rng(1).integers(0, 255, (45, 70, metadata.channels), np.uint8)
     signatures = Served(model_of(metadata), metadata).signatures()
     served = signatures["serving_default"](image=tf.constant(image[None]))
-    np.testing.assert_allclose(served["probabilities"][0], local(metadata)(image, "image"), atol=0.01)
+    np.testing.assert_allclose(served["probabilities"][0], local(metadata)(image, "image"), atol=1e-5)
     mask = postprocess.mask(served["probabilities"][0].numpy(), 0.5, metadata.activation)
     np.testing.assert_array_equal(served["mask"][0], mask)
+
+
+@pytest.mark.parametrize("stored", [(45, 70), (200, 31), (96, 96), (20, 300)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_resized_image_is_answered_alike_whatever_its_size_and_type(dtype, stored):
+    metadata = told(resize=(96, 64), channels=3)
+    signatures = Served(model_of(metadata), metadata).signatures()
+    image = np.random.default_rng(3).integers(0, np.iinfo(dtype).max, (*stored, 3), dtype)
+    name = "serving_default" if dtype is np.uint8 else "uint16"
+    answer = signatures[name](image=tf.constant(image[None]))["probabilities"][0]
+    np.testing.assert_allclose(answer, local(metadata)(image, "image"), atol=1e-5)
+
+
+def test_an_export_is_compared_on_the_image_that_is_given(monkeypatch, tmp_path):
+    compared = []
+    monkeypatch.setattr(
+        exporting, "_intensities", lambda image, _: compared.append(image) or image / np.float32(255)
+    )
+    image = np.full((40, 50, 1), 80, np.uint8)
+    export(model_of(SMALLER), tmp_path, SMALLER, name="cells", facts={}, image=image)
+    assert compared[0] is image
 
 
 @pytest.fixture(scope="module")
