@@ -18,8 +18,12 @@ def upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
     turned = tf.cond(_among(orientation, TURNED), lambda: tf.transpose(image, (1, 0, 2)), lambda: image)
     for number, axis in enumerate("YX"):
         backwards = _among(orientation, [value for value, axes in BACKWARDS.items() if axis in axes])
-        turned = tf.where(backwards, tf.reverse(turned, [number]), turned)
+        turned = _reversed_if(backwards, turned, number)
     return tf.ensure_shape(turned, (None, None, None))
+
+
+def _reversed_if(backwards: tf.Tensor, image: tf.Tensor, axis: int) -> tf.Tensor:
+    return tf.cond(backwards, lambda: tf.reverse(image, [axis]), lambda: image)
 
 
 @tf.function(input_signature=[tf.TensorSpec((), tf.string)], autograph=False)  # traced once for all callers
@@ -28,7 +32,7 @@ def orientation(content: tf.Tensor) -> tf.Tensor:
 
     EXIF is a little TIFF: in a JPEG it stands in a segment APP1, in a PNG in a chunk eXIf before the pixels.
     """
-    data = tf.cast(tf.io.decode_raw(content, tf.uint8), tf.int64)
+    data = tf.io.decode_raw(content, tf.uint8)
     start = tf.cond(tf.io.is_jpeg(content), lambda: _in_jpeg(data), lambda: _in_png(data))
     return tf.cond(start > 0, lambda: _of_tiff(data[start:]), lambda: tf.constant(UPRIGHT, tf.int64))
 
@@ -86,7 +90,7 @@ def _of_tiff(data: tf.Tensor) -> tf.Tensor:
 
 def _byte(data: tf.Tensor, at: tf.Tensor | int) -> tf.Tensor:
     """Give one byte, 0 beyond the end."""
-    return tf.reduce_sum(data[at : at + 1])
+    return tf.reduce_sum(tf.cast(data[at : at + 1], tf.int64))
 
 
 def _number(data: tf.Tensor, at: tf.Tensor | int, length: int, big_endian: tf.Tensor | bool) -> tf.Tensor:
