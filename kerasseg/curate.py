@@ -157,7 +157,8 @@ def propose(recipe: Recipe, directory: Path = RUNS) -> None:
     folder, how = root(recipe), label(recipe).propose
     names = [entry.tile for entry in queue.waiting(queue.read(folder))]
     if how is not None and how.name == "segment_anything":
-        from kerasseg.labelling.segment_anything import network, proposer
+        from kerasseg.labelling.segment_anything.kerashub import network
+        from kerasseg.labelling.segment_anything.proposals import proposer
 
         settings = dict(how.arguments)
         asked = network(settings.pop("preset"), normalise=preparation.normalisation(recipe))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,8 +19,7 @@ from kerasseg.images.stores.omezarr import is_zarr
 from kerasseg.postprocess import streaming
 from kerasseg.prediction import halo, record
 from kerasseg.recipe import amended
-from kerasseg.recipe.instances import AnyInstances
-from kerasseg.recipe.recipe import Evaluate
+from kerasseg.recipe.recipe import Evaluate, Predict
 from kerasseg.segmentation import Wanted, segment
 
 STORES = (".zarr", *hdf5.SUFFIXES)  # files and folders that are one image, of any size
@@ -61,7 +62,7 @@ def predict(
     force : bool
         Whether to start over and to replace what is there.
     **tiles
-        Instead of the recipe's `predict`: tile, overlap, blend, padding, symmetries.
+        Instead of the model's own: tile, overlap, blend, padding, symmetries.
 
     Raises
     ------
@@ -72,20 +73,17 @@ def predict(
     threshold = amended(Evaluate(threshold=told.threshold), threshold=threshold).threshold
     flat = told.rank == 2 and told.exclusive and what != "probabilities"
     to = to or ("png" if flat else "tiff")
-    number = _number(model.instances)
+    number = partial(streaming.STREAMED[told.objects.method], **told.objects.arguments)
     wanted = Wanted(what, to, told.classes, threshold, told.activation, number, told.exclusive)
-    settings = halo.settled(dict(amended(model.tiles, **tiles)), model.radius, told.stride)
+    tiling = amended(Predict(**asdict(told.tiling)), **tiles)
+    settings = halo.settled(dict(tiling), told.radius, told.stride)
     asked = {"model": told.weights, "engine": model.engine, "what": what, "threshold": threshold}
     asked |= {"predict": settings}
-    asked |= {"instances": model.instances.model_dump(mode="json")} if what == "labels" else {}
+    asked |= {"instances": json.loads(told.to_json())["objects"]} if what == "labels" else {}
     found = _results(images, out, axes, wanted.suffix)
     with predictor(model, settings, scheduler) as answering:
         how = {"axes": axes, "force": force}
         _each(found, out, partial(segment, predictor=answering, wanted=wanted, asked=asked, **how))
-
-
-def _number(instances: AnyInstances) -> Callable:
-    return partial(streaming.STREAMED[instances.name], **instances.arguments)
 
 
 def _each(found: Mapping[Path, Path], out: Path, segment_one: Callable[[Path, Path], bool]) -> None:

@@ -55,7 +55,9 @@ def export(path: Path, out: Path | None = None) -> None:
         If there is no trained run, or `out` is a version itself.
     """
     folder, recipe, model = opened(path)
-    story.export(recipe, model, folder, out)
+    there = all(source.root.is_dir() for source in recipe.data.sources)
+    sample = preparation.parts(recipe).test[0] if there else None
+    story.export(recipe, model, folder, out, sample=sample)
 
 
 def opened(path: Path) -> tuple[RunDirectory, Recipe, keras.Model]:

@@ -18,7 +18,7 @@ import numpy as np
 from kerasseg.labelling.segment_anything.boxes import suppress
 from kerasseg.labelling.segment_anything.found import Found, box_of, runs
 from kerasseg.labelling.segment_anything.grids import Crop, crops, near_edge, points_in
-from kerasseg.labelling.segment_anything.network import Network
+from kerasseg.labelling.segment_anything.kerashub import Network
 from kerasseg.labelling.segment_anything.ranges import check_image, check_numbers, check_points
 from kerasseg.labelling.segment_anything.regions import without_small_regions
 

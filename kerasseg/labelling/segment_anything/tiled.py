@@ -10,7 +10,7 @@ from kerasseg.console import track
 from kerasseg.labelling.segment_anything.automatic import automatic_masks
 from kerasseg.labelling.segment_anything.found import Found
 from kerasseg.labelling.segment_anything.grids import Crop
-from kerasseg.labelling.segment_anything.network import Network
+from kerasseg.labelling.segment_anything.kerashub import Network
 from kerasseg.labelling.segment_anything.once import each_once
 from kerasseg.labelling.segment_anything.ranges import check_numbers
 from kerasseg.prediction.tiling import Tile, Tiling
