@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from kerasseg.consecutive import consecutive
 from kerasseg.console import track
 from kerasseg.data.sample import Sample
 from kerasseg.data.split import Split, audit
@@ -55,7 +56,7 @@ def objects(samples: Sequence[Sample]) -> int | None:
         labels = sample.annotate().labels
         if labels is None:
             return None
-        counts.append(np.count_nonzero(np.bincount(labels.ravel())[1:]))
+        counts.append(np.count_nonzero(np.bincount(consecutive(labels.ravel())[1])[1:]))
     return int(sum(counts))
 
 
