@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 MANY = 50  # choices, of which a message lists only the nearest
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class UserError(Exception):
@@ -24,6 +27,10 @@ class UserError(Exception):
         self.messages = messages
 
 
+class Blocked(UserError):
+    """What every further step would meet too: a full disk, or another process at the same place."""
+
+
 class Mistakes:
     """Messages of all that is wrong, raised together."""
 
@@ -36,9 +43,11 @@ class Mistakes:
 
     @contextmanager
     def noted(self) -> Iterator[None]:
-        """Note a mistake that ends the block, and go on after it."""
+        """Note a mistake that ends the block, and go on after it, unless all that follows is blocked."""
         try:
             yield
+        except Blocked as error:
+            raise Blocked(*self.messages, *error.messages) from error
         except UserError as error:
             self.messages += error.messages
 
@@ -54,11 +63,31 @@ class Mistakes:
             raise UserError(*self.messages)
 
 
+@contextmanager
+def if_interrupted(advice: str) -> Iterator[None]:
+    """Say what is kept and how to go on, where Ctrl-C or SIGTERM ends the block; what is inner says more."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise KeyboardInterrupt(*(error.args or [advice])) from error
+
+
 class Fallback(UserWarning):
     """Something that the recipe allows took the place of what it asked for.
 
     Any room says so by ``warnings.warn(message, Fallback)``; the run prints it and keeps it in the report.
     """
+
+
+def unwritable(path: Path, error: OSError) -> UserError:
+    """Say why a file or folder cannot be written; `Blocked` where the disk is full.
+
+    NumPy and h5py tell that without a number.
+    """
+    message = f"{path}: it cannot be written ({error.strerror or error})"
+    if error.errno in FULL or error.errno is None:
+        return Blocked(f"{message}; make room on the disk, and repeat the command")
+    return UserError(message)
 
 
 def unknown(kind: str, given: str, choices: Iterable[str]) -> str:

@@ -29,7 +29,7 @@ from kerasseg.annotations.rings import refilled
 from kerasseg.annotations.shapes import IGNORE_LABEL, NO_CLASS, Drawing, Shape
 from kerasseg.annotations.trace import TOLERANCE, outline
 from kerasseg.console import track
-from kerasseg.errors import UserError, unknown
+from kerasseg.errors import UserError, if_interrupted, unknown
 
 SHOWN = 3  # paths that a message lists
 
@@ -127,8 +127,12 @@ def convert(
     written = outlined if write_as == "labelme" else drawings
     plan = WRITERS[write_as](written, Path(target), Options(names, tolerance=tolerance))
     _check_free(plan, overwrite)
-    for write in track(list(plan.values()), "writing"):
-        write()
+    for number, write in enumerate(track(list(plan.values()), "writing")):
+        with if_interrupted(
+            f"{number} of {len(plan)} files are written to {target}, each complete; the same command with "
+            "--overwrite writes all"
+        ):
+            write()
     return _report(drawings, outlined, list(plan), names, write_as)
 
 

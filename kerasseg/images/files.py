@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +9,8 @@ from types import ModuleType
 
 import numpy as np
 
-from kerasseg.errors import UserError
+from kerasseg import locks
+from kerasseg.errors import UserError, unwritable
 from kerasseg.images import raster, tiff
 from kerasseg.images.embedded import Embedded
 from kerasseg.images.header import MAX_PIXELS, Header
@@ -160,6 +160,9 @@ def find(folder: Path, suffixes: Collection[str] = SUFFIXES) -> list[Path]:
 def write_atomically(path: Path) -> Iterator[Path]:
     """Yield a path to write to; it takes the place of `path` when all went well, and vanishes otherwise.
 
+    What a kill leaves is overwritten the next time: its name is always the same, and of two processes that
+    write the same file one waits.
+
     Parameters
     ----------
     path : Path
@@ -176,15 +179,15 @@ def write_atomically(path: Path) -> Iterator[Path]:
         If the system cannot write there: no permission, disk full.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}{path.suffix}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        temporary.replace(path)
-    except OSError as error:
-        raise UserError(f"{path}: it cannot be written ({error.strerror or error})") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    temporary = path.with_name(f".{path.stem}.unfinished{path.suffix}")
+    with locks.awaited(path.with_name(f".{path.name}.lock")):
+        try:
+            yield temporary
+            temporary.replace(path)
+        except OSError as error:
+            raise unwritable(path, error) from error
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def _at_hand(path: Path | Embedded) -> Path | Embedded:
