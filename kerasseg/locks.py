@@ -83,6 +83,18 @@ def awaited(path: Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def tried(path: Path) -> Iterator[bool]:
+    """Hold a file while the block runs, as `awaited` does, or say that somebody else holds it."""
+    try:
+        file = _locked(path, wait=False)
+    except BlockingIOError:
+        yield False
+        return
+    with file, _released(file, path):
+        yield True
+
+
 def _locked(path: Path, wait: bool) -> IO[str]:
     """Open and lock a file; one that its holder removed meanwhile is not the file that others lock."""
     while True:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -160,8 +161,8 @@ def find(folder: Path, suffixes: Collection[str] = SUFFIXES) -> list[Path]:
 def write_atomically(path: Path) -> Iterator[Path]:
     """Yield a path to write to; it takes the place of `path` when all went well, and vanishes otherwise.
 
-    What a kill leaves is overwritten the next time: its name is always the same, and of two processes that
-    write the same file one waits.
+    What a kill leaves is overwritten the next time, for its name is always the same, except where two write
+    one file at a time.
 
     Parameters
     ----------
@@ -179,8 +180,9 @@ def write_atomically(path: Path) -> Iterator[Path]:
         If the system cannot write there: no permission, disk full.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.stem}.unfinished{path.suffix}")
-    with locks.awaited(path.with_name(f".{path.name}.lock")):
+    with locks.tried(path.with_name(f".{path.name}.lock")) as alone:
+        state = "unfinished" if alone else uuid.uuid4().hex[:8]
+        temporary = path.with_name(f".{path.stem}.{state}{path.suffix}")
         try:
             yield temporary
             temporary.replace(path)
