@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 MANY = 50  # choices, of which a message lists only the nearest
 ALIKE = 5  # messages of one kind that are printed; the others are counted
 KINDS = 20  # of messages that are printed
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class UserError(Exception):
@@ -27,6 +30,10 @@ class UserError(Exception):
         self.messages = messages
 
 
+class Blocked(UserError):
+    """What every further step would meet too: a full disk, or another process at the same place."""
+
+
 class Mistakes:
     """Messages of all that is wrong, raised together."""
 
@@ -39,9 +46,11 @@ class Mistakes:
 
     @contextmanager
     def noted(self) -> Iterator[None]:
-        """Note a mistake that ends the block, and go on after it."""
+        """Note a mistake that ends the block, and go on after it, unless all that follows is blocked."""
         try:
             yield
+        except Blocked as error:
+            raise Blocked(*self.messages, *error.messages) from error
         except UserError as error:
             self.messages += error.messages
 
@@ -55,6 +64,15 @@ class Mistakes:
         """
         if self.messages:
             raise UserError(*self.messages)
+
+
+@contextmanager
+def if_interrupted(advice: str) -> Iterator[None]:
+    """Say what is kept and how to go on, where Ctrl-C or SIGTERM ends the block; what is inner says more."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise KeyboardInterrupt(*(error.args or [advice])) from error
 
 
 class Fallback(UserWarning):
@@ -116,6 +134,17 @@ def counted(messages: Iterable[str]) -> list[str]:
         lines += [f"... and {len(alike) - ALIKE:,} more like these"] if len(alike) > ALIKE else []
     others = sum(map(len, list(kinds.values())[KINDS:]))
     return lines + ([f"... and {others:,} more of other kinds"] if others else [])
+
+
+def unwritable(path: Path, error: OSError) -> UserError:
+    """Say why a file or folder cannot be written; `Blocked` where the disk is full.
+
+    NumPy and h5py tell that without a number.
+    """
+    message = f"{path}: it cannot be written ({error.strerror or error})"
+    if error.errno in FULL or error.errno is None:
+        return Blocked(f"{message}; make room on the disk, and repeat the command")
+    return UserError(message)
 
 
 def unknown(kind: str, given: str, choices: Iterable[str]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from kerasseg.answering import Model, predictor
 from kerasseg.console import say
-from kerasseg.errors import Mistakes, UserError
+from kerasseg.errors import Mistakes, UserError, if_interrupted
 from kerasseg.images import files, folders, names
 from kerasseg.images.stores import address, hdf5
 from kerasseg.images.stores.omezarr import is_zarr
@@ -89,8 +89,9 @@ def predict(
 def _each(found: Mapping[Path, Path], out: Path, segment_one: Callable[[Path, Path], bool]) -> None:
     """Segment image after image; those that cannot be read are named at the end."""
     mistakes, written = Mistakes(), []
-    for image, result in found.items():
-        with mistakes.noted():
+    for number, (image, result) in enumerate(found.items(), start=1):
+        kept = f"{image} is number {number} of {len(found)}, and what is computed is kept"
+        with mistakes.noted(), if_interrupted(f"{kept}; the same command goes on"):
             written.append(segment_one(image, result))
     there = written.count(False)
     say(f"wrote {sum(written)} results to {out}" + (f"; {there} were there already" if there else ""))

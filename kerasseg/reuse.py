@@ -28,14 +28,15 @@ def evaluate(path: Path, *, threshold: float | None = None) -> None:
     Raises
     ------
     UserError
-        If there is no trained run, or its data are gone.
+        If there is no trained run, its data are gone, or another process writes into it.
     """
     folder, recipe, model = opened(path)
     if threshold is not None:
         recipe = recipe.model_copy(update={"evaluate": Evaluate(threshold=threshold)})
     answering = story.predictor(recipe, model)
-    judgement = story.evaluate(recipe, answering, preparation.parts(recipe).test, folder.path)
-    folder.write_json("metrics.json", {**folder.read_json("metrics.json"), **asdict(judgement)})
+    with folder.held():
+        judgement = story.evaluate(recipe, answering, preparation.parts(recipe).test, folder.path)
+        folder.write_json("metrics.json", {**folder.read_json("metrics.json"), **asdict(judgement)})
 
 
 def export(path: Path, out: Path | None = None) -> None:

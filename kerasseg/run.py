@@ -64,6 +64,8 @@ def run(recipe: Recipe, *, directory: Path = Path("runs"), resume: bool = False)
     ------
     UserError
         If the recipe, the data or the disk do not allow it.
+    KeyboardInterrupt
+        If Ctrl-C ended the training; what was learnt by then was scored and exported.
     """
     find = rundirectory.unfinished if resume else rundirectory.create
     with find(recipe, directory).kept() as folder:
@@ -104,6 +106,9 @@ def run(recipe: Recipe, *, directory: Path = Path("runs"), resume: bool = False)
             export(recipe, model, folder, sample=parts.test[0])
         folder.set_state(_state(history), stopped=history.stopped, fallbacks=folder.fallbacks)
     say(f"report {page.write(folder.path)}")
+    if history.stopped == "interrupted":
+        epochs = len(history.rows)
+        raise KeyboardInterrupt(f"after epoch {epochs}, which was scored; {folder.path} {rundirectory.GO_ON}")
     return folder
 
 

@@ -42,7 +42,7 @@ from kerasseg.annotations.shapes import (
 )
 from kerasseg.annotations.trace import TOLERANCE, outline
 from kerasseg.console import track
-from kerasseg.errors import UserError, unknown
+from kerasseg.errors import UserError, if_interrupted, unknown
 from kerasseg.images.names import clashes
 
 SHOWN = 3  # paths that a message lists
@@ -152,8 +152,12 @@ def convert(
     written = outlined if write_as == "labelme" else drawings
     plan = WRITERS[write_as](written, Path(target), Options(names, tolerance=tolerance))
     _check_free(plan, overwrite)
-    for write in track(list(plan.values()), "writing"):
-        write()
+    for number, write in enumerate(track(list(plan.values()), "writing")):
+        with if_interrupted(
+            f"{number} of {len(plan)} files are written to {target}, each complete; the same command with "
+            "--overwrite writes all"
+        ):
+            write()
     return _report(drawings, outlined, list(plan), names, write_as)
 
 

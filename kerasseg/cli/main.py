@@ -10,7 +10,15 @@ import typer
 
 from kerasseg import __version__
 from kerasseg.cli import data, label, recipes
-from kerasseg.cli.verbs import Overrides, RecipeFile, Verbs, example, load_recipe, start_tensorflow
+from kerasseg.cli.verbs import (
+    Interrupted,
+    Overrides,
+    RecipeFile,
+    Verbs,
+    example,
+    load_recipe,
+    start_tensorflow,
+)
 from kerasseg.errors import UserError
 
 # Each command imports what it needs when it is called: help must not wait for TensorFlow.
@@ -222,9 +230,7 @@ def schema() -> None:
 
 
 def main() -> None:
-    """Run the command line; `kerasseg` on a terminal comes here.
-
-    What batch systems and containers end a job by ends it as Ctrl-C does: with what there is.
-    """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Run the command line; `kerasseg` on a terminal comes here."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, Interrupted.by)
     app(prog_name="kerasseg")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kerasseg import locks
 from kerasseg.console import say
 from kerasseg.curve.facts import gather, settle
 from kerasseg.curve.learner import Learner, check_comparable
@@ -58,6 +59,11 @@ def curve(recipe: Recipe, plan: Plan, *, root: Path, truth: Path | None = None, 
         another curve.
     """
     check_comparable(recipe)
+    with locks.held(directory / ".lock", directory):
+        return _drawn(recipe, plan, root, truth, directory)
+
+
+def _drawn(recipe: Recipe, plan: Plan, root: Path, truth: Path | None, directory: Path) -> Path:
     candidates, test = _parts(_samples(recipe, root, truth), plan, recipe.seed)
     facts = gather(recipe, plan, root, truth, candidates=len(candidates), tested=len(test))
     settle(directory / "curve.json", facts)

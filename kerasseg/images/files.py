@@ -10,7 +10,8 @@ from types import ModuleType
 
 import numpy as np
 
-from kerasseg.errors import UserError
+from kerasseg import locks
+from kerasseg.errors import UserError, unwritable
 from kerasseg.images import folders, raster, tiff
 from kerasseg.images.embedded import Embedded
 from kerasseg.images.formats import scenes, table
@@ -146,6 +147,9 @@ def find(folder: Path, suffixes: Collection[str] = SUFFIXES, known: Collection[s
 def write_atomically(path: Path) -> Iterator[Path]:
     """Yield a path to write to; it takes the place of `path` when all went well, and vanishes otherwise.
 
+    What a kill leaves is overwritten the next time, for its name is always the same, except where two write
+    one file at a time.
+
     Parameters
     ----------
     path : Path
@@ -162,15 +166,16 @@ def write_atomically(path: Path) -> Iterator[Path]:
         If the system cannot write there: no permission, disk full.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}{path.suffix}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        temporary.replace(path)
-    except OSError as error:
-        raise UserError(f"{path}: it cannot be written ({error.strerror or error})") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with locks.tried(path.with_name(f".{path.name}.lock")) as alone:
+        state = "unfinished" if alone else uuid.uuid4().hex[:8]
+        temporary = path.with_name(f".{path.stem}.{state}{path.suffix}")
+        try:
+            yield temporary
+            temporary.replace(path)
+        except OSError as error:
+            raise unwritable(path, error) from error
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def _at_hand(path: Path | Embedded) -> Path | Embedded:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import shutil
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -20,6 +19,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kerasseg import locks
 from kerasseg.errors import UserError, unknown
 from kerasseg.images.normalise import Minmax, normalise
 from kerasseg.models import receptive_field
@@ -121,14 +121,15 @@ def fingerprint(model: keras.Model) -> str:
 @contextmanager
 def _partial(folder: Path) -> Iterator[Path]:
     """Yield a hidden folder to fill, which vanishes unless it was given its number."""
-    partial = folder / f".{uuid.uuid4().hex}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        yield partial
-    except (OSError, tf.errors.ResourceExhaustedError, tf.errors.PermissionDeniedError) as error:
-        raise UserError(f"{folder}: the model cannot be written there ({error})") from error
-    finally:
+    partial = folder / ".unfinished"
+    with locks.held(folder / ".lock", folder):
         shutil.rmtree(partial, ignore_errors=True)
+        try:
+            yield partial
+        except (OSError, tf.errors.ResourceExhaustedError, tf.errors.PermissionDeniedError) as error:
+            raise UserError(f"{folder}: the model cannot be written there ({error})") from error
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 def _numbered(partial: Path, folder: Path) -> Path:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from kerasseg.errors import UserError, unknown
+from kerasseg.images.files import write_atomically
 from kerasseg.labelling import folder
 from kerasseg.labelling.queue import marked, states, table
 from kerasseg.labelling.queue.file import change, change_entry, read, write
@@ -69,7 +70,8 @@ def add(root: Path, drawn: Sequence[Selected], part: str, round: int) -> list[En
     change(root, more)
     attributes = Path(root) / ".gitattributes"
     if not attributes.exists():
-        attributes.write_text(table.ATTRIBUTES, encoding="utf-8")
+        with write_atomically(attributes) as temporary:
+            temporary.write_text(table.ATTRIBUTES, encoding="utf-8")
     return added
 
 
