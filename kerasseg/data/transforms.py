@@ -22,6 +22,7 @@ Chain = Sequence[Mapping[str, Arguments]]
 Place = tuple[str | int, ...]
 
 COMPOSITIONS = ("OneOf", "RandomOrder", "Sequential", "SomeOf")
+GIVEN = {"image", "mask", "volume", "mask3d"}  # what a transform is called with
 REFLECT = 4  # cv2.BORDER_REFLECT_101
 AREA = 3  # cv2.INTER_AREA
 NEAREST_EXACT = 6  # cv2.INTER_NEAREST_EXACT
@@ -33,7 +34,11 @@ def transforms() -> dict[str, type]:
     import albumentations  # takes a second, which only those who augment should pay
 
     named = {name: getattr(albumentations, name) for name in dir(albumentations)}
-    bases = (albumentations.ImageOnlyTransform, albumentations.DualTransform)
+    bases = (
+        albumentations.ImageOnlyTransform,
+        albumentations.DualTransform,
+        albumentations.Transform3D,
+    )
     single = {
         name: transform
         for name, transform in named.items()
@@ -102,10 +107,12 @@ def _problem(name: str, arguments: Arguments) -> str | None:
     if name in COMPOSITIONS and (problem := _composition_problem(arguments)):
         return problem
     try:
-        _made(name, arguments)
+        transform = _made(name, arguments)
     except (ValueError, TypeError, ArithmeticError) as error:
         return " ".join(line.strip() for line in str(error).splitlines()[1:3]) or str(error)
-    return None
+    lacking = sorted(set(getattr(transform, "targets_as_params", ())) - GIVEN)
+    lacking += ["bboxes"] if "BBox" in name else []
+    return f"it needs {' and '.join(lacking)}, which no recipe can give" if lacking else None
 
 
 def _composition_problem(arguments: Arguments) -> str | None:

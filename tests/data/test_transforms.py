@@ -47,7 +47,7 @@ NOT_MEASURED = {
     **dict.fromkeys(("AtLeastOneBBoxRandomCrop", "BBoxSafeRandomCrop"), "need boxes, which no sample has"),
     **dict.fromkeys(("RandomCropNearBBox", "RandomSizedBBoxSafeCrop"), "need boxes, which no sample has"),
     **dict.fromkeys(("ConstrainedCoarseDropout", "MaskDropout"), "erase the objects that would be measured"),
-    **dict.fromkeys(("Lambda", "Transform3D"), "change nothing by themselves"),
+    "Lambda": "changes nothing by itself",
     "GridDropout": "erases a part of every object",
     "CubicSymmetry": "of cubes, which `test_augment` turns",
     "TextImage": "needs a font",
