@@ -16,9 +16,9 @@ from kerasseg.recipe import schema
 INTRODUCTION = """\
 # Every key of a recipe
 
-This page is made by `python tools/recipe_reference.py > docs/recipes.md` from the schema that `kerasseg schema`
-prints. Only `name`, `data` and `model` must be there. Where a value is one of several components, write its name
-for its defaults (`loss: dice`), or its name with arguments (`loss: {dice: {smooth: 1.0}}`).
+This page is made by `python tools/recipe_reference.py > docs/recipes.md` from the schema that editors read.
+Only `name`, `data` and `model` must be there. Where a value is one of several components, write its name for
+its defaults (`loss: dice`), or its name with arguments (`loss: {dice: {smooth: 1.0}}`).
 """
 
 Schema = Mapping[str, Any]
