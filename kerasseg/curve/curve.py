@@ -59,7 +59,7 @@ def curve(recipe: Recipe, plan: Plan, *, root: Path, truth: Path | None = None, 
         another curve.
     """
     check_comparable(recipe)
-    with locks.held(directory / ".lock", directory):
+    with locks.held(directory.with_name(f".{directory.name}.lock"), directory):
         return _drawn(recipe, plan, root, truth, directory)
 
 
