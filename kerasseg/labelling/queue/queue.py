@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -103,7 +103,7 @@ def decide(root: Path, tile: str, state: str, who: str | None = None) -> Entry:
     """
     drawing = folder.drawing_path(root, tile)
     who = getpass.getuser() if who is None else who
-    when = table.time(datetime.now(timezone.utc))
+    when = table.time(datetime.now(UTC))
 
     def decided(entry: Entry) -> Entry:
         _check_drawing(drawing, tile, state)
