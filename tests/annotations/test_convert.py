@@ -180,3 +180,13 @@ def test_real_cells_survive_all_formats(tmp_path, shared_data):
     assert there.max() > 5
     assert np.array_equal(there, back)
     assert np.array_equal(draw_labels([], there.shape), np.zeros_like(there))
+
+
+def test_more_objects_than_a_png_can_number_become_a_tiff(tmp_path, capsys):
+    dots = np.arange(257 * 257).reshape(257, 257) + 1  # 66,049 objects of a pixel
+    masks.write_labels(tmp_path / "in" / "a.tif", dots)
+    CONVERSIONS["labels", "rle"](tmp_path / "in", tmp_path / "a.csv", classes=["cell"])
+    report = CONVERSIONS["rle", "labels"](tmp_path / "a.csv", tmp_path / "out", classes=["cell"])
+    assert report.files == [tmp_path / "out" / "a.tif"]
+    assert "a PNG cannot hold 66,049 objects" in " ".join(capsys.readouterr().out.split())
+    np.testing.assert_array_equal(masks.read_labels(tmp_path / "out" / "a.tif"), dots)
