@@ -89,10 +89,12 @@ def tried(path: Path) -> Iterator[bool]:
     try:
         file = _locked(path, wait=False)
     except BlockingIOError:
+        file = None
+    if file is None:
         yield False
-        return
-    with file, _released(file, path):
-        yield True
+    else:
+        with file, _released(file, path):
+            yield True
 
 
 def _locked(path: Path, wait: bool) -> IO[str]:

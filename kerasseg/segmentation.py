@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from kerasseg import locks, postprocess
-from kerasseg.annotations.masks import write_labels, write_mask
+from kerasseg.annotations.masks import MOST_IN_PNG, write_labels, write_mask
 from kerasseg.annotations.objects import write_objects
 from kerasseg.console import say, track
 from kerasseg.errors import UserError, unknown, unwritable
@@ -43,7 +43,6 @@ PIXELS = {"png": ".png", "tiff": ".ome.tif", "zarr": ".ome.zarr"}
 OUTLINES = {"labelme": ".json", "coco": ".coco.json", "geojson": ".geojson", "imagej": ".roi.zip"}
 ROWS = 512  # of a mask that are looked at together; fewer where they hold more pixels than
 PIXELS_AT_ONCE = 2**25
-MOST_IN_PNG = 2**16 - 1  # objects: a pixel has 16 bits
 
 Number = Callable[[Iterator[np.ndarray], np.ndarray], int]
 

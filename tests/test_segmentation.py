@@ -10,7 +10,7 @@ import tifffile
 from kerasseg import postprocess, segmentation
 from kerasseg.annotations.draw import draw_mask
 from kerasseg.annotations.formats import READERS, Options
-from kerasseg.errors import UserError
+from kerasseg.errors import Blocked, UserError
 from kerasseg.images import files
 from kerasseg.images.normalise import Dtype, Percentile
 from kerasseg.images.stores.store import open_store
@@ -222,6 +222,16 @@ def test_another_format_goes_on_from_what_was_computed(image, tmp_path, monkeypa
     np.testing.assert_array_equal(
         tifffile.imread(tmp_path / "a.labels.ome.tif"), postprocess.labels(expected_mask(image))
     )
+
+
+def test_another_process_is_kept_out_while_one_predicts(image, tmp_path):
+    def beside(batch):
+        with pytest.raises(Blocked, match=r"m\.png: process \d+ .* is at work there"):
+            segment(image, tmp_path / "m.png", predictor(), wanted(), asked=ASKED, force=True)
+        return bright(batch)
+
+    segment(image, tmp_path / "m.png", predictor(beside), wanted(), asked=ASKED)
+    np.testing.assert_array_equal(files.read_values(tmp_path / "m.png")[..., 0], expected_mask(image))
 
 
 @pytest.mark.parametrize(

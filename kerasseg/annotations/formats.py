@@ -1,16 +1,16 @@
 """Every annotation format as a reader into drawings and a writer from them.
 
-========  =================================================================  =========================
+========  =================================================================  =============================
 format    read from                                                          written as
-========  =================================================================  =========================
+========  =================================================================  =============================
 labelme   a folder of JSON files, or one                                     a folder of JSON files
 masks     a folder of images, or one: class ids, 0 and 255, or palettes      a folder of palette PNGs
-labels    a folder of images of instance ids, or one, all of one class       a folder of 16-bit PNGs
+labels    a folder of images of instance ids, or one, all of one class       16-bit PNGs, or 32-bit TIFFs
 coco      a JSON file, or a folder that holds one                            a JSON file
 rle       a CSV file as Kaggle's, or a folder that holds one                 a CSV file
 geojson   a folder of QuPath's GeoJSON files, or one                         a folder of GeoJSON files
 imagej    a folder of zips of ImageJ's ROIs, or one                          a folder of zips
-========  =================================================================  =========================
+========  =================================================================  =============================
 
 Drawings go by their image's path without suffix, from the folder of the annotations. What a format stores as
 pixels is read as ``mask`` shapes, which lose nothing. GeoJSON and ROIs keep the planes of a stack; for other
@@ -29,7 +29,7 @@ from kerasseg.annotations.draw import draw_instance, draw_labels, draw_mask
 from kerasseg.annotations.planes import apart, repeated, stack_of
 from kerasseg.annotations.shapes import BACKGROUND_LABEL, Drawing, Plane, Shape, instances
 from kerasseg.annotations.trace import label_shapes, mask_shapes
-from kerasseg.console import track
+from kerasseg.console import say, track
 from kerasseg.errors import UserError
 from kerasseg.images import files, folders
 
@@ -108,11 +108,17 @@ def _plan_masks(drawings: Drawings, target: Path, options: Options) -> Plan:
 
 
 def _plan_labels(drawings: Drawings, target: Path, options: Options) -> Plan:
-    def write(path: Path, drawing: Drawing) -> None:
-        objects = [shape for shape in drawing.shapes if shape.is_object]
-        masks.write_labels(path, draw_labels(objects, drawing.size))
+    def write(path: Path, objects: list[Shape], size: tuple[int, int]) -> None:
+        masks.write_labels(path, draw_labels(objects, size))
 
-    return {path: partial(write, path, drawing) for path, drawing in _pngs(drawings, target)}
+    plan = {}
+    for path, drawing in _pngs(drawings, target):
+        objects = [shape for shape in drawing.shapes if shape.is_object]
+        if (count := len(instances(objects))) > masks.MOST_IN_PNG:
+            say(f"{path}: a PNG cannot hold {count:,} objects; writing a TIFF of 32 bits instead")
+            path = path.with_name(f"{path.stem}.tif")
+        plan[path] = partial(write, path, objects, drawing.size)
+    return plan
 
 
 def _plan_coco(drawings: Drawings, target: Path, options: Options) -> Plan:

@@ -198,3 +198,13 @@ def test_one_file_of_pixels_is_read_as_a_folder_of_it(tmp_path):
     assert files.read_values(tmp_path / "out/a.png").max() == 1
     with pytest.raises(UserError, match="there is no such file or folder"):
         CONVERSIONS["labels", "masks"](tmp_path / "b.png", tmp_path / "out", classes=["cell"])
+
+
+def test_more_objects_than_a_png_can_number_become_a_tiff(tmp_path, capsys):
+    dots = np.arange(257 * 257).reshape(257, 257) + 1  # 66,049 objects of a pixel
+    masks.write_labels(tmp_path / "in" / "a.tif", dots)
+    CONVERSIONS["labels", "rle"](tmp_path / "in", tmp_path / "a.csv", classes=["cell"])
+    report = CONVERSIONS["rle", "labels"](tmp_path / "a.csv", tmp_path / "out", classes=["cell"])
+    assert report.files == [tmp_path / "out" / "a.tif"]
+    assert "a PNG cannot hold 66,049 objects" in " ".join(capsys.readouterr().out.split())
+    np.testing.assert_array_equal(masks.read_labels(tmp_path / "out" / "a.tif"), dots)
