@@ -149,7 +149,7 @@ def convert(
         drawings = planes_apart(drawings)
     names = _class_names(drawings, classes)
     outlined = OUTLINES[write_as](drawings, tolerance) if write_as in OUTLINES else None
-    written = outlined if write_as == "labelme" else drawings
+    written = outlined if write_as in ("labelme", "coco") else drawings
     plan = WRITERS[write_as](written, Path(target), Options(names, tolerance=tolerance))
     _check_free(plan, overwrite)
     for number, write in enumerate(track(list(plan.values()), "writing")):
@@ -214,7 +214,7 @@ def _along_corners(rule: FillRule, drawings: Drawings, tolerance: float) -> Draw
 
 def _as_coco(drawings: Drawings, tolerance: float) -> Drawings:
     return {
-        name: replace(drawing, shapes=coco.written(drawing.shapes, drawing.size))
+        name: replace(drawing, shapes=coco.outlined(drawing.shapes, drawing.size))
         for name, drawing in drawings.items()
     }
 
@@ -248,20 +248,18 @@ def _report(
         classes=names,
         agreement=_agreements(drawings, outlined, names) if outlined else {},
         without_image=[str(path) for path in beside if not image_beside(path.with_suffix(""))],
-        left_out=_left_out(drawings, write_as),
+        left_out=_left_out(drawings, outlined or {}, write_as),
     )
 
 
-def _left_out(drawings: Drawings, write_as: str) -> Counter[str]:
+def _left_out(drawings: Drawings, outlined: Drawings, write_as: str) -> Counter[str]:
     """Count what the files hold and the format that is written does not."""
     left_out: Counter[str] = Counter()
-    for drawing in drawings.values():
+    for name, drawing in drawings.items():
         left_out.update(drawing.left_out)
-        without_pixels = len(instances(drawing.shapes)) - len(
-            instances(as_pixels(drawing.shapes, drawing.size))
-        )
-        if without_pixels:
-            left_out["object without a pixel"] += without_pixels
+        left = outlined[name].shapes if write_as == "coco" else as_pixels(drawing.shapes, drawing.size)
+        without_pixels = _objects(drawing.shapes) - _objects(left)
+        left_out.update({"object without a pixel": without_pixels} if without_pixels else {})
         if write_as in OBJECTS_ONLY:
             ignored = sum(shape.is_crowd or shape.label == IGNORE_LABEL for shape in drawing.shapes)
             left_out.update({"crowd or region to ignore": ignored} if ignored else {})
@@ -269,6 +267,10 @@ def _left_out(drawings: Drawings, write_as: str) -> Counter[str]:
         labels = {shape.label for drawing in drawings.values() for shape in drawing.shapes if shape.is_object}
         left_out.update({"class name": len(labels)} if len(labels) > 1 else {})
     return left_out
+
+
+def _objects(shapes: Sequence[Shape]) -> int:
+    return len(instances([shape for shape in shapes if shape.is_object]))
 
 
 def _agreements(before: Drawings, after: Drawings, names: list[str]) -> dict[str, float]:

@@ -40,6 +40,7 @@ _FARTHEST = 60_535  # beyond which ImageJ's 16-bit numbers no longer reach
 _DAMAGES = (
     zipfile.BadZipFile,
     zlib.error,
+    EOFError,
     ValueError,
     TypeError,
     LookupError,

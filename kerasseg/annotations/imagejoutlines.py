@@ -158,9 +158,9 @@ def _rotated_rectangle(x1: float, y1: float, x2: float, y2: float, width: float)
     return np.array([start + side, end + side, end - side, start - side])
 
 
-def _along_path(path: np.ndarray) -> Polygon:
+def _along_path(path: np.ndarray | None) -> Polygon:
     """Follow a composite's path, whose curves become lines, from the corner of its box in 32 bits."""
-    steps = list(_steps(path.tolist()))
+    steps = [] if path is None else list(_steps(path.tolist()))
     points = np.array([number for _, part in steps for number in part]).reshape(-1, 2)
     if not points.size:
         raise ValueError("it has no corners")

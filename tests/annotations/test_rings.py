@@ -49,7 +49,7 @@ def test_holes_and_parts():
     mask = np.array([[1, 1, 1, 0, 1], [1, 0, 1, 0, 0], [1, 1, 1, 0, 1]], bool)
     ring, *others = trace_rings(mask)
     assert [len(polygon) for polygon in (ring, *others)] == [2, 1, 1]
-    assert ring[1].tolist() == [[1, 2], [2, 2], [2, 1], [1, 1]]
+    assert ring[1].tolist() == [[1, 1], [1, 2], [2, 2], [2, 1]]
 
 
 @pytest.mark.parametrize(
