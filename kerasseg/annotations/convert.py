@@ -64,6 +64,8 @@ class Report:
         Files written for labelme whose image is not beside them.
     left_out : mapping of str to int
         What was read and has no place in what was written, and how many of it.
+    crowds : int
+        How many of the shapes are COCO's crowds, which are regions to ignore.
     """
 
     files: list[Path]
@@ -73,12 +75,18 @@ class Report:
     agreement: dict[str, float] = field(default_factory=dict)
     without_image: list[str] = field(default_factory=list)
     left_out: Mapping[str, int] = field(default_factory=dict)
+    crowds: int = 0
 
     def __str__(self) -> str:
-        """Tell it in up to four lines."""
+        """Tell it in up to five lines."""
         read = f"{_count(self.images, 'image')}, {_count(self.shapes, 'shape')}"
         numbered = ", ".join(f"{name} ({number})" for number, name in enumerate(self.classes, start=1))
         lines = [f"{read} of {numbered or 'no class'}"]
+        if self.crowds:
+            lines.append(
+                f"crowds: {self.crowds:,} of {_count(self.shapes, 'shape')} are taken for regions to ignore; "
+                "where they are objects, as CVAT's brush masks are, say --crowds objects"
+            )
         if self.agreement:
             worst = min(self.agreement, key=self.agreement.get)
             mean = np.mean(list(self.agreement.values()))
@@ -100,6 +108,7 @@ def convert(
     classes: Sequence[str] = (),
     values: Mapping[str, int] | None = None,
     tolerance: float = TOLERANCE,
+    crowds: str = "ignore",
     overwrite: bool = False,
 ) -> Report:
     """Convert annotations. All are read and checked before anything is written.
@@ -117,6 +126,8 @@ def convert(
         The number of each class by its name, and of ``ignore``, for masks that do not hold class ids.
     tolerance : float, default 0.5
         Pixels by which an outline may move when pixels become outlines; 0 keeps every pixel.
+    crowds : {"ignore", "objects"}
+        What COCO's ``iscrowd: 1`` means: see :func:`kerasseg.annotations.coco.read`.
     overwrite : bool, default False
         Whether files that are there already may be replaced.
 
@@ -133,7 +144,9 @@ def convert(
         raise UserError(f"{source}: {read_as} do not name their classes; name them, such as --classes cell")
     if not np.isfinite(tolerance) or tolerance < 0:
         raise UserError(f"tolerance is {tolerance}; expected pixels from 0")
-    drawings = READERS[read_as](Path(source), Options(classes, values))
+    if crowds not in coco.CROWDS:
+        raise UserError(unknown("meaning of crowds", crowds, coco.CROWDS))
+    drawings = READERS[read_as](Path(source), Options(classes, values, crowds=crowds))
     names = _class_names(drawings, classes)
     outlined = OUTLINES[write_as](drawings, tolerance) if write_as in OUTLINES else None
     written = outlined if write_as == "labelme" else drawings
@@ -141,7 +154,8 @@ def convert(
     _check_free(plan, overwrite)
     for write in track(list(plan.values()), "writing"):
         write()
-    return _report(drawings, outlined, list(plan), names, write_as)
+    report = _report(drawings, outlined, list(plan), names, write_as)
+    return replace(report, crowds=_crowds(drawings) if read_as == "coco" else 0)
 
 
 CONVERSIONS: dict[tuple[str, str], Callable[..., Report]] = {
@@ -170,7 +184,7 @@ def _class_names(drawings: Drawings, given: Sequence[str]) -> list[str]:
     strangers = sorted(found - set(given)) if given else []
     if strangers:
         raise UserError(*(unknown("class", label, given) for label in strangers))
-    listed = (name for drawing in drawings.values() for name in drawing.classes)
+    listed = [name for drawing in drawings.values() for name in drawing.classes if name not in NO_CLASS]
     return list(given) or list(dict.fromkeys([*listed, *sorted(found)]))
 
 
@@ -235,6 +249,10 @@ def _report(
         without_image=[str(path) for path in beside if not image_beside(path.with_suffix(""))],
         left_out=_left_out(drawings, write_as),
     )
+
+
+def _crowds(drawings: Drawings) -> int:
+    return sum(shape.is_crowd for drawing in drawings.values() for shape in drawing.shapes)
 
 
 def _left_out(drawings: Drawings, write_as: str) -> Counter[str]:
