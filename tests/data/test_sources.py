@@ -168,6 +168,16 @@ def test_images_and_masks_name_every_mistake_at_once(tmp_path, write_image):
     assert len(found) == 4
 
 
+def test_a_mask_of_a_format_that_is_not_read_is_named(tmp_path, write_image):
+    for name in ("c", "a", "b"):
+        write_image(tmp_path / f"images/{name}.png")
+        (tmp_path / "masks").mkdir(exist_ok=True)
+        Image.fromarray(np.ones((4, 6), np.uint8)).save(tmp_path / f"masks/{name}.gif")
+    found = messages("images_masks", tmp_path)
+    assert [text.split(": ")[0][-5:] for text in found] == ["a.png", "b.png", "c.png"]
+    assert "that can be read; a.gif cannot: save it as PNG or TIFF" in found[0]
+
+
 def test_labelme(tmp_path, write_image):
     write_image(tmp_path / "one/a.png")
     labelme_files.write(tmp_path / "one/a.json", drawing("a.png", BOX))
