@@ -39,7 +39,8 @@ def surveyed(recipe: Recipe, parts: Split) -> dict[str, Contents]:
         With everything that cannot be read.
     """
     named = [(name, sample) for name, samples in parts.parts().items() for sample in samples]
-    found = survey([sample for _, sample in named], len(recipe.data.classes), recipe.data.channels)
+    every, told = [sample for _, sample in named], recipe.data
+    found = survey(every, len(told.classes), told.channels, normalisation(recipe))
     of_parts: dict[str, list[Contents]] = {name: [] for name in parts.parts()}
     for (name, _), contents in zip(named, found, strict=True):
         of_parts[name].append(contents)
