@@ -93,9 +93,11 @@ def arrangement(axes: str, shape: tuple[int, ...], name: str, orientation: int =
         raise UserError(f"{given}; axes={axes!r} names {len(axes)} axes, expected {len(shape)}")
     long = [axis for axis, length in zip(axes, shape, strict=True) if length != 1 or axis in "YX"]
     if "T" in long:
+        told = axes.replace("T", "Z")
+        depth = "" if "Z" in axes else f'; if they are planes in depth, say so by axes="{told}"'
         raise UserError(
             f"{given} ({axes}): {shape[axes.index('T')]} points of time; expected one. Save each as a "
-            'file of its own; if they are planes in depth, say so, such as axes="ZYX"'
+            f"file of its own{depth}"
         )
     if "Y" not in long or "X" not in long or not set(long) <= {*SPACE, *CHANNELS}:
         raise UserError(f"{given}, whose axes ({axes}) are not all of Z, Y, X, C and S. {_HOW}")
