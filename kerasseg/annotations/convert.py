@@ -17,7 +17,7 @@ import numpy as np
 
 from kerasseg.annotations import coco
 from kerasseg.annotations.corners import as_pixels
-from kerasseg.annotations.draw import draw_instance, draw_mask
+from kerasseg.annotations.draw import draw_instance, draw_labels, draw_mask
 from kerasseg.annotations.formats import (
     NEED_CLASSES,
     OBJECTS_ONLY,
@@ -268,10 +268,24 @@ def _left_out(drawings: Drawings, write_as: str) -> Counter[str]:
         if write_as in OBJECTS_ONLY:
             ignored = sum(shape.is_crowd or shape.label == IGNORE_LABEL for shape in drawing.shapes)
             left_out.update({"crowd or region to ignore": ignored} if ignored else {})
+            left_out.update(_covered(drawing))
     if write_as == "labels":
         labels = {shape.label for drawing in drawings.values() for shape in drawing.shapes if shape.is_object}
         left_out.update({"class name": len(labels)} if len(labels) > 1 else {})
     return left_out
+
+
+def _covered(drawing: Drawing) -> dict[str, int]:
+    """Count what lies under other objects, where a pixel can be of one object only."""
+    objects = [shape for shape in drawing.shapes if shape.is_object]
+    held = [draw_instance(group, drawing.size) for group in instances(objects)]
+    areas = [np.count_nonzero(shape.mask) for shape in held if shape]
+    drawn = draw_labels(objects, drawing.size)
+    counts = {
+        "object wholly under others": len(areas) - np.count_nonzero(np.bincount(drawn.ravel())[1:]),
+        "pixel of an object under another": sum(areas) - np.count_nonzero(drawn),
+    }
+    return {what: int(count) for what, count in counts.items() if count}
 
 
 def _agreement(before: Drawings, after: Drawings, name: str, names: list[str]) -> float:

@@ -137,6 +137,21 @@ def test_crowds_are_left_out_and_told_where_the_format_cannot_hold_them(tmp_path
     assert masks.read_mask(tmp_path / "back" / "a.png", IDS).tolist() == [[1, 1, 0, 0]]
 
 
+@pytest.mark.parametrize("write_as", ["labels", "rle"])
+def test_what_lies_under_other_objects_is_counted(tmp_path, write_as):
+    boxes = [
+        [(0, 0), (3, 3)],
+        [(2, 0), (5, 3)],
+        [(6, 0), (7, 1)],
+        [(6, 0), (7, 1)],
+    ]  # two overlap, two are one
+    shapes = [Shape("cell", np.array(corners, float), "rectangle") for corners in boxes]
+    labelme.write(tmp_path / "in" / "a.json", Drawing("a.png", (4, 8), shapes))
+    report = CONVERSIONS["labelme", write_as](tmp_path / "in", tmp_path / "out", classes=["cell"])
+    assert report.left_out == {"object wholly under others": 1, "pixel of an object under another": 8 + 4}
+    assert "1 object wholly under others, 12 pixels of an object under another" in str(report)
+
+
 def test_touching_instances_stay_apart(tmp_path):
     labels = np.array([[1, 1, 2, 2], [1, 1, 2, 2], [3, 0, 0, 3]], np.int32)
     masks.write_labels(tmp_path / "labels" / "a.tif", labels)
