@@ -1,3 +1,5 @@
+import threading
+
 import numpy as np
 import pytest
 
@@ -52,11 +54,13 @@ def test_volumes_and_masks_of_others_come_as_they_are(make_volume):
 
 
 def test_a_mistake_is_kept_and_zeros_follow_it(stream, monkeypatch):
-    right = stream.batch
+    right, begun = stream.batch, threading.Event()
 
     def batch(index):
         if index == 1:
+            begun.wait(60)  # batches are made in parallel, and none that begins after the mistake is made
             raise UserError("b.png: it is damaged")
+        begun.set()
         return right(index)
 
     monkeypatch.setattr(stream, "batch", batch)
