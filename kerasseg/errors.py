@@ -25,7 +25,7 @@ class UserError(Exception):
 
 
 class Mistakes:
-    """Messages of all that is wrong, raised together."""
+    """Messages of all that is wrong, raised together, each once."""
 
     def __init__(self) -> None:
         self.messages: list[str] = []
@@ -51,7 +51,7 @@ class Mistakes:
             If there is anything.
         """
         if self.messages:
-            raise UserError(*self.messages)
+            raise UserError(*dict.fromkeys(self.messages))
 
 
 class Fallback(UserWarning):

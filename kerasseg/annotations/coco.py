@@ -79,8 +79,13 @@ def read(path: Path, crowds: str = "ignore") -> list[Drawing]:
     """
     path = Path(path)
     document = read_json(path)
-    if not isinstance(document, dict) or not all(isinstance(document.get(key), list) for key in _SECTIONS):
-        raise UserError(f"{path}: this is not a COCO file; expected an object with {', '.join(_SECTIONS)}")
+    listed = document if isinstance(document, dict) else {}
+    missing = [key for key in _SECTIONS if not isinstance(listed.get(key), list)]
+    if missing:
+        raise UserError(
+            f"{path}: this is no COCO file of annotated images, as it has no list {', '.join(missing)}; "
+            f"expected an object with {', '.join(_SECTIONS)}"
+        )
     names = {_key(entry, "id", path): str(_key(entry, "name", path)) for entry in document["categories"]}
     drawings = _images(document["images"], list(names.values()), path, _left_out(document))
     empty: Counter[int] = Counter()

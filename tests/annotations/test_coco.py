@@ -220,7 +220,7 @@ def test_a_wrong_annotation_is_named(tmp_path, annotation, message):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"images": None}, "not a COCO file"),
+        ({"images": None}, "no COCO file of annotated images, as it has no list images;"),
         ({"images": [IMAGE | {"file_name": ".."}]}, "expected a file name"),
         ({"images": [IMAGE, IMAGE | {"id": 1, "height": 7}]}, "listed twice"),
         (

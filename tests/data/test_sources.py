@@ -310,6 +310,16 @@ def test_coco_names_every_mistake_at_once(tmp_path, write_image):
     assert len(found) == 2
 
 
+def test_a_category_without_a_class_is_said_once(tmp_path, write_image):
+    shapes = [Shape("dead", np.array([[1, 1], [3, 1], [3, 3]], float), "corner_polygon")]
+    drawings = [drawing(name, *shapes) for name in ("a.png", "b.png")]
+    for each in drawings:
+        write_image(tmp_path / each.image_path)
+    coco_files.write(tmp_path / "annotations.json", drawings, ["dead"])
+    (message,) = messages("coco", tmp_path)
+    assert message.endswith("choose one of cell (data.classes). Name it there, or take its shapes away")
+
+
 def test_images_that_a_coco_file_does_not_list_are_counted_and_left_alone(tmp_path, write_image, capsys):
     for name in "abc":
         write_image(tmp_path / f"{name}.png")

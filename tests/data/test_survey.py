@@ -45,6 +45,16 @@ def test_mostly_ignored_is_a_problem(tmp_path):
     assert "67% of the pixels of the 1 images are ignored" in found.problems(["cell"], "images")[0]
 
 
+def test_what_a_test_cannot_judge(tmp_path):
+    found = total(survey([sample(tmp_path, name, [[0, 2, 255]]) for name in "ab"], 2, None))
+    (said,) = found.without_truth(["cell", "dead"], "test images")
+    assert said == "cell has no pixel in any of the 2 test images, so it has no score"
+    ignored = total(survey([sample(tmp_path, "c", [[255, 255]])], 2, None))
+    assert ignored.without_truth(["cell", "dead"], "test images") == [
+        "all pixels of the 1 test images are ignored, so there is nothing to judge by"
+    ]
+
+
 def test_intensities_that_no_normalisation_takes_are_named(tmp_path):
     bright, broken = np.full((1, 2, 1), 9, np.float32), np.full((1, 2, 1), np.nan, np.float32)
     samples = [sample(tmp_path, name, [[1, 0]]) for name in "ab"]
