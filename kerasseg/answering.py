@@ -14,26 +14,20 @@ import numpy as np
 from kerasseg import reuse
 from kerasseg import run as story
 from kerasseg.errors import UserError
-from kerasseg.models import receptive_field
 from kerasseg.prediction import engines
 from kerasseg.prediction.compiling import Forward
 from kerasseg.prediction.predictor import Predictor
-from kerasseg.recipe.instances import AnyInstances, Components
-from kerasseg.recipe.recipe import Predict
 from kerasseg.serving.export import fingerprint
 from kerasseg.serving.metadata import Metadata
 
 
 @dataclass(frozen=True)
 class Model:
-    """What answers, what it says of itself, and how it would like to be asked."""
+    """What answers, and all that one must know to use it."""
 
     forward: Forward
     metadata: Metadata
-    tiles: Predict
-    instances: AnyInstances
     engine: str = engines.TENSORFLOW  # servers run it too
-    radius: tuple[int, ...] | None = None  # how far it sees; None is without bound, or unknown
     elsewhere: Forward | None = None  # what answers in another process; can be pickled
 
 
@@ -42,15 +36,7 @@ def local(path: Path, engine: str = engines.TENSORFLOW) -> Model:
     compiled = engines.find(engine)
     _, recipe, model = reuse.opened(path)
     told = replace(story.metadata(recipe, model), weights=fingerprint(model))
-    return Model(
-        compiled(model),
-        told,
-        recipe.predict,
-        recipe.instances or Components(),
-        engine,
-        receptive_field.radius(model),
-        Stored(path.resolve(), told.weights, engine),
-    )
+    return Model(compiled(model), told, engine, Stored(path.resolve(), told.weights, engine))
 
 
 def served(url: str) -> Model:
@@ -58,7 +44,7 @@ def served(url: str) -> Model:
     from kerasseg.serving import client  # its packages are an extra
 
     remote = client.forward(url)
-    return Model(remote, remote.metadata, Predict(), Components())
+    return Model(remote, remote.metadata)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -12,7 +13,7 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from kerasseg.errors import Fallback, Notice
+from kerasseg.errors import ALIKE, Fallback, Notice, kind_of
 
 console = Console(soft_wrap=True, highlight=False)
 errors = Console(stderr=True, soft_wrap=True, highlight=False)
@@ -33,27 +34,40 @@ def say(message: str, style: str | None = None) -> None:
 
 
 @contextmanager
-def saying_fallbacks(said: list[str]) -> Iterator[None]:
-    """Say notices, and what takes the place of what was asked for, each once; add the latter to `said`."""
-    noticed: set[str] = set()
+def saying_warnings(fallbacks: list[str]) -> Iterator[None]:
+    """Print fallbacks and notices, each once; notices of one kind are counted after a few.
+
+    Parameters
+    ----------
+    fallbacks : list of str
+        What takes the place of what was asked for is added to it; what is in it is not printed again.
+    """
+    notices, kinds = set(), Counter()
     with warnings.catch_warnings():
-        warnings.simplefilter("always", Fallback)
-        warnings.simplefilter("always", Notice)
+        for category in (Fallback, Notice):
+            warnings.simplefilter("always", category)
         show = warnings.showwarning
 
         def show_warning(message: Warning, category: type[Warning], *place: object) -> None:
-            if issubclass(category, Notice):
-                if str(message) not in noticed:
-                    noticed.add(str(message))
-                    say(f"note: {message}", style="yellow")
-            elif not issubclass(category, Fallback):
+            text = str(message)
+            if issubclass(category, Notice) and text not in notices:
+                notices.add(text)
+                kinds[kind_of(text)] += 1
+                if kinds[kind_of(text)] <= ALIKE:
+                    say(f"note: {text}", style="yellow")
+            elif issubclass(category, Fallback) and text not in fallbacks:
+                fallbacks.append(text)
+                say(f"FALLBACK: {text}", style="bold yellow")
+            elif not issubclass(category, Fallback | Notice):
                 show(message, category, *place)
-            elif str(message) not in said:
-                said.append(str(message))
-                say(f"FALLBACK: {message}", style="bold yellow")
 
         warnings.showwarning = show_warning
-        yield
+        try:
+            yield
+        finally:
+            for kind, count in kinds.items():
+                if count > ALIKE:
+                    say(f"note: ... and {count - ALIKE:,} more like these: {' '.join(kind)}", style="yellow")
 
 
 def track(

@@ -7,13 +7,14 @@ changed. `turn` goes through them as far as it can without a person.
 from __future__ import annotations
 
 from collections import Counter
-from functools import partial
+from collections.abc import Callable
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from kerasseg import preparation, rundirectory
+from kerasseg import locks, preparation, rundirectory
 from kerasseg.console import say
 from kerasseg.data.synthesizers import SYNTHESIZERS
 from kerasseg.errors import UserError
@@ -33,6 +34,17 @@ from kerasseg.recipe.labelling import Label
 from kerasseg.rundirectory import RunDirectory
 
 RUNS = Path("runs")
+
+
+def _alone(step: Callable[..., None]) -> Callable[..., None]:
+    """Let one process at a time change the labelling folder by a step; persons review meanwhile."""
+
+    @wraps(step)
+    def alone(recipe: Recipe, *arguments: Any) -> None:
+        with locks.held(root(recipe) / ".lock", root(recipe)):
+            step(recipe, *arguments)
+
+    return alone
 
 
 def turn(recipe: Recipe, *, directory: Path = RUNS, resume: bool = False) -> None:
@@ -74,6 +86,7 @@ def draw_next(recipe: Recipe, directory: Path) -> None:
     look(recipe)
 
 
+@_alone
 def crop(recipe: Recipe) -> None:
     """Cut the slide into tiles; draw a slide where there is none, if the recipe allows it."""
     told = label(recipe)
@@ -94,6 +107,7 @@ def crop(recipe: Recipe) -> None:
     say(f"{len(found)} tiles of {told.tile} x {told.tile}: " + _listed(parts))
 
 
+@_alone
 def embed(recipe: Recipe) -> None:
     """Give every tile its code."""
     method = label(recipe).embed
@@ -101,6 +115,7 @@ def embed(recipe: Recipe) -> None:
     embed_tiles(root(recipe), method=method.name, **method.arguments, **how)
 
 
+@_alone
 def cluster(recipe: Recipe) -> None:
     """Group tiles that are alike."""
     folder = root(recipe)
@@ -126,6 +141,7 @@ def look(recipe: Recipe) -> None:
     say(f"look at {page.write(folder, seed=seed, layout=layout, silhouette=apart)}")
 
 
+@_alone
 def select(recipe: Recipe) -> None:
     """Draw a round of tiles into the queue; at first also those to judge by."""
     folder, told = root(recipe), label(recipe).select
@@ -152,12 +168,14 @@ def _draw(recipe: Recipe, number: int, part: str, policy: str, budget: int) -> N
     say(f"round {number}: drew {budget} tiles to {'judge by' if part == 'test' else 'learn from'} ({policy})")
 
 
+@_alone
 def propose(recipe: Recipe, directory: Path = RUNS) -> None:
     """Draw what waits for a person, by what the recipe names; empty files where nothing can propose yet."""
     folder, how = root(recipe), label(recipe).propose
     names = [entry.tile for entry in queue.waiting(queue.read(folder))]
     if how is not None and how.name == "segment_anything":
-        from kerasseg.labelling.segment_anything import network, proposer
+        from kerasseg.labelling.segment_anything.kerashub import network
+        from kerasseg.labelling.segment_anything.proposals import proposer
 
         settings = dict(how.arguments)
         asked = network(settings.pop("preset"), normalise=preparation.normalisation(recipe))

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import errno
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 MANY = 50  # choices, of which a message lists only the nearest
+ALIKE = 5  # messages of one kind that are printed; the others are counted
+KINDS = 20  # of messages that are printed
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class UserError(Exception):
@@ -24,6 +30,10 @@ class UserError(Exception):
         self.messages = messages
 
 
+class Blocked(UserError):
+    """What every further step would meet too: a full disk, or another process at the same place."""
+
+
 class Mistakes:
     """Messages of all that is wrong, raised together, each once."""
 
@@ -36,9 +46,11 @@ class Mistakes:
 
     @contextmanager
     def noted(self) -> Iterator[None]:
-        """Note a mistake that ends the block, and go on after it."""
+        """Note a mistake that ends the block, and go on after it, unless all that follows is blocked."""
         try:
             yield
+        except Blocked as error:
+            raise Blocked(*self.messages, *error.messages) from error
         except UserError as error:
             self.messages += error.messages
 
@@ -54,6 +66,15 @@ class Mistakes:
             raise UserError(*dict.fromkeys(self.messages))
 
 
+@contextmanager
+def if_interrupted(advice: str) -> Iterator[None]:
+    """Say what is kept and how to go on, where Ctrl-C or SIGTERM ends the block; what is inner says more."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise KeyboardInterrupt(*(error.args or [advice])) from error
+
+
 class Fallback(UserWarning):
     """Something that the recipe allows took the place of what it asked for.
 
@@ -62,10 +83,68 @@ class Fallback(UserWarning):
 
 
 class Notice(UserWarning):
-    """Something that a user should know of their files, and that changes nothing of what is asked for.
+    """Something about the data that a user should know: what was left alone, what a number was taken for.
 
-    Any package says so by ``warnings.warn(message, Notice)``; the command line prints each once.
+    Any package says so by ``warnings.warn(message, Notice)``; every command prints it once.
     """
+
+
+def kind_of(message: str) -> tuple[str, ...]:
+    """Reduce a message to the words that its like have too: without the file, names, numbers and quotations.
+
+    Parameters
+    ----------
+    message : str
+        Begins with the file or key where there is one, and ``": "``.
+
+    Returns
+    -------
+    tuple of str
+
+    Examples
+    --------
+    >>> kind_of("data/a.png: the file is empty; expected 'an image' of 3 channels")
+    ('the', 'file', 'is', 'empty', 'expected', 'of', 'channels')
+    """
+    sentence = message.partition(": ")[2] or message
+    plain = re.sub(r"'[^']*'|\"[^\"]*\"|\([^)]*\)|\[[^]]*\]", " ", sentence)
+    words = (word.strip(".,;:?!") for word in plain.split())
+    return tuple(word for word in words if re.fullmatch(r"[A-Za-z-]+", word))
+
+
+def counted(messages: Iterable[str]) -> list[str]:
+    """Shorten messages: of each kind the first few, and how many more there are like these.
+
+    Parameters
+    ----------
+    messages : iterable of str
+        In any order; those of one kind come together, kinds in the order of their first.
+
+    Returns
+    -------
+    list of str
+        At most ``ALIKE`` of each kind with one line that counts the others, and at most ``KINDS`` kinds.
+    """
+    kinds: dict[tuple[str, ...], list[str]] = {}
+    for message in dict.fromkeys(messages):
+        kinds.setdefault(kind_of(message), []).append(message)
+    lines = []
+    for alike in list(kinds.values())[:KINDS]:
+        lines += alike[:ALIKE]
+        lines += [f"... and {len(alike) - ALIKE:,} more like these"] if len(alike) > ALIKE else []
+    others = sum(map(len, list(kinds.values())[KINDS:]))
+    return lines + ([f"... and {others:,} more of other kinds"] if others else [])
+
+
+def unwritable(path: Path, error: OSError) -> UserError:
+    """Say why a file or folder cannot be written; `Blocked` where the disk is full.
+
+    NumPy and h5py tell that without a number.
+    """
+    message = f"{path}: it cannot be written ({error.strerror or error})"
+    if error.errno in FULL or error.errno is None:
+        return Blocked(f"{message}; make room on the disk, and repeat the command")
+    return UserError(message)
 
 
 def unknown(kind: str, given: str, choices: Iterable[str]) -> str:

@@ -18,6 +18,7 @@ from kerasseg.classes import IGNORE
 from kerasseg.console import track
 from kerasseg.data.sample import Annotation, Sample
 from kerasseg.images.files import write
+from kerasseg.images.names import file_name
 from kerasseg.images.resize import resize, resize_mask
 from kerasseg.metrics import objects, pixel
 from kerasseg.metrics.objects import Labelled, Objects
@@ -25,7 +26,7 @@ from kerasseg.metrics.pixel import Counts
 from kerasseg.postprocess.pairs import Pairing, write_csv
 from kerasseg.prediction.predictor import Predictor
 from kerasseg.report import pictures
-from kerasseg.report.ranking import file_name, ranks
+from kerasseg.report.ranking import ranks
 
 THRESHOLDS = np.linspace(0.02, 0.98, 49).round(2)
 

@@ -33,7 +33,8 @@ def inspect(target: Recipe | Path) -> None:
         recipe, model = target, story.build(_untrained(target), target.data.channels or CHANNELS)
     else:
         _, recipe, model = opened(target)
-    facts = story.describe_model(recipe, model, story.predictor(recipe, model))
+    size = story.seen_size(recipe, model)
+    facts = story.describe_model(recipe, model, story.predictor(recipe, model), size)
     console.print(_blocks(facts))
     console.print(_costs(facts))
 

@@ -28,14 +28,15 @@ def evaluate(path: Path, *, threshold: float | None = None) -> None:
     Raises
     ------
     UserError
-        If there is no trained run, or its data are gone.
+        If there is no trained run, its data are gone, or another process writes into it.
     """
     folder, recipe, model = opened(path)
     if threshold is not None:
         recipe = recipe.model_copy(update={"evaluate": Evaluate(threshold=threshold)})
     answering = story.predictor(recipe, model)
-    judgement = story.evaluate(recipe, answering, preparation.parts(recipe).test, folder.path)
-    folder.write_json("metrics.json", {**folder.read_json("metrics.json"), **asdict(judgement)})
+    with folder.held():
+        judgement = story.evaluate(recipe, answering, preparation.parts(recipe).test, folder.path)
+        folder.write_json("metrics.json", {**folder.read_json("metrics.json"), **asdict(judgement)})
 
 
 def export(path: Path, out: Path | None = None) -> None:
@@ -55,7 +56,9 @@ def export(path: Path, out: Path | None = None) -> None:
         If there is no trained run, or `out` is a version itself.
     """
     folder, recipe, model = opened(path)
-    story.export(recipe, model, folder, out)
+    there = all(source.root.is_dir() for source in recipe.data.sources)
+    sample = preparation.parts(recipe).test[0] if there else None
+    story.export(recipe, model, folder, out, sample=sample)
 
 
 def opened(path: Path) -> tuple[RunDirectory, Recipe, keras.Model]:

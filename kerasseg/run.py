@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -19,21 +21,27 @@ from kerasseg.data.survey import total
 from kerasseg.errors import UserError
 from kerasseg.evaluation import Judgement, judge
 from kerasseg.images import files
+from kerasseg.images.names import file_name
 from kerasseg.learning import learn
 from kerasseg.models import MODELS, receptive_field, summary
 from kerasseg.postprocess.pairs import Pairing
 from kerasseg.prediction import halo
 from kerasseg.prediction.forward import forward
 from kerasseg.prediction.predictor import Predictor
+from kerasseg.prediction.tiling import round_up
 from kerasseg.recipe import Recipe
+from kerasseg.recipe.instances import Components
 from kerasseg.report import page, pictures
-from kerasseg.report.ranking import file_name, is_score
+from kerasseg.report.ranking import is_score
 from kerasseg.rundirectory import RunDirectory
 from kerasseg.serving.export import Export
 from kerasseg.serving.export import export as export_saved_model
-from kerasseg.serving.metadata import Metadata
+from kerasseg.serving.metadata import Metadata, Objects, Tiling
 from kerasseg.training import devices
 from kerasseg.training.history import History
+
+ASSUMED_SIZES = {2: (256, 256), 3: (64, 64, 64)}
+"""Of images and volumes that nobody has opened."""
 
 
 def run(recipe: Recipe, *, directory: Path = Path("runs"), resume: bool = False) -> RunDirectory:
@@ -56,6 +64,8 @@ def run(recipe: Recipe, *, directory: Path = Path("runs"), resume: bool = False)
     ------
     UserError
         If the recipe, the data or the disk do not allow it.
+    KeyboardInterrupt
+        If Ctrl-C ended the training; what was learnt by then was scored and exported.
     """
     find = rundirectory.unfinished if resume else rundirectory.create
     with find(recipe, directory).kept() as folder:
@@ -87,16 +97,20 @@ def run(recipe: Recipe, *, directory: Path = Path("runs"), resume: bool = False)
             model.save(path)
 
         answering = predictor(recipe, model)
-        folder.write_json("model.json", describe_model(recipe, model, answering))
         judgement = evaluate(recipe, answering, parts.test, folder.path)
         times = {"training_s": round(sum(row["seconds"] for row in history.rows), 1)}
         facts = {**asdict(judgement), "fallbacks": folder.fallbacks, "times": times}
         folder.write_json("metrics.json", facts)
+        size = seen_size(recipe, model, parts.train)
+        folder.write_json("model.json", describe_model(recipe, model, answering, size))
         if recipe.export.saved_model:
             shutil.rmtree(folder / "export", ignore_errors=True)  # of weights before a resumption
-            export(recipe, model, folder)
+            export(recipe, model, folder, sample=parts.test[0])
         folder.set_state(_state(history), stopped=history.stopped, fallbacks=folder.fallbacks)
     say(f"report {page.write(folder.path)}")
+    if history.stopped == "interrupted":
+        epochs = len(history.rows)
+        raise KeyboardInterrupt(f"after epoch {epochs}, which was scored; {folder.path} {rundirectory.GO_ON}")
     return folder
 
 
@@ -116,19 +130,17 @@ def build(recipe: Recipe, channels: int) -> keras.Model:
 
 def predictor(recipe: Recipe, model: keras.Model) -> Predictor:
     """Put the model together with what the recipe says about its input and its tiles."""
-    return Predictor(
-        forward(model),
-        model.input_shape[-1],
-        preparation.normalisation(recipe),
-        recipe.data.resize,
-        halo.settled(dict(recipe.predict), receptive_field.radius(model), receptive_field.stride(model)),
-    )
+    told = metadata(recipe, model)
+    tiles = halo.settled(asdict(told.tiling), told.radius, told.stride)
+    return Predictor(forward(model), told.channels, told.normalise, told.resize, tiles)
 
 
-def describe_model(recipe: Recipe, model: keras.Model, answering: Predictor) -> dict[str, Any]:
-    """Sum up what the model is made of and what it costs."""
-    batch = recipe.train.batch_size
-    return summary.describe(model, seen_size(recipe), batch=batch, forward=answering.forward)
+def describe_model(
+    recipe: Recipe, model: keras.Model, answering: Predictor, size: tuple[int, ...]
+) -> dict[str, Any]:
+    """Sum up what the model is made of and what it costs on images of a size."""
+    say(f"measuring the model's cost at {'x'.join(map(str, size))}")
+    return summary.describe(model, size, batch=recipe.train.batch_size, forward=answering.forward)
 
 
 def evaluate(recipe: Recipe, answering: Predictor, samples: list[Sample], folder: Path) -> Judgement:
@@ -190,7 +202,8 @@ def say_objects(classes: dict[str, dict[str, Any]]) -> None:
 
 
 def metadata(recipe: Recipe, model: keras.Model) -> Metadata:
-    """Say what whoever asks the model must know."""
+    """Say what whoever uses the model must know."""
+    objects = recipe.instances or Components()
     return Metadata(
         classes=tuple(recipe.data.classes),
         channels=model.input_shape[-1],
@@ -200,11 +213,24 @@ def metadata(recipe: Recipe, model: keras.Model) -> Metadata:
         threshold=recipe.evaluate.threshold,
         stride=receptive_field.stride(model),
         exclusive=recipe.data.exclusive,
+        radius=receptive_field.radius(model),
+        objects=Objects(objects.name, objects.arguments),
+        tiling=Tiling(**dict(recipe.predict)),
     )
 
 
-def export(recipe: Recipe, model: keras.Model, run: RunDirectory, folder: Path | None = None) -> Export:
-    """Write the SavedModel that answers for raw images, and say how far it is from the Keras model."""
+def export(
+    recipe: Recipe,
+    model: keras.Model,
+    run: RunDirectory,
+    folder: Path | None = None,
+    *,
+    sample: Sample | None = None,
+) -> Export:
+    """Write the SavedModel that answers for raw images, and say how far it is from the Keras model.
+
+    They are compared on the image of a sample, and on noise where there is none.
+    """
     facts = {name: run.read_json(f"{name}.json") for name in ("data", "metrics", "environment")}
     exported = export_saved_model(
         model,
@@ -212,6 +238,7 @@ def export(recipe: Recipe, model: keras.Model, run: RunDirectory, folder: Path |
         metadata(recipe, model),
         name=folder.name if folder else recipe.name,
         facts={**facts, "run": str(run.path)},
+        image=sample and sample.read(),
     )
     say(
         f"exported {exported.path}; largest difference from the Keras model {exported.largest_difference:.2g}"
@@ -219,10 +246,13 @@ def export(recipe: Recipe, model: keras.Model, run: RunDirectory, folder: Path |
     return exported
 
 
-def seen_size(recipe: Recipe) -> tuple[int, ...]:
-    """Give the sides of what the model sees at once in training."""
-    told = recipe.data
-    return told.patch.sides(told.rank) if told.patch else told.resize or (recipe.predict.tile,) * told.rank
+def seen_size(recipe: Recipe, model: keras.Model, samples: Sequence[Sample] = ()) -> tuple[int, ...]:
+    """Give the sides of what the model sees at once in training; of whole samples, where they are known."""
+    data = recipe.data
+    if data.patch or data.resize:
+        return data.patch.sides(data.rank) if data.patch else data.resize
+    size = max((sample.size for sample in samples), key=math.prod, default=ASSUMED_SIZES[data.rank])
+    return tuple(map(round_up, size, receptive_field.stride(model)))
 
 
 def _state(history: History) -> str:

@@ -7,18 +7,20 @@ import logging
 import math
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from kerasseg.console import log, saying_fallbacks
-from kerasseg.errors import UserError, changes
+from kerasseg import locks
+from kerasseg.console import log, saying_warnings
+from kerasseg.errors import Blocked, UserError, changes, if_interrupted, unwritable
 from kerasseg.images.files import write_atomically
 from kerasseg.recipe import Recipe, load
 
 FINISHED = "finished"
+GO_ON = "keeps what is complete; the same command with --resume goes on"
 
 
 @dataclass
@@ -66,24 +68,42 @@ class RunDirectory:
         before.pop("error", None)  # of an attempt that was gone on with
         self.write_json("status.json", {**before, "state": state, "changed": _now(), **facts})
 
+    def held(self) -> AbstractContextManager[None]:
+        """Keep other processes from writing into the run; see `kerasseg.locks.held`."""
+        return locks.held(self / ".lock", self.path)
+
     @contextmanager
     def kept(self) -> Iterator[RunDirectory]:
-        """Keep what the run says in ``log.txt``, its fallbacks, and how it ends in ``status.json``."""
-        self.set_state("running", process=os.getpid())
-        handler = logging.FileHandler(self / "log.txt", encoding="utf-8")
-        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
-        log.addHandler(handler)
-        try:
-            with saying_fallbacks(self.fallbacks):
-                yield self
-        except BaseException as error:
-            self.set_state(
-                "interrupted" if isinstance(error, KeyboardInterrupt) else "failed", error=str(error)
-            )
-            raise
-        finally:
-            log.removeHandler(handler)
-            handler.close()
+        """Keep what the run says in ``log.txt``, its fallbacks, and how it ends in ``status.json``.
+
+        Raises
+        ------
+        Blocked
+            If another process is at work there.
+        """
+        with self.held():
+            self.set_state("running", process=os.getpid())
+            handler = _LogFile(self / "log.txt", encoding="utf-8")
+            handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+            log.addHandler(handler)
+            try:
+                with saying_warnings(self.fallbacks), if_interrupted(f"{self.path} {GO_ON}"):
+                    yield self
+            except BaseException as error:
+                state = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+                with suppress(Blocked):  # a full disk, of which the error itself tells
+                    self.set_state(state, error=str(error))
+                raise
+            finally:
+                log.removeHandler(handler)
+                handler.close()
+
+
+class _LogFile(logging.FileHandler):
+    """A log that cannot be written is an error, and not a traceback beside the one that follows."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        raise  # logging calls this where it has caught the error
 
 
 def create(recipe: Recipe, root: Path) -> RunDirectory:
@@ -104,13 +124,20 @@ def create(recipe: Recipe, root: Path) -> RunDirectory:
     UserError
         If it cannot be written.
     """
-    try:
+    while True:
         path = next_number(root / recipe.name)
-        path.mkdir(parents=True)
-        with write_atomically(path / "recipe.yaml") as temporary:
-            temporary.write_text(recipe.to_yaml(), encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{root / recipe.name}: cannot make a run directory there ({error})") from error
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            continue  # another process was faster
+        except OSError as error:
+            raise unwritable(path, error) from error
+        return _begin(path, recipe)
+
+
+def _begin(path: Path, recipe: Recipe) -> RunDirectory:
+    with write_atomically(path / "recipe.yaml") as temporary:
+        temporary.write_text(recipe.to_yaml(), encoding="utf-8")
     return RunDirectory(path)
 
 
@@ -136,6 +163,8 @@ def unfinished(recipe: Recipe, root: Path) -> RunDirectory:
     if not numbers:
         raise UserError(f"{root / recipe.name}: there is no run to resume; leave out --resume to start one")
     last = RunDirectory(root / recipe.name / str(max(numbers)))
+    if not (last / "recipe.yaml").exists():
+        return _begin(last.path, recipe)  # it was killed before it had one
     if last.state == FINISHED:
         raise UserError(f"{last.path}: this run has finished; leave out --resume to start another")
     _refuse_other(recipe.dump(), last)

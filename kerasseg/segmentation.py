@@ -12,18 +12,18 @@ import shutil
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from kerasseg import postprocess
-from kerasseg.annotations.masks import write_labels, write_mask
+from kerasseg import locks, postprocess
+from kerasseg.annotations.masks import MOST_IN_PNG, write_labels, write_mask
 from kerasseg.annotations.objects import write_objects
-from kerasseg.console import track
-from kerasseg.errors import UserError, unknown
+from kerasseg.console import say, track
+from kerasseg.errors import UserError, unknown, unwritable
 from kerasseg.images import ondisk
 from kerasseg.images.ondisk import Channel, OnDisk
 from kerasseg.images.stores.blocks import cuts
@@ -121,7 +121,6 @@ def segment(
     *,
     asked: Mapping[str, Any],
     axes: str | None = None,
-    fill_missing: bool = False,
     force: bool = False,
 ) -> bool:
     """Predict an image, or go on with it, and write the result; where it is there already nothing is done.
@@ -137,7 +136,7 @@ def segment(
     asked : mapping
         What identifies the model and its settings: names to JSON's values, or to further such mappings; the
         image's own facts are added.
-    axes, fill_missing
+    axes
         See `kerasseg.images.stores.store.open_store`.
     force : bool
         Whether to start over where something was begun or made otherwise.
@@ -150,38 +149,58 @@ def segment(
     Raises
     ------
     UserError
-        If the image cannot be read, the result not be written, or another prediction was begun or made there.
+        If the image cannot be read, the result not be written, or another prediction was begun or made there;
+        `Blocked` if another process is at work there, or the disk is full.
     """
     if result.is_dir() and not is_zarr(result):
         raise UserError(f"{result}: it is a folder and no Zarr, so it is not replaced; give another name")
-    asked = {"image": facts(image), **asked}
-    if not force and _is_done(result, asked):
-        return False
-    with open_store(image, axes, fill_missing=fill_missing) as store:
-        ledger = open_ledger(_begun(result), asked, force=force)
-        answer = _answered(store, predictor, wanted, ledger)
-        pixels = _numbered(answer, wanted, ledger) if wanted.what == "labels" else answer
-        written = ledger.folder / result.name  # there, a kill leaves nothing that is not cleared away
-        if wanted.to in OUTLINES:
-            _write_outlines(written, pixels, answer, store, wanted)
-        else:
-            _write_pixels(written, pixels, store, wanted)
-    _give_name(written, result)
-    record.keep(result, ledger.asked)
-    ledger.close()
+    asked, begun = {"image": facts(image), **asked}, _begun(result, wanted)
+    with locks.held(begun.with_suffix(".lock"), result):
+        if not force and _is_done(result, begun, asked):
+            return False
+        with open_store(image, axes) as store:
+            if wanted.to in OUTLINES:
+                _refuse_volume(store, wanted)
+            ledger = open_ledger(begun, asked, force=force)
+            answer = _answered(store, predictor, wanted, ledger)
+            pixels, objects = _numbered(answer, wanted, ledger) if wanted.what == "labels" else (answer, 0)
+            target, wanted = _fitting(result, wanted, store, objects)
+            if target != result and not force:
+                record.is_done(target, asked)  # or it is refused to replace it
+            written = begun / target.name  # there, a kill leaves nothing that is not cleared away
+            if wanted.to in OUTLINES:
+                _write_outlines(written, pixels, answer, store, wanted)
+            else:
+                _write_pixels(written, pixels, store, wanted)
+        _give_name(written, target)
+        record.keep(target, ledger.asked, instead_of=result)
+        ledger.close()
     return True
 
 
-def _is_done(result: Path, asked: Mapping[str, Any]) -> bool:
+def _is_done(result: Path, begun: Path, asked: Mapping[str, Any]) -> bool:
     """Tell whether a result is there, is what is asked for, and nothing is left to do."""
-    if is_begun(_begun(result)) or not record.is_done(result, asked):
+    if is_begun(begun) or not record.is_done(result, asked):
         return False
-    shutil.rmtree(_begun(result), ignore_errors=True)  # what a kill kept from being cleared away
+    shutil.rmtree(begun, ignore_errors=True)  # what a kill kept from being cleared away
     return True
 
 
-def _begun(result: Path) -> Path:
-    return result.with_name(f".{result.name}.unfinished")
+def _begun(result: Path, wanted: Wanted) -> Path:
+    """Name the folder of what is computed, which another format of the same result can go on from."""
+    return result.with_name(f".{result.name.removesuffix(wanted.suffix)}.{wanted.what}.unfinished")
+
+
+def _fitting(result: Path, wanted: Wanted, store: Store, objects: int) -> tuple[Path, Wanted]:
+    """Choose OME-TIFF for what a PNG cannot hold: computed work is not lost to a wish about its format."""
+    too_many = objects > MOST_IN_PNG
+    if wanted.to != "png" or not (too_many or store.axes != "YXC"):
+        return result, wanted
+    fitting = replace(wanted, to="tiff")
+    target = result.with_name(result.name.removesuffix(wanted.suffix) + fitting.suffix)
+    reason = f"{objects:,} objects" if too_many else f"a volume ({store.axes})"
+    say(f"{result}: a PNG cannot hold {reason}; writing {target.name} instead")
+    return target, fitting
 
 
 def _give_name(written: Path, result: Path) -> None:
@@ -191,7 +210,7 @@ def _give_name(written: Path, result: Path) -> None:
             result.rename(written.with_name(f"former.{uuid.uuid4().hex}"))
         written.replace(result)
     except OSError as error:
-        raise UserError(f"{result}: it cannot be written ({error.strerror or error})") from error
+        raise unwritable(result, error) from error
 
 
 def _answered(store: Store, predictor: Predictor, wanted: Wanted, ledger: Ledger) -> OnDisk:
@@ -204,13 +223,15 @@ def _answered(store: Store, predictor: Predictor, wanted: Wanted, ledger: Ledger
     return ledger.answer
 
 
-def _numbered(mask: OnDisk, wanted: Wanted, ledger: Ledger) -> OnDisk:
-    """Number a mask's objects; a kill begins this again, which takes little beside predicting."""
+def _numbered(mask: OnDisk, wanted: Wanted, ledger: Ledger) -> tuple[OnDisk, int]:
+    """Number a mask's objects and count them; a kill begins this again, which is little beside predicting."""
     numbers = ondisk.create(ledger.folder / "labels.npy", np.dtype(np.int32), mask.shape)
     of_each = zip(_layers(mask, wanted), _layers(numbers, wanted), strict=True)
-    for layer, labels in of_each:
+    counts = [
         wanted.number((layer[rows] for rows in cuts(len(mask), _rows(layer))), labels)
-    return numbers
+        for layer, labels in of_each
+    ]
+    return numbers, max(counts)
 
 
 def _layers(pixels: OnDisk, wanted: Wanted) -> list[OnDisk | Channel]:
@@ -224,7 +245,6 @@ def _rows(pixels: OnDisk | Channel) -> int:
 
 
 def _write_outlines(path: Path, labels: OnDisk, mask: OnDisk, store: Store, wanted: Wanted) -> None:
-    _refuse_volume(store, wanted)
     named = {at: wanted.classes[of - 1] for at, of in _classes_of(labels, mask, len(wanted.classes)).items()}
     write_objects(path, labels, named, wanted.to, image=store.path.name, classes=wanted.classes)
 
@@ -241,7 +261,6 @@ def _classes_of(labels: np.ndarray, mask: np.ndarray, classes: int) -> dict[int,
 
 def _write_pixels(path: Path, pixels: OnDisk, store: Store, wanted: Wanted) -> None:
     if wanted.to == "png":
-        _refuse_volume(store, wanted)
         return (write_mask if wanted.what == "mask" else write_labels)(path, pixels[:])
     axes = store.axes if wanted.channels else store.axes.removesuffix("C")
     shrink = "area" if wanted.what == "probabilities" else "nearest"

@@ -1,19 +1,24 @@
 import ast
+import errno
 import importlib
 import json
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from kerasseg import __version__, cli
 from kerasseg.annotations.formats import READERS, WRITERS
 from kerasseg.cli import app
+from kerasseg.cli.verbs import KEPT
 from kerasseg.data.synthesizers import SYNTHESIZERS
 from kerasseg.errors import UserError
+from kerasseg.images import files
 
 VERBS = ["run", "check", "inspect", "evaluate", "predict", "export", "report", "convert", "schema"]
 GROUPS = ["label", "data", "recipes"]
@@ -101,7 +106,12 @@ def test_what_cannot_be_understood_exits_with_2(words, message):
 
 @pytest.mark.parametrize(
     ("error", "code", "stderr"),
-    [(KeyboardInterrupt(), 130, "interrupted\n"), (UserError("one", "two"), 2, "error: one\nerror: two\n")],
+    [
+        (KeyboardInterrupt("3 of 5"), 130, "interrupted: 3 of 5\n"),
+        (KeyboardInterrupt(), 130, f"interrupted: {KEPT}\n"),
+        (UserError("one", "two"), 2, "error: one\nerror: two\n"),
+        (OSError(errno.ENOSPC, "No space left", "a.h5"), 2, "error: a.h5: No space left\n"),
+    ],
 )
 def test_how_a_command_ends(monkeypatch, error, code, stderr):
     def fail():
@@ -110,6 +120,33 @@ def test_how_a_command_ends(monkeypatch, error, code, stderr):
     monkeypatch.setattr("kerasseg.recipe.schema", fail)
     shown = typed("schema")
     assert (shown.exit_code, shown.stderr) == (code, stderr)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals_end_a_conversion_with_what_is_written(tmp_path, number, code):
+    for name in "abc":
+        files.write(tmp_path / "in" / f"{name}.png", np.ones((2, 2), np.uint8))
+    program = (
+        "import signal, sys\n"
+        "from kerasseg.annotations import masks\n"
+        "from kerasseg.cli import main\n"
+        "whole, calls = masks.write_mask, []\n"
+        "def write_mask(*given):\n"
+        "    calls.append(given)\n"
+        f"    signal.raise_signal({int(number)}) if len(calls) == 2 else whole(*given)\n"
+        "masks.write_mask = write_mask\n"
+        "main()\n"
+    )
+    words = f"convert labels masks {tmp_path / 'in'} {tmp_path / 'out'} --classes cell".split()
+    ended = subprocess.run(
+        [sys.executable, "-c", program, *words], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == code
+    assert ended.stderr == (
+        f"interrupted: 1 of 3 files are written to {tmp_path / 'out'}, each complete; the same command with "
+        "--overwrite writes all\n"
+    )
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.png"]
 
 
 def test_our_own_bugs_keep_their_traceback(monkeypatch):

@@ -4,17 +4,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from kerasseg import curate
 from kerasseg.annotations import labelme
 from kerasseg.annotations.shapes import Drawing
 from kerasseg.annotations.trace import trace_labels
 from kerasseg.check import check
+from kerasseg.cli import app
 from kerasseg.data.synthesizers import SYNTHESIZERS
 from kerasseg.errors import UserError
 from kerasseg.images.stores.store import open_store
-from kerasseg.labelling import tiles
+from kerasseg.labelling import opening, tiles
 from kerasseg.labelling.queue import queue
+from kerasseg.labelling.reviewing import review
+from kerasseg.labelling.segment_anything import kerashub
 from kerasseg.recipe import load
 
 SMALL = [
@@ -124,3 +128,75 @@ def test_a_slide_that_is_missing_is_named(tmp_path):
     given = [f"label.slide={tmp_path / 'none.tif'}", "data.if_missing=error"]
     with pytest.raises(UserError, match=r"none\.tif"):
         curate.crop(load(Path("recipes/cfos_curate.yaml"), given))
+
+
+class Brighter:
+    """A stand-in for Segment Anything: at every point it finds all pixels above 100."""
+
+    def embed(self, image):
+        return image.max(axis=-1) > 100
+
+    def masks(self, bright, points):
+        logits = np.where(bright, np.float32(12), np.float32(-12))
+        return np.broadcast_to(logits, (len(points), 3, *bright.shape)), np.full(
+            (len(points), 3), np.float32(0.9)
+        )
+
+    def enlarge(self, logits, size):
+        return logits
+
+
+def test_every_verb_of_label_does_its_step_by_the_command_line(slide, tmp_path, monkeypatch):
+    monkeypatch.setattr(kerashub, "network", lambda preset, normalise: Brighter())
+    monkeypatch.setattr(opening, "command", lambda root, classes: ["true"])
+    monkeypatch.setattr(review.Review, "server", stopped_at_once)
+    root = tmp_path / "labelling"
+    settings = [
+        *SMALL,
+        f"label.slide={slide / 'slide.ome.tif'}",
+        f"data.source.queue.root={root}",
+        "label.test_region=[0, 280, 320, 168]",
+        "label.propose={segment_anything: {points_per_side: 4, stability_score_thresh: 0}}",
+    ]
+
+    def typed(step: str, *options: str) -> str:
+        words = ["label", step, "recipes/cfos_curate.yaml", *settings, *options]
+        shown = CliRunner().invoke(app, words, prog_name="kerasseg", catch_exceptions=False)
+        assert shown.exit_code == 0, shown.output
+        return shown.output
+
+    assert "48 tiles of 64 x 64" in typed("crop")
+    typed("embed")
+    assert "darkest first" in typed("cluster")
+    assert "drew 12 tiles" in typed("select")
+    typed("propose", "--directory", str(tmp_path / "runs"))
+    entries = queue.read(root)
+    assert {(entry.state, entry.proposer) for entry in entries} == {("proposed", "segment_anything")}
+    assert any(labelme.read(path).shapes for path in (root / "queue").glob("*.json"))
+    assert "clusters.html" in typed("look")
+    assert "0 tiles were drawn" in typed("open")
+    assert "12 tiles wait for you" in typed("review")
+    assert "0 decisions" in typed("review")
+    assert ".png" in typed("review", "--sheets")
+    assert "queue: 12 proposed" in typed("status")
+    curve = typed("curve", "--truth", str(slide / "truth.labels.ome.tif"), "--tiles", "2", "--seeds", "1",
+                  "--rounds", "0", "--policies", "random", "--out", str(tmp_path / "curves"))  # fmt: skip
+    assert "look at" in curve
+
+
+def stopped_at_once(self, port):
+    """Stand in for the server of the page: Ctrl-C comes before any request."""
+
+    class Server:
+        address = "http://here"
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            pass
+
+        def serve_forever(self):
+            raise KeyboardInterrupt
+
+    return Server()

@@ -1,7 +1,12 @@
 """Rooms that do without TensorFlow stay without it, and help does without nearly everything."""
 
+import ast
 import subprocess
 import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import kerasseg
 
 LIGHT = [
     "cli",
@@ -62,7 +67,7 @@ LIGHT = [
     "metrics.objects",
     "labelling.tiles",
     "labelling.segment_anything",
-    "labelling.segment_anything.proposer",
+    "labelling.segment_anything.proposals",
     "prediction.distributed",
     "prediction.halo",
     "prediction.tiling",
@@ -133,3 +138,51 @@ def test_recipes_that_augment_are_listed_and_described_without_albumentations():
         "from kerasseg.recipe.shipped import about, shipped; [about(path) for path in shipped().values()]"
     )
     assert not loaded(f"{listed}; from kerasseg.recipe import schema; schema()") & {"numpy", "albumentations"}
+
+
+def modules_that_are_called(source: str) -> list[str]:
+    """Name what a source imports from a package and calls, where the package's attribute is a module."""
+    tree = ast.parse(source)
+    called = {
+        node.func.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    imported = [
+        (statement.module, alias.name)
+        for statement in ast.walk(tree)
+        if isinstance(statement, ast.ImportFrom) and statement.module.startswith("kerasseg")
+        for alias in statement.names
+        if (alias.asname or alias.name) in called
+    ]
+    return [f"{package}.{name}" for package, name in imported if is_module(package, name)]
+
+
+def is_module(package: str, name: str) -> bool:
+    """Tell whether ``from package import name`` gives a module: it is there and nothing else has its name."""
+    path = find_spec(package).origin
+    named = {
+        alias.asname or alias.name
+        for statement in ast.parse(Path(path).read_text(encoding="utf-8")).body
+        if isinstance(statement, ast.ImportFrom)
+        for alias in statement.names
+    }
+    is_package = Path(path).name == "__init__.py"
+    return is_package and name not in named and find_spec(f"{package}.{name}") is not None
+
+
+def test_a_module_that_is_called_is_noticed():
+    assert modules_that_are_called("from kerasseg.labelling import propose\npropose(1)") == [
+        "kerasseg.labelling.propose"
+    ]
+    assert not modules_that_are_called("from kerasseg.labelling.propose import propose\npropose(1)")
+
+
+def test_no_module_is_called_as_the_function_of_its_name():
+    package = Path(kerasseg.__file__).parent
+    wrong = {
+        str(path.relative_to(package)): called
+        for path in package.rglob("*.py")
+        if (called := modules_that_are_called(path.read_text(encoding="utf-8")))
+    }
+    assert not wrong

@@ -22,6 +22,12 @@ def test_a_network_without_an_encoder_is_inspected_too(capsys):
     assert "residual0" in said
 
 
+def test_volumes_without_patches_are_not_measured_at_the_size_of_an_image_s_tile(capsys):
+    model = "model={unet: {encoder: plain, base_filters: 2, levels: 2, attention: false}}"
+    inspect(load("golgi_unet3d", [model, "data.patch=null", "data.augment=[]"]))
+    assert "unet at 64x64x64" in capsys.readouterr().out
+
+
 def test_a_path_without_a_model_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"recipe\.yaml"):
         inspect(tmp_path)

@@ -8,7 +8,8 @@ import tifffile
 
 from kerasseg.errors import UserError
 from kerasseg.images import files
-from kerasseg.predict import _found
+from kerasseg.predict import _found, _results
+from kerasseg.prediction import record
 
 
 def names(images, axes=None):
@@ -42,6 +43,55 @@ def test_stores_are_images(tmp_path):
     assert names(Path(f"{tmp_path / 'ovule.h5'}:raw/0")) == ["ovule.raw.0"]
 
 
+def test_microscopes_files_are_images(tmp_path):
+    (tmp_path / "a.nii.gz").touch()
+    (tmp_path / "b.oif").touch()
+    files.write(tmp_path / "b.oif.files" / "s_C001.tif", np.zeros((4, 5), np.uint8))
+    (tmp_path / "c.CZI").touch()
+    assert names(tmp_path) == ["a", "b", "c"]  # a plane of an OIF is no image of its own
+    assert names(Path(f"{tmp_path / 'c.CZI'}:left side,t=3")) == ["c.left.side.t=3"]
+
+
 def test_nothing_to_predict_is_told(tmp_path):
     with pytest.raises(UserError, match=r"there is no image here; expected .*\.zarr"):
         names(tmp_path)
+
+
+def write(folder, *given):
+    for name in given:
+        files.write(folder / name, np.zeros((4, 5), np.uint8))
+
+
+def test_images_of_one_name_have_two_results(tmp_path):
+    write(tmp_path, "a.png", "a.tif", "b.png")
+    assert names(tmp_path) == ["a.png", "a.tif", "b"]
+    results = _results(tmp_path, tmp_path / "out", None, ".mask.png")
+    assert {path.name for path in results.values()} == {"a.png.mask.png", "a.tif.mask.png", "b.mask.png"}
+
+
+def test_names_that_differ_by_capitals_are_refused_before_anything_is_written(tmp_path):
+    write(tmp_path, "a.png", "A.png")
+    with pytest.raises(UserError, match="rename or remove one of them"):
+        names(tmp_path)
+
+
+def test_linked_folders_are_predicted(tmp_path):
+    write(tmp_path / "elsewhere", "c.png")
+    write(tmp_path / "in", "a.png")
+    (tmp_path / "in/plate").symlink_to(tmp_path / "elsewhere")
+    assert names(tmp_path / "in") == ["a", "plate/c"]
+
+
+def test_earlier_results_are_no_images(tmp_path):
+    write(tmp_path, "a.png", "out/a.mask.png")
+    record.keep(tmp_path / "out/a.mask.png", {})
+    assert names(tmp_path) == ["a"]
+
+
+def test_a_result_never_takes_the_place_of_an_image_or_of_the_record(tmp_path):
+    write(tmp_path, "a.png", "a.mask.png")
+    with pytest.raises(UserError, match=r"a\.png: its result would be .*a\.mask\.png, which is taken"):
+        _results(tmp_path, tmp_path, None, ".mask.png")
+    write(tmp_path / "in", "predictions.png")
+    with pytest.raises(UserError, match=r"predictions\.json, which is taken"):
+        _results(tmp_path / "in", tmp_path / "out", None, ".json")

@@ -2,6 +2,9 @@
 
 import pytest
 
+from kerasseg import rundirectory
+from kerasseg.errors import Blocked
+from kerasseg.recipe import load
 from kerasseg.rundirectory import RunDirectory
 
 
@@ -17,3 +20,20 @@ def test_an_error_is_kept_until_the_run_is_gone_on_with(tmp_path):
     assert finished["state"] == "finished"
     assert "error" not in finished
     assert finished["started"] == failed["started"]
+
+
+def test_a_run_that_goes_on_is_not_resumed(tmp_path):
+    recipe = load("sartorius_linknet")
+    with rundirectory.create(recipe, tmp_path).kept() as run:
+        beside = rundirectory.unfinished(recipe, tmp_path)
+        with pytest.raises(Blocked, match=rf"^{run.path}: process \d+ .* is at work there"), beside.kept():
+            pass
+        assert run.state == "running"
+    with beside.kept():
+        pass
+
+
+def test_a_run_that_was_killed_before_it_had_a_recipe_is_resumed(tmp_path):
+    recipe = load("sartorius_linknet")
+    (tmp_path / recipe.name / "1").mkdir(parents=True)
+    assert rundirectory.unfinished(recipe, tmp_path).recipe == recipe

@@ -10,7 +10,7 @@ import tifffile
 from kerasseg import postprocess, segmentation
 from kerasseg.annotations.draw import draw_mask
 from kerasseg.annotations.formats import READERS, Options
-from kerasseg.errors import UserError
+from kerasseg.errors import Blocked, UserError
 from kerasseg.images import files
 from kerasseg.images.normalise import Dtype, Percentile
 from kerasseg.images.stores.store import open_store
@@ -153,7 +153,7 @@ def test_going_on_with_another_image_is_refused(image, tmp_path):
 def test_what_is_there_is_left_as_it_is_and_what_a_kill_left_is_cleared_away(image, tmp_path):
     result = tmp_path / "m.png"
     assert segment(image, result, predictor(), wanted(), asked=ASKED)
-    left_over = tmp_path / ".m.png.unfinished"
+    left_over = tmp_path / ".m.png.mask.unfinished"
     left_over.mkdir()
     (left_over / "answer.npy").write_bytes(b"of a kill between the result's rename and the end")
     assert not segment(image, result, predictor(), wanted(), asked=ASKED)
@@ -178,8 +178,60 @@ def test_a_volume_is_answered_plane_by_plane(tmp_path):
     answering = predictor(tile=(8, 16, 16), overlap=2)
     segment(tmp_path / "v.tif", tmp_path / "m.tif", answering, wanted(to="tiff"), asked=ASKED)
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "m.tif"), volume / np.float32(255) >= 0.5)
+    for _ in range(2):
+        segment(tmp_path / "v.tif", tmp_path / "m.mask.png", answering, wanted(), asked=ASKED)
+    assert (tmp_path / "m.mask.ome.tif").read_bytes() == (tmp_path / "m.tif").read_bytes()
     with pytest.raises(UserError, match="choose --to tiff or zarr"):
-        segment(tmp_path / "v.tif", tmp_path / "m.png", answering, wanted(), asked=ASKED)
+        segment(tmp_path / "v.tif", tmp_path / "m.json", answering, wanted("labels", "labelme"), asked=ASKED)
+
+
+def test_more_objects_than_a_png_can_number_become_a_tiff(tmp_path, capsys):
+    side = 257  # a dot in each 2 x 2: 66,049 objects
+    files.write(
+        tmp_path / "a.png",
+        np.kron(np.full((side, side), 255, np.uint8), np.eye(1, 4, dtype=np.uint8).reshape(2, 2)),
+    )
+    want = wanted("labels", "png")
+    assert segment(tmp_path / "a.png", tmp_path / "a.labels.png", predictor(), want, asked=ASKED)
+    assert "66,049 objects; writing a.labels.ome.tif instead" in " ".join(capsys.readouterr().out.split())
+    found = tifffile.imread(tmp_path / "a.labels.ome.tif")
+    assert found[::2, ::2].ravel().tolist() == list(range(1, side**2 + 1))
+    assert {path.name for path in tmp_path.iterdir()} == {"a.png", "a.labels.ome.tif", "predictions.json"}
+    assert not segment(tmp_path / "a.png", tmp_path / "a.labels.png", predictor(), want, asked=ASKED)
+    with pytest.raises(UserError, match="asked otherwise"):
+        segment(tmp_path / "a.png", tmp_path / "a.labels.png", predictor(), want, asked={"model": "other"})
+
+
+def test_another_format_goes_on_from_what_was_computed(image, tmp_path, monkeypatch):
+    calls = []
+
+    def counted(batch):
+        calls.append(0)
+        return bright(batch)
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(segmentation, "write_labels", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        segment(image, tmp_path / "a.labels.png", predictor(counted), wanted("labels", "png"), asked=ASKED)
+    computed = len(calls)
+    want = wanted("labels", "tiff")
+    segment(image, tmp_path / f"a{want.suffix}", predictor(counted), want, asked=ASKED)
+    assert len(calls) == computed
+    np.testing.assert_array_equal(
+        tifffile.imread(tmp_path / "a.labels.ome.tif"), postprocess.labels(expected_mask(image))
+    )
+
+
+def test_another_process_is_kept_out_while_one_predicts(image, tmp_path):
+    def beside(batch):
+        with pytest.raises(Blocked, match=r"m\.png: process \d+ .* is at work there"):
+            segment(image, tmp_path / "m.png", predictor(), wanted(), asked=ASKED, force=True)
+        return bright(batch)
+
+    segment(image, tmp_path / "m.png", predictor(beside), wanted(), asked=ASKED)
+    np.testing.assert_array_equal(files.read_values(tmp_path / "m.png")[..., 0], expected_mask(image))
 
 
 @pytest.mark.parametrize(
@@ -202,7 +254,7 @@ def test_the_ledger_is_read_by_eyes(image, tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         segment(image, tmp_path / "m.png", predictor(dying), wanted(), asked=ASKED)
-    ledger = json.loads((tmp_path / ".m.png.unfinished" / "ledger.json").read_text())
+    ledger = json.loads((tmp_path / ".m.png.mask.unfinished" / "ledger.json").read_text())
     assert ledger["rows"] == 0
     assert ledger["asked"]["model"] == {"sha256": "ab"}
 

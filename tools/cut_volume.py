@@ -17,7 +17,7 @@ import numpy as np
 
 from kerasseg.console import say
 from kerasseg.errors import UserError
-from kerasseg.images.stores.hdf5 import parted
+from kerasseg.images.stores.address import parted
 from kerasseg.images.stores.volume import Volume
 from kerasseg.images.writing.result import Result
 from kerasseg.images.writing.tiff import write_tiff

@@ -19,9 +19,9 @@ from scipy.ndimage import gaussian_filter
 from skimage.filters import threshold_otsu
 
 from kerasseg import preparation
-from kerasseg.console import console, saying_fallbacks, track
+from kerasseg.console import console, saying_warnings, track
 from kerasseg.data.sample import Sample
-from kerasseg.errors import UserError
+from kerasseg.errors import UserError, counted
 from kerasseg.metrics import pixel
 from kerasseg.recipe import Recipe, load
 
@@ -104,11 +104,11 @@ def main() -> None:
     given = parser.parse_args()
     channels = dict(given.channels)
     try:
-        with saying_fallbacks([]):
+        with saying_warnings([]):
             recipes = [load(given.recipe, [f"seed={seed}"]) for seed in given.seeds]
             scored = [(recipe.seed, baseline(recipe, channels, given.smooth)) for recipe in recipes]
     except UserError as error:
-        parser.exit(2, "".join(f"error: {message}\n" for message in error.messages))
+        parser.exit(2, "".join(f"error: {message}\n" for message in counted(error.messages)))
     console.print(show(scored))
 
 

@@ -119,7 +119,7 @@ def write(path: Path, drawings: Iterable[Drawing], classes: Sequence[str]) -> No
     groups = (
         (image_id, shapes)
         for image_id, drawing in enumerate(drawings, start=1)
-        for shapes in instances([shape for shape in drawing.shapes if shape.label != BACKGROUND_LABEL])
+        for shapes in instances(outlined(drawing.shapes, drawing.size))
     )
     _write(path, drawings, groups, classes)
 
@@ -145,14 +145,46 @@ def write_objects(
     _write(path, [Drawing(name, size, [])], ((1, [shape]) for shape in objects), classes)
 
 
-def written(shapes: list[Shape], size: tuple[int, int]) -> list[Shape]:
-    """Return what reading gives back of the shapes of one image when they were written."""
-    back = []
-    for number, group in enumerate(instances(shapes), start=1):
-        if group[0].label != BACKGROUND_LABEL:
-            crowds = "ignore" if group[0].is_object else "objects"  # a region to ignore keeps its label
-            back += _shapes(_annotation(group, size), group[0].label, size, number, crowds)
-    return back
+def outlined(shapes: Sequence[Shape], size: tuple[int, int]) -> list[Shape]:
+    """Bring the shapes of one image into the forms that COCO knows, with the very pixels that they had.
+
+    Parameters
+    ----------
+    shapes : sequence of Shape
+        What was drawn by outlines and has no hole becomes ``corner_polygon`` shapes along the corners of its
+        pixels, all else ``mask`` shapes; what has no pixel is left out.
+    size : tuple of int
+        Height and width of the image.
+
+    Returns
+    -------
+    list of Shape
+        Those of one instance under one ``group_id``; without background, for which COCO has no word.
+    """
+    found: list[Shape] = []
+    for number, group in enumerate(instances(list(shapes)), start=1):
+        if group[0].label == BACKGROUND_LABEL:
+            continue
+        kinds = {shape.shape_type for shape in group}
+        if kinds == {CORNER_POLYGON} or (
+            kinds == {"mask"} and len(group) == 1 and _is_inside(group[0], size)
+        ):
+            found += group
+        elif pixels := draw_instance(group, size):
+            polygons = shape_polygons(pixels) if kinds <= _OUTLINES and pixels.is_object else []
+            if polygons and all(len(rings) == 1 for rings in polygons):  # COCO's polygons know no holes
+                outline = replace(pixels, shape_type=CORNER_POLYGON, mask=None, group_id=number)
+                found += [replace(outline, points=rings[0]) for rings in polygons]
+            else:
+                found.append(pixels)
+    return found
+
+
+def _is_inside(shape: Shape, size: tuple[int, int]) -> bool:
+    """Tell whether a ``mask`` shape lies in the image with all its pixels, as labelme's may not."""
+    low, high = shape.points
+    fits = shape.mask.shape == tuple((high - low + 1)[::-1])
+    return bool(fits and (low >= 0).all() and (high < size[::-1]).all())
 
 
 def _write(
@@ -282,18 +314,18 @@ def _run_length_mask(segmentation: dict, size: tuple[int, int]) -> np.ndarray:
 
 
 def _annotation(shapes: list[Shape], size: tuple[int, int]) -> dict[str, Any]:
-    """Write an instance's pixels: as polygons where it was drawn by outlines, as run lengths elsewhere."""
+    """Write an instance as polygons where it has them, and as run lengths of its pixels elsewhere."""
     other = {key: value for key, value in shapes[0].other.items() if key not in _OWN}
     other |= {CROWD: int(not all(shape.is_object for shape in shapes))}
-    pixels = draw_instance(shapes, size)
+    pixels = shapes[0] if shapes[0].shape_type == "mask" else draw_instance(shapes, size)
     if pixels is None:
-        counts = rle.compress([size[0] * size[1]])
-        return other | {"segmentation": {"size": list(size), "counts": counts}, "area": 0, "bbox": [0] * 4}
-    (column, row), (height, width) = pixels.points[0].astype(int).tolist(), pixels.mask.shape
-    entry = {"area": int(pixels.mask.sum()), "bbox": [column, row, width, height]}
-    if not other[CROWD] and all(shape.shape_type in _OUTLINES for shape in shapes):
-        polygons = shape_polygons(pixels)
-        if all(len(rings) == 1 for rings in polygons):  # COCO's polygons know no holes
-            return other | {"segmentation": [rings[0].ravel().tolist() for rings in polygons]} | entry
-    counts = rle.box_counts(pixels.mask, (row, column), size)
-    return other | {"segmentation": {"size": list(size), "counts": rle.compress(counts)}} | entry
+        counts, box, area = [size[0] * size[1]], [0] * 4, 0
+    else:
+        (column, row), (height, width) = pixels.points[0].astype(int).tolist(), pixels.mask.shape
+        box, area = [column, row, width, height], int(pixels.mask.sum())
+        if not other[CROWD] and shapes[0].shape_type == CORNER_POLYGON:
+            polygons = [shape.points.ravel().tolist() for shape in shapes]
+            return other | {"segmentation": polygons, "area": area, "bbox": box}
+        counts = rle.box_counts(pixels.mask, (row, column), size)
+    runs = {"size": list(size), "counts": rle.compress(counts)}
+    return other | {"segmentation": runs, "area": area, "bbox": box}

@@ -19,6 +19,7 @@ from kerasseg.annotations import coco
 from kerasseg.annotations.corners import as_pixels
 from kerasseg.annotations.draw import draw_instance, draw_labels, draw_mask
 from kerasseg.annotations.formats import (
+    KEEP_PLANES,
     NEED_CLASSES,
     OBJECTS_ONLY,
     READERS,
@@ -28,8 +29,9 @@ from kerasseg.annotations.formats import (
     Plan,
     image_beside,
     objects,
+    planes_apart,
 )
-from kerasseg.annotations.rings import refilled
+from kerasseg.annotations.rings import IMAGEJ, JAVA, FillRule, refilled
 from kerasseg.annotations.shapes import (
     CORNER_POLYGON,
     IGNORE_LABEL,
@@ -40,9 +42,16 @@ from kerasseg.annotations.shapes import (
 )
 from kerasseg.annotations.trace import TOLERANCE, outline
 from kerasseg.console import track
-from kerasseg.errors import UserError, unknown
+from kerasseg.errors import UserError, if_interrupted, unknown
+from kerasseg.images.names import clashes
 
 SHOWN = 3  # paths that a message lists
+SEVERAL = {
+    "class": "classes",
+    "supercategory": "supercategories",
+    "nucleus": "nuclei",
+    "COCO's": "COCO's",
+}
 
 
 @dataclass(frozen=True)
@@ -147,13 +156,21 @@ def convert(
     if crowds not in coco.CROWDS:
         raise UserError(unknown("meaning of crowds", crowds, coco.CROWDS))
     drawings = READERS[read_as](Path(source), Options(classes, values, crowds=crowds))
+    if problems := list(clashes((name, drawing.image_path or name) for name, drawing in drawings.items())):
+        raise UserError(*problems)
+    if write_as not in KEEP_PLANES:
+        drawings = planes_apart(drawings)
     names = _class_names(drawings, classes)
     outlined = OUTLINES[write_as](drawings, tolerance) if write_as in OUTLINES else None
-    written = outlined if write_as == "labelme" else drawings
+    written = outlined if write_as in ("labelme", "coco") else drawings
     plan = WRITERS[write_as](written, Path(target), Options(names, tolerance=tolerance))
     _check_free(plan, overwrite)
-    for write in track(list(plan.values()), "writing"):
-        write()
+    for number, write in enumerate(track(list(plan.values()), "writing")):
+        with if_interrupted(
+            f"{number} of {len(plan)} files are written to {target}, each complete; the same command with "
+            "--overwrite writes all"
+        ):
+            write()
     report = _report(drawings, outlined, list(plan), names, write_as)
     return replace(report, crowds=_crowds(drawings) if read_as == "coco" else 0)
 
@@ -169,10 +186,8 @@ CONVERSIONS: dict[tuple[str, str], Callable[..., Report]] = {
 def _count(number: int, what: str) -> str:
     """Write a number of things: ``3 points``, ``2 crowds or regions to ignore``."""
     noun, *rest = what.split(" ", 1)
-    plural = {"class": "classes", "supercategory": "supercategories", "COCO's": "COCO's"}.get(
-        noun, f"{noun}s"
-    )
-    return " ".join([f"{number:,}", noun if number == 1 else plural, *rest])
+    several = SEVERAL.get(noun, f"{noun}s")
+    return " ".join([f"{number:,}", noun if number == 1 else several, *rest])
 
 
 def _class_names(drawings: Drawings, given: Sequence[str]) -> list[str]:
@@ -203,9 +218,9 @@ def _through_centres(drawings: Drawings, tolerance: float) -> Drawings:
     return {name: replace(drawing, shapes=outlined(drawing)) for name, drawing in drawings.items()}
 
 
-def _along_corners(drawings: Drawings, tolerance: float) -> Drawings:
+def _along_corners(rule: FillRule, drawings: Drawings, tolerance: float) -> Drawings:
     def left(drawing: Drawing) -> list[Shape]:
-        found = (refilled(shape, drawing.size, tolerance) for shape in objects(drawing))
+        found = (refilled(shape, drawing.size, tolerance, rule) for shape in objects(drawing))
         return [shape for shape in found if shape]
 
     return {name: replace(drawing, shapes=left(drawing)) for name, drawing in drawings.items()}
@@ -213,7 +228,7 @@ def _along_corners(drawings: Drawings, tolerance: float) -> Drawings:
 
 def _as_coco(drawings: Drawings, tolerance: float) -> Drawings:
     return {
-        name: replace(drawing, shapes=coco.written(drawing.shapes, drawing.size))
+        name: replace(drawing, shapes=coco.outlined(drawing.shapes, drawing.size))
         for name, drawing in drawings.items()
     }
 
@@ -222,8 +237,8 @@ def _as_coco(drawings: Drawings, tolerance: float) -> Drawings:
 OUTLINES: dict[str, Callable[[Drawings, float], Drawings]] = {
     "labelme": _through_centres,
     "coco": _as_coco,
-    "geojson": _along_corners,
-    "imagej": _along_corners,
+    "geojson": partial(_along_corners, JAVA),
+    "imagej": partial(_along_corners, IMAGEJ),
 }
 
 
@@ -245,9 +260,9 @@ def _report(
         images=len(drawings),
         shapes=sum(len(drawing.shapes) for drawing in drawings.values()),
         classes=names,
-        agreement={name: _agreement(drawings, outlined, name, names) for name in outlined or ()},
+        agreement=_agreements(drawings, outlined, names) if outlined else {},
         without_image=[str(path) for path in beside if not image_beside(path.with_suffix(""))],
-        left_out=_left_out(drawings, write_as),
+        left_out=_left_out(drawings, outlined or {}, write_as),
     )
 
 
@@ -255,16 +270,14 @@ def _crowds(drawings: Drawings) -> int:
     return sum(shape.is_crowd for drawing in drawings.values() for shape in drawing.shapes)
 
 
-def _left_out(drawings: Drawings, write_as: str) -> Counter[str]:
+def _left_out(drawings: Drawings, outlined: Drawings, write_as: str) -> Counter[str]:
     """Count what the files hold and the format that is written does not."""
     left_out: Counter[str] = Counter()
-    for drawing in drawings.values():
+    for name, drawing in drawings.items():
         left_out.update(drawing.left_out)
-        without_pixels = len(instances(drawing.shapes)) - len(
-            instances(as_pixels(drawing.shapes, drawing.size))
-        )
-        if without_pixels:
-            left_out["object without a pixel"] += without_pixels
+        left = outlined[name].shapes if write_as == "coco" else as_pixels(drawing.shapes, drawing.size)
+        without_pixels = _objects(drawing.shapes) - _objects(left)
+        left_out.update({"object without a pixel": without_pixels} if without_pixels else {})
         if write_as in OBJECTS_ONLY:
             ignored = sum(shape.is_crowd or shape.label == IGNORE_LABEL for shape in drawing.shapes)
             left_out.update({"crowd or region to ignore": ignored} if ignored else {})
@@ -288,8 +301,18 @@ def _covered(drawing: Drawing) -> dict[str, int]:
     return {what: int(count) for what, count in counts.items() if count}
 
 
-def _agreement(before: Drawings, after: Drawings, name: str, names: list[str]) -> float:
-    """Draw an image's shapes as they were and as they are now, and compare the annotated pixels."""
-    old, new = (draw_mask(drawings[name].shapes, drawings[name].size, names) for drawings in (before, after))
+def _objects(shapes: Sequence[Shape]) -> int:
+    return len(instances([shape for shape in shapes if shape.is_object]))
+
+
+def _agreements(before: Drawings, after: Drawings, names: list[str]) -> dict[str, float]:
+    """Draw each plane as it was and as it is now, and compare the annotated pixels."""
+    old, new = planes_apart(before), planes_apart(after)
+    empty = {name: replace(drawing, shapes=[]) for name, drawing in old.items()}
+    return {name: _agreement(old[name], new.get(name, empty[name]), names) for name in old}
+
+
+def _agreement(before: Drawing, after: Drawing, names: list[str]) -> float:
+    old, new = (draw_mask(drawing.shapes, drawing.size, names) for drawing in (before, after))
     either = (old > 0) | (new > 0)
     return float((old == new)[either].mean()) if either.any() else 1.0

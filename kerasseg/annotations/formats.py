@@ -1,19 +1,20 @@
 """Every annotation format as a reader into drawings and a writer from them.
 
-========  =================================================================  =========================
+========  =================================================================  =============================
 format    read from                                                          written as
-========  =================================================================  =========================
+========  =================================================================  =============================
 labelme   a folder of JSON files, or one                                     a folder of JSON files
-masks     a folder of images: class ids, 0 and 255, or palettes              a folder of palette PNGs
-labels    a folder of images of instance ids, all of one class               a folder of 16-bit PNGs
+masks     a folder of images, or one: class ids, 0 and 255, or palettes      a folder of palette PNGs
+labels    a folder of images of instance ids, or one, all of one class       16-bit PNGs, or 32-bit TIFFs
 coco      a JSON file, or a folder that holds one                            a JSON file
 rle       a CSV file as Kaggle's, or a folder that holds one                 a CSV file
 geojson   a folder of QuPath's GeoJSON files, or one                         a folder of GeoJSON files
 imagej    a folder of zips of ImageJ's ROIs, or one                          a folder of zips
-========  =================================================================  =========================
+========  =================================================================  =============================
 
 Drawings go by their image's path without suffix, from the folder of the annotations. What a format stores as
-pixels is read as ``mask`` shapes, which lose nothing.
+pixels is read as ``mask`` shapes, which lose nothing. GeoJSON and ROIs keep the planes of a stack; for other
+formats each is an image of its own (:mod:`kerasseg.annotations.planes`).
 """
 
 from __future__ import annotations
@@ -25,11 +26,12 @@ from pathlib import Path
 
 from kerasseg.annotations import coco, geojson, imagej, kaggle, labelme, masks
 from kerasseg.annotations.draw import draw_instance, draw_labels, draw_mask
-from kerasseg.annotations.shapes import BACKGROUND_LABEL, Drawing, Shape, instances
+from kerasseg.annotations.planes import apart, repeated, stack_of
+from kerasseg.annotations.shapes import BACKGROUND_LABEL, Drawing, Plane, Shape, instances
 from kerasseg.annotations.trace import label_shapes, mask_shapes
-from kerasseg.console import track
+from kerasseg.console import say, track
 from kerasseg.errors import UserError
-from kerasseg.images import files
+from kerasseg.images import files, folders
 
 Drawings = dict[str, Drawing]
 Plan = dict[Path, Callable[[], None]]  # what writes each file
@@ -50,7 +52,7 @@ class Options:
 
 
 def _read_labelme(source: Path, options: Options) -> Drawings:
-    return _each([source] if source.is_file() else _found(source, (".json",)), source, labelme.read)
+    return _each(_found(source, (".json",)), source, labelme.read)
 
 
 def _read_masks(source: Path, options: Options) -> Drawings:
@@ -81,13 +83,14 @@ def _read_rle(source: Path, options: Options) -> Drawings:
 
 
 def _read_geojson(source: Path, options: Options) -> Drawings:
-    paths = [source] if source.is_file() else _found(source, (".geojson",))
-    return _each(paths, source, lambda path: geojson.read(path, _size_beside(path)))
+    return _each(_found(source, (".geojson",)), source, lambda path: geojson.read(path, *_beside_file(path)))
 
 
 def _read_imagej(source: Path, options: Options) -> Drawings:
-    paths = [source] if source.is_file() else _found(source, (".zip",))
-    return _each(paths, source, lambda path: imagej.read(path, options.classes, _size_beside(path)))
+    def drawing(path: Path) -> Drawing:
+        return imagej.read(path, options.classes, *_beside_file(path))
+
+    return _each(_found(source, (".zip",)), source, drawing)
 
 
 def _plan_labelme(drawings: Drawings, target: Path, options: Options) -> Plan:
@@ -106,11 +109,17 @@ def _plan_masks(drawings: Drawings, target: Path, options: Options) -> Plan:
 
 
 def _plan_labels(drawings: Drawings, target: Path, options: Options) -> Plan:
-    def write(path: Path, drawing: Drawing) -> None:
-        objects = [shape for shape in drawing.shapes if shape.is_object]
-        masks.write_labels(path, draw_labels(objects, drawing.size))
+    def write(path: Path, objects: list[Shape], size: tuple[int, int]) -> None:
+        masks.write_labels(path, draw_labels(objects, size))
 
-    return {path: partial(write, path, drawing) for path, drawing in _pngs(drawings, target)}
+    plan = {}
+    for path, drawing in _pngs(drawings, target):
+        objects = [shape for shape in drawing.shapes if shape.is_object]
+        if (count := len(instances(objects))) > masks.MOST_IN_PNG:
+            say(f"{path}: a PNG cannot hold {count:,} objects; writing a TIFF of 32 bits instead")
+            path = path.with_name(f"{path.stem}.tif")
+        plan[path] = partial(write, path, objects, drawing.size)
+    return plan
 
 
 def _plan_coco(drawings: Drawings, target: Path, options: Options) -> Plan:
@@ -124,7 +133,8 @@ def _plan_rle(drawings: Drawings, target: Path, options: Options) -> Plan:
 
 
 def _plan_geojson(drawings: Drawings, target: Path, options: Options) -> Plan:
-    return _plan_outlines(drawings, target, ".geojson", geojson.write, options)
+    on_planes = {name: repeated(drawing) for name, drawing in drawings.items()}
+    return _plan_outlines(on_planes, target, ".geojson", geojson.write, options)
 
 
 def _plan_imagej(drawings: Drawings, target: Path, options: Options) -> Plan:
@@ -168,6 +178,7 @@ WRITERS: dict[str, Callable[[Drawings, Path, Options], Plan]] = {
     "geojson": _plan_geojson,
     "imagej": _plan_imagej,
 }
+KEEP_PLANES = frozenset({"geojson", "imagej"})
 NEED_CLASSES = frozenset({"masks", "labels", "rle"})  # formats that know no names
 OBJECTS_ONLY = frozenset({"labels", "rle"})  # formats that leave out crowds and what is to be ignored
 
@@ -178,9 +189,27 @@ def image_beside(stem: Path) -> Path | None:
     return next((path for path in paths if path.is_file()), None)
 
 
-def _size_beside(path: Path) -> tuple[int, int] | None:
+def _beside_file(path: Path) -> tuple[tuple[int, int] | None, Plane | None]:
+    """Read the size and the planes of the image beside a file of annotations, where there is one."""
     image = image_beside(path.with_suffix(""))
-    return files.header(image).size if image else None
+    return (files.header(image).size, stack_of(image)) if image else (None, None)
+
+
+def planes_apart(drawings: Drawings) -> Drawings:
+    """Make each annotated plane of a stack an image of its own.
+
+    Raises
+    ------
+    UserError
+        If a plane has the name of an image that is there too.
+    """
+    planes: Drawings = {}
+    for stack, drawing in drawings.items():
+        for name, plane in apart(stack, drawing):
+            if name in planes:
+                raise UserError(f"{name}: an image and a plane of a stack have this name; rename the image")
+            planes[name] = plane
+    return planes
 
 
 def _each(paths: Iterable[Path], source: Path, read: Callable[[Path], Drawing]) -> Drawings:
@@ -219,7 +248,12 @@ def _named(drawings: Iterable[tuple[Path, Drawing]]) -> Drawings:
 
 
 def _found(folder: Path, suffixes: Sequence[str]) -> list[Path]:
-    paths = files.find(folder, suffixes)
+    """Take a file as it is, or find those of a folder."""
+    if folder.is_file():
+        return [folder]
+    if not folder.exists():
+        raise UserError(f"{folder}: there is no such file or folder")
+    paths = files.find(folder, suffixes, known=(*files.SUFFIXES, ".json"))
     if not paths:
         raise UserError(f"{folder}: the folder holds no {', '.join(suffixes)} file")
     return paths
@@ -229,9 +263,11 @@ def _only(source: Path, suffix: str) -> Path:
     """Take a file, or the only one of a folder."""
     if not source.is_dir():
         return source
-    paths = [path for path in _found(source, (suffix,)) if path.parent == source]
+    paths = [path for path in folders.entries(source) if path.suffix.lower() == suffix]
     if len(paths) != 1:
-        raise UserError(f"{source}: the folder holds {len(paths)} {suffix} files; name the one to convert")
+        raise UserError(
+            f"{source}: the folder holds {len(paths) or 'no'} {suffix} files; name the one to convert"
+        )
     return paths[0]
 
 

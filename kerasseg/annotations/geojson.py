@@ -1,12 +1,20 @@
 """GeoJSON as QuPath exports and imports it: a feature an object, outlined along the corners of its pixels.
 
+A geometry's ``plane`` says its slice and frame, and maybe its channel; without one it is on the first slice
+and frame (``qupath.lib.regions.ImagePlane``). Pixels are those whose centres lie inside, upper and left edges
+included, as Java defines it; the masks that QuPath itself makes may differ along slanted edges, where Java2D
+by default moves corners to centres of pixels. Points and lines are left out and counted, and so are cells'
+nuclei, which would cover their cells.
+
 GeoJSON knows nothing of images (RFC 7946), and QuPath takes it for the image that is open. What we write
 names the image and its size in a member of its own, ``image``, which QuPath leaves alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +22,25 @@ import numpy as np
 
 from kerasseg.annotations.documents import agreed_image, read_json, told_together, write_json_list
 from kerasseg.annotations.masks import palette
+from kerasseg.annotations.planes import placed
 from kerasseg.annotations.rings import Polygon, filled_shape, shape_polygons
-from kerasseg.annotations.shapes import CROWD, IGNORE_LABEL, SCORE, Drawing, Shape
+from kerasseg.annotations.shapes import CROWD, EVERYWHERE, IGNORE_LABEL, SCORE, Drawing, Plane, Shape
 from kerasseg.errors import UserError
 
 IGNORED_CLASS = "Ignore*"  # QuPath's own name for what is not to be counted
 UNCLASSIFIED = "Unclassified"  # what QuPath shows where an object has no class
 _POLYGONS = {"Polygon": lambda coordinates: [coordinates], "MultiPolygon": lambda coordinates: coordinates}
+# What is no area, by what it is called and how many its coordinates are.
+_NO_AREAS = {
+    "Point": ("point", lambda coordinates: 1),
+    "MultiPoint": ("point", len),
+    "LineString": ("line", lambda coordinates: 1),
+    "MultiLineString": ("line", len),
+}
+_NUCLEUS = "nucleusGeometry"
 
 
-def read(path: Path, size: tuple[int, int] | None = None) -> Drawing:
+def read(path: Path, size: tuple[int, int] | None = None, stack: Plane | None = None) -> Drawing:
     """Read and check a GeoJSON file.
 
     Parameters
@@ -32,30 +49,34 @@ def read(path: Path, size: tuple[int, int] | None = None) -> Drawing:
         A FeatureCollection, a list of features, or a feature, as the versions of QuPath write them.
     size : tuple of int, optional
         Height and width of the image; what the file says of it, if it says anything, by default.
+    stack : Plane, optional
+        How many channels, slices and frames the image has, if that is known.
 
     Returns
     -------
     Drawing
-        Each feature as a ``mask`` shape of the pixels whose centres it contains, labelled by its
-        classification; without one it is ``Unclassified``.
+        Each area as a ``mask`` shape of the pixels whose centres it contains, labelled by its classification;
+        without one it is ``Unclassified``. What is no area is left out and counted.
 
     Raises
     ------
     UserError
-        If the file is missing or no GeoJSON, the image's size is unknown, or a feature is wrong or no area;
-        all wrong ones are named at once.
+        If the file is missing or no GeoJSON, the image's size is unknown, or a feature is wrong or on a plane
+        that the image does not have; all wrong ones are named at once.
     """
     path = Path(path)
     document = read_json(path)
     features = _features(document, path)
     image = document.get("image") if isinstance(document, dict) else None
     name, size = agreed_image(image, size, path)
-    shapes = []
+    shapes, left_out = [], Counter()
     with told_together(ValueError) as reading:
-        for at, feature in enumerate(features):
-            with reading(f"{path}: feature {at}"):
+        for feature_name, feature in _with_children(features):
+            with reading(f"{path}: {feature_name}"):
+                left_out.update(_left_out(feature))
                 shapes.append(_shape(feature, size))
-    return Drawing(name, size, list(filter(None, shapes)))
+    drawing = Drawing(name, size, list(filter(None, shapes)), stack=stack, left_out=left_out)
+    return placed(drawing, path)
 
 
 def write(
@@ -103,15 +124,63 @@ def _features(document: Any, path: Path) -> list:
     return features
 
 
+def _with_children(features: list) -> Iterator[tuple[str, Any]]:
+    """Name features, each before the objects that QuPath keeps inside it."""
+    waiting = [(f"feature {at}", feature) for at, feature in enumerate(features)][::-1]
+    while waiting:
+        name, feature = waiting.pop()
+        yield name, feature
+        children = feature.get("childObjects") if isinstance(feature, dict) else None
+        if isinstance(children, list):
+            waiting += [(f"{name}, child {at}", child) for at, child in enumerate(children)][::-1]
+
+
+def _geometry(feature: Any) -> tuple[str | None, dict]:
+    geometry = _mapping(feature, "geometry") if isinstance(feature, dict) else {}
+    kind = geometry.get("type")
+    return (kind if isinstance(kind, str) else None), geometry
+
+
+def _left_out(feature: Any) -> dict[str, int]:
+    """Count what of a feature is not read."""
+    kind, geometry = _geometry(feature)
+    counts = {"nucleus": 1} if isinstance(feature, dict) and feature.get(_NUCLEUS) else {}
+    if kind in _NO_AREAS:
+        called, number = _NO_AREAS[kind]
+        counts[called] = number(_listed(geometry.get("coordinates")))
+    return counts
+
+
 def _shape(feature: Any, size: tuple[int, int]) -> Shape | None:
-    """Read one feature; a ValueError says what is wrong."""
-    geometry = feature.get("geometry") if isinstance(feature, dict) else None
-    kind = geometry.get("type") if isinstance(geometry, dict) else None
+    """Read one feature, None if it has no pixels; a ValueError says what is wrong."""
+    kind, geometry = _geometry(feature)
+    if kind in _NO_AREAS:
+        return None
     if kind not in _POLYGONS:
-        raise ValueError(f"its geometry is {kind}; expected {' or '.join(_POLYGONS)}, only areas have pixels")
+        expected = " or ".join([*_POLYGONS, *_NO_AREAS])
+        raise ValueError(f"its geometry is {kind}; expected {expected}")
     polygons = [_polygon(rings) for rings in _listed(_POLYGONS[kind](geometry.get("coordinates")))]
+    if geometry.get("isEllipse"):
+        polygons = [[_ellipse(polygons[0][0])]]
     properties = _mapping(feature, "properties")
-    return filled_shape(polygons, size, _label(properties), _other(properties)) if polygons else None
+    filled = filled_shape(polygons, size, _label(properties), _other(properties))
+    return replace(filled, plane=_plane(geometry)) if filled else None
+
+
+def _plane(geometry: dict) -> Plane:
+    """Read the plane, by default the first; QuPath's channel -1 stands for all."""
+    plane = {"c": -1, "z": 0, "t": 0} | _mapping(geometry, "plane")
+    if not all(isinstance(plane[axis], int) for axis in "czt") or min(plane["z"], plane["t"]) < 0:
+        raise ValueError(f"its plane is {plane}; expected whole numbers c, z and t")
+    return Plane(None if plane["c"] < 0 else plane["c"], plane["z"], plane["t"])
+
+
+def _ellipse(ring: np.ndarray) -> np.ndarray:
+    """Outline within a hundredth of a pixel an ellipse, which QuPath knows by its box."""
+    low, high = ring.min(axis=0), ring.max(axis=0)
+    count = 64 + 8 * min(int((high - low).max()), 1 << 16)
+    turn = np.linspace(0, 2 * np.pi, count, endpoint=False)
+    return (low + high + (high - low) * np.stack([np.cos(turn), np.sin(turn)], axis=1)) / 2
 
 
 def _listed(value: Any) -> list:
@@ -138,8 +207,14 @@ def _label(properties: dict) -> str:
     """Name the class; where QuPath derives it from others it is a list of their names."""
     plain = properties.get("classification")
     given = {"name": plain} if isinstance(plain, str) else _mapping(properties, "classification")
-    name = given.get("name") or ": ".join(map(str, given.get("names", ()))) or UNCLASSIFIED
-    return IGNORE_LABEL if name == IGNORED_CLASS else str(name)
+    names = given.get("names")
+    if given.get("name"):  # before QuPath 0.4 a derived class has its own name, and what it is derived from
+        names = []
+        while given.get("name"):
+            names.insert(0, given["name"])
+            given = _mapping(given, "parentClass")
+    name = ": ".join(map(str, names if isinstance(names, list) else ())) or UNCLASSIFIED
+    return IGNORE_LABEL if name == IGNORED_CLASS else name
 
 
 def _other(properties: dict) -> dict[str, Any]:
@@ -163,6 +238,9 @@ def _feature(
         "type": "Polygon" if single else "MultiPolygon",
         "coordinates": polygons[0] if single else polygons,
     }
+    if shape.plane != EVERYWHERE:
+        c, z, t = shape.plane
+        geometry["plane"] = {"c": -1 if c is None else c, "z": z or 0, "t": t or 0}
     classification = {"name": IGNORED_CLASS if shape.label == IGNORE_LABEL else shape.label}
     if shape.label in colours:
         classification["color"] = colours[shape.label]

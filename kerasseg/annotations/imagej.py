@@ -1,26 +1,32 @@
 """ImageJ's ROI files: a zip of ROIs as its ROI Manager saves and opens it, outlined along pixels' corners.
 
 An object without holes and of one part is a polygon; any other is a composite, which ImageJ fills by the
-even-odd rule. A ROI's properties say its class and score, its group the number of its class. ROIs know
-nothing of images; what we write names the image and its size in the zip's comment, which ImageJ leaves alone.
+even-odd rule. A ROI's properties say its class and score, its group the number of its class, its position
+the channel, slice and frame. ROIs know nothing of images; what we write names the image and its size in the
+zip's comment, which ImageJ leaves alone. Areas are read as ImageJ fills them; lines, points, text and images
+are left out and counted.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import struct
 import zipfile
+import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kerasseg.annotations.documents import MAX_BYTES, agreed_image, told_together
+from kerasseg.annotations.imagejoutlines import outline
 from kerasseg.annotations.masks import palette
-from kerasseg.annotations.rings import Polygon, filled_shape, shape_polygons
-from kerasseg.annotations.shapes import CROWD, SCORE, Drawing, Shape
+from kerasseg.annotations.planes import counted, placed
+from kerasseg.annotations.rings import IMAGEJ, filled_shape, shape_polygons
+from kerasseg.annotations.shapes import CROWD, EVERYWHERE, SCORE, Drawing, Plane, Shape
 from kerasseg.errors import UserError
 from kerasseg.images import files
 
@@ -33,6 +39,8 @@ _HEADER, _PROPERTIES = 60, 40  # where a ROI says where its second header is, an
 _FARTHEST = 60_535  # beyond which ImageJ's 16-bit numbers no longer reach
 _DAMAGES = (
     zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
     ValueError,
     TypeError,
     LookupError,
@@ -43,7 +51,12 @@ _DAMAGES = (
 )
 
 
-def read(path: Path, classes: Sequence[str] = (), size: tuple[int, int] | None = None) -> Drawing:
+def read(
+    path: Path,
+    classes: Sequence[str] = (),
+    size: tuple[int, int] | None = None,
+    stack: Plane | None = None,
+) -> Drawing:
     """Read and check a zip of ROIs, or one ``.roi`` file.
 
     Parameters
@@ -55,27 +68,34 @@ def read(path: Path, classes: Sequence[str] = (), size: tuple[int, int] | None =
         number, or else of the first.
     size : tuple of int, optional
         Height and width of the image; what the file says of it, if it says anything, by default.
+    stack : Plane, optional
+        How many channels, slices and frames the image has, if that is known.
 
     Returns
     -------
     Drawing
-        Each ROI as a ``mask`` shape of the pixels whose centres it contains.
+        Each area as a ``mask`` shape of the pixels that ImageJ fills; all else is left out and counted.
 
     Raises
     ------
     UserError
-        If the file is missing or damaged, the image's size is unknown, or a ROI is no area or of no class;
-        all wrong ones are named at once.
+        If the file is missing or damaged, the image's size is unknown, or a ROI is wrong, of no class or on a
+        plane that the image does not have; all wrong ones are named at once.
     """
     path = Path(path)
     said, contents = _contents(path)
     name, size = agreed_image(said, size, path)
-    shapes = []
+    shapes, left_out = [], Counter()
     with told_together(*_DAMAGES) as reading:
         for entry, content in contents.items():
             with reading(f"{path}: {entry}"):
-                shapes.append(_shape(content, classes, size))
-    return Drawing(name, size, list(filter(None, shapes)))
+                roi = _roi_of(content)
+                if kind := _no_area(roi):
+                    left_out[kind] += roi.n_coordinates if kind == "point" else 1
+                else:
+                    shapes.append(_shape(roi, content, classes, size, stack))
+    drawing = Drawing(name, size, list(filter(None, shapes)), stack=stack, left_out=left_out)
+    return placed(drawing, path)
 
 
 def write(
@@ -144,17 +164,43 @@ def _comment(archive: zipfile.ZipFile) -> Any:
         return None
 
 
-def _shape(content: bytes, classes: Sequence[str], size: tuple[int, int]) -> Shape | None:
-    """Read one ROI; a ValueError says what is wrong."""
+def _roi_of(content: bytes) -> ImagejRoi:
     from roifile import ImagejRoi
 
-    roi = ImagejRoi.frombytes(content)
+    return ImagejRoi.frombytes(content)
+
+
+def _no_area(roi: ImagejRoi) -> str | None:
+    """Name what a ROI is that has no pixels of an object; None for an area."""
+    from roifile import ROI_SUBTYPE, ROI_TYPE
+
+    if roi.subtype in (ROI_SUBTYPE.TEXT, ROI_SUBTYPE.IMAGE, ROI_SUBTYPE.ARROW):
+        return roi.subtype.name.lower()
+    areas = (ROI_TYPE.POLYGON, ROI_TYPE.FREEHAND, ROI_TYPE.TRACED, ROI_TYPE.RECT, ROI_TYPE.OVAL)
+    return None if roi.roitype in areas else roi.roitype.name.lower()
+
+
+def _shape(
+    roi: ImagejRoi, content: bytes, classes: Sequence[str], size: tuple[int, int], stack: Plane | None
+) -> Shape | None:
+    """Read one area; a ValueError says what is wrong."""
     said = _properties(content)
     label = said.get(CLASS) or _class_of(roi, classes)
     other = ({CROWD: 1} if said.get(CROWD) == "1" else {}) | (
         {SCORE: float(said[SCORE])} if SCORE in said else {}
     )
-    return filled_shape(_polygons(roi), size, label, other)
+    rings, stop = outline(roi, content)
+    within = tuple(int(min(pair)) for pair in zip(size, stop[::-1], strict=True))
+    filled = filled_shape([rings], within, label, other, IMAGEJ)
+    return replace(filled, plane=_plane(roi, stack)) if filled else None
+
+
+def _plane(roi: ImagejRoi, stack: Plane | None) -> Plane:
+    """Read a ROI's position, which counts from 1; 0 stands for all."""
+    places = (roi.c_position, roi.z_position, roi.t_position)
+    if max(places) > 0:
+        return Plane(*(place - 1 if place > 0 else None for place in places))
+    return counted(roi.position - 1, stack) if roi.position > 0 else EVERYWHERE
 
 
 def _properties(content: bytes) -> dict[str, str]:
@@ -173,35 +219,12 @@ def _class_of(roi: ImagejRoi, classes: Sequence[str]) -> str:
     return classes[roi.group - 1] if 1 <= roi.group <= len(classes) else classes[0]
 
 
-def _polygons(roi: ImagejRoi) -> list[Polygon]:
-    """Outline a ROI; a composite's rings are one, so that the even-odd rule makes its holes."""
-    from roifile import ROI_TYPE
-
-    areas = (ROI_TYPE.POLYGON, ROI_TYPE.FREEHAND, ROI_TYPE.TRACED, ROI_TYPE.RECT, ROI_TYPE.OVAL)
-    if roi.roitype not in areas:
-        raise ValueError(f"it is {roi.roitype.name.lower()}; expected an area, only areas have pixels")
-    if roi.roitype in (ROI_TYPE.RECT, ROI_TYPE.OVAL) and not roi.composite:
-        return [[_box_outline(roi)]]
-    return [[np.asarray(ring, np.float64) for ring in roi.coordinates(multi=True)]]
-
-
-def _box_outline(roi: ImagejRoi) -> np.ndarray:
-    """Outline a rectangle, or an oval within a hundredth of a pixel."""
-    from roifile import ROI_TYPE
-
-    low, high = np.array([[roi.left, roi.top], [roi.right, roi.bottom]], np.float64)
-    if roi.subpixelrect:
-        low = np.array([roi.xd, roi.yd])
-        high = low + np.array([roi.widthd, roi.heightd])
-    if roi.roitype == ROI_TYPE.OVAL:
-        turn = np.linspace(0, 2 * np.pi, 64 + 8 * math.ceil((high - low).max()), endpoint=False)
-        return (low + high + (high - low) * np.stack([np.cos(turn), np.sin(turn)], axis=1)) / 2
-    return np.array([low, [high[0], low[1]], high, [low[0], high[1]]])
-
-
 def _roi(shape: Shape, tolerance: float) -> ImagejRoi:
     rings = [ring for polygon in shape_polygons(shape, tolerance) for ring in polygon]
     roi = _polygon_roi(rings[0]) if len(rings) == 1 else _composite_roi(rings)
+    roi.c_position, roi.z_position, roi.t_position = (
+        0 if place is None else place + 1 for place in shape.plane
+    )
     said = {CLASS: shape.label} | {key: shape.other[key] for key in (SCORE, CROWD) if key in shape.other}
     roi.props = "".join(f"{key}: {value}\n" for key, value in said.items())
     return roi

@@ -16,6 +16,7 @@ from kerasseg.errors import Notice, UserError, unknown
 from kerasseg.images import files, raster
 from kerasseg.images.header import Header
 
+MOST_IN_PNG = 2**16 - 1  # objects: a pixel has 16 bits
 _GOLDEN = 0.618034  # steps of hue that keep neighbouring classes apart
 
 
@@ -149,7 +150,7 @@ def write_labels(path: Path, labels: np.ndarray) -> None:
         If a PNG cannot hold the largest id.
     """
     is_png = Path(path).suffix.lower() == ".png"
-    if is_png and labels.max(initial=0) > np.iinfo(np.uint16).max:
+    if is_png and labels.max(initial=0) > MOST_IN_PNG:
         raise UserError(f"{path}: {labels.max()} instances do not fit into a PNG; write a .tif")
     files.write(path, labels.astype(np.uint16 if is_png else np.int32))
 

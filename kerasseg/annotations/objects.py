@@ -6,16 +6,15 @@ are written one after another. What is in memory is a band, one object's box, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from scipy import ndimage
 
 from kerasseg.annotations import coco, geojson, imagej, labelme
 from kerasseg.annotations.shapes import SCORE, Drawing, Shape
-from kerasseg.annotations.trace import TOLERANCE, box_shape, mask_polygons
+from kerasseg.annotations.trace import TOLERANCE, box_shape, label_boxes, mask_polygons
 from kerasseg.errors import UserError, unknown
 
 BAND = 512  # rows
@@ -93,23 +92,10 @@ def object_boxes(labels: np.ndarray, band: int = BAND) -> dict[int, tuple[slice,
     """
     boxes: dict[int, tuple[slice, slice]] = {}
     for top in range(0, labels.shape[0], band):
-        for at, (rows, columns) in _boxes_in(np.asarray(labels[top : top + band])):
+        for at, (rows, columns) in label_boxes(np.asarray(labels[top : top + band])):
             rows = slice(rows.start + top, rows.stop + top)
             boxes[at] = _joined(boxes[at], (rows, columns)) if at in boxes else (rows, columns)
     return boxes
-
-
-def _boxes_in(labels: np.ndarray) -> Iterator[tuple[int, tuple[slice, slice]]]:
-    """Find the boxes in a band; SciPy's cost is that of all ids from 1 on, so they are counted anew."""
-    lowest = int(labels.min(where=labels > 0, initial=np.iinfo(labels.dtype).max))
-    ids = range(lowest, int(labels.max(initial=0)) + 1)
-    if len(ids) <= labels.size:
-        numbers = np.where(labels > 0, labels - (lowest - 1), 0)
-    else:  # far apart: sorting costs less than counting
-        ids = np.unique(labels[labels > 0])
-        numbers = np.where(labels > 0, np.searchsorted(ids, labels) + 1, 0)
-    boxes = ndimage.find_objects(numbers)
-    return ((int(at), box) for at, box in zip(ids, boxes, strict=True) if box)
 
 
 def _joined(one: tuple[slice, slice], other: tuple[slice, slice]) -> tuple[slice, slice]:

@@ -3,14 +3,17 @@
 Pixel (0, 0) reaches from 0 to 1. An object is a list of polygons, and a polygon a list of closed rings: its
 rim, then its holes. Pixels that touch by a corner alone are polygons of their own, so that no ring crosses or
 touches itself: valid by the rules of OGC's simple features. A pixel belongs to a polygon that contains its
-centre; at tolerance 0 filling the outlines gives back the very pixels.
+centre; at tolerance 0 filling the outlines gives back the very pixels. Whether a centre that lies exactly on
+an edge is inside is all in which programs differ: a `FillRule`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
+import cv2
 import numpy as np
 from scipy import ndimage
 
@@ -19,8 +22,26 @@ from kerasseg.annotations.trace import pixels_shape
 
 Polygon = list[np.ndarray]
 
-# Directions along the corners, each with the object on its right hand: right, down, left, up.
-_STEPS = np.array([[1, 0], [0, 1], [-1, 0], [0, -1]])
+
+class FillRule(NamedTuple):
+    """To which side of an edge a pixel belongs whose centre lies exactly on it.
+
+    Attributes
+    ----------
+    first : callable
+        From coordinates to the first rows or columns whose centres lie beyond.
+    nudge : float, default 0
+        What is added to x where an edge crosses the line through a row's centres, against rounding.
+    """
+
+    first: Callable[[np.ndarray], np.ndarray]
+    nudge: float = 0
+
+
+# Java's, whose shapes QuPath's objects are: upper and left edges are in (java.awt.Shape, "insideness").
+JAVA = FillRule(lambda at: np.ceil(at - 0.5))
+# ij.process.PolygonFiller's: lower and right edges are in.
+IMAGEJ = FillRule(lambda at: np.floor(at + 0.5), nudge=1e-8)
 
 
 def trace_rings(mask: np.ndarray, tolerance: float = 0) -> list[Polygon]:
@@ -51,7 +72,13 @@ def shape_polygons(shape: Shape, tolerance: float = 0) -> list[Polygon]:
     return [[ring + corner for ring in rings] for rings in trace_rings(shape.mask, tolerance)]
 
 
-def filled_shape(polygons: Sequence[Polygon], size: tuple[int, int], label: str, other: dict) -> Shape | None:
+def filled_shape(
+    polygons: Sequence[Polygon],
+    size: tuple[int, int],
+    label: str,
+    other: dict,
+    rule: FillRule = JAVA,
+) -> Shape | None:
     """Hold the pixels of polygons exactly, as a ``mask`` shape; those outside the image are cut off.
 
     Parameters
@@ -64,6 +91,8 @@ def filled_shape(polygons: Sequence[Polygon], size: tuple[int, int], label: str,
         The shape's class.
     other : dict
         What else is known of it.
+    rule : FillRule, default JAVA
+        Of the program whose polygons they are.
 
     Returns
     -------
@@ -78,19 +107,21 @@ def filled_shape(polygons: Sequence[Polygon], size: tuple[int, int], label: str,
     box = tuple((high - low)[::-1].tolist())
     filled = np.zeros(box, bool)
     for rings in polygons:
-        filled |= fill_rings([ring - low for ring in rings], box)
+        filled |= fill_rings([ring - low for ring in rings], box, rule)
     rows, columns = np.nonzero(filled)
     if not rows.size:
         return None
     return replace(pixels_shape(rows + low[1], columns + low[0], label), other=other)
 
 
-def refilled(shape: Shape, size: tuple[int, int], tolerance: float) -> Shape | None:
+def refilled(shape: Shape, size: tuple[int, int], tolerance: float, rule: FillRule = JAVA) -> Shape | None:
     """Return what is left of a ``mask`` shape, if any, when it was outlined and filled again."""
-    return filled_shape(shape_polygons(shape, tolerance), size, shape.label, shape.other)
+    polygons = shape_polygons(shape, tolerance)
+    filled = filled_shape(polygons, size, shape.label, shape.other, rule)
+    return replace(filled, plane=shape.plane) if filled else None
 
 
-def fill_rings(rings: Sequence[np.ndarray], size: tuple[int, int]) -> np.ndarray:
+def fill_rings(rings: Sequence[np.ndarray], size: tuple[int, int], rule: FillRule = JAVA) -> np.ndarray:
     """Fill the pixels whose centres are inside: those that an odd number of rings go around.
 
     Parameters
@@ -99,6 +130,8 @@ def fill_rings(rings: Sequence[np.ndarray], size: tuple[int, int]) -> np.ndarray
         Corners (x, y), in any direction; the last is joined to the first.
     size : tuple of int
         Height and width of what is filled, from (0, 0).
+    rule : FillRule, default JAVA
+        To which side centres on edges belong.
 
     Returns
     -------
@@ -107,17 +140,17 @@ def fill_rings(rings: Sequence[np.ndarray], size: tuple[int, int]) -> np.ndarray
     height, width = size
     toggled = np.zeros((height, width + 1), bool)
     for ring in rings:
-        rows, x = _crossings(ring, height)
-        columns = np.ceil(x - 0.5).clip(0, width).astype(np.int64)
+        rows, x = _crossings(ring, height, rule)
+        columns = rule.first(x + rule.nudge).clip(0, width).astype(np.int64)
         np.logical_xor.at(toggled, (rows, columns), True)
     return np.logical_xor.accumulate(toggled, axis=1)[:, :width]
 
 
-def _crossings(ring: np.ndarray, height: int) -> tuple[np.ndarray, np.ndarray]:
+def _crossings(ring: np.ndarray, height: int, rule: FillRule) -> tuple[np.ndarray, np.ndarray]:
     """Find where a ring crosses the lines through the centres of pixels: their rows, and x."""
     start, end = ring, np.roll(ring, -1, axis=0)
     low, high = (
-        np.ceil(pick(start[:, 1], end[:, 1]) - 0.5).clip(0, height) for pick in (np.minimum, np.maximum)
+        rule.first(pick(start[:, 1], end[:, 1])).clip(0, height) for pick in (np.minimum, np.maximum)
     )
     counts = (high - low).astype(np.int64)
     edges = np.repeat(np.arange(len(ring)), counts)
@@ -130,53 +163,33 @@ def _crossings(ring: np.ndarray, height: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _polygon(part: np.ndarray, box: tuple[slice, slice], tolerance: float) -> Polygon:
     """Trace a part whose pixels are connected by their sides; the rim is the ring of most area."""
-    rings = [simple for ring in _linked(*_edges(part)) for simple in _split(ring)]
-    rim, *holes = sorted(rings, key=_area, reverse=True)
+    rings = [simple for ring in _corner_rings(part) for simple in _split(ring)]
+    areas = [_area(ring) for ring in rings]
+    order = sorted(range(len(rings)), key=lambda at: -abs(areas[at]))
+    rim, *holes = (
+        rings[at] if (areas[at] > 0) == (place == 0) else np.roll(rings[at][::-1], 1, axis=0)
+        for place, at in enumerate(order)
+    )
     corner = np.array([box[1].start, box[0].start], np.float64)
     return [ring + corner for ring in _simplified(rim, holes, tolerance)]
 
 
-def _edges(part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """List the sides between a part's pixels and others: where each starts (x, y), and its direction."""
-    padded = np.pad(part.astype(np.int8), 1)
-    down, right = np.diff(padded[:, 1:-1], axis=0), np.diff(padded[1:-1], axis=1)
-    starts, directions = [], []
-    sides = [(down, 1, (0, 0)), (right, -1, (0, 0)), (down, -1, (1, 0)), (right, 1, (0, 1))]
-    for direction, (change, sign, shift) in enumerate(sides):
-        rows, columns = np.nonzero(change == sign)
-        starts.append(np.stack([columns, rows], axis=1) + shift)
-        directions.append(np.full(rows.size, direction))
-    return np.concatenate(starts), np.concatenate(directions)
+def _corner_rings(part: np.ndarray) -> list[np.ndarray]:
+    """Follow the corners of pixels at which the borders of a part turn; a ring may come to a corner twice.
 
-
-def _linked(starts: np.ndarray, directions: np.ndarray) -> Iterator[np.ndarray]:
-    """Join sides, each to the one that starts where it ends, into rings of the corners at which they turn."""
-    following = _following(starts, directions).tolist()
-    seen = np.zeros(len(following), bool)
-    for first in range(len(following)):
-        ring, at = [], first
-        while not seen[at]:
-            seen[at] = True
-            ring.append(at)
-            at = following[at]
-        if ring:
-            turned = directions[ring] != np.roll(directions[ring], 1)
-            yield starts[ring][turned]
-
-
-def _following(starts: np.ndarray, directions: np.ndarray) -> np.ndarray:
-    """Find the side that goes on where each ends; of two it is the one that keeps to the same pixel."""
-    place = np.array([1, starts[:, 0].max() + 2])
-    keys = starts @ place * 4 + directions
-    order = np.argsort(keys)
-    ends = (starts + _STEPS[directions]) @ place * 4
-    following = np.empty(len(starts), np.int64)
-    for turn in (3, 0, 1):  # to the left, straight on, to the right: what is found last holds
-        wanted = ends + (directions + turn) % 4
-        at = order[np.searchsorted(keys, wanted, sorter=order).clip(max=len(order) - 1)]
-        found = keys[at] == wanted
-        following[found] = at[found]
-    return following
+    OpenCV follows borders through the middles of pixels. Of pixels cut in four, each quarter at a border lies
+    at the corner that it goes around, so the quarters' corners are the ring, from its topmost one on.
+    """
+    quarters = part.repeat(2, axis=0).repeat(2, axis=1).view(np.uint8)
+    contours, _ = cv2.findContours(quarters, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    rings = []
+    for contour in contours:
+        corners = (contour[:, 0] + 1) // 2
+        corners = corners[(corners != np.roll(corners, 1, axis=0)).any(axis=1)]
+        into, out = corners - np.roll(corners, 1, axis=0), np.roll(corners, -1, axis=0) - corners
+        ring = corners[(np.sign(into) != np.sign(out)).any(axis=1)]
+        rings.append(np.roll(ring, -np.lexsort(ring.T)[0], axis=0))
+    return rings
 
 
 def _split(ring: np.ndarray) -> Iterator[np.ndarray]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,17 @@ IGNORE_LABEL, BACKGROUND_LABEL = "__ignore__", "_background_"  # labelme's own
 NO_CLASS = {BACKGROUND_LABEL: BACKGROUND, IGNORE_LABEL: IGNORE}  # labels that need no class, and their pixels
 CORNER_POLYGON = "corner_polygon"  # COCO's: its points are corners of pixels, and not their centres
 CROWD, SCORE = "iscrowd", "score"  # COCO's own keys, kept in Shape.other
+
+
+class Plane(NamedTuple):
+    """A channel, slice and frame of a stack, from 0; None where all are meant."""
+
+    c: int | None = None
+    z: int | None = None
+    t: int | None = None
+
+
+EVERYWHERE = Plane()
 
 
 @dataclass(frozen=True)
@@ -40,6 +51,8 @@ class Shape:
         What the annotator noted.
     other : dict
         Keys that only another program knows; kept when the shape is written.
+    plane : Plane
+        Where in a stack it lies; everywhere by default.
     """
 
     label: str
@@ -50,6 +63,7 @@ class Shape:
     flags: dict[str, bool] = field(default_factory=dict)
     description: str = ""
     other: dict[str, Any] = field(default_factory=dict)
+    plane: Plane = EVERYWHERE
 
     @property
     def is_crowd(self) -> bool:
@@ -88,8 +102,10 @@ class Drawing:
         Keys that only another program knows; kept when the drawing is written.
     classes : sequence of str
         Names of all classes that the annotation file lists, in its order; empty where it lists none.
+    stack : Plane, optional
+        How many channels, slices and frames the image has, where it is a stack and beside its annotations.
     left_out : mapping of str to int
-        What the file holds and the shapes do not, and how many of it: ``{"points": 3}``.
+        What the file holds and the shapes do not, and how many of it: ``{"point": 3}``.
     """
 
     image_path: str | None
@@ -100,6 +116,7 @@ class Drawing:
     version: str | None = None
     other: dict[str, Any] = field(default_factory=dict)
     classes: Sequence[str] = ()
+    stack: Plane | None = None
     left_out: Mapping[str, int] = field(default_factory=dict)
 
 

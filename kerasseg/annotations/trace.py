@@ -8,7 +8,7 @@ instance with holes, which polygons cannot have, stays a ``mask`` shape with all
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import cv2
@@ -17,6 +17,7 @@ from scipy import ndimage
 
 from kerasseg.annotations.shapes import IGNORE_LABEL, Shape
 from kerasseg.classes import IGNORE
+from kerasseg.consecutive import consecutive
 
 TOLERANCE = 0.5  # pixels
 
@@ -75,8 +76,14 @@ def mask_shapes(mask: np.ndarray, classes: Sequence[str]) -> list[Shape]:
 
 def label_shapes(labels: np.ndarray, label_of: Callable[[int], str]) -> list[Shape]:
     """Hold each instance exactly, as a ``mask`` shape; see :func:`trace_labels`."""
-    boxes = enumerate(ndimage.find_objects(labels), start=1)
-    return [box_shape(labels[box] == at, box, label_of(at)) for at, box in boxes if box is not None]
+    return [box_shape(labels[box] == at, box, label_of(at)) for at, box in label_boxes(labels)]
+
+
+def label_boxes(labels: np.ndarray) -> Iterator[tuple[int, tuple[slice, slice]]]:
+    """Find the ids of instances, in their order, and the box of rows and columns in which each lies."""
+    ids, numbers = consecutive(labels)
+    boxes = zip(ids[1:].tolist(), ndimage.find_objects(numbers), strict=True)
+    return ((at, box) for at, box in boxes if box is not None)
 
 
 def pixels_shape(rows: np.ndarray, columns: np.ndarray, label: str) -> Shape:

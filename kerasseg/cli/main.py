@@ -10,7 +10,15 @@ import typer
 
 from kerasseg import __version__
 from kerasseg.cli import data, label, recipes
-from kerasseg.cli.verbs import Overrides, RecipeFile, Verbs, example, load_recipe, start_tensorflow
+from kerasseg.cli.verbs import (
+    Interrupted,
+    Overrides,
+    RecipeFile,
+    Verbs,
+    example,
+    load_recipe,
+    start_tensorflow,
+)
 from kerasseg.errors import UserError
 
 # Each command imports what it needs when it is called: help must not wait for TensorFlow.
@@ -28,7 +36,6 @@ app.add_typer(label.app, name="label", **example("label crop recipes/cfos_curate
 app.add_typer(data.app, name="data", **example("data synthesize golgi data/golgi"))
 app.add_typer(recipes.app, name="recipes", **example("recipes copy sartorius_linknet"))
 
-FILL_MISSING = "Chunks that a Zarr or HDF5 leaves out are background."
 RESULT_FORMATS = "png, tiff, zarr; labelme, coco, geojson, imagej."
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, such as runs/NAME/1.")]
@@ -129,7 +136,6 @@ def predict(
     symmetries: Annotated[str | None, typer.Option(help="none, flips or d4.")] = None,
     threshold: Annotated[float | None, typer.Option(help="Of a class.")] = None,
     axes: Annotated[str | None, typer.Option(help="Where files do not say, such as ZYX.")] = None,
-    fill_missing: Annotated[bool, typer.Option("--fill-missing", help=FILL_MISSING)] = False,
     force: Annotated[bool, typer.Option("--force", help="Start over, and replace what is there.")] = False,
 ) -> None:
     """Segment images of any size; killed, the same command goes on. --server needs no RUN."""
@@ -147,7 +153,7 @@ def predict(
     overlap = int(overlap) if overlap and overlap.isdecimal() else overlap
     tiles = {"tile": tile, "overlap": overlap, "blend": blend, "padding": padding, "symmetries": symmetries}
     how = {"what": what, "to": to, "threshold": threshold, "axes": axes, "force": force}
-    predict(model, images, out, scheduler=scheduler, fill_missing=fill_missing, **how, **tiles)
+    predict(model, images, out, scheduler=scheduler, **how, **tiles)
 
 
 def _images_and_out(paths: list[Path]) -> tuple[Path, Path]:
@@ -227,9 +233,7 @@ def schema() -> None:
 
 
 def main() -> None:
-    """Run the command line; `kerasseg` on a terminal comes here.
-
-    What batch systems and containers end a job by ends it as Ctrl-C does: with what there is.
-    """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Run the command line; `kerasseg` on a terminal comes here."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, Interrupted.by)
     app(prog_name="kerasseg")

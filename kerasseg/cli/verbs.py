@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import errno
+import signal
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from typer.core import TyperGroup
 
-from kerasseg.errors import UserError
+from kerasseg.errors import FULL, UserError, counted
 
 MISTAKE = 2
-NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)  # full, or not ours to write
-INTERRUPTED = 130
+NO_PLACE = (*FULL, errno.EACCES, errno.EROFS)  # full, or not ours to write
+KEPT = "what is complete is kept and nothing is half-written; repeat the command to go on"
+
+
+class Interrupted:
+    """Which signal ended the program: that of Ctrl-C, or what batch systems and containers end a job by."""
+
+    signal = signal.SIGINT
+
+    @classmethod
+    def by(cls, number: int, frame: object) -> None:
+        """Handle a signal: end with what there is."""
+        cls.signal = number
+        raise KeyboardInterrupt
 
 
 class Verbs(TyperGroup):
@@ -28,13 +41,13 @@ class Verbs(TyperGroup):
 
     def invoke(self, context):
         """Call a command; turn a mistake and an interruption into a message and an exit code."""
-        from kerasseg.console import saying_fallbacks
+        from kerasseg.console import saying_warnings
 
         try:
-            with saying_fallbacks([]):
+            with saying_warnings([]):
                 return super().invoke(context)
         except UserError as error:
-            for message in error.messages:
+            for message in counted(error.messages):
                 typer.secho(f"error: {message}", fg="red", err=True)
             raise typer.Exit(MISTAKE) from error
         except OSError as error:
@@ -43,8 +56,8 @@ class Verbs(TyperGroup):
             typer.secho(f"error: {error.filename or 'the disk'}: {error.strerror}", fg="red", err=True)
             raise typer.Exit(MISTAKE) from error
         except KeyboardInterrupt as error:
-            typer.secho("interrupted", fg="yellow", err=True)
-            raise typer.Exit(INTERRUPTED) from error
+            typer.secho(f"interrupted: {str(error) or KEPT}", fg="yellow", err=True)
+            raise typer.Exit(128 + Interrupted.signal) from error
 
 
 RecipeFile = Annotated[str, typer.Argument(metavar="RECIPE", help="A YAML file, or a shipped recipe's name.")]
@@ -83,7 +96,7 @@ def start_tensorflow() -> None:
             import tensorflow
 
             tensorflow.config.list_physical_devices()
-        except BaseException:
+        except Exception:
             said.seek(0)
             os.write(stderr, said.read())
             raise

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kerasseg import locks
 from kerasseg.console import say
 from kerasseg.curve.facts import gather, settle
 from kerasseg.curve.learner import Learner, check_comparable
@@ -55,13 +56,22 @@ def curve(recipe: Recipe, plan: Plan, *, root: Path, truth: Path | None = None, 
     ------
     UserError
         If there are too few tiles, the recipe makes trainings of different lengths, or the directory holds
-        another curve.
+        another curve or process.
     """
     check_comparable(recipe)
     candidates, test = _parts(_samples(recipe, root, truth), plan, recipe.seed)
     facts = gather(recipe, plan, root, truth, candidates=len(candidates), tested=len(test))
-    settle(directory / "curve.json", facts)
-    points = Points(directory / "curve.csv")
+    with locks.held(directory / ".lock", directory):
+        settle(directory / "curve.json", facts)
+        points = Points(directory / "curve.csv")
+        _compute(recipe, plan, points, root, candidates, test)
+        return learning_curve.write(directory, [asdict(point) for point in points.known], facts)
+
+
+def _compute(
+    recipe: Recipe, plan: Plan, points: Points, root: Path, candidates: dict[str, Sample], test: list[Sample]
+) -> None:
+    """Compute the points that are not known yet, one model for each seed."""
     setting = devices.configure(recipe.train.precision, recipe.train.devices)
     say(f"computing on {setting}")
     codes = _codes(root) if "different" in plan.policies else None
@@ -77,7 +87,6 @@ def curve(recipe: Recipe, plan: Plan, *, root: Path, truth: Path | None = None, 
                 names = draw(plan.numbers, policy, candidates, codes, seed)
                 series = Series(policy, seed, learner, [candidates[name] for name in names], test)
                 compute(series, plan, points)
-    return learning_curve.write(directory, [asdict(point) for point in points.known], facts)
 
 
 def _samples(recipe: Recipe, root: Path, truth: Path | None) -> list[Sample]:

@@ -22,7 +22,15 @@ import numpy as np
 from kerasseg.data.transforms import Chain, build, mistakes, volumetric
 from kerasseg.errors import UserError
 
-FAILURES = (ValueError, TypeError, LookupError, ArithmeticError, AssertionError, cv2.error)  # albumentations'
+FAILURES = (  # albumentations'
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AssertionError,
+    RuntimeError,
+    cv2.error,
+)
 TURNING = "CubicSymmetry"  # the one transform that makes z of y and x
 MOST_UNEQUAL = 1.1  # sides of a voxel that may still take each other's place
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from kerasseg.errors import UserError
+from kerasseg import locks
+from kerasseg.errors import UserError, unwritable
 
 MARKER = "SYNTHETIC"
 
@@ -52,13 +53,14 @@ def synthetic_folder(root: Path, said: str) -> Iterator[Path]:
         raise UserError(f"{root}: exists already; synthetic data never take the place of other data")
     whole = root.resolve()  # "." has no name
     unfinished = whole.with_name(f".{whole.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    try:
-        unfinished.mkdir(parents=True)
-        yield unfinished
-        (unfinished / MARKER).write_text(f"{said}\n")
-        unfinished.replace(whole)
-    except OSError as error:
-        raise UserError(f"{root}: cannot be written ({error.strerror or error})") from error
-    finally:
+    with locks.held(unfinished.with_suffix(".lock"), root):
         shutil.rmtree(unfinished, ignore_errors=True)
+        try:
+            unfinished.mkdir(parents=True)
+            yield unfinished
+            (unfinished / MARKER).write_text(f"{said}\n")
+            unfinished.replace(whole)
+        except OSError as error:
+            raise unwritable(root, error) from error
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)

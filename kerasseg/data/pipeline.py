@@ -26,7 +26,7 @@ class Feed:
     its ``with`` block, or call `close`, while the dataset's iterators are still there.
 
     A mistake that is met while a batch is made does not go through TensorFlow, which would bury it under a
-    hundred lines; it is kept in `mistake`, and batches of zeros follow it.
+    hundred lines; it is kept in `mistake`, and the batch is zeros.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ class Feed:
             self._busy += 1
             self._asked = time.monotonic()
         try:
-            if self._open and self.mistake is None:
+            if self._open:
                 return self.stream.batch(index)
         except Exception as error:
             self.mistake = self.mistake or error

@@ -56,7 +56,7 @@ def synthesize(root: Path, *, images: int = 48, size: tuple[int, int] = (520, 70
 def _write_all(root: Path, images: int, size: tuple[int, int], seed: int) -> None:
     with (root / "train.csv").open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
-        table.writerow([*kaggle.COLUMNS, *COLUMNS])
+        table.writerow([*kaggle.SARTORIUS.all, *COLUMNS])
         for at in track(range(images), "making SYNTHETIC images"):
             image, labels = phase_contrast(size, np.random.default_rng((seed, at)))
             name = f"synthetic{at:04d}"

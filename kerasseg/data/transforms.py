@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from kerasseg.classes import IGNORE
 from kerasseg.errors import unknown
@@ -22,7 +22,10 @@ Chain = Sequence[Mapping[str, Arguments]]
 Place = tuple[str | int, ...]
 
 COMPOSITIONS = ("OneOf", "RandomOrder", "Sequential", "SomeOf")
+GIVEN = {"image", "mask", "volume", "mask3d"}  # what a transform is called with
 REFLECT = 4  # cv2.BORDER_REFLECT_101
+AREA = 3  # cv2.INTER_AREA
+NEAREST_EXACT = 6  # cv2.INTER_NEAREST_EXACT
 
 
 @cache
@@ -31,7 +34,11 @@ def transforms() -> dict[str, type]:
     import albumentations  # takes a second, which only those who augment should pay
 
     named = {name: getattr(albumentations, name) for name in dir(albumentations)}
-    bases = (albumentations.ImageOnlyTransform, albumentations.DualTransform)
+    bases = (
+        albumentations.ImageOnlyTransform,
+        albumentations.DualTransform,
+        albumentations.Transform3D,
+    )
     single = {
         name: transform
         for name, transform in named.items()
@@ -100,10 +107,12 @@ def _problem(name: str, arguments: Arguments) -> str | None:
     if name in COMPOSITIONS and (problem := _composition_problem(arguments)):
         return problem
     try:
-        _made(name, arguments)
+        transform = _made(name, arguments)
     except (ValueError, TypeError, ArithmeticError) as error:
         return " ".join(line.strip() for line in str(error).splitlines()[1:3]) or str(error)
-    return None
+    lacking = sorted(set(getattr(transform, "targets_as_params", ())) - GIVEN)
+    lacking += ["bboxes"] if "BBox" in name else []
+    return f"it needs {' and '.join(lacking)}, which no recipe can give" if lacking else None
 
 
 def _composition_problem(arguments: Arguments) -> str | None:
@@ -123,14 +132,33 @@ def _made(name: str, arguments: Arguments) -> albumentations.BasicTransform | al
     if name in COMPOSITIONS:
         return kind(**{**arguments, "transforms": build(arguments["transforms"])})
     given = {key: tuple(value) if isinstance(value, list) else value for key, value in arguments.items()}
-    return kind(**_border(kind, given), **given)
+    return kind(**{**_defaults(kind), **given})
 
 
-def _border(kind: type, given: Arguments) -> dict[str, Any]:
-    """Choose what lies outside the image, where the transform has a say in it and the recipe has none."""
-    known = _parameters(kind)
-    border = {"border_mode": REFLECT, "fill_mask": IGNORE} if "border_mode" in known else {}
-    return {key: value for key, value in border.items() if key in known and key not in given}
+def _defaults(kind: type) -> dict[str, Any]:
+    """Choose what the recipe may leave open: what lies outside the image, and that masks stay on images.
+
+    OpenCV's INTER_NEAREST takes the pixel left of and above the nearest, so a mask that is resized by it
+    moves by half a pixel; INTER_NEAREST_EXACT takes the nearest. What warps rounds to the nearest and does
+    not take INTER_NEAREST_EXACT. `Downscale` and `MotionBlur` would move the image and leave the mask: by up
+    to half of an enlarged pixel, and half of the blur.
+    """
+    parameters = _parameters(kind)
+    defaults = {
+        "interpolation_pair": {"downscale": AREA, "upscale": NEAREST_EXACT},
+        "allow_shifted": False,
+        "direction_range": (0.0, 0.0),
+    }
+    if "border_mode" in parameters:
+        defaults |= {"border_mode": REFLECT, "fill_mask": IGNORE}
+    if "mask_interpolation" in parameters and NEAREST_EXACT in _choices(kind, "mask_interpolation"):
+        defaults["mask_interpolation"] = NEAREST_EXACT
+    return {name: value for name, value in defaults.items() if name in parameters}
+
+
+def _choices(kind: type, parameter: str) -> tuple[Any, ...]:
+    """Return the values that a transform's own schema allows."""
+    return get_args(kind.InitSchema.model_fields[parameter].annotation)
 
 
 def _parameters(kind: type) -> list[str]:

@@ -52,8 +52,9 @@ def of_tiff(file: tifffile.TiffFile, space: str) -> PixelSize:
         If a size is there whose unit is not a length, or which makes no sense.
     """
     said: Said = {}
+    formats = file.flags  # asked once: tifffile tries every format
     for format_, read in READERS.items():
-        if format_ in file.flags:
+        if format_ in formats:
             try:
                 said = read(file) | said
             except (AttributeError, KeyError, IndexError, TypeError, ValueError, ElementTree.ParseError):

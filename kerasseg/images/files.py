@@ -10,14 +10,17 @@ from types import ModuleType
 
 import numpy as np
 
-from kerasseg.errors import UserError
-from kerasseg.images import raster, tiff
+from kerasseg import locks
+from kerasseg.errors import UserError, unwritable
+from kerasseg.images import folders, raster, tiff
 from kerasseg.images.embedded import Embedded
+from kerasseg.images.formats import scenes, table
 from kerasseg.images.header import MAX_PIXELS, Header
 
 __all__ = [
     "MAX_PIXELS",
     "SUFFIXES",
+    "WRITTEN",
     "Header",
     "find",
     "header",
@@ -28,17 +31,10 @@ __all__ = [
     "write_atomically",
 ]
 
-_WRITTEN = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
-SUFFIXES = (
-    *_WRITTEN,
-    ".lsm",
-    ".stk",
-    ".svs",
-    ".ndpi",
-    ".btf",
-    ".tf8",
-)  # the last six are TIFF by another name
 _TIFF_SUFFIXES = (".tif", ".tiff")
+WRITTEN = (".png", ".jpg", ".jpeg", ".bmp", *_TIFF_SUFFIXES)
+ALSO_TIFF = (".lsm", ".stk", ".svs", ".ndpi", ".btf", ".tf8")
+SUFFIXES = (*WRITTEN, *ALSO_TIFF, *table.SUFFIXES)
 
 
 def header(path: Path | Embedded) -> Header:
@@ -47,7 +43,7 @@ def header(path: Path | Embedded) -> Header:
     Parameters
     ----------
     path : Path or Embedded
-        A PNG, JPEG, BMP or TIFF file.
+        A PNG, JPEG, BMP or TIFF file, or one of `kerasseg.images.formats`.
 
     Returns
     -------
@@ -69,8 +65,9 @@ def read(path: Path | Embedded) -> np.ndarray:
     Parameters
     ----------
     path : Path or Embedded
-        A PNG, JPEG, BMP or TIFF file. EXIF orientation is obeyed; palettes become colours; black and white
-        become 0 and 255; integers of more than 16 bits and all floats become float32.
+        A PNG, JPEG, BMP or TIFF file, or one of `kerasseg.images.formats`. EXIF orientation is obeyed;
+        palettes become colours; black and white become 0 and 255; integers of more than 16 bits
+        and all floats become float32.
 
     Returns
     -------
@@ -141,33 +138,17 @@ def write(path: Path, image: np.ndarray) -> None:
         tiff.write(temporary, planar) if suffix in _TIFF_SUFFIXES else raster.write(temporary, planar, suffix)
 
 
-def find(folder: Path, suffixes: Collection[str] = SUFFIXES) -> list[Path]:
-    """List the files in a folder and in its folders, in the order of their names and without hidden ones.
-
-    Parameters
-    ----------
-    folder : Path
-        Where to look.
-    suffixes : collection of str, default SUFFIXES
-        Endings to find, in lower case; a file's own may be in any case.
-
-    Raises
-    ------
-    UserError
-        If the folder does not exist.
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise UserError(f"{folder}: there is no such folder")
-    paths = (path for path in folder.rglob("*") if path.suffix.lower() in suffixes and path.is_file())
-    return sorted(
-        path for path in paths if not any(p.startswith(".") for p in path.relative_to(folder).parts)
-    )
+def find(folder: Path, suffixes: Collection[str] = SUFFIXES, known: Collection[str] = ()) -> list[Path]:
+    """List the images, or the files with other suffixes, in a folder: see `kerasseg.images.folders.find`."""
+    return folders.find(folder, suffixes, known)
 
 
 @contextmanager
 def write_atomically(path: Path) -> Iterator[Path]:
     """Yield a path to write to; it takes the place of `path` when all went well, and vanishes otherwise.
+
+    What a kill leaves is overwritten the next time, for its name is always the same, except where two write
+    one file at a time.
 
     Parameters
     ----------
@@ -185,15 +166,16 @@ def write_atomically(path: Path) -> Iterator[Path]:
         If the system cannot write there: no permission, disk full.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}{path.suffix}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        temporary.replace(path)
-    except OSError as error:
-        raise UserError(f"{path}: it cannot be written ({error.strerror or error})") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with locks.tried(path.with_name(f".{path.name}.lock")) as alone:
+        state = "unfinished" if alone else uuid.uuid4().hex[:8]
+        temporary = path.with_name(f".{path.stem}.{state}{path.suffix}")
+        try:
+            yield temporary
+            temporary.replace(path)
+        except OSError as error:
+            raise unwritable(path, error) from error
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def _at_hand(path: Path | Embedded) -> Path | Embedded:
@@ -201,7 +183,7 @@ def _at_hand(path: Path | Embedded) -> Path | Embedded:
 
 
 def format_of(path: Path | Embedded) -> ModuleType:
-    """Choose the reader, `raster` or `tiff`, by the file's first bytes.
+    """Choose the reader, `raster`, `tiff` or `formats.scenes`, by the file's first bytes.
 
     Raises
     ------
@@ -213,10 +195,14 @@ def format_of(path: Path | Embedded) -> ModuleType:
     if not path.is_file():
         raise UserError(f"{path}: there is no such file")
     with path.open("rb") as file:
-        magic = file.read(4)
-    if not magic:
+        start = file.read(table.HEADER_BYTES)
+    if not start:
         raise UserError(f"{path}: the file is empty; expected an image")
-    return tiff if magic in tiff.MAGIC else raster
+    if start.startswith(tiff.MAGIC):
+        return tiff
+    if start.startswith(raster.MAGIC):
+        return raster
+    return raster if table.recognised(start, path) is None else scenes
 
 
 def _checked(path: Path | Embedded) -> ModuleType:
@@ -231,9 +217,9 @@ def _with_channel_axis(pixels: np.ndarray) -> np.ndarray:
 
 
 def _check_writable(path: Path, suffix: str, image: np.ndarray) -> None:
-    if suffix not in _WRITTEN:
+    if suffix not in WRITTEN:
         raise UserError(
-            f"{path}: cannot write {suffix or 'a file without suffix'}; expected {', '.join(_WRITTEN)}"
+            f"{path}: cannot write {suffix or 'a file without suffix'}; expected {', '.join(WRITTEN)}"
         )
     channels = image.shape[2] if image.ndim == 3 else 1
     types = {".png": ("uint8", "uint16")}.get(suffix, ("uint8",))

@@ -7,10 +7,15 @@ have them back, but they count as the program's, which then seems to need as muc
 from __future__ import annotations
 
 import mmap
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from kerasseg.errors import unwritable
+
+BLOCK = 2**20  # bytes
 
 
 class OnDisk:
@@ -75,8 +80,35 @@ class Channel:
 
 
 def create(path: Path, dtype: np.dtype, shape: tuple[int, ...]) -> OnDisk:
-    """Make an array of zeros in a new file, which takes the place of one that is there."""
-    return OnDisk(np.lib.format.open_memmap(path, "w+", dtype, shape))
+    """Make an array of zeros in a new file, which takes the place of one that is there.
+
+    All its place on the disk is taken at once: where a mapped file has none, to write to it ends the program
+    without a word (SIGBUS).
+
+    Raises
+    ------
+    UserError
+        If the disk has no place for it; the file is removed.
+    """
+    try:
+        mapped = np.lib.format.open_memmap(path, "w+", dtype, shape)
+        _allocate(path, mapped.offset)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise unwritable(path, error) from error
+    return OnDisk(mapped)
+
+
+def _allocate(path: Path, start: int) -> None:
+    """Take the disk's blocks for a file that so far has only a length, behind its header."""
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size)
+            return
+        file.seek(start)  # macOS and Windows
+        for at in range(start, size, BLOCK):
+            file.write(bytes(min(BLOCK, size - at)))
 
 
 def opened(path: Path) -> OnDisk:

@@ -39,8 +39,9 @@ def prepare(
     Returns
     -------
     numpy.ndarray, shape (Y, X, C) or (Z, Y, X, C)
-        float32 in [0, 1]; but uint8 stays uint8 where dividing by 255 is all that is left to do: a quarter of
-        the memory, and faster to augment.
+        float32 in [0, 1]; but uint8 stays uint8 where dividing by 255 is all that is to be done: a quarter of
+        the memory, and faster to augment. What is resized is float32 before, for in whole numbers OpenCV
+        rounds weights too, which no other program does: a served model would be shown another image.
 
     Raises
     ------
@@ -50,7 +51,7 @@ def prepare(
     grey = image.shape[-1] == 1  # repeated last: the same numbers for a third of the work
     image = image if grey else with_channels(image, channels, name)
     with _naming(name):
-        if image.dtype != np.uint8 or method != Dtype():
+        if image.dtype != np.uint8 or method != Dtype() or size is not None:
             image = normalise(image, method)
         image = image if size is None else resize(image, size)
     return with_channels(image, channels, name) if grey else image

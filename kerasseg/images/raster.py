@@ -13,6 +13,8 @@ import numpy as np
 from PIL import Image
 
 from kerasseg.errors import UserError
+from kerasseg.images.embedded import Embedded
+from kerasseg.images.folders import FOREIGN
 from kerasseg.images.header import Header, sane, too_large
 from kerasseg.images.orientation import TAG, TURNED, upright
 
@@ -20,6 +22,7 @@ from kerasseg.images.orientation import TAG, TURNED, upright
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 PNG_BIT_DEPTH = 24  # position of IHDR's bit depth in a PNG
+MAGIC = (b"\x89PNG", b"\xff\xd8\xff")  # that of BMP, two letters, may begin other files
 FORMATS = ("PNG", "JPEG", "BMP")  # Pillow knows many more, some of which start other programs
 CHANNELS = {"1": 1, "L": 1, "I;16": 1, "I": 1, "LA": 2, "RGB": 3, "RGBA": 4}
 OPENCV_CHANNELS = {"RGB": [2, 1, 0], "RGBA": [2, 1, 0, 3]}  # of its BGR and BGRA
@@ -100,9 +103,16 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     except Image.DecompressionBombError as error:
         raise UserError(too_large(path, "suspiciously large (a decompression bomb?)")) from error
     except Image.UnidentifiedImageError as error:
-        raise UserError(f"{path}: this is not an image; expected PNG, JPEG, BMP or TIFF") from error
+        raise UserError(_not_an_image(path)) from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise UserError(f"{path}: the image is damaged or truncated ({error}); copy it again") from error
+
+
+def _not_an_image(path: Path | Embedded) -> str:
+    foreign = FOREIGN.get(path.suffix.lower()) if isinstance(path, Path) else None
+    if foreign:
+        return f"{path}: this is {foreign}, which is not read here; export it as TIFF or OME-TIFF"
+    return f"{path}: this is not an image; expected PNG, JPEG, BMP or TIFF"
 
 
 def _colour_mode(image: Image.Image) -> str:

@@ -36,6 +36,7 @@ DAMAGES = (
     ArithmeticError,
     AssertionError,
     RuntimeError,
+    SystemError,
     MemoryError,
     struct.error,
     zlib.error,
@@ -162,10 +163,11 @@ def numbers(values: np.ndarray, file: tifffile.TiffFile, series: tifffile.TiffPa
     Where white is 0, a set bit is black (TIFF 6.0, PhotometricInterpretation). tifffile alone writes NumPy's
     True as a set bit and says that white is 0 all the same, so what it wrote is left as it is.
     """
-    by_tifffile = "shaped" in file.flags or series.keyframe.software.startswith("tifffile")
-    if values.dtype == bool and _is_white_zero(series.keyframe) and not by_tifffile:
-        return ~values
-    return values
+    page = series.keyframe
+    if values.dtype != bool or not _is_white_zero(page):
+        return values
+    by_tifffile = file.is_shaped or page.software.startswith("tifffile")
+    return values if by_tifffile else ~values
 
 
 def shows_colours(file: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> bool:

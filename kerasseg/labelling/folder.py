@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import csv
-import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from kerasseg import locks
 from kerasseg.errors import UserError
 from kerasseg.images import files
-
-_ONE_AT_A_TIME = threading.Lock()
 
 
 class _Overtaken(Exception):
@@ -86,8 +84,9 @@ def tile_column(root: Path, column: str) -> list[str]:
 def rewrite(path: Path, write: Callable[[Path], None]) -> None:
     """Change a file that others may write at the same time; what they wrote in between is never lost.
 
-    What was read is compared with what is on the disk just before the new file takes its place; where they
-    differ all is done again.
+    Those who change it by this function wait for each other. For others, such as labelme, what was read is
+    compared with what is on the disk just before the new file takes its place; where they differ all is done
+    again.
 
     Parameters
     ----------
@@ -101,7 +100,7 @@ def rewrite(path: Path, write: Callable[[Path], None]) -> None:
     UserError
         If the file cannot be written, and whatever `write` raises.
     """
-    with _ONE_AT_A_TIME:
+    with locks.awaited(path.with_name(f".{path.name}.change")):
         while not _rewritten(path, write):
             pass
 

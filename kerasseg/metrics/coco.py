@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kerasseg.consecutive import consecutive
 from kerasseg.errors import UserError
 from kerasseg.metrics import bootstrap
 from kerasseg.metrics.instance import THRESHOLDS, Overlap, match
@@ -73,8 +74,9 @@ def mean_probability(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarra
     np.ndarray
         (M,) float64 in the order of the ids.
     """
-    sizes = np.bincount(labels.ravel(), minlength=1)
-    sums = np.bincount(labels.ravel(), weights=probabilities.ravel(), minlength=1)
+    _, numbers = consecutive(labels.ravel())
+    sizes = np.bincount(numbers, minlength=1)
+    sums = np.bincount(numbers, weights=probabilities.ravel(), minlength=1)
     there = np.flatnonzero(sizes[1:]) + 1
     return sums[there] / sizes[there]
 

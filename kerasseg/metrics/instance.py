@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
+from kerasseg.consecutive import consecutive
 from kerasseg.errors import UserError
 from kerasseg.metrics import bootstrap
 from kerasseg.metrics.pixel import dice as f1
@@ -56,8 +57,7 @@ def overlap(labels: np.ndarray, prediction: np.ndarray) -> Overlap:
     Parameters
     ----------
     labels : np.ndarray
-        Truth, (Y, X) or (Z, Y, X) int32: one id an object, 0 for background. Ids may leave gaps; memory grows
-        with the highest.
+        Truth, (Y, X) or (Z, Y, X) int32: one id an object, 0 for background. Ids may leave gaps.
     prediction : np.ndarray
         Predicted labels of the same shape.
 
@@ -73,6 +73,7 @@ def overlap(labels: np.ndarray, prediction: np.ndarray) -> Overlap:
     if labels.shape != prediction.shape:
         raise UserError(f"labels of shape {labels.shape} were compared with labels of {prediction.shape}")
     labels, prediction, pixels = _runs(labels.ravel(), prediction.ravel())
+    labels, prediction = (consecutive(ids)[1] for ids in (labels, prediction))
     (true_sizes, true), (predicted_sizes, predicted) = _sizes(labels, pixels), _sizes(prediction, pixels)
     both = (labels > 0) & (prediction > 0)
     pairs, shape = (true[labels[both]], predicted[prediction[both]]), (len(true_sizes), len(predicted_sizes))

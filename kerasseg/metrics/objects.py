@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from kerasseg.consecutive import consecutive
 from kerasseg.metrics import coco, instance
 
 
@@ -33,9 +34,10 @@ class Labelled(NamedTuple):
         if not self.exclusive:
             return [self.labels[..., k] for k in range(classes)]
         known = np.where(self.mask > classes, 0, self.mask)
-        pairs = self.labels.astype(np.int64) * (classes + 1) + known
-        votes = np.bincount(pairs.ravel(), minlength=(self.labels.max(initial=0) + 1) * (classes + 1))
-        chosen = votes.reshape(-1, classes + 1)[:, 1:].argmax(axis=1)[self.labels]
+        ids, numbers = consecutive(self.labels)
+        pairs = numbers.astype(np.int64) * (classes + 1) + known
+        votes = np.bincount(pairs.ravel(), minlength=len(ids) * (classes + 1))
+        chosen = votes.reshape(-1, classes + 1)[:, 1:].argmax(axis=1)[numbers]
         return [np.where(chosen == k, self.labels, 0) for k in range(classes)]
 
 

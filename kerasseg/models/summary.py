@@ -16,6 +16,7 @@ BLOCK = re.compile(r"stem|block\d+|top|encoder\d+|residual\d+|gate\d+|decoder\d+
 OUTPUT_BLOCK = "head"
 FLOAT32 = 4  # bytes
 MEGABYTE = 1e6
+PATIENCE = 5.0  # seconds
 
 _TRANSPOSED = (layers.Conv2DTranspose, layers.Conv3DTranspose)
 _COUNTED = (layers.Conv2D, layers.Conv3D, layers.DepthwiseConv2D, layers.Dense, *_TRANSPOSED)
@@ -132,7 +133,7 @@ def latency(forward: Callable[[np.ndarray], object], shape: Shape, repeats: int 
     shape : tuple of int
         Of the array, batch axis first.
     repeats : int
-        Calls timed, after one that is not.
+        Calls timed at most, after one that is not; fewer, where they take more than `PATIENCE` together.
 
     Returns
     -------
@@ -141,7 +142,10 @@ def latency(forward: Callable[[np.ndarray], object], shape: Shape, repeats: int 
     """
     image = np.random.default_rng(0).random(shape, dtype=np.float32)
     np.asarray(forward(image))
-    return float(np.median([_seconds(forward, image) for _ in range(repeats)]))
+    seconds = [_seconds(forward, image)]
+    while len(seconds) < repeats and sum(seconds) < PATIENCE:
+        seconds.append(_seconds(forward, image))
+    return float(np.median(seconds))
 
 
 def describe(

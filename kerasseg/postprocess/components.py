@@ -10,6 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from kerasseg.classes import IGNORE
+from kerasseg.consecutive import consecutive
 
 Box = tuple[slice, ...]
 CONNECTIVITY = {(2, False): 4, (2, True): 8, (3, False): 6, (3, True): 26}  # by rank, and whether diagonal
@@ -65,10 +66,11 @@ def remove_small(labels: np.ndarray, smallest: int) -> np.ndarray:
     np.ndarray
         int32 of the same shape.
     """
-    sizes = np.bincount(labels.ravel(), minlength=1)
+    _, numbers = consecutive(labels)
+    sizes = np.bincount(numbers.ravel(), minlength=1)
     kept = sizes >= max(smallest, 1)
     kept[0] = False
-    return np.where(kept, np.cumsum(kept), 0).astype(np.int32)[labels]
+    return np.where(kept, np.cumsum(kept), 0).astype(np.int32)[numbers]
 
 
 def fill_holes(labels: np.ndarray) -> np.ndarray:
@@ -84,9 +86,10 @@ def fill_holes(labels: np.ndarray) -> np.ndarray:
     np.ndarray
         int32 of the same shape, a copy.
     """
-    filled = labels.copy()
+    ids, numbers = consecutive(labels)
+    filled = numbers.copy()
     fill_objects(filled, ndimage.find_objects(filled))
-    return filled
+    return ids.astype(labels.dtype)[filled]
 
 
 def fill_objects(labels: Any, boxes: Sequence[Box | None]) -> None:

@@ -11,7 +11,6 @@ reads while it computes.
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 from collections import deque
 from collections.abc import Iterator
@@ -70,7 +69,7 @@ def connected(scheduler: str, patience: float = PATIENCE) -> Iterator[Client]:
         raise UserError("--scheduler needs dask.distributed: pip install 'kerasseg[dask]'") from error
     try:
         client = Client(scheduler, timeout=patience, set_as_default=False)
-    except (OSError, ValueError, asyncio.TimeoutError) as error:
+    except (TimeoutError, OSError, ValueError) as error:
         raise UserError(
             f"{scheduler}: no scheduler answers there ({error}); expected such as tcp://HOST:8786, where "
             "dask scheduler was started"
@@ -78,7 +77,7 @@ def connected(scheduler: str, patience: float = PATIENCE) -> Iterator[Client]:
     with client:
         try:
             client.wait_for_workers(1, timeout=patience)
-        except asyncio.TimeoutError as error:
+        except TimeoutError as error:
             raise UserError(
                 f"{scheduler}: it has no worker; start some by dask worker {scheduler} --nthreads 2"
             ) from error

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from kerasseg import locks
 from kerasseg.errors import UserError, changes
 from kerasseg.images.files import write_atomically
 
-NAME = "predictions.json"
+NAME, INSTEAD = "predictions.json", "written_instead"
 
 
 def is_done(result: Path, asked: Mapping[str, Any]) -> bool:
@@ -33,9 +34,9 @@ def is_done(result: Path, asked: Mapping[str, Any]) -> bool:
     UserError
         If something else is there; what it differs in is named, as far as it was recorded.
     """
-    if not result.exists():
-        return False
     before = _read(result.parent).get(result.name)
+    if not result.exists():
+        return bool(before and INSTEAD in before) and is_done(result.with_name(before[INSTEAD]), asked)
     if before is None:
         raise UserError(f"{result}: it is there already; choose another folder, or replace it by --force")
     asked = json.loads(json.dumps(asked))  # tuples become lists, as they do on disk
@@ -48,11 +49,31 @@ def is_done(result: Path, asked: Mapping[str, Any]) -> bool:
     return True
 
 
-def keep(result: Path, asked: Mapping[str, Any]) -> None:
-    """Record what a result was asked by."""
-    records = _read(result.parent) | {result.name: asked}
-    with write_atomically(result.parent / NAME) as temporary:
-        temporary.write_text(json.dumps(records, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+def keep(result: Path, asked: Mapping[str, Any], instead_of: Path | None = None) -> None:
+    """Record what a result was asked by.
+
+    Parameters
+    ----------
+    result : Path
+        The file or folder.
+    asked : mapping
+        See `is_done`.
+    instead_of : Path, optional
+        What was asked for, where its format could not hold the result; one of that name is removed.
+    """
+    new = {result.name: asked}
+    if instead_of not in (None, result):
+        new[instead_of.name] = {INSTEAD: result.name}
+        instead_of.unlink(missing_ok=True)
+    path = result.parent / NAME
+    with locks.awaited(path.with_name(f".{NAME}.change")), write_atomically(path) as temporary:
+        text = json.dumps(_read(result.parent) | new, indent=1, ensure_ascii=False)
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def results(folder: Path) -> frozenset[str]:
+    """Name the results in a folder that its record tells of."""
+    return frozenset(_read(folder))
 
 
 def _read(folder: Path) -> dict[str, Any]:

@@ -29,6 +29,8 @@ Initializer = Literal["glorot_uniform", "glorot_normal", "he_uniform", "he_norma
 Residual = Literal["add", "concatenate"]
 Filters = Annotated[tuple[Positive, ...], Field(strict=False, min_length=1)]
 
+Levels = Annotated[int, Field(ge=1, le=10)]  # ten halvings leave one pixel of a thousand
+
 
 class Encoded(Component):
     """What every architecture with an encoder and skips can be told."""
@@ -43,7 +45,7 @@ class Encoded(Component):
     """What to do where the weights cannot be downloaded."""
     base_filters: Positive = 32
     """Channels of the first level of the encoder `plain`; each level doubles them."""
-    levels: Positive = 5
+    levels: Levels = 5
     """Of the encoder `plain`, the image's own size included: 4 in the U-Net for volumes."""
     attention: bool = True
     """Whether every skip connection passes an attention gate."""
@@ -89,7 +91,7 @@ class Vox2vox(Component):
     """Of the head: classes may overlap (sigmoid), or exclude each other and the background (softmax)."""
     base_filters: Positive = 64
     """Channels of the first level; each level doubles them."""
-    levels: Positive = 4
+    levels: Levels = 4
     """How often the image is halved."""
     residual_blocks: Count = 4
     """At the bottom."""
@@ -135,7 +137,7 @@ class Patchgan(Component):
 
     base_filters: Positive = 64
     """Channels of the first level; each level doubles them, up to eight times."""
-    levels: Positive = 3
+    levels: Levels = 3
     """How often the image is halved: a score sees 16, 34, 70 or 142 pixels far at 1, 2, 3 or 4."""
     normalisation: Literal["instance", "batch"] = "instance"
     """Of all convolutions but the first and the last."""

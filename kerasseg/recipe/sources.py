@@ -23,9 +23,14 @@ class Source(Component):
 
 
 class Sartorius(Source):
-    """Kaggle's layout: train.csv with run lengths, and train/*.png."""
+    """Kaggle's layouts: a CSV file of run lengths, and images by their ids."""
 
     name: ClassVar[str] = "sartorius"
+
+    table: str | None = None
+    """The CSV file, from root; null takes train.csv, or the only one that holds run lengths."""
+    images: str | None = None
+    """Folder of the images, in root; null takes train, or root itself."""
 
 
 class Labelme(Source):
@@ -51,7 +56,7 @@ class ImagesMasks(Source):
     values: dict[str, int] | None = None
     """The number of each class by its name, such as {cell: 255, ignore: 128}; null for class ids."""
     colours: dict[str, Colour] | None = None
-    """Red, green and blue of each class by its name, where masks hold colours."""
+    """Red, green and blue of each class, where masks hold colours; null takes CVAT's labelmap.txt."""
 
 
 class Instances(Source):
@@ -61,8 +66,8 @@ class Instances(Source):
 
     images: str = "*"
     """Names of the images without suffix, with * and ?; for label images only."""
-    labels: str = "{stem}_labels"
-    """Name of an image's label image without suffix; {stem} is the image's own."""
+    labels: str | None = None
+    """Where an image's label image lies, such as masks/{stem}_cp_masks; null finds it by the usual names."""
 
 
 class Coco(Source):
@@ -79,7 +84,7 @@ class Coco(Source):
 
 
 class Volumes(Source):
-    """Volumes and masks by the same names: TIFF stacks, HDF5 files, OME-Zarrs or folders of slices."""
+    """Volumes and masks by the same names: TIFF, HDF5, OME-Zarrs, microscopes' files or folders of slices."""
 
     name: ClassVar[str] = "volumes"
 
@@ -100,9 +105,9 @@ class Volumes(Source):
     mask_axes: str | None = None
     """What the masks' stored axes are."""
     dataset: str | None = None
-    """Which of several images in an HDF5 file."""
+    """Which of several images in a file: a dataset in HDF5, a scene by its name, t=3 for a point of time."""
     mask_dataset: str | None = None
-    """Which of several in an HDF5 file is the mask."""
+    """Which of several images in a file is the mask."""
 
 
 class Queue(Source):

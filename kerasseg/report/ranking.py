@@ -7,6 +7,8 @@ from collections.abc import Collection, Mapping
 from statistics import fmean
 from typing import NamedTuple
 
+from kerasseg.images.names import file_name
+
 SCORES = ("dice", "iou", "precision", "recall")
 
 
@@ -28,11 +30,6 @@ class Rank(NamedTuple):
     def file_name(self) -> str:
         """Name of the image's files among the predictions, without suffix."""
         return file_name(self.name)
-
-
-def file_name(name: str) -> str:
-    """Turn a sample's name into that of a file without suffix: its folders become a part of it."""
-    return name.replace("/", "__")
 
 
 def ranks(images: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[Rank]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from kerasseg.serving import exif
+
+PNG = b"\x89PNG\r\n\x1a\n"
 DEPTH_AT = 24  # in a PNG: 8 bytes of signature, 8 of the header's start, 4 of width, 4 of height
 
 
@@ -27,7 +30,7 @@ def decode(image_bytes: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
     Returns
     -------
     tf.Tensor
-        (B, Y, X, C). Palettes become colours; an orientation in EXIF is not obeyed. The request fails where
+        (B, Y, X, C). Upright, as EXIF says; palettes become colours. The request fails where
         bytes are no image, or where sizes or channels differ.
     """
     first = tf.shape(_decode(image_bytes[0], dtype))
@@ -42,9 +45,14 @@ def decode(image_bytes: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
 
 
 def _decode(one: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-    return tf.cond(
+    is_png = tf.strings.substr(tf.strings.join([one, b" " * len(PNG)]), 0, len(PNG)) == PNG
+    message = "expected a PNG or a JPEG; send other pixels as numbers"
+    with tf.control_dependencies([tf.debugging.assert_equal(is_png | tf.io.is_jpeg(one), True, message)]):
+        one = tf.identity(one)
+    image = tf.cond(
         tf.io.is_jpeg(one), lambda: _decode_jpeg(one, dtype), lambda: tf.io.decode_png(one, dtype=dtype)
     )
+    return exif.upright(image, exif.orientation(one))
 
 
 def _decode_jpeg(one: tf.Tensor, dtype: tf.DType) -> tf.Tensor:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import shutil
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -20,7 +19,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kerasseg import locks
 from kerasseg.errors import UserError, unknown
+from kerasseg.images.normalise import Minmax, normalise
 from kerasseg.models import receptive_field
 from kerasseg.postprocess import ACTIVATIONS
 from kerasseg.prediction.predictor import Predictor
@@ -29,6 +30,7 @@ from kerasseg.serving.metadata import Metadata
 from kerasseg.serving.signatures import IMAGES, Served
 
 CHECKED_SIZES = {2: (61, 75), 3: (13, 29, 21)}  # no multiple of anything
+LARGEST_CHECKED = {2: 512, 3: 48}  # pixels a side
 WHOLE = 1 << 30  # a tile that no image exceeds
 TAKEN = (errno.ENOTEMPTY, errno.EEXIST)
 
@@ -42,7 +44,13 @@ class Export:
 
 
 def export(
-    model: keras.Model, folder: Path, metadata: Metadata, *, name: str, facts: Mapping[str, Any]
+    model: keras.Model,
+    folder: Path,
+    metadata: Metadata,
+    *,
+    name: str,
+    facts: Mapping[str, Any],
+    image: np.ndarray | None = None,
 ) -> Export:
     """Write a SavedModel, load it again and compare it with the model it came from.
 
@@ -59,6 +67,8 @@ def export(
         Under which the model will be served.
     facts : mapping
         How the model came about, for its card: see `kerasseg.serving.card.render`.
+    image : numpy.ndarray, (Y, X, C) or (Z, Y, X, C), optional
+        As stored: what both are compared on; noise where there is none.
 
     Returns
     -------
@@ -77,7 +87,7 @@ def export(
         served = Served(model, metadata)
         tf.saved_model.save(served, str(partial), signatures=served.signatures())
         warmup.write(partial, name, metadata)
-        difference = largest_difference(partial, model, metadata)
+        difference = largest_difference(partial, model, metadata, image)
         radius = receptive_field.radius(model)
         text = card.render(name, metadata, {**facts, "largest_difference": difference, "radius": radius})
         (partial / card.NAME).write_text(text, encoding="utf-8")
@@ -111,14 +121,15 @@ def fingerprint(model: keras.Model) -> str:
 @contextmanager
 def _partial(folder: Path) -> Iterator[Path]:
     """Yield a hidden folder to fill, which vanishes unless it was given its number."""
-    partial = folder / f".{uuid.uuid4().hex}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        yield partial
-    except (OSError, tf.errors.ResourceExhaustedError, tf.errors.PermissionDeniedError) as error:
-        raise UserError(f"{folder}: the model cannot be written there ({error})") from error
-    finally:
+    partial = folder / ".unfinished"
+    with locks.held(folder / ".lock", folder):
         shutil.rmtree(partial, ignore_errors=True)
+        try:
+            yield partial
+        except (OSError, tf.errors.ResourceExhaustedError, tf.errors.PermissionDeniedError) as error:
+            raise UserError(f"{folder}: the model cannot be written there ({error})") from error
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 def _numbered(partial: Path, folder: Path) -> Path:
@@ -132,8 +143,10 @@ def _numbered(partial: Path, folder: Path) -> Path:
                 raise
 
 
-def largest_difference(version: Path, model: keras.Model, metadata: Metadata) -> float:
-    """Compare a SavedModel with local prediction, on noise of each type at an odd size.
+def largest_difference(
+    version: Path, model: keras.Model, metadata: Metadata, image: np.ndarray | None = None
+) -> float:
+    """Compare a SavedModel with local prediction, on an image in each type.
 
     Parameters
     ----------
@@ -142,6 +155,8 @@ def largest_difference(version: Path, model: keras.Model, metadata: Metadata) ->
     model : keras.Model
         The one that it came from, called as Keras does.
     metadata : Metadata
+    image : numpy.ndarray, (Y, X, C) or (Z, Y, X, C), optional
+        As stored; its middle, where the model looks at any size. Noise where there is none.
 
     Returns
     -------
@@ -156,13 +171,23 @@ def largest_difference(version: Path, model: keras.Model, metadata: Metadata) ->
         metadata.resize,
         {"tile": WHOLE, "overlap": 0, "blend": "crop", "multiple_of": metadata.stride},
     )
-    # OpenCV enlarges in whole numbers, which rounds noise otherwise; images shrink alike.
-    resize = metadata.resize
-    size = tuple(2 * length + 1 for length in resize) if resize else CHECKED_SIZES[metadata.rank]
-    noise = np.random.default_rng(0).random((*size, local.channels), dtype=np.float32)
+    intensities = _intensities(image, metadata)
     differences = []
     for name, dtype in IMAGES.items():
-        image = noise if dtype.is_floating else (noise * dtype.max).astype(dtype.as_numpy_dtype)
-        answer = served[name](image=tf.constant(image[None]))["probabilities"][0]
-        differences.append(np.abs(answer - local(image, name)).max())
+        typed = intensities if dtype.is_floating else (intensities * dtype.max).astype(dtype.as_numpy_dtype)
+        answer = served[name](image=tf.constant(typed[None]))["probabilities"][0]
+        differences.append(np.abs(answer - local(typed, name)).max())
     return float(max(differences))
+
+
+def _intensities(image: np.ndarray | None, metadata: Metadata) -> np.ndarray:
+    """Bring the middle of an image, or noise, into [0, 1] as float32."""
+    if image is None:
+        size = (*CHECKED_SIZES[metadata.rank], metadata.channels)
+        return np.random.default_rng(0).random(size, dtype=np.float32)
+    if metadata.resize is None:
+        cuts = [max(0, (length - LARGEST_CHECKED[metadata.rank]) // 2) for length in image.shape[:-1]]
+        image = image[tuple(slice(cut, length - cut) for cut, length in zip(cuts, image.shape, strict=False))]
+    if image.dtype.kind == "f":
+        return normalise(image, Minmax())
+    return image.astype(np.float32) / np.float32(np.iinfo(image.dtype).max)

@@ -1,15 +1,38 @@
-"""What whoever asks a served model must know; an export carries it, so nobody needs the run directory."""
+"""All that one must know to use a network: what it takes, what it gives, and how that becomes a result.
+
+A local prediction takes it from the run's recipe. An export carries it, so that a server's answers become the
+same results with no run directory at hand.
+"""
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from kerasseg.images.normalise import NORMALISATIONS, Normalisation
+from kerasseg.postprocess import INSTANCES
 
-ADDED = {"exclusive": True}  # what exports from before there were volumes do not say
+
+@dataclass(frozen=True)
+class Objects:
+    """How a mask becomes labels: an entry of `kerasseg.postprocess.INSTANCES`, and its keyword arguments."""
+
+    method: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """How an image is cut into tiles and put together again: see `kerasseg.recipe.recipe.Predict`."""
+
+    tile: int = 256
+    overlap: int | str = 32
+    blend: str = "hann"
+    padding: str = "inside"
+    symmetries: str = "none"
 
 
 @dataclass(frozen=True)
@@ -34,6 +57,12 @@ class Metadata:
         What the sizes of tiles are multiples of, so that none is padded: a number for each axis in space.
     exclusive : bool
         Whether a pixel is of one class at most; otherwise each class is decided by the threshold alone.
+    radius : tuple of int or None
+        How many pixels far the model sees along each axis; None is without bound.
+    objects : Objects
+        How a mask becomes labels.
+    tiling : Tiling
+        How large images are asked about.
     weights : str
         SHA-256 of the weights: two models that answer differently have two.
     """
@@ -46,6 +75,9 @@ class Metadata:
     threshold: float
     stride: tuple[int, ...]
     exclusive: bool = True
+    radius: tuple[int, ...] | None = None
+    objects: Objects = Objects("components", {})
+    tiling: Tiling = Tiling()
     weights: str = ""
 
     @property
@@ -60,36 +92,48 @@ class Metadata:
 
     def to_json(self) -> str:
         """Write it as the signature `metadata` gives it."""
-        told = asdict(self) | {"normalise": {self.normalise.name: asdict(self.normalise)}}
-        return json.dumps(told, ensure_ascii=False)
+        normalise = {self.normalise.name: asdict(self.normalise)}
+        objects = {self.objects.method: self.objects.arguments}
+        return json.dumps(asdict(self) | {"normalise": normalise, "objects": objects}, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> Metadata:
-        """Read it back; what a newer kerasseg may add is left out, what an older one left out is as it was.
+        """Read it back; what a newer kerasseg may add is left out.
 
         Raises
         ------
         ValueError
-            If it is no JSON, says too little, or names a normalisation that is not known here.
+            If it is no JSON, says too little, or names what is not known here.
         """
-        told = json.loads(text)
+        given = json.loads(text)
         try:
-            told = ADDED | told
-            known = {name: told[name] for name in cls.__dataclass_fields__}
+            values = {field.name: given[field.name] for field in fields(cls)}
+            tiling = {field.name: values["tiling"][field.name] for field in fields(Tiling)}
         except (TypeError, KeyError) as error:
             raise ValueError(f"{error} is missing") from error
-        known["normalise"] = _normalisation(known["normalise"])
-        known["classes"] = tuple(known["classes"])
-        known["resize"] = known["resize"] and tuple(known["resize"])
-        images_only = isinstance(known["stride"], int)
-        known["stride"] = (known["stride"],) * 2 if images_only else tuple(known["stride"])
-        return cls(**known)
+        values["normalise"] = _normalisation(values["normalise"])
+        values["objects"] = _objects(values["objects"])
+        for name in ("classes", "resize", "stride", "radius"):
+            values[name] = values[name] and tuple(values[name])
+        return cls(**values | {"tiling": Tiling(**tiling)})
 
 
-def _normalisation(told: str | Mapping[str, Mapping[str, Any]]) -> Normalisation:
-    """Read ``{"percentile": {"low": 5, "high": 98}}``, or the bare name that the first exports have."""
+def _normalisation(given: Mapping[str, Mapping[str, Any]]) -> Normalisation:
+    """Read ``{"percentile": {"low": 5, "high": 98}}``."""
     try:
-        ((name, arguments),) = {told: {}}.items() if isinstance(told, str) else told.items()
+        ((name, arguments),) = given.items()
         return NORMALISATIONS[name](**arguments)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"the normalisation {told} is not known to this version") from error
+        raise ValueError(f"the normalisation {given} is not known to this version") from error
+
+
+def _objects(given: Mapping[str, Mapping[str, Any]]) -> Objects:
+    """Read ``{"watershed": {"distance": 10.0}}``."""
+    try:
+        ((method, arguments),) = given.items()
+        inspect.signature(INSTANCES[method]).bind(None, **arguments)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"the way {given} from a mask to objects is not known to this version") from error
+    return Objects(
+        method, {name: tuple(of) if isinstance(of, list) else of for name, of in arguments.items()}
+    )

@@ -26,7 +26,6 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-from kerasseg.images.normalise import Dtype
 from kerasseg.prediction.folding import folded
 from kerasseg.serving import graph, packing
 from kerasseg.serving.decoding import any_deep, decode
@@ -97,13 +96,8 @@ class Served(tf.Module):
         told, dtype = self._told, image.dtype
         pixels = graph.with_channels(tf.cast(image, tf.float32), told.channels, dtype.is_integer)
         stored = tf.shape(pixels)[1:-1]
-        if told.resize is None:
-            return graph.normalise(pixels, told.normalise, dtype), stored
-        if dtype == tf.uint8 and told.normalise == Dtype():
-            # Prepared images are kept as uint8: resized, rounded, divided.
-            small = tf.round(graph.resize(pixels, told.resize))
-            return graph.normalise(small, told.normalise, dtype), stored
-        return graph.resize(graph.normalise(pixels, told.normalise, dtype), told.resize), stored
+        seen = graph.normalise(pixels, told.normalise, dtype)
+        return (seen if told.resize is None else graph.resize(seen, told.resize)), stored
 
     def _answer(self, seen: tf.Tensor, stored: tf.Tensor) -> Answer:
         probabilities = self._network(seen)

@@ -130,7 +130,7 @@ def test_what_is_written_is_what_reading_gives_back(tmp_path):
     coco.write(tmp_path / "c.json", [Drawing("a.png", (5, 6), shapes)], ["cell"])
     (again,) = coco.read(tmp_path / "c.json")
     expected = draw_labels(again.shapes, (5, 6))
-    assert np.array_equal(draw_labels(coco.written(shapes, (5, 6)), (5, 6)), expected)
+    assert np.array_equal(draw_labels(coco.outlined(shapes, (5, 6)), (5, 6)), expected)
     assert np.array_equal(draw_labels(shapes, (5, 6)), expected)
 
 

@@ -219,3 +219,29 @@ def test_real_cells_survive_all_formats(tmp_path, shared_data):
     assert there.max() > 5
     assert np.array_equal(there, back)
     assert np.array_equal(draw_labels([], there.shape), np.zeros_like(there))
+
+
+def test_names_that_many_file_systems_take_for_one_are_refused_before_anything_is_written(tmp_path):
+    for name in ("a.png", "A.png"):
+        files.write(tmp_path / "in" / name, np.ones((2, 3), np.uint8))
+    with pytest.raises(UserError, match="many file systems"):
+        CONVERSIONS["labels", "masks"](tmp_path / "in", tmp_path / "out", classes=["cell"])
+    assert not (tmp_path / "out").exists()
+
+
+def test_one_file_of_pixels_is_read_as_a_folder_of_it(tmp_path):
+    files.write(tmp_path / "a.png", np.full((2, 3), 7, np.uint8))
+    CONVERSIONS["labels", "masks"](tmp_path / "a.png", tmp_path / "out", classes=["cell"])
+    assert files.read_values(tmp_path / "out/a.png").max() == 1
+    with pytest.raises(UserError, match="there is no such file or folder"):
+        CONVERSIONS["labels", "masks"](tmp_path / "b.png", tmp_path / "out", classes=["cell"])
+
+
+def test_more_objects_than_a_png_can_number_become_a_tiff(tmp_path, capsys):
+    dots = np.arange(257 * 257).reshape(257, 257) + 1  # 66,049 objects of a pixel
+    masks.write_labels(tmp_path / "in" / "a.tif", dots)
+    CONVERSIONS["labels", "rle"](tmp_path / "in", tmp_path / "a.csv", classes=["cell"])
+    report = CONVERSIONS["rle", "labels"](tmp_path / "a.csv", tmp_path / "out", classes=["cell"])
+    assert report.files == [tmp_path / "out" / "a.tif"]
+    assert "a PNG cannot hold 66,049 objects" in " ".join(capsys.readouterr().out.split())
+    np.testing.assert_array_equal(masks.read_labels(tmp_path / "out" / "a.tif"), dots)

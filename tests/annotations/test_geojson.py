@@ -6,7 +6,7 @@ import shapely
 
 from kerasseg.annotations import geojson
 from kerasseg.annotations.draw import draw_labels, draw_mask
-from kerasseg.annotations.shapes import IGNORE_LABEL
+from kerasseg.annotations.shapes import IGNORE_LABEL, Plane
 from kerasseg.annotations.trace import label_shapes
 from kerasseg.errors import UserError
 
@@ -24,6 +24,12 @@ def written(tmp_path, **options):
 def feature(coordinates, kind="Polygon", **properties):
     geometry = {"type": kind, "coordinates": coordinates}
     return {"type": "Feature", "geometry": geometry, "properties": properties}
+
+
+def on_plane(ring, **plane):
+    document = feature([ring])
+    document["geometry"]["plane"] = plane
+    return document
 
 
 def saved(tmp_path, document):
@@ -84,6 +90,10 @@ def _features(tmp_path):
     [
         ({"classification": {"name": "Tumor", "colorRGB": -3670016}}, "Tumor"),
         ({"classification": {"names": ["Immune cells", "CD3"]}}, "Immune cells: CD3"),
+        (
+            {"classification": {"name": "Positive", "parentClass": {"name": "Tumor", "colorRGB": -1}}},
+            "Tumor: Positive",
+        ),
         ({"classification": "Tumor"}, "Tumor"),
         ({"object_type": "annotation", "measurements": [{"name": "area", "value": 1}]}, "Unclassified"),
     ],
@@ -94,10 +104,68 @@ def test_classifications_of_all_versions(tmp_path, properties, label):
         assert (shape.label, shape.points.tolist()) == (label, [[1, 1], [2, 1]])
 
 
+def test_points_lines_and_nuclei_are_left_out_and_counted(tmp_path):
+    cell = feature([SQUARE], objectType="cell") | {"nucleusGeometry": feature([SQUARE])["geometry"]}
+    document = [
+        feature([1, 1], "Point"),
+        cell,
+        feature([[1, 1], [2, 2]], "MultiPoint"),
+        feature([[1, 1], [2, 2]], "LineString"),
+    ]
+    drawing = geojson.read(saved(tmp_path, document), (4, 5))
+    assert [shape.points.tolist() for shape in drawing.shapes] == [[[1, 1], [2, 1]]]
+    assert drawing.left_out == {"point": 3, "nucleus": 1, "line": 1}
+
+
+def test_objects_inside_objects_are_drawn_over_them(tmp_path):
+    inner = feature([[[1, 1], [2, 1], [2, 2], [1, 2]]], classification="Cell")
+    outer = feature([SQUARE], classification="Tumor") | {"childObjects": [inner]}
+    shapes = geojson.read(saved(tmp_path, [outer]), (4, 5)).shapes
+    assert draw_mask(shapes, (3, 4), ["Tumor", "Cell"]).tolist() == [[0] * 4, [0, 2, 1, 0], [0] * 4]
+    with pytest.raises(UserError, match="feature 0, child 0: its geometry is None"):
+        geojson.read(saved(tmp_path, [outer | {"childObjects": [5]}]), (4, 5))
+
+
+def test_planes_are_read_and_written(tmp_path):
+    square = [[1, 1], [3, 1], [3, 2], [1, 2], [1, 1]]
+    document = [on_plane(square, c=-1, z=2, t=0), feature([square]), on_plane(square, c=1, z=0, t=0)]
+    shapes = geojson.read(saved(tmp_path, document), (4, 5)).shapes
+    planes = [Plane(z=2), Plane(z=0), Plane(1, 0)]
+    assert [shape.plane for shape in shapes] == planes
+    geojson.write(tmp_path / "a.geojson", None, (4, 5), shapes, [])
+    written_planes = [each["geometry"]["plane"] for each in _features(tmp_path)]
+    assert written_planes == [{"c": -1, "z": 2, "t": 0}, {"c": -1, "z": 0, "t": 0}, {"c": 1, "z": 0, "t": 0}]
+    assert [shape.plane for shape in geojson.read(tmp_path / "a.geojson").shapes] == planes
+    with pytest.raises(UserError, match=r"objects lie on slice 3 of frame 1; .* ends with slice 2"):
+        geojson.read(tmp_path / "a.geojson", stack=Plane(1, 2, 1))
+
+
+def test_an_ellipse_fills_its_box_and_not_the_polygon_that_stands_for_it(tmp_path):
+    ellipse = feature([[[0, 3], [4, 0], [8, 3], [4, 6], [0, 3]]])
+    ellipse["geometry"]["isEllipse"] = True
+    (shape,) = geojson.read(saved(tmp_path, [ellipse]), (6, 8)).shapes
+    assert shape.mask.astype(int).tolist() == [
+        [0, 0, 1, 1, 1, 1, 0, 0],
+        [0, 1, 1, 1, 1, 1, 1, 0],
+        [1, 1, 1, 1, 1, 1, 1, 1],
+        [1, 1, 1, 1, 1, 1, 1, 1],
+        [0, 1, 1, 1, 1, 1, 1, 0],
+        [0, 0, 1, 1, 1, 1, 0, 0],
+    ]
+
+
+def test_centres_on_upper_and_left_edges_are_inside(tmp_path):
+    square = [[0.5, 0.5], [2.5, 0.5], [2.5, 2.5], [0.5, 2.5]]
+    (shape,) = geojson.read(saved(tmp_path, [feature([square])]), (4, 4)).shapes
+    assert shape.points.tolist() == [[0, 0], [1, 1]]
+
+
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        (feature([1, 1], "Point"), "geometry is Point; expected Polygon or MultiPolygon"),
+        (feature([1, 1], "Circle"), "geometry is Circle; expected Polygon or MultiPolygon"),
+        (feature([], "MultiPoint"), "no list of"),
+        (on_plane(SQUARE, z=-1), "plane is .* expected whole numbers"),
         (feature([]), "no list of rings"),
         (feature([[[1, 1], [2, 2]]]), "three or more"),
         (feature([[[1, 1], [2, 2], [float("nan"), 1]]]), "three or more"),

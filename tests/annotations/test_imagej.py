@@ -8,6 +8,7 @@ from roifile import ROI_SUBTYPE, ROI_TYPE, ImagejRoi
 
 from kerasseg.annotations import imagej
 from kerasseg.annotations.draw import draw_labels
+from kerasseg.annotations.shapes import Plane
 from kerasseg.annotations.trace import label_shapes
 from kerasseg.errors import UserError
 
@@ -109,16 +110,54 @@ def test_one_roi_file(tmp_path):
     assert shape.points.tolist() == [[0, 0], [1, 0]]
 
 
-def test_all_wrong_rois_are_named(tmp_path):
+def test_what_is_no_area_is_left_out_and_counted(tmp_path):
+    box = {"left": 1, "top": 1, "right": 3, "bottom": 3}
+    points = ImagejRoi.frompoints([[1, 1], [2, 2], [3, 1]])
+    points.roitype = ROI_TYPE.POINT
+    arrow = ImagejRoi(roitype=ROI_TYPE.LINE, subtype=ROI_SUBTYPE.ARROW, x2=3.0, y2=3.0)
     line = ImagejRoi(roitype=ROI_TYPE.LINE, x2=3.0, y2=3.0)
-    point = ImagejRoi.frompoints([[1, 1]])
-    point.roitype, point.subtype = ROI_TYPE.POINT, ROI_SUBTYPE.UNDEFINED
-    path = saved(tmp_path, line, point, b"Iout" + bytes(10), b"nonsense")
+    text = ImagejRoi(roitype=ROI_TYPE.RECT, subtype=ROI_SUBTYPE.TEXT, text="5 um", **box)
+    area = ImagejRoi(roitype=ROI_TYPE.RECT, **box)
+    path = saved(tmp_path, points, arrow, text, area, line, line)
+    drawing = imagej.read(path, ["cell"], size=(4, 4))
+    assert [shape.mask.sum() for shape in drawing.shapes] == [4]
+    assert drawing.left_out == {"point": 3, "arrow": 1, "text": 1, "line": 2}
+
+
+def test_positions_are_planes_and_come_back(tmp_path):
+    box = {"roitype": ROI_TYPE.RECT, "right": 2, "bottom": 2}
+    path = saved(
+        tmp_path,
+        ImagejRoi(position=3, **box),
+        ImagejRoi(c_position=2, z_position=1, **box),
+        ImagejRoi(t_position=4, **box),
+        ImagejRoi(**box),
+    )
+    planes = [Plane(z=2), Plane(1, 0), Plane(t=3), Plane()]
+    shapes = imagej.read(path, ["cell"], size=(4, 4)).shapes
+    assert [shape.plane for shape in shapes] == planes
+    imagej.write(tmp_path / "again.zip", None, (4, 4), shapes, ["cell"])
+    assert [shape.plane for shape in imagej.read(tmp_path / "again.zip").shapes] == planes
+
+
+def test_a_position_counts_channels_then_slices_then_frames(tmp_path):
+    rois = [ImagejRoi(roitype=ROI_TYPE.RECT, right=2, bottom=2, position=at) for at in (1, 2, 3, 7)]
+    path = saved(tmp_path, *rois)
+    shapes = imagej.read(path, ["cell"], (4, 4), Plane(2, 3, 2)).shapes
+    assert [shape.plane for shape in shapes] == [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)]
+    with pytest.raises(
+        UserError, match=r"lie on slice 3 of frame 1, slice 7 of frame 1; .* slice 2 of frame"
+    ):
+        imagej.read(path, ["cell"], (4, 4), Plane(1, 2, 1))
+
+
+def test_all_wrong_rois_are_named(tmp_path):
+    path = saved(tmp_path, b"Iout" + bytes(10), b"nonsense", ImagejRoi(roitype=ROI_TYPE.POLYGON))
     with pytest.raises(UserError) as raised:
         imagej.read(path, ["cell"], size=(4, 4))
     found = raised.value.messages
-    assert [part in text for part, text in zip(("is line", "is point", "short", "short"), found, strict=True)]
-    assert len(found) == 4
+    expected = ("short", "short", "no corners")
+    assert [part in text for part, text in zip(expected, found, strict=True)] == [True] * 3
     assert all("b.zip: " in text for text in found)
 
 

@@ -44,11 +44,12 @@ def test_what_is_written_comes_back(tmp_path):
     ("text", "message"),
     [
         ("id,annotation\na,1 2\n", "no column width, height"),
-        ("", "or no row"),
-        (HEAD + "a,1 2 3,4,2,x\n", "line 2: .*: a: 3 numbers"),
+        ("", "no column id, annotation"),
+        (HEAD, "holds no row"),
+        (HEAD + "a,1 2 3,4,2,x\n", "line 2: a: 3 numbers"),
         (HEAD + "a,1 2,4,2,x\na,1 2,4,3,x\n", r"line 3: .*a is \(3, 4\)"),
         (HEAD + "a,1 2,four,2,x\n", "'four'"),
-        (HEAD + "../a,1 2,4,2,x\n", "without folder"),
+        (HEAD + "../a,1 2,4,2,x\n", "id is '../a'"),
         (HEAD.replace("cell_type", "class") + "a,1 2,4,2,cel\n", "did you mean 'cell'"),
     ],
 )

@@ -9,7 +9,15 @@ from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 from skimage.measure import points_in_poly
 
-from kerasseg.annotations.rings import fill_rings, filled_shape, refilled, shape_polygons, trace_rings
+from kerasseg.annotations.rings import (
+    IMAGEJ,
+    JAVA,
+    fill_rings,
+    filled_shape,
+    refilled,
+    shape_polygons,
+    trace_rings,
+)
 from kerasseg.annotations.shapes import Shape
 from kerasseg.annotations.trace import label_shapes
 
@@ -41,7 +49,7 @@ def test_holes_and_parts():
     mask = np.array([[1, 1, 1, 0, 1], [1, 0, 1, 0, 0], [1, 1, 1, 0, 1]], bool)
     ring, *others = trace_rings(mask)
     assert [len(polygon) for polygon in (ring, *others)] == [2, 1, 1]
-    assert ring[1].tolist() == [[1, 2], [2, 2], [2, 1], [1, 1]]
+    assert ring[1].tolist() == [[1, 1], [1, 2], [2, 2], [2, 1]]
 
 
 @pytest.mark.parametrize(
@@ -68,7 +76,8 @@ def test_outlines_are_valid_and_hold_the_very_pixels(mask):
     y, x = np.mgrid[: mask.shape[0], : mask.shape[1]] + 0.5
     assert judge.is_valid
     assert np.array_equal(shapely.contains_xy(judge, x.ravel(), y.ravel()).reshape(mask.shape), mask)
-    assert np.array_equal(fill_rings(all_rings(polygons), mask.shape), mask)
+    for rule in (JAVA, IMAGEJ):
+        assert np.array_equal(fill_rings(all_rings(polygons), mask.shape, rule), mask)
     assert len(polygons) == ndimage.label(mask)[1]
     for rim, *holes in polygons:
         assert shapely.LinearRing(rim).is_ccw  # by mathematics' y upwards; clockwise on the screen
@@ -82,6 +91,13 @@ def test_pixels_are_those_whose_centres_an_odd_number_of_rings_goes_around(corne
     y, x = np.mgrid[:9, :9] + 0.5
     inside = points_in_poly(np.stack([x, y], axis=-1).reshape(-1, 2), ring).reshape(9, 9)
     assert np.array_equal(fill_rings([ring], (9, 9)), inside)
+
+
+def test_rules_differ_where_centres_lie_on_edges():
+    diamond = np.array([[2.0, 0], [4, 2], [2, 4], [0, 2]])
+    java, imagej = (fill_rings([diamond], (4, 4), rule).astype(int).tolist() for rule in (JAVA, IMAGEJ))
+    assert java == [[0, 1, 0, 0], [1, 1, 1, 0], [1, 1, 1, 0], [0, 1, 0, 0]]
+    assert imagej == [[0, 0, 1, 0], [0, 1, 1, 1], [0, 1, 1, 1], [0, 0, 1, 0]]
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -88,6 +88,21 @@ def test_what_albumentations_would_trip_over_while_training_is_refused(n, p):
         augmentation([{"SomeOf": {"transforms": [{"NoOp": {}}], "n": n, "p": p}}])
 
 
+@pytest.mark.parametrize(
+    ("name", "lacking"),
+    [("FDA", "fda_metadata"), ("RandomCropNearBBox", "cropping_bbox"), ("BBoxSafeRandomCrop", "bboxes")],
+)
+def test_what_needs_more_than_an_image_and_a_mask_is_refused(name, lacking):
+    with pytest.raises(UserError, match=f"{name} cannot be made.*it needs .*{lacking}"):
+        augmentation([{name: {}}])
+
+
+@pytest.mark.parametrize("name", ["DualTransform", "ImageOnlyTransform", "Transform3D"])
+def test_what_is_no_transform_by_itself_is_unknown(name):
+    with pytest.raises(UserError, match=f"unknown transform '{name}'"):
+        augmentation([{name: {}}])
+
+
 def test_image_and_mask_move_together():
     image, mask = pair()
     for seed in range(10):

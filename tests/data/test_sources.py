@@ -320,15 +320,6 @@ def test_a_category_without_a_class_is_said_once(tmp_path, write_image):
     assert message.endswith("choose one of cell (data.classes). Name it there, or take its shapes away")
 
 
-def test_images_that_a_coco_file_does_not_list_are_counted_and_left_alone(tmp_path, write_image, capsys):
-    for name in "abc":
-        write_image(tmp_path / f"{name}.png")
-    coco_files.write(tmp_path / "annotations.json", [drawing("a.png", BOX)], ["cell"])
-    (sample,) = SOURCES["coco"](tmp_path, ["cell"])
-    assert sample.name == "a"
-    assert "2 of the images" in capsys.readouterr().out
-
-
 def test_labelme_s_images_may_lie_in_another_folder(tmp_path, write_image):
     """As `labelme --output` leaves them, and with paths of the machine that drew them."""
     for name, said in {"a": "../images/a.png", "b": "C:\\Users\\me\\b.png"}.items():

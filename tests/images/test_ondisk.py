@@ -1,11 +1,13 @@
 """An array on the disk is an array, and memory holds little of it."""
 
+import os
 import resource
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from kerasseg.errors import Blocked
 from kerasseg.images import ondisk
 
 
@@ -25,6 +27,23 @@ def test_what_was_read_is_a_copy(tmp_path):
     array = ondisk.create(tmp_path / "a.npy", np.dtype(np.uint8), (2, 2))
     array[:][...] = 9
     assert not array[:].any()
+
+
+def test_a_full_disk_is_said_before_a_pixel_is_written(tmp_path):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**16, limits[1]))
+    try:
+        with pytest.raises(Blocked, match=r"a\.npy: it cannot be written .*; make room on the disk"):
+            ondisk.create(tmp_path / "a.npy", np.dtype(np.uint8), (2, 2**16))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="blocks are reserved on Linux")
+def test_its_place_on_the_disk_is_taken_at_once(tmp_path):
+    ondisk.create(tmp_path / "a.npy", np.dtype(np.uint8), (2**20,))
+    assert (tmp_path / "a.npy").stat().st_blocks * 512 >= 2**20
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="tells memory in use on Linux only")

@@ -11,8 +11,14 @@ from kerasseg.images.stores.store import open_store
 
 
 def test_eight_bits_stay_eight_bits():
-    image = prepare(np.full((4, 4, 1), 7, np.uint8), channels=3, method=Dtype(), size=(2, 2), name="a.png")
-    assert (image.shape, image.dtype, image[0, 0, 0]) == ((2, 2, 3), np.uint8, 7)
+    image = prepare(np.full((4, 4, 1), 7, np.uint8), channels=3, method=Dtype(), size=None, name="a.png")
+    assert (image.shape, image.dtype, image[0, 0, 0]) == ((4, 4, 3), np.uint8, 7)
+
+
+def test_what_is_resized_is_not_rounded():
+    image = np.array([[[0], [1]], [[0], [0]]], np.uint8)
+    resized = prepare(image, channels=1, method=Dtype(), size=(1, 1), name="a.png")
+    np.testing.assert_allclose(resized, 0.25 / 255)
 
 
 @pytest.mark.parametrize("method", [Dtype(), Minmax(), Percentile(5, 98)])

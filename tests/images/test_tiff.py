@@ -199,5 +199,5 @@ def test_only_what_can_be_said_is_proposed_for_points_of_time(tmp_path):
         tifffile.imwrite(tmp_path / f"{axes}.tif", np.zeros(shape, np.uint8), metadata={"axes": axes})
     with pytest.raises(UserError, match='say so by axes="ZYX"'):
         open_store(tmp_path / "TYX.tif")
-    with pytest.raises(UserError, match=r"Save each as a file of its own$"):
+    with pytest.raises(UserError, match=r"t=0 or FILE:NAME,t=0$"):
         open_store(tmp_path / "TZYX.tif")

@@ -114,7 +114,7 @@ def test_what_was_begun_here_is_gone_on_with_there(image, expected, cluster):
 
 
 def test_a_worker_that_cannot_read_says_who_it_is_and_what_it_missed(cluster):
-    image = StoredImage(Opening(Path("/only/here.tif"), None, None, False, False), (40, 40, 1), Dtype(), 0)
+    image = StoredImage(Opening(Path("/only/here.tif"), None, None, False), (40, 40, 1), Dtype(), 0)
     how = {"padding": "inside", "symmetries": "none", "batch_size": 1}
     with connected(cluster) as client, pytest.raises(UserError) as caught:
         list(answers(client, image, Tiling((40, 40), 16), squared, **how))

@@ -10,7 +10,7 @@ from kerasseg.data import sources, split
 from kerasseg.images.normalise import NORMALISATIONS
 from kerasseg.labelling.embedding.embed import EMBEDDINGS
 from kerasseg.labelling.segment_anything.automatic import automatic_masks
-from kerasseg.labelling.segment_anything.proposer import proposer
+from kerasseg.labelling.segment_anything.proposals import proposer
 from kerasseg.labelling.select import POLICIES
 from kerasseg.labelling.tiles import crop
 from kerasseg.models import blocks, encoders, receptive_field, translation

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerasseg import answering
+from kerasseg import answering, reuse
 from kerasseg.errors import UserError
 from kerasseg.images import files
 from kerasseg.images.normalise import Percentile
@@ -250,3 +250,46 @@ def test_a_real_server_answers():
     answer = remote(tiles)
     assert answer.shape == (*tiles.shape[:-1], told.outputs)
     np.testing.assert_allclose(answer, answer[:1].repeat(3, axis=0), atol=1e-5)
+
+
+def test_served_objects_are_those_of_the_run(scheme, tmp_path):
+    keras.utils.set_random_seed(0)
+    run = tmp_path / "runs" / "discs" / "1"
+    run.mkdir(parents=True)
+    (run / "recipe.yaml").write_text(DISCS, encoding="utf-8")
+    image = keras.Input((None, None, 1))
+    bright = keras.layers.Conv2D(1, 1, activation="sigmoid", kernel_initializer="ones")
+    keras.Model(image, bright(keras.layers.Rescaling(20.0, -10.0)(image))).save(run / "model.keras")
+    reuse.export(run, tmp_path / "discs")
+    served = Models("discs", {1: tf.saved_model.load(str(tmp_path / "discs" / "1")).signatures})
+    server = SERVERS[scheme](served)
+
+    rows, columns = np.ogrid[:80, :100]
+    touching = ((rows - 40) ** 2 + (columns - 35) ** 2 < 18**2) | (
+        (rows - 40) ** 2 + (columns - 66) ** 2 < 18**2
+    )
+    files.write(tmp_path / "a.png", touching.astype(np.uint8) * 255)
+    models = {
+        "local": answering.local(run),
+        "served": answering.served(f"{scheme}://127.0.0.1:{server.port}/discs"),
+    }
+    for name, model in models.items():
+        predict(model, tmp_path / "a.png", tmp_path / name, what="labels")
+    server.stop()
+    local, remote = (files.read_values(tmp_path / name / "a.labels.png") for name in models)
+    assert local.max() == 2  # the watershed's; components would be one
+    np.testing.assert_array_equal(remote, local)
+    records = [json.loads((tmp_path / name / "predictions.json").read_text()) for name in models]
+    settings = [next(iter(record.values())) for record in records]
+    assert settings[0]["predict"] == settings[1]["predict"]
+    assert settings[0]["predict"]["tile"] == 64
+    assert settings[0]["instances"] == settings[1]["instances"]
+
+
+DISCS = """
+name: discs
+data: {source: {images_masks: {root: none}}, classes: [cell], channels: 1, augment: []}
+model: {unet: {encoder: plain, base_filters: 2, levels: 1, attention: false}}
+instances: {watershed: {distance: 8.0}}
+predict: {tile: 64, overlap: auto, blend: crop, padding: reflect}
+"""

@@ -21,7 +21,7 @@ from kerasseg.prediction.forward import forward
 from kerasseg.prediction.predictor import Predictor
 from kerasseg.serving import export as exporting
 from kerasseg.serving.export import export, fingerprint
-from kerasseg.serving.metadata import Metadata
+from kerasseg.serving.metadata import Metadata, Objects, Tiling
 from kerasseg.serving.signatures import Served
 
 
@@ -73,9 +73,30 @@ def test_it_answers_as_the_keras_model_does(case):
     image = np.random.default_rng(1).integers(0, 255, (45, 70, metadata.channels), np.uint8)
     signatures = Served(model_of(metadata), metadata).signatures()
     served = signatures["serving_default"](image=tf.constant(image[None]))
-    np.testing.assert_allclose(served["probabilities"][0], local(metadata)(image, "image"), atol=0.01)
+    np.testing.assert_allclose(served["probabilities"][0], local(metadata)(image, "image"), atol=1e-5)
     mask = postprocess.mask(served["probabilities"][0].numpy(), 0.5, metadata.activation)
     np.testing.assert_array_equal(served["mask"][0], mask)
+
+
+@pytest.mark.parametrize("stored", [(45, 70), (200, 31), (96, 96), (20, 300)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_resized_image_is_answered_alike_whatever_its_size_and_type(dtype, stored):
+    metadata = told(resize=(96, 64), channels=3)
+    signatures = Served(model_of(metadata), metadata).signatures()
+    image = np.random.default_rng(3).integers(0, np.iinfo(dtype).max, (*stored, 3), dtype)
+    name = "serving_default" if dtype is np.uint8 else "uint16"
+    answer = signatures[name](image=tf.constant(image[None]))["probabilities"][0]
+    np.testing.assert_allclose(answer, local(metadata)(image, "image"), atol=1e-5)
+
+
+def test_an_export_is_compared_on_the_image_that_is_given(monkeypatch, tmp_path):
+    compared = []
+    monkeypatch.setattr(
+        exporting, "_intensities", lambda image, _: compared.append(image) or image / np.float32(255)
+    )
+    image = np.full((40, 50, 1), 80, np.uint8)
+    export(model_of(SMALLER), tmp_path, SMALLER, name="cells", facts={}, image=image)
+    assert compared[0] is image
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +170,7 @@ def test_8_bits_among_16_stay_as_bright(coloured):
     ("contents", "message"),
     [
         ([png(COLOURS), png(COLOURS[1:])], "must have one size"),
-        ([b"no image"], "Unknown image file format"),
+        ([b"no image"], "expected a PNG or a JPEG"),
         ([png(COLOURS)[:200]], "Invalid PNG"),
     ],
 )
@@ -251,15 +272,23 @@ def test_a_normalisation_travels_with_its_numbers(method):
     assert Metadata.from_json(as_told(metadata, {method.name: {}})).normalise.name == method.name
 
 
-def test_the_bare_names_of_older_exports_are_those_of_the_defaults():
-    assert Metadata.from_json(as_told(told(), "percentile")).normalise == Percentile(1, 99.8)
-    assert Metadata.from_json(as_told(told(), "minmax")).normalise == Minmax()
-
-
 @pytest.mark.parametrize("normalise", ["zscore", {"zscore": {}}, {"percentile": {"gamma": 2}}, {}, 3])
 def test_a_normalisation_that_is_not_known_is_no_metadata(normalise):
     with pytest.raises(ValueError, match="normalisation"):
         Metadata.from_json(as_told(told(), normalise))
+
+
+@pytest.mark.parametrize("objects", ["watershed", {"cellpose": {}}, {"watershed": {"size": 3}}, {}, 3])
+def test_a_way_to_objects_that_is_not_known_is_no_metadata(objects):
+    with pytest.raises(ValueError, match="from a mask to objects"):
+        Metadata.from_json(json.dumps({**json.loads(told().to_json()), "objects": objects}))
+
+
+def test_objects_tiles_and_sight_travel_too():
+    objects = Objects("watershed", {"distance": 4.0, "spacing": (1.0, 0.5), "smallest": 3, "fill": True})
+    metadata = told(objects=objects, tiling=Tiling(64, "auto", "crop", "zero", "d4"), radius=(20, 20))
+    assert Metadata.from_json(metadata.to_json()) == metadata
+    assert Metadata.from_json(told().to_json()) == told()
 
 
 def as_told(metadata, normalise):

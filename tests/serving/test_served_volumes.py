@@ -1,6 +1,5 @@
 """A SavedModel of volumes and of classes that may meet in a voxel: exported, described, served and asked."""
 
-import json
 import re
 from dataclasses import replace
 
@@ -153,10 +152,3 @@ def test_the_card_s_request_is_answered(written, signatures, tmp_path, monkeypat
 def test_what_does_not_fit_a_volume_is_refused(wrong, message, model, tmp_path):
     with pytest.raises(UserError, match=message):
         export(model, tmp_path, replace(TOLD, **wrong), name="cells", facts={})
-
-
-def test_metadata_from_before_there_were_volumes_are_read():
-    told = json.loads(replace(TOLD, stride=(32, 32), exclusive=True).to_json())
-    old = {name: value for name, value in told.items() if name != "exclusive"} | {"stride": 32}
-    found = Metadata.from_json(json.dumps(old))
-    assert (found.stride, found.rank, found.exclusive) == ((32, 32), 2, True)

@@ -17,7 +17,7 @@ def told(tmp_path):
         file["raw"] = np.arange(105, dtype=np.uint16).reshape(3, 7, 5)
         file["label"] = np.arange(105, dtype=np.int32).reshape(3, 7, 5) % 4 * 70_000
         file["raw"].attrs["element_size_um"] = (0.5, 0.2, 0.1)
-        file["small"] = np.ones((3, 7, 4), np.uint8)
+        file["small"] = np.ones((3, 7, 6), np.uint8)
     return [cut_volume.volume(f"{path}:{dataset}", None) for dataset in ("raw", "label", "small")]
 
 
@@ -33,7 +33,7 @@ def test_slabs_side_by_side_are_the_volume(tmp_path, told):
 
 def test_mistakes_write_nothing(tmp_path, told):
     image, mask, small = told
-    with pytest.raises(UserError, match=r"is \(3, 7, 4\), the image .* is \(3, 7, 5\)"):
+    with pytest.raises(UserError, match=r"is \(3, 7, 6\), the image .* is \(3, 7, 5\)"):
         cut_volume.cut(image, small, tmp_path / "out", 3)
     with pytest.raises(UserError, match="expected 1 to 7"):
         cut_volume.cut(image, mask, tmp_path / "out", 8)

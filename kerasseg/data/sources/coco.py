@@ -7,12 +7,14 @@ from pathlib import Path
 
 from kerasseg.annotations import coco as coco_files
 from kerasseg.annotations.shapes import Drawing
-from kerasseg.console import say
 from kerasseg.data.sample import Sample
-from kerasseg.data.sources.listing import existing, some
+from kerasseg.data.sources.layouts import wrong_layout
+from kerasseg.data.sources.listing import existing, listed
 from kerasseg.data.sources.shapes import drawn_sample
-from kerasseg.errors import Fallback, Mistakes
-from kerasseg.images import files
+from kerasseg.errors import Fallback, Mistakes, Notice
+from kerasseg.images import files, folders
+
+SHOWN = 3  # images that a message lists
 
 
 def coco(
@@ -41,13 +43,15 @@ def coco(
     Returns
     -------
     list of Sample
-        Each annotation is an instance; but a crowd to be ignored is 255 where no instance covers it, as
-        pycocotools scores nothing inside it.
+        The images that the file lists; others in the folder are left alone. Each annotation is an instance;
+        but a crowd to be ignored is 255 where no instance covers it, as pycocotools scores nothing inside it.
 
     Warns
     -----
     Fallback
         If annotations are ignored as crowds.
+    Notice
+        If images in the folder are not in the file.
 
     Raises
     ------
@@ -58,18 +62,20 @@ def coco(
     """
     root, mistakes, samples = existing(root), Mistakes(), []
     file, folder = root / annotations, root / images
+    if not file.is_file():
+        problem = f"{file}: there is no such file (data.source.coco.annotations)"
+        raise wrong_layout(root, "coco", problem)
     drawings = coco_files.read(file, crowds)
     _say_crowds(drawings, file)
     for drawing in drawings:
         with mistakes.noted():
             image = folder / drawing.image_path
             samples.append(drawn_sample(root, folder, image, drawing, file, classes))
-    listed = {(folder / drawing.image_path).resolve() for drawing in drawings}
+    if drawings and not any((folder / drawing.image_path).is_file() for drawing in drawings):
+        _note_folder(root, Path(drawings[0].image_path).name, mistakes)
     mistakes.check()
-    unlisted = sum(image.resolve() not in listed for image in files.find(folder))
-    if unlisted:
-        say(f"{file}: {unlisted} of the images in {folder} are not listed and left alone")
-    return some(samples, root, f"images in {annotations}")
+    _say_unlisted(folder, file, {sample.image.resolve() for sample in samples})
+    return listed(samples, root, "coco", f"images in {annotations}")
 
 
 def _say_crowds(drawings: list[Drawing], file: Path) -> None:
@@ -83,3 +89,22 @@ def _say_crowds(drawings: list[Drawing], file: Path) -> None:
             Fallback,
             stacklevel=3,
         )
+
+
+def _note_folder(root: Path, name: str, mistakes: Mistakes) -> None:
+    """Note in which other folder an image lies."""
+    for path in folders.walk(root):
+        if path.name == name:
+            place = path.parent.relative_to(root).as_posix()
+            mistakes.add(f"{path}: such an image lies here; set data.source.coco.images to {place}")
+            return
+
+
+def _say_unlisted(folder: Path, file: Path, images: set[Path]) -> None:
+    """Say how many images in the folder the file does not list: they may belong to another file's part."""
+    others = [path for path in files.find(folder, known=(".json",)) if path.resolve() not in images]
+    if others:
+        shown = ", ".join(path.name for path in others[:SHOWN]) + ", ..." * (len(others) > SHOWN)
+        count = f"{len(others):,} image{'s' * (len(others) > 1)}"
+        message = f"{folder}: left alone: {count} that {file.name} does not list ({shown})"
+        warnings.warn(message, Notice, stacklevel=3)

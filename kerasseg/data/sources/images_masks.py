@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from kerasseg.annotations import cvat
 from kerasseg.annotations import masks as mask_files
 from kerasseg.annotations.values import Meaning
 from kerasseg.data.sample import Annotation, Sample
-from kerasseg.data.sources.listing import annotated_size, existing, folder_of, pairs, some
-from kerasseg.errors import Mistakes
+from kerasseg.data.sources.layouts import subfolder
+from kerasseg.data.sources.listing import annotated_size, existing, folder_of, listed, pairs
+from kerasseg.errors import Mistakes, UserError, unknown
 
 
 def images_masks(
@@ -42,7 +44,8 @@ def images_masks(
     values : mapping of str to int, optional
         The number of each class by its name, and of ``ignore``, where masks do not hold class ids.
     colours : mapping of str to (int, int, int), optional
-        Red, green and blue of each class by its name, where masks hold colours.
+        Red, green and blue of each class by its name, where masks hold colours; by default those in CVAT's
+        ``labelmap.txt``, where there is one in `root`.
 
     Returns
     -------
@@ -56,20 +59,40 @@ def images_masks(
         If anything is wrong with any file; all of it at once.
     """
     root, mistakes, samples = existing(root), Mistakes(), []
-    matched = pairs(root / images, root / masks, suffix, mistakes)
+    shown = subfolder(root, images, "images_masks", "images")
+    drawn = subfolder(root, masks, "images_masks", "masks")
+    matched = pairs(shown, drawn, suffix, mistakes)
+    colours = colours or _labelmap(root, classes)
     read = partial(mask_files.read_colours, classes=classes, colours=colours)
     if colours is None:
         meaning = Meaning({})
         with mistakes.noted():
-            drawn = [mask for _, mask in matched.values()]
-            meaning = mask_files.meaning_of(drawn, classes, values, "data.source.images_masks.values")
+            paths = [mask for _, mask in matched.values()]
+            meaning = mask_files.meaning_of(paths, classes, values, "data.source.images_masks.values")
         read = partial(mask_files.read_mask, meaning=meaning)
     for name, (image, mask) in matched.items():
         with mistakes.noted():
             size = annotated_size(image, mask)
             samples.append(Sample(name, image, size, partial(_annotate, read, mask), folder_of(image, root)))
     mistakes.check()
-    return some(samples, root, f"images in {images} and their masks in {masks}")
+    return listed(samples, root, "images_masks", f"images in {images} and their masks in {masks}")
+
+
+def _labelmap(root: Path, classes: Sequence[str]) -> dict[str, tuple[int, int, int]] | None:
+    """Take the classes' colours from CVAT's file; other classes' colours stay strange, and so are refused.
+
+    Raises
+    ------
+    UserError
+        If a class has none.
+    """
+    path = root / cvat.NAME
+    if not path.is_file():
+        return None
+    colours = cvat.read_colours(path)
+    if strangers := [name for name in classes if name not in colours]:
+        raise UserError(*(f"{path}: {unknown('class', name, colours)} (data.classes)" for name in strangers))
+    return {name: colours[name] for name in ("background", *classes) if name in colours}
 
 
 def _annotate(read: Callable[[Path], np.ndarray], mask: Path) -> Annotation:

@@ -10,11 +10,14 @@ from kerasseg.annotations import labelme as labelme_files
 from kerasseg.annotations.formats import image_beside
 from kerasseg.annotations.shapes import Drawing
 from kerasseg.data.sample import Sample
-from kerasseg.data.sources.listing import existing, some
+from kerasseg.data.sources.layouts import wrong_layout
+from kerasseg.data.sources.listing import existing, listed
 from kerasseg.data.sources.shapes import drawn_sample
 from kerasseg.errors import Mistakes, UserError
 from kerasseg.images import files
 from kerasseg.images.embedded import Embedded
+
+EXPECTED = "labelme's JSON files and their images"
 
 
 def labelme(root: Path, classes: list[str], *, images: str = ".") -> list[Sample]:
@@ -48,9 +51,12 @@ def labelme(root: Path, classes: list[str], *, images: str = ".") -> list[Sample
     root, mistakes, samples = existing(root), Mistakes(), {}
     folder = root / images
     by_name: dict[str, list[Path]] = {}
-    for image in files.find(folder):
+    for image in files.find(folder, known=(".json",)):
         by_name.setdefault(image.name, []).append(image)
-    for path in files.find(root, (".json",)):
+    drawn = files.find(root, (".json",), known=files.SUFFIXES)
+    if not drawn:
+        raise wrong_layout(root, "labelme", f"{root}: no sample was found; expected {EXPECTED}")
+    for path in drawn:
         with mistakes.noted():
             drawing = labelme_files.read(path)
             image = _image(path, drawing, by_name)
@@ -61,11 +67,13 @@ def labelme(root: Path, classes: list[str], *, images: str = ".") -> list[Sample
             inside = not isinstance(image, Embedded) and image.is_relative_to(folder)
             beside = folder if inside else root
             samples[image] = drawn_sample(root, beside, image, light, path, classes)
-    for image in files.find(folder):
+    if not samples:
+        raise wrong_layout(root, "labelme", *mistakes.messages)
+    for image in files.find(folder, known=(".json",)):
         if image not in samples:
             mistakes.add(f"{image}: no JSON file annotates this image; annotate it, or take it away")
     mistakes.check()
-    return some(list(samples.values()), root, "labelme's JSON files and their images")
+    return listed(list(samples.values()), root, "labelme", EXPECTED)
 
 
 def _image(path: Path, drawing: Drawing, by_name: Mapping[str, list[Path]]) -> Path | Embedded:

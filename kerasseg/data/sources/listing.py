@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from kerasseg.data.sample import MissingData, Sample
+from kerasseg.data.sources.layouts import wrong_layout
 from kerasseg.errors import Mistakes, UserError
 from kerasseg.images import files
 from kerasseg.images.embedded import Embedded
+from kerasseg.images.names import clashes, file_name, stem
 from kerasseg.images.stores.volume import Volume
 
 Find = Callable[[Path], list[Path]]
@@ -24,6 +26,8 @@ def existing(root: Path) -> Path:
         If there is no such folder, or nothing in it.
     """
     root = Path(root)
+    if root.is_file():
+        raise UserError(f"{root}: this is a file; expected a folder; set data.source's root to where it lies")
     if not root.is_dir() or next(root.iterdir(), None) is None:
         problem = "the folder is empty" if root.is_dir() else "there is no such folder"
         raise MissingData(
@@ -132,32 +136,29 @@ def _missing(path: Path, advice: str) -> str:
     return f"{path}.* that can be read; {', '.join(beside)} cannot: save it as PNG or TIFF"
 
 
-def stem(path: Path) -> str:
-    """Return a file's name without suffix, which may be of two parts: ``a`` of ``a.ome.tif``."""
-    return path.stem.removesuffix(".ome")
-
-
 def by_stem(folder: Path, paths: Iterable[Path], mistakes: Mistakes) -> dict[str, Path]:
     """Name images by their paths in `folder` without suffix, and note those that are not unique."""
-    named: dict[str, Path] = {}
-    for path in paths:
-        name = path.relative_to(folder).with_name(stem(path)).as_posix()
-        if name in named:
-            mistakes.add(f"{path}: {named[name].name} has the same name; rename or remove one of them")
-        named.setdefault(name, path)
-    return named
+    named = [(path.relative_to(folder).with_name(stem(path)).as_posix(), path) for path in paths]
+    for message in clashes(named):
+        mistakes.add(message)
+    first: dict[str, Path] = {}
+    for name, path in named:
+        first.setdefault(name, path)
+    return first
 
 
-def some(samples: list[Sample], root: Path, expected: str) -> list[Sample]:
-    """Return the samples.
+def listed(samples: list[Sample], root: Path, source: str, expected: str) -> list[Sample]:
+    """Return the samples of a source, of which there must be some, each with a name of its own.
 
     Raises
     ------
     UserError
-        If there are none.
+        If there are none, or predictions of two would be one file, as those of ``a/b`` and ``a__b``.
     """
     if not samples:
-        raise UserError(f"{root}: no sample was found; expected {expected}")
+        raise wrong_layout(root, source, f"{root}: no sample was found; expected {expected}")
+    if problems := list(clashes((file_name(sample.name), sample.image) for sample in samples)):
+        raise UserError(*problems)
     return samples
 
 

@@ -1,45 +1,43 @@
-"""Kaggle's "Sartorius - Cell Instance Segmentation": train.csv with run lengths beside train/ID.png."""
+"""Images and Kaggle's CSV of run lengths: Sartorius' train.csv and train/, or the Data Science Bowl's."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from kerasseg.annotations import rle
-from kerasseg.annotations.kaggle import COLUMNS
+from kerasseg.annotations import kaggle
+from kerasseg.annotations.kaggle import Row
 from kerasseg.data.sample import Annotation, Sample
-from kerasseg.data.sources.listing import (
-    check_size,
-    existing,
-    folder_of,
-    image_size,
-    one_class,
-    some,
-)
+from kerasseg.data.sources.layouts import subfolder, wrong_layout
+from kerasseg.data.sources.listing import check_size, existing, folder_of, image_size, listed, one_class
 from kerasseg.errors import Mistakes, UserError
-from kerasseg.images import files
+from kerasseg.images import folders
 
-LONGEST = 1 << 24  # characters of one annotation; csv stops at 131,072 unless told
-
-Row = dict[str, str]
+TABLE, IMAGES = "train.csv", "train"  # of Sartorius
 
 
-def sartorius(root: Path, classes: list[str]) -> list[Sample]:
-    """List the images that Kaggle's ``train.csv`` annotates.
+def sartorius(
+    root: Path, classes: list[str], *, table: str | None = None, images: str | None = None
+) -> list[Sample]:
+    """List the images that one of Kaggle's tables annotates.
 
-    Each row is a cell: run lengths row by row from 1. Of overlapping cells the later one lies on top in the
-    labels; the mask is their union.
+    Each row is a cell, as run lengths. Of overlapping cells the later one lies on top in the labels; the mask
+    is their union.
 
     Parameters
     ----------
     root : Path
-        Folder of ``train.csv`` and of the images ``train/ID.png``.
+        Folder of the table and of the images.
     classes : list of str
         The one class.
+    table : str, optional
+        The CSV file, from `root`; by default ``train.csv``, or the only one in `root` that holds run lengths.
+    images : str, optional
+        The folder of the images, from `root`; by default ``train``, or else `root` itself. They may lie in
+        folders of their own, as ``ID/images/ID.png`` does in the Data Science Bowl.
 
     Returns
     -------
@@ -54,74 +52,68 @@ def sartorius(root: Path, classes: list[str]) -> list[Sample]:
     UserError
         If anything is wrong with any file or row; all of it at once.
     """
-    root, table = existing(root), Path(root) / "train.csv"
+    root = existing(root)
     one_class(classes, "sartorius")
+    path, folder = _table(root, table), _images(root, images)
     mistakes, samples = Mistakes(), []
-    grouped = _grouped(table, mistakes)
+    by_name = kaggle.images_by_name(folder) if folder.is_dir() else {}
+    grouped = kaggle.rows(path, mistakes)
     for name, rows in sorted(grouped.items()):
+        image = by_name.get(name, folder / f"{name}.png")
         with mistakes.noted():
-            samples.append(_sample(root, table, name, rows, mistakes))
-    for image in files.find(root / "train") if (root / "train").is_dir() else []:
-        if image.stem not in grouped:
-            mistakes.add(f"{image}: no row of {table} annotates this image; annotate it, or take it away")
+            samples.append(_sample(root, image, path, name, rows, mistakes))
+    _note_unlisted(by_name, grouped.keys(), path, mistakes)
     mistakes.check()
-    return some(samples, root, "rows in train.csv")
+    return listed(samples, root, "sartorius", f"rows in {path.name}")
 
 
-def _grouped(table: Path, mistakes: Mistakes) -> dict[str, list[Row]]:
-    """Collect the rows of each image, and note those that name none."""
-    grouped: dict[str, list[Row]] = {}
-    for line, row in enumerate(_read(table), start=2):
-        name = row["id"] or ""
-        if not name or Path(name).name != name:
-            mistakes.add(f"{table}: line {line}: id is {name!r}; expected an image's name without suffix")
-        elif None in row or None in row.values():
-            mistakes.add(f"{table}: line {line}: it has more or fewer values than there are columns")
-        else:
-            grouped.setdefault(name, []).append(row)
-    return grouped
+def _table(root: Path, given: str | None) -> Path:
+    """Choose the table."""
+    if given is not None or (root / TABLE).is_file():
+        return root / (given or TABLE)
+    tables = [
+        path for path in folders.entries(root) if path.suffix.lower() == ".csv" and kaggle.is_table(path)
+    ]
+    if len(tables) > 1:
+        names = ", ".join(path.name for path in tables)
+        raise UserError(f"{root}: {names} hold run lengths; set data.source.sartorius.table to one of them")
+    if not tables:
+        problem = f"{root / TABLE}: there is no such file; expected Kaggle's table beside the folder train"
+        raise wrong_layout(root, "sartorius", problem)
+    return tables[0]
 
 
-def _read(table: Path) -> list[Row]:
-    if not table.is_file():
-        raise UserError(f"{table}: there is no such file; expected Kaggle's table beside the folder train")
-    csv.field_size_limit(LONGEST)
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
-            rows = list(reader)
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise UserError(f"{table}: this is not CSV ({error})") from error
-    if missing:
-        raise UserError(f"{table}: there is no column {', '.join(missing)}; expected {','.join(COLUMNS)}")
-    return rows
+def _images(root: Path, given: str | None) -> Path:
+    if given is not None:
+        return subfolder(root, given, "sartorius", "images")
+    return root / IMAGES if (root / IMAGES).is_dir() or (root / TABLE).is_file() else root
 
 
-def _sample(root: Path, table: Path, name: str, rows: Sequence[Row], mistakes: Mistakes) -> Sample:
-    image = root / "train" / f"{name}.png"
+def _note_unlisted(by_name: dict[str, Path], names: Iterable[str], table: Path, mistakes: Mistakes) -> None:
+    """Note images beside those that are listed: a test's images, in folders of their own, have no rows."""
+    used = {by_name[name] for name in names if name in by_name}
+    parents = {image.parent for image in used}
+    for image in sorted(set(by_name.values()) - used):
+        if image.parent in parents:
+            mistakes.add(f"{image}: no row of {table} annotates this image; annotate it, or take it away")
+
+
+def _sample(
+    root: Path, image: Path, table: Path, name: str, rows: Sequence[Row], mistakes: Mistakes
+) -> Sample:
     size = image_size(image)
-    for given in {(row["height"], row["width"]) for row in rows}:
-        check_size(image, size, table, _size(given, table, name), key=name)
-    runs = [row["annotation"] for row in rows if row["annotation"]]
-    where = f"{table}: {name}"
-    for run in runs:
+    for given in {row.size for row in rows} - {None}:
+        check_size(image, size, table, given, key=name)
+    drawn = [row for row in rows if row.runs]
+    for row in drawn:
         with mistakes.noted():
-            rle.pixels(run, size, name=where)
-    attributes = {key: value for key, value in rows[0].items() if key not in COLUMNS}
-    return Sample(
-        name, image, size, partial(_annotate, runs, size, where), folder_of(image, root) | attributes
-    )
+            row.pixels(size)
+    annotate = partial(_annotate, drawn, size)
+    return Sample(name, image, size, annotate, folder_of(image, root) | rows[0].others)
 
 
-def _size(given: tuple[str, str], table: Path, name: str) -> tuple[int, int]:
-    if not all(side.isdecimal() for side in given):
-        raise UserError(f"{table}: height and width of {name} are {given}; expected whole numbers")
-    return int(given[0]), int(given[1])
-
-
-def _annotate(runs: Sequence[str], size: tuple[int, int], where: str) -> Annotation:
+def _annotate(rows: Sequence[Row], size: tuple[int, int]) -> Annotation:
     labels = np.zeros(size, np.int32)
-    for number, run in enumerate(runs, start=1):
-        labels.ravel()[rle.pixels(run, size, name=where)] = number
+    for number, row in enumerate(rows, start=1):
+        labels.ravel()[row.pixels(size)] = number
     return Annotation((labels > 0).astype(np.uint8), labels)

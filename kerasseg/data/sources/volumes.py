@@ -12,24 +12,26 @@ import numpy as np
 from kerasseg.annotations.masks import as_labels
 from kerasseg.annotations.values import Meaning, meaning_of
 from kerasseg.data.sample import Annotation, Sample
+from kerasseg.data.sources.layouts import subfolder
 from kerasseg.data.sources.listing import (
     by_stem,
     check_size,
     existing,
     folder_of,
+    listed,
     pairs,
-    some,
-    stem,
 )
 from kerasseg.errors import Mistakes, Notice, UserError, unknown
-from kerasseg.images import files
+from kerasseg.images import files, folders
+from kerasseg.images.formats import table
 from kerasseg.images.header import Header
+from kerasseg.images.names import stem
 from kerasseg.images.stores import hdf5
 from kerasseg.images.stores.omezarr import is_zarr
 from kerasseg.images.stores.volume import Volume
 
-SUFFIXES = (".tif", ".tiff", *hdf5.SUFFIXES)
-EXPECTED = "TIFF stacks, HDF5 files, OME-Zarrs or folders of slices"
+SUFFIXES = (".tif", ".tiff", *hdf5.SUFFIXES, *table.SUFFIXES)
+EXPECTED = "TIFF stacks, HDF5 files, OME-Zarrs, microscopes' files or folders of slices"
 
 
 def volumes(
@@ -71,7 +73,7 @@ def volumes(
     axes, mask_axes : str, optional
         What the stored axes are, such as ``"ZCYX"``, where files do not say.
     dataset, mask_dataset : str, optional
-        Which of several in an HDF5 file.
+        Which of several in a file: a dataset in HDF5, a scene, a point of time as in ``"t=3"``.
 
     Returns
     -------
@@ -108,7 +110,7 @@ def volumes(
             attributes = folder_of(shown, root)
             samples.append(Sample(name, image, size, partial(annotate, mask), attributes, spacing))
     mistakes.check()
-    return some(samples, root, f"{EXPECTED} in {images or masks} and their masks in {masks}")
+    return listed(samples, root, "volumes", f"{EXPECTED} in {images or masks} and their masks in {masks}")
 
 
 def find(folder: Path) -> list[Path]:
@@ -119,21 +121,18 @@ def find(folder: Path) -> list[Path]:
     UserError
         If the folder does not exist.
     """
-    if not folder.is_dir():
-        raise UserError(f"{folder}: there is no such folder")
-    found = []
-    for path in sorted(path for path in folder.iterdir() if not path.name.startswith(".")):
-        if path.is_dir():
-            found += [path] if _is_volume(path) else find(path)
-        elif path.suffix.lower() in SUFFIXES:
-            found.append(path)
-    return found
+    volumes, others = [], []
+    for path in folders.walk(folder, _is_volume):
+        is_volume = path.is_dir() or path.name.lower().endswith(SUFFIXES)
+        (volumes if is_volume else others).append(path)
+    folders.say_left_alone(folder, others)
+    return volumes
 
 
 def _is_volume(folder: Path) -> bool:
-    if is_zarr(folder) or folder.suffix == ".zarr":
+    if is_zarr(folder) or folders.is_store(folder):
         return True
-    planes = (path for path in sorted(folder.iterdir()) if path.suffix.lower() in files.SUFFIXES)
+    planes = (path for path in folders.entries(folder) if path.suffix.lower() in files.SUFFIXES)
     first = next(planes, None)
     try:
         return first is not None and files.header(first).pages == 1
@@ -144,10 +143,12 @@ def _is_volume(folder: Path) -> bool:
 def _found(
     root: Path, images: str | None, masks: str, suffix: str, mistakes: Mistakes
 ) -> dict[str, tuple[Path, Path]]:
+    folder = subfolder(root, masks, "volumes", "masks")
     if images is not None:
-        return pairs(root / images, root / masks, suffix, mistakes, find)
-    drawn = (path for path in find(root / masks) if stem(path).endswith(suffix))
-    named = by_stem(root / masks, drawn, mistakes)
+        shown = subfolder(root, images, "volumes", "images")
+        return pairs(shown, folder, suffix, mistakes, find)
+    drawn = (path for path in find(folder) if stem(path).endswith(suffix))
+    named = by_stem(folder, drawn, mistakes)
     return {name.removesuffix(suffix): (path, path) for name, path in named.items()}
 
 
@@ -186,10 +187,22 @@ def _checked(
     image: Volume, mask: Volume, places: Sequence[int] | None
 ) -> tuple[tuple[int, ...], tuple | None]:
     """Return size and spacing of an image that its mask belongs to."""
-    header, drawn = image.header(), mask.header()
+    header, drawn = image.header(), _mask_header(mask)
     check_size(image, header.size, mask, drawn.size)
     _check_channels(mask, drawn, places)
     return header.size, header.spacing or drawn.spacing
+
+
+def _mask_header(mask: Volume) -> Header:
+    """Read a mask's header; what may be set for it goes by other keys than for an image."""
+    try:
+        return mask.header()
+    except UserError as error:
+        keys = {"axes=": "mask_axes=", "dataset=": "mask_dataset="}
+        messages = error.messages
+        for key, of_mask in keys.items():
+            messages = [message.replace(f" {key}", f" {of_mask}") for message in messages]
+        raise UserError(*messages) from error
 
 
 def _check_channels(mask: Volume, header: Header, places: Sequence[int] | None) -> None:

@@ -28,11 +28,14 @@ class Arrangement:
         Their lengths.
     backwards : str
         Axes that run from the image's end to its beginning.
+    time : int
+        Which point of time is the image.
     """
 
     axes: str
     stored: tuple[int, ...]
     backwards: str = ""
+    time: int = 0
 
     @property
     def space(self) -> str:
@@ -54,13 +57,14 @@ class Arrangement:
         for axis in self.backwards:
             length, part = self._length(axis), wanted[axis]
             wanted[axis] = slice(length - part.stop, length - part.start)
+        wanted["T"] = slice(self.time, self.time + 1)
         stored = zip(self.axes, self.stored, strict=True)
         return tuple(wanted.get(axis, slice(0, length)) for axis, length in stored)
 
     def arrange(self, pixels: np.ndarray) -> np.ndarray:
         """Bring a part of the stored array into the order of an image, (Y, X, C) or (Z, Y, X, C)."""
         order = [self.axes.index(axis) for axis in self.space + CHANNELS if axis in self.axes]
-        others = [at for at in range(len(self.axes)) if at not in order]  # of length 1
+        others = [at for at in range(len(self.axes)) if at not in order]  # of length 1, as time now is
         sides = self.along_space(pixels.shape)
         image = pixels.transpose(others + order).reshape(*sides, self.shape[-1])
         return np.flip(image, [self.space.index(axis) for axis in self.backwards])
@@ -69,7 +73,9 @@ class Arrangement:
         return self.stored[self.axes.index(axis)] if axis in self.axes else 1
 
 
-def arrangement(axes: str, shape: tuple[int, ...], name: str, orientation: int = 1) -> Arrangement:
+def arrangement(
+    axes: str, shape: tuple[int, ...], name: str, orientation: int = 1, time: int | None = None
+) -> Arrangement:
     """Check that a file's axes make one image.
 
     Parameters
@@ -82,23 +88,30 @@ def arrangement(axes: str, shape: tuple[int, ...], name: str, orientation: int =
         The file, for the message.
     orientation : int, default 1
         EXIF's, which says which way is up.
+    time : int, optional
+        Which of several points of time is the image, from 0.
 
     Raises
     ------
     UserError
-        If letters and lengths do not match, an axis is unknown, there are time points, or X or Y is missing.
+        If letters and lengths do not match, an axis is unknown, no time point is chosen of several, or X or
+        Y is missing.
     """
     given = f"{name}: the image is {' x '.join(map(str, shape))}"
     if len(axes) != len(shape):
         raise UserError(f"{given}; axes={axes!r} names {len(axes)} axes, expected {len(shape)}")
     long = [axis for axis, length in zip(axes, shape, strict=True) if length != 1 or axis in "YX"]
-    if "T" in long:
+    points = shape[axes.index("T")] if "T" in long else 1
+    if points > 1 and time is None:
         told = axes.replace("T", "Z")
-        depth = "" if "Z" in axes else f'; if they are planes in depth, say so by axes="{told}"'
+        depth = "" if "Z" in axes else f'; or, if they are planes in depth, say so by axes="{told}"'
         raise UserError(
-            f"{given} ({axes}): {shape[axes.index('T')]} points of time; expected one. Save each as a "
-            f"file of its own{depth}"
+            f"{given} ({axes}): {points} points of time; expected one. Choose t=0 to "
+            f"t={points - 1}, typed FILE:t=0 or FILE:NAME,t=0{depth}"
         )
+    if time is not None and time >= points:
+        raise UserError(f"{given} ({axes}): there is no t={time}; expected t=0 to t={points - 1}")
+    long = [axis for axis in long if axis != "T"]
     if "Y" not in long or "X" not in long or not set(long) <= {*SPACE, *CHANNELS}:
         raise UserError(f"{given}, whose axes ({axes}) are not all of Z, Y, X, C and S. {_HOW}")
     if len(set(long)) < len(long):
@@ -107,7 +120,7 @@ def arrangement(axes: str, shape: tuple[int, ...], name: str, orientation: int =
         raise UserError(f"{given}; expected at least one pixel")
     names = _without_names(axes, shape)
     upright = names.translate(SWAPPED) if orientation in TURNED else names
-    return Arrangement(upright, tuple(shape), BACKWARDS.get(orientation, ""))
+    return Arrangement(upright, tuple(shape), BACKWARDS.get(orientation, ""), time or 0)
 
 
 def _without_names(axes: str, shape: tuple[int, ...]) -> str:

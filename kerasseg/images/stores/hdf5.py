@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +21,7 @@ from kerasseg.images.calibration import micrometres
 from kerasseg.images.header import MAX_PIXELS
 from kerasseg.images.stores.axes import SPACE
 from kerasseg.images.stores.blocks import Blocks, Index
+from kerasseg.images.stores.missing import say_missing
 from kerasseg.images.tiff import DAMAGES
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ MAGIC = b"\x89HDF\r\n\x1a\n"
 PIECE_BYTES = 2**19  # read at once of a dataset that lies in one piece
 SIZES = "element_size_um"
 AXES = "axistags"  # vigra's and ilastik's: JSON
+MOST_CHANNELS = 4  # that a last axis without a name is taken for
 
 
 def is_hdf5(path: Path) -> bool:
@@ -40,31 +41,6 @@ def is_hdf5(path: Path) -> bool:
         return True
     with path.open("rb") as file:
         return file.read(len(MAGIC)) == MAGIC
-
-
-def parted(path: Path) -> tuple[Path, str | None]:
-    """Part a path as it is typed, ``FILE.h5:DATASET``, into the file and the dataset in it.
-
-    Parameters
-    ----------
-    path : Path
-        The colon is the one after the suffix, so that a drive's (``C:``) is none.
-
-    Returns
-    -------
-    path : Path
-        The file.
-    dataset : str or None
-        None where none is named, or where a file has this very name.
-
-    Examples
-    --------
-    >>> parted(Path("cells.h5:volumes/raw"))
-    (PosixPath('cells.h5'), 'volumes/raw')
-    """
-    suffixes = "|".join(map(re.escape, SUFFIXES))
-    found = re.fullmatch(rf"(.+(?:{suffixes})):(.+)", path.as_posix(), re.IGNORECASE)
-    return (path, None) if found is None or path.exists() else (Path(found[1]), found[2])
 
 
 @contextmanager
@@ -91,7 +67,7 @@ def chosen(file: h5py.File, path: Path, dataset: str | None) -> h5py.Dataset:
     path : Path
         For the message.
     dataset : str or None
-        Its name, with those of its groups; None takes the only one with 2 to 4 axes.
+        Its name, with those of its groups; None takes the only one with 2 to 5 axes.
 
     Raises
     ------
@@ -99,14 +75,18 @@ def chosen(file: h5py.File, path: Path, dataset: str | None) -> h5py.Dataset:
         If there is none or several, or what is there leads to another file.
     """
     there = _datasets(file)
-    images = {name: each for name, each in there.items() if _is_numbers(each) and 2 <= each.ndim <= 4}
-    listed = ", ".join(f"{name} ({_shown(each)})" for name, each in images.items()) or "no image at all"
+    images = {name: each for name, each in there.items() if _is_numbers(each) and 2 <= each.ndim <= 5}
     if dataset is None and len(images) == 1:
         return _inside(*images.values(), path)
+    listed = ", ".join(f"{name} ({_shown(each)})" for name, each in images.items()) or "no image at all"
+    if dataset is None and not images:
+        others = ", ".join(f"{name} ({_shown(each)})" for name, each in there.items()) or "nothing"
+        raise UserError(f"{path}: the HDF5 file holds {others}; expected one dataset of 2 to 5 axes")
     if dataset is None:
+        first = min(images, key=lambda name: not name.endswith("raw"))
         raise UserError(
-            f"{path}: the HDF5 file holds {listed}; expected one dataset of 2 to 4 axes. Name one, "
-            f'such as dataset="raw", or {path.name}:raw on the command line'
+            f"{path}: the HDF5 file holds {listed}; expected one dataset of 2 to 5 axes. Name one, "
+            f'such as dataset="{first}", or {path.name}:{first} on the command line'
         )
     name = dataset.strip("/")
     if name not in there:
@@ -115,16 +95,23 @@ def chosen(file: h5py.File, path: Path, dataset: str | None) -> h5py.Dataset:
 
 
 def axes_of(dataset: h5py.Dataset) -> str:
-    """Name the axes of a dataset: a letter for each, and ``?`` where only its user can know."""
+    """Name the axes of a dataset, a letter for each: those that its writer says, or the usual ones.
+
+    Without tags they are read as ilastik reads them (`lazyflow.utility.helpers.get_default_axisordering`):
+    a last axis of at most 4 is channels, and five axes are TZYXC, which its plugin for Fiji writes. Four axes
+    with a longer last one are ``?``, though ilastik takes it for channels: only their user knows.
+    """
     try:
-        told = "".join(axis["key"].upper() for axis in json.loads(dataset.attrs[AXES])["axes"])
+        tags = "".join(axis["key"].upper() for axis in json.loads(dataset.attrs[AXES])["axes"])
     except (LookupError, TypeError, ValueError, AttributeError):
-        told = ""
-    if len(told) == dataset.ndim:
-        return told
-    if dataset.ndim <= len(SPACE):
-        return SPACE[-dataset.ndim :]
-    return "?" * dataset.ndim
+        tags = ""
+    if len(tags) == dataset.ndim:
+        return tags
+    if dataset.ndim == 5:
+        return "TZYXC"
+    if dataset.ndim in (3, 4) and dataset.shape[-1] <= MOST_CHANNELS:
+        return SPACE[1 - dataset.ndim :] + "C"
+    return SPACE[-dataset.ndim :] if dataset.ndim <= len(SPACE) else "?" * dataset.ndim
 
 
 def sizes_of(dataset: h5py.Dataset) -> dict[str, float | None]:
@@ -139,8 +126,10 @@ def sizes_of(dataset: h5py.Dataset) -> dict[str, float | None]:
     return {axis: micrometres(length, "um") for axis, length in named}
 
 
-def blocks_of(dataset: h5py.Dataset, path: Path, columns: int, fill_missing: bool) -> Blocks:
+def blocks_of(dataset: h5py.Dataset, path: Path, columns: int) -> Blocks:
     """Make an array that reads the chunks of a dataset, or pieces of one that has none.
+
+    Chunks that were never written hold the fill value, which is said.
 
     Parameters
     ----------
@@ -150,20 +139,17 @@ def blocks_of(dataset: h5py.Dataset, path: Path, columns: int, fill_missing: boo
         The file, for the messages.
     columns : int
         The axis along which the image's rows run.
-    fill_missing : bool
-        Whether chunks that were never written hold the fill value; they are an error otherwise.
 
     Raises
     ------
     UserError
-        If chunks are missing, absurdly large, or compressed in a way that HDF5 does not know here.
+        If chunks are absurdly large, or compressed in a way that HDF5 does not know here.
     """
     block = dataset.chunks or _piece(dataset)
     if math.prod(block) > MAX_PIXELS:
         raise UserError(f"{path}: a chunk holds {block} pixels; expected at most {MAX_PIXELS:,}")
     _check_filters(dataset, path)
-    if not fill_missing:
-        _check_chunks(dataset, path)
+    _say_missing(dataset, path)
 
     def decode(index: Index) -> np.ndarray:
         part = (slice(at * step, (at + 1) * step) for at, step in zip(index, block, strict=True))
@@ -237,13 +223,8 @@ def _check_filters(dataset: h5py.Dataset, path: Path) -> None:
         )
 
 
-def _check_chunks(dataset: h5py.Dataset, path: Path) -> None:
-    """Refuse a dataset that was not written to its end: HDF5 itself would answer with zeros and no word."""
+def _say_missing(dataset: h5py.Dataset, path: Path) -> None:
     grid = (-(-length // step) for length, step in zip(dataset.shape, dataset.chunks or (), strict=False))
     expected = math.prod(grid)
     there = dataset.id.get_num_chunks() if dataset.chunks else int(dataset.id.get_storage_size() > 0)
-    if there < expected:
-        raise UserError(
-            f"{path}: {expected - there} of {expected} chunks of {dataset.name} were never written. Copy the "
-            "file again; or, if its writer leaves out chunks of background, say --fill-missing"
-        )
+    say_missing(f"{path}:{dataset.name[1:]}", max(0, expected - there), expected, str(dataset.fillvalue))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from kerasseg.images.stores.hdf5 import parted
+from kerasseg.images import folders
+from kerasseg.images.stores.address import parted
 from kerasseg.images.stores.omezarr import is_zarr
 
 
@@ -15,8 +16,8 @@ def facts(image: Path) -> dict[str, Any]:
     Of a folder of planes it is how long they are together, and when the last of them was changed.
     """
     file, _ = parted(image)
-    parts = [file, *file.iterdir()] if file.is_dir() and not is_zarr(file) else [file]
-    states = [part.stat() for part in parts]
+    inside = folders.entries(file) if file.is_dir() and not is_zarr(file) else []
+    states = [part.stat() for part in (file, *inside) if part.exists()]  # a link may lead nowhere
     changed = max(state.st_mtime_ns for state in states)
     return {
         "path": str(image.resolve()),

@@ -1,4 +1,4 @@
-"""OME-Zarr, 0.1 to 0.5, as far as one image needs it: axes, pixel size and chunks of the largest level.
+"""OME-Zarr, 0.1 to 0.6, as far as one image needs it: axes, pixel size and chunks of the largest level.
 
 The specification: https://ngff.openmicroscopy.org/0.5/. `zarr` is imported where it is used, so that nobody
 needs it who has none of these files.
@@ -6,8 +6,8 @@ needs it who has none of these files.
 
 from __future__ import annotations
 
-import itertools
 import math
+import os
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -19,13 +19,17 @@ from kerasseg.images.calibration import micrometres
 from kerasseg.images.dtypes import intensity_type
 from kerasseg.images.header import MAX_PIXELS
 from kerasseg.images.stores.blocks import Blocks, Index
+from kerasseg.images.stores.missing import say_missing
 from kerasseg.images.tiff import DAMAGES
 
 if TYPE_CHECKING:
     import zarr
 
 MARKS = ("zarr.json", ".zgroup", ".zarray")  # one of them makes a folder a Zarr
+METADATA = (*MARKS, ".zattrs", ".zmetadata")
 OLDEST_AXES = "TCZYX"  # of versions 0.1 and 0.2, which do not name them
+XARRAY = "_ARRAY_DIMENSIONS"  # what xarray calls Zarr 3's `dimension_names` in version 2
+LISTED = 10  # of what a folder holds, in a message
 
 
 def is_zarr(path: Path) -> bool:
@@ -53,13 +57,15 @@ def library() -> ModuleType:
 _NEEDED = "OME-Zarr needs the package zarr, version 3 (Python 3.11), which {}: pip install 'kerasseg[zarr]'"
 
 
-def full_resolution(path: Path) -> tuple[zarr.Array, str, dict[str, float | None]]:
+def full_resolution(path: Path, name: str | None = None) -> tuple[zarr.Array, str, dict[str, float | None]]:
     """Open the largest level of an OME-Zarr, or a plain Zarr array.
 
     Parameters
     ----------
     path : Path
-        Its folder.
+        Its folder, or one that holds a single image or array.
+    name : str, optional
+        Which of several, by its path in the folder.
 
     Returns
     -------
@@ -73,23 +79,36 @@ def full_resolution(path: Path) -> tuple[zarr.Array, str, dict[str, float | None
     Raises
     ------
     UserError
-        If the folder is none of these, or its metadata are damaged.
+        If the folder is none of these, holds several, or its metadata are damaged.
     """
     zarr = library()
     try:
         node = zarr.open(path, mode="r")
+        if name is not None:
+            node = _named(node, name, path)
+        if isinstance(node, zarr.Group):
+            node = _only_image(node, path)
         if isinstance(node, zarr.Array):
-            return node, "?" * node.ndim, {}
-        return _largest_level(node, path)
-    except (*DAMAGES, AttributeError) as error:
+            return node, _plain_axes(node), {}
+        return _largest_level(node)
+    except (*DAMAGES, AttributeError, StopIteration) as error:
         raise UserError(
-            f"{path}: this folder is no OME-Zarr, or its metadata are damaged ({error!r}); expected a folder "
-            "with multiscales, or a Zarr array"
+            f"{path}: this folder is no OME-Zarr, or its metadata are damaged ({plainly(error)}); expected a "
+            "folder with multiscales, or a Zarr array"
         ) from error
 
 
-def blocks_of(array: zarr.Array, path: Path, columns: int, fill_missing: bool) -> Blocks:
+def plainly(error: Exception) -> str:
+    """Say what is wrong without Python's names of errors."""
+    if isinstance(error, LookupError):
+        return f"nothing is found at {error}"
+    return str(error).rstrip(".") or "they cannot be read"
+
+
+def blocks_of(array: zarr.Array, path: Path, columns: int) -> Blocks:
     """Make an array that reads the chunks of another.
+
+    Chunks without a file hold the fill value, which is said; but those that vanish later are an error.
 
     Parameters
     ----------
@@ -99,40 +118,109 @@ def blocks_of(array: zarr.Array, path: Path, columns: int, fill_missing: bool) -
         The folder that was opened.
     columns : int
         The axis along which the image's rows run.
-    fill_missing : bool
-        Whether chunks without a file hold the fill value; they are an error otherwise.
 
     Raises
     ------
     UserError
-        If chunks are missing or absurdly large.
+        If chunks are absurdly large.
     """
-    if math.prod(array.chunks) > MAX_PIXELS:
-        raise UserError(f"{path}: a chunk holds {array.chunks} pixels; expected at most {MAX_PIXELS:,}")
+    if not 0 < math.prod(array.chunks) <= MAX_PIXELS:
+        raise UserError(f"{path}: a chunk holds {array.chunks} pixels; expected 1 to {MAX_PIXELS:,}")
     intensity_type(array.dtype)
-    if not fill_missing:
-        _check_chunks(array, path)
+    stored = _stored(array, path)
 
     def decode(index: Index) -> np.ndarray:
-        if not fill_missing and not _file(array, path, index).is_file():
-            raise FileNotFoundError(f"the chunk {_file(array, path, index)} is missing")
+        file = _file(array, path, index)
+        if str(file) in stored and not file.is_file():
+            raise FileNotFoundError(f"the chunk {file} is missing")
         part = (slice(at * step, (at + 1) * step) for at, step in zip(index, array.chunks, strict=True))
         return np.asarray(array[tuple(part)])
 
     return Blocks(array.shape, array.chunks, array.dtype, decode, columns)
 
 
-def _largest_level(group: zarr.Group, path: Path) -> tuple[zarr.Array, str, dict[str, float | None]]:
+def _named(node: zarr.Array | zarr.Group, name: str, path: Path) -> zarr.Array | zarr.Group:
+    """Find what lies at a path inside a group."""
+    zarr = library()
+    inner = name.strip("/")
+    if not isinstance(node, zarr.Group) or ".." in inner.split("/") or inner not in node:
+        there = _listed(node) if isinstance(node, zarr.Group) else "one array"
+        raise UserError(f"{path}: there is nothing named {name!r}; it holds {there}")
+    return node[inner]
+
+
+def _only_image(group: zarr.Group, path: Path) -> zarr.Array | zarr.Group:
+    """Go down to the one image or array that a group without multiscales holds."""
+    zarr = library()
+    if _multiscales(group):
+        return group
+    attributes = _attributes(group)
+    if "plate" in attributes:
+        raise UserError(_a_plate(attributes["plate"], path))
+    members = dict(group.members())
+    images = {
+        name: each for name, each in members.items() if isinstance(each, zarr.Array) or _multiscales(each)
+    }
+    if len(images) == 1:
+        return next(iter(images.values()))
+    if images:
+        first = min(images)
+        raise UserError(
+            f"{path}: the Zarr holds {_listed(group)}; expected one image. Name one, such as "
+            f'{path.name}:{first} on the command line, or dataset="{first}"'
+        )
+    raise UserError(
+        f"{path}: the Zarr has no multiscales, so it is not an OME-Zarr image; it holds {_listed(group)}. "
+        "Give the folder of one image or array inside it"
+    )
+
+
+def _a_plate(plate: dict[str, Any], path: Path) -> str:
+    wells = [well["path"] for well in plate.get("wells", [])]
+    shown = ", ".join(wells[:LISTED]) + (f" and {len(wells) - LISTED} more" if wells[LISTED:] else "")
+    example = path / (wells[0] if wells else "A/1") / "0"
+    return (
+        f"{path}: this Zarr is a plate; its wells ({shown or 'none'}) hold images of their own; expected one "
+        f"image. Give one, such as {example}"
+    )
+
+
+def _listed(group: zarr.Group) -> str:
+    """List what a group holds, arrays with their shapes."""
+    members = sorted(group.members(), key=lambda member: member[0])
+    shown = [
+        f"{name} ({' x '.join(map(str, each.shape))} {each.dtype})" if hasattr(each, "shape") else name
+        for name, each in members[:LISTED]
+    ]
+    return ", ".join(shown or ["nothing"]) + (
+        f" and {len(members) - LISTED} more" if members[LISTED:] else ""
+    )
+
+
+def _attributes(group: zarr.Group) -> dict[str, Any]:
     attributes = group.attrs.asdict()
-    multiscales = attributes.get("ome", attributes).get("multiscales")
-    if not multiscales:
-        raise UserError(_no_image(path, group))
-    image = multiscales[0]
+    return attributes.get("ome", attributes)
+
+
+def _multiscales(group: zarr.Group) -> list[dict[str, Any]]:
+    return _attributes(group).get("multiscales") or []
+
+
+def _plain_axes(array: zarr.Array) -> str:
+    """Name the axes of an array by Zarr 3's ``dimension_names``, or as xarray writes them in version 2."""
+    names = getattr(array.metadata, "dimension_names", None) or array.attrs.get(XARRAY)
+    if not names or len(names) != array.ndim:
+        return "?" * array.ndim
+    return "".join(_letter({"name": name or "?", "type": (name or "").lower()}) for name in names)
+
+
+def _largest_level(group: zarr.Group) -> tuple[zarr.Array, str, dict[str, float | None]]:
+    image = _multiscales(group)[0]
     level = image["datasets"][0]
     array = group[level["path"]]
-    named = image.get("axes") or OLDEST_AXES.lower()
+    named = _axes_of(image, level) or OLDEST_AXES.lower()
     axes = [axis if isinstance(axis, dict) else {"name": axis} for axis in named]
-    scales = [_scale(told, array.ndim) for told in (level, image)]
+    scales = [_scale(each, array.ndim) for each in (level, image)]
     lengths = [math.prod(parts) for parts in zip(*scales, strict=True)]
     sizes = {
         _letter(axis): micrometres(length, axis["unit"])
@@ -142,36 +230,48 @@ def _largest_level(group: zarr.Group, path: Path) -> tuple[zarr.Array, str, dict
     return array, "".join(map(_letter, axes)), sizes
 
 
+def _axes_of(image: dict[str, Any], level: dict[str, Any]) -> list[dict[str, Any]] | None:
+    """Find the axes: until 0.5 the image's, from 0.6 those of the coordinate system that a level leads to."""
+    if "coordinateSystems" not in image:
+        return image.get("axes")
+    systems = {system["name"]: system["axes"] for system in image["coordinateSystems"]}
+    outputs = [_space_of(each.get("output")) for each in level.get("coordinateTransformations", [])]
+    return next(systems[name] for name in (*outputs, *systems) if name in systems)
+
+
+def _space_of(output: str | dict[str, str] | None) -> str | None:
+    return output.get("name") if isinstance(output, dict) else output
+
+
 def _letter(axis: dict[str, Any]) -> str:
     """Name an axis by one letter; its type tells where its name is a word."""
     kinds = {"channel": "C", "time": "T"}
     return axis["name"].upper() if len(axis["name"]) == 1 else kinds.get(axis.get("type"), "?")
 
 
-def _scale(told: dict[str, Any], rank: int) -> list[float]:
-    transformations = told.get("coordinateTransformations", [])
-    return next((each["scale"] for each in transformations if each["type"] == "scale"), [1.0] * rank)
+def _scale(image: dict[str, Any], rank: int) -> list[float]:
+    """Multiply the scales that are applied one after another, in 0.6 also within sequences."""
+    lengths = [1.0] * rank
+    for each in image.get("coordinateTransformations", []):
+        inner = {"coordinateTransformations": each.get("transformations", [])}
+        scale = each["scale"] if each["type"] == "scale" else _scale(inner, rank)
+        lengths = [one * other for one, other in zip(lengths, scale, strict=True)]
+    return lengths
 
 
-def _no_image(path: Path, group: zarr.Group) -> str:
-    inside = ", ".join(sorted(group.keys())[:5]) or "nothing"
-    return (
-        f"{path}: the Zarr has no multiscales, so it is not an OME-Zarr image; it holds {inside}. "
-        "Give the folder of one image or array inside it"
+def _stored(array: zarr.Array, path: Path) -> frozenset[str]:
+    """List the files of chunks or shards that are there, and say how many are not."""
+    folder = path / array.path
+    found = frozenset(
+        os.path.join(at, name)  # noqa: PTH118 - there may be millions
+        for at, _, names in os.walk(folder)
+        for name in names
+        if name not in METADATA
     )
-
-
-def _check_chunks(array: zarr.Array, path: Path) -> None:
-    """Refuse an array that lacks files: Zarr itself would answer with the fill value and no word."""
     stored = array.shards or array.chunks
-    grid = [range(-(-length // step)) for length, step in zip(array.shape, stored, strict=True)]
-    keys = [path / array.path / array.metadata.encode_chunk_key(index) for index in itertools.product(*grid)]
-    missing = [key for key in keys if not key.is_file()]
-    if missing:
-        raise UserError(
-            f"{path}: {len(missing)} of {len(keys)} chunks are missing, the first is {missing[0]}. Copy the "
-            "folder again; or, if its writer leaves out chunks of background, say --fill-missing"
-        )
+    expected = math.prod(-(-length // step) for length, step in zip(array.shape, stored, strict=True))
+    say_missing(str(folder), max(0, expected - len(found)), expected, str(array.fill_value))
+    return found
 
 
 def _file(array: zarr.Array, path: Path, index: Index) -> Path:

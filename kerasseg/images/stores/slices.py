@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from kerasseg.errors import UserError
-from kerasseg.images import calibration, files, tiff
+from kerasseg.images import calibration, files, folders, tiff
 from kerasseg.images.header import Header
 from kerasseg.images.stores.blocks import Blocks, Index
 
@@ -61,8 +61,10 @@ def opened(folder: Path, read: Read = files.read) -> Planes:
     UserError
         If there are none, their names do not count planes, or some are unlike the others; all at once.
     """
-    here = (path for path in files.find(folder) if path.parent == Path(folder))
-    paths = sorted(here, key=lambda path: (_numbers(path), path.name))
+    here = folders.entries(folder)
+    paths = [path for path in here if path.suffix.lower() in files.SUFFIXES]
+    folders.say_left_alone(folder, (path for path in here if path not in paths and not path.is_dir()))
+    paths.sort(key=lambda path: (_numbers(path), path.name))
     if not paths:
         raise UserError(
             f"{folder}: this folder is neither a Zarr nor one of slices; expected 2-D images in it, one "

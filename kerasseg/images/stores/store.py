@@ -21,7 +21,9 @@ from kerasseg.errors import UserError
 from kerasseg.images import calibration, files, tiff
 from kerasseg.images.calibration import PixelSize
 from kerasseg.images.dtypes import as_intensities, intensity_type
-from kerasseg.images.stores import hdf5, omezarr, slices, tiffblocks
+from kerasseg.images.formats import scenes
+from kerasseg.images.stores import address, hdf5, omezarr, slices, tiffblocks
+from kerasseg.images.stores.address import Inside
 from kerasseg.images.stores.axes import Arrangement, arrangement
 from kerasseg.images.stores.blocks import Blocks, cuts
 
@@ -155,7 +157,6 @@ def open_store(
     axes: str | None = None,
     *,
     dataset: str | None = None,
-    fill_missing: bool = False,
     values: bool = False,
 ) -> Store:
     """Open an image of any size for reading by region.
@@ -165,16 +166,16 @@ def open_store(
     path : Path
         A TIFF of any kind (strips or tiles, BigTIFF, OME-TIFF, a stack), the folder of an OME-Zarr or of a
         Zarr array, an HDF5 file (also as it is typed, ``FILE.h5:DATASET``), a folder of 2-D images that are
-        the planes of a volume, or a PNG, JPEG or BMP file, which can only be decoded whole.
+        the planes of a volume, a microscope's own file (`kerasseg.images.formats`), or a PNG, JPEG or BMP
+        file, which can only be decoded whole.
     axes : str, optional
         What the stored axes are, such as ``"ZYX"``; needed where the file does not say, and obeyed where it
         does. Letters are Z, Y, X, C (channels), S (samples), and any other for an axis of length 1. The axes
         of a folder of planes are those of the folder: its files', and before these one that counts them.
     dataset : str, optional
-        Which of several images in an HDF5 file, by its name there.
-    fill_missing : bool, default False
-        Whether chunks that a Zarr or an HDF5 file leaves out hold its fill value, as some writers mean it, or
-        are lost.
+        Which of several images in a file, by its name there: a dataset in HDF5, an image or array in a Zarr,
+        a scene. ``"t=3"``, also behind a name and a comma, is a point of time. See
+        `kerasseg.images.stores.address`.
     values : bool, default False
         Whether to read the very numbers that are stored, as masks and labels need them: of any type, and
         indices instead of a palette's colours.
@@ -189,10 +190,10 @@ def open_store(
     UserError
         If there is no such file, it is damaged or absurdly large, or its axes do not make one image.
     """
-    path, typed = hdf5.parted(Path(path))
+    path, typed = address.parted(Path(path))
     dataset, axes = dataset or typed, axes.upper() if axes else None
-    store = _opened(path, axes, dataset, fill_missing, values)
-    store.opening = Opening(path.resolve(), axes, dataset, fill_missing, values)
+    store = _opened(path, axes, dataset, values)
+    store.opening = Opening(path.resolve(), axes, dataset, values)
     return store
 
 
@@ -203,7 +204,6 @@ class Opening:
     path: Path
     axes: str | None
     dataset: str | None
-    fill_missing: bool
     values: bool
 
     def __call__(self) -> Store:
@@ -211,29 +211,37 @@ class Opening:
         return open_store(**vars(self))
 
 
-def _opened(path: Path, axes: str | None, dataset: str | None, fill_missing: bool, values: bool) -> Store:
+def _opened(path: Path, axes: str | None, dataset: str | None, values: bool) -> Store:
+    inside = address.inside(dataset)
     reader = None if path.is_dir() else files.format_of(path)
     if reader and hdf5.is_hdf5(path):
-        return _open_hdf5(path, axes, dataset, fill_missing, values)
-    if dataset is not None:
-        raise UserError(f"{path}: dataset={dataset!r} is for HDF5, and this is none; leave it out")
+        return _open_hdf5(path, axes, inside, values)
+    if reader is scenes:
+        return _open_scene(path, axes, inside, values)
+    if reader is None and (omezarr.is_zarr(path) or path.suffix == ".zarr"):
+        return _open_zarr(path, axes, inside, values)
+    if inside.name is not None:
+        raise UserError(
+            f"{path}: dataset={dataset!r} is for files that hold several images (HDF5, Zarr, microscopes'), "
+            "and this is none; leave it out"
+        )
     if reader:
-        return (_open_tiff if reader is tiff else _open_whole)(path, axes, values)
-    if omezarr.is_zarr(path) or path.suffix == ".zarr":
-        return _open_zarr(path, axes, fill_missing, values)
-    return _open_slices(path, axes, values)
+        return (_open_tiff if reader is tiff else _open_whole)(path, axes, inside.time, values)
+    return _open_slices(path, axes, inside.time, values)
 
 
-def _open_tiff(path: Path, axes: str | None, values: bool) -> Store:
+def _open_tiff(path: Path, axes: str | None, time: int | None, values: bool) -> Store:
     with ExitStack() as resources:
         file = resources.enter_context(tiff.opened(path))
         series = tiff.only_series(file, path)
         tiff.check_complete(file, path)
         page = series.keyframe
         names = axes or series.axes
-        arrangement(names, series.shape, str(path))  # a mistake is told in the axes that a user sees
+        arrangement(
+            names, series.shape, str(path), time=time
+        )  # a mistake is told in the axes that a user sees
         stored = tiffblocks.axes_of(series, names)
-        arranged = arrangement(*stored, str(path), tiff.orientation_of(page))
+        arranged = arrangement(*stored, str(path), tiff.orientation_of(page), time)
         blocks = tiffblocks.blocks_of(series, columns=arranged.axes.index("X"))
         intensity_type(blocks.dtype)
         size = calibration.of_tiff(file, arranged.space)
@@ -241,36 +249,47 @@ def _open_tiff(path: Path, axes: str | None, values: bool) -> Store:
         return Store(path, blocks, arranged, size, finish=finish, resources=resources.pop_all())
 
 
-def _open_hdf5(path: Path, axes: str | None, name: str | None, fill_missing: bool, values: bool) -> Store:
+def _open_hdf5(path: Path, axes: str | None, inside: Inside, values: bool) -> Store:
     with ExitStack() as resources:
         file = resources.enter_context(hdf5.opened(path))
-        dataset = hdf5.chosen(file, path, name)
-        arranged = arrangement(axes or hdf5.axes_of(dataset), dataset.shape, f"{path}:{dataset.name[1:]}")
-        blocks = hdf5.blocks_of(dataset, path, arranged.axes.index("X"), fill_missing)
+        dataset = hdf5.chosen(file, path, inside.name)
+        name, named = f"{path}:{dataset.name[1:]}", axes or hdf5.axes_of(dataset)
+        arranged = arrangement(named, dataset.shape, name, time=inside.time)
+        blocks = hdf5.blocks_of(dataset, path, arranged.axes.index("X"))
         size = tuple(map(hdf5.sizes_of(dataset).get, arranged.space))
         finish = _as_stored if values else as_intensities
         return Store(path, blocks, arranged, size, finish=finish, resources=resources.pop_all())
 
 
-def _open_zarr(path: Path, axes: str | None, fill_missing: bool, values: bool) -> Store:
-    array, named, sizes = omezarr.full_resolution(path)
-    arranged = arrangement(axes or named, array.shape, str(path))
-    blocks = omezarr.blocks_of(array, path, arranged.axes.index("X"), fill_missing)
+def _open_zarr(path: Path, axes: str | None, inside: Inside, values: bool) -> Store:
+    array, named, sizes = omezarr.full_resolution(path, inside.name)
+    arranged = arrangement(axes or named, array.shape, str(path), time=inside.time)
+    blocks = omezarr.blocks_of(array, path, arranged.axes.index("X"))
     size = tuple(map(sizes.get, arranged.space))
     return Store(path, blocks, arranged, size, finish=_as_stored if values else as_intensities)
 
 
-def _open_slices(path: Path, axes: str | None, values: bool) -> Store:
+def _open_scene(path: Path, axes: str | None, inside: Inside, values: bool) -> Store:
+    with ExitStack() as resources:
+        scene = resources.enter_context(scenes.opened(path, inside.name))
+        arranged = arrangement(axes or scene.axes, scene.shape, str(path), time=inside.time)
+        blocks = scenes.blocks_of(scene, path, arranged.axes.index("X"))
+        size = tuple(map(scene.sizes.get, arranged.space))
+        finish = _as_stored if values else as_intensities
+        return Store(path, blocks, arranged, size, finish=finish, resources=resources.pop_all())
+
+
+def _open_slices(path: Path, axes: str | None, time: int | None, values: bool) -> Store:
     planes = slices.opened(path, files.read_values if values else files.read)
-    arranged = arrangement(slices.axes_of(axes), planes.shape, str(path))
+    arranged = arrangement(slices.axes_of(axes), planes.shape, str(path), time=time)
     blocks = slices.blocks_of(planes, arranged.axes.index("X"))
     size = tuple(map(slices.sizes_of(planes).get, arranged.space))
     return Store(path, blocks, arranged, size, finish=_as_stored)
 
 
-def _open_whole(path: Path, axes: str | None, values: bool) -> Store:
+def _open_whole(path: Path, axes: str | None, time: int | None, values: bool) -> Store:
     image = files.read_values(path) if values else files.read(path)
-    arranged = arrangement(axes or "YXC", image.shape, str(path))
+    arranged = arrangement(axes or "YXC", image.shape, str(path), time=time)
     blocks = Blocks(image.shape, image.shape, image.dtype, lambda index: image, arranged.axes.index("X"))
     return Store(path, blocks, arranged, (None,) * len(arranged.space), finish=_as_stored)
 

@@ -24,11 +24,11 @@ class Volume:
     Attributes
     ----------
     path : Path
-        A TIFF stack, an HDF5 file, the folder of an OME-Zarr, or a folder of slices.
+        A TIFF stack, an HDF5 file, the folder of an OME-Zarr, a microscope's file, or a folder of slices.
     axes : str, optional
         What the stored axes are, such as ``"ZCYX"``, where the file does not say.
     dataset : str, optional
-        Which of several in an HDF5 file.
+        Which of several in a file; see `kerasseg.images.stores.address`.
     """
 
     path: Path

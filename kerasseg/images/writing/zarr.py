@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kerasseg.errors import UserError, unknown
+from kerasseg.errors import UserError, unknown, unwritable
 from kerasseg.images.stores.blocks import cuts
 from kerasseg.images.stores.omezarr import is_zarr, library
 from kerasseg.images.writing.pyramid import Plane
@@ -127,8 +126,9 @@ def _appearing(path: Path) -> Iterator[Path]:
     """Yield a folder to fill; it takes its name, and a former Zarr's place, when all went well."""
     if path.exists() and not is_zarr(path):
         raise UserError(f"{path}: it exists and is no Zarr, so it is not replaced; give another name")
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    former = partial.with_name(f"{partial.name}.former")
+    partial, former = (path.with_name(f".{path.name}.{state}") for state in ("unfinished", "former"))
+    for left in (partial, former):  # by a kill
+        shutil.rmtree(left, ignore_errors=True)
     try:
         partial.mkdir(parents=True)
         yield partial
@@ -137,6 +137,6 @@ def _appearing(path: Path) -> Iterator[Path]:
         partial.rename(path)
         shutil.rmtree(former, ignore_errors=True)
     except OSError as error:
-        raise UserError(f"{path}: it cannot be written ({error.strerror or error})") from error
+        raise unwritable(path, error) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 from kerasseg.console import say, track
@@ -81,7 +81,7 @@ def _is_stale(mark: Mark | None, entry: Entry) -> bool:
 
 
 def _saved_at(path: Path) -> str:
-    return table.time(datetime.fromtimestamp(path.stat().st_mtime, timezone.utc))
+    return table.time(datetime.fromtimestamp(path.stat().st_mtime, UTC))
 
 
 def _say_what_is_missing(root: Path, entries: list[Entry]) -> None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
 from kerasseg.errors import UserError, unknown
+from kerasseg.images.files import write_atomically
 from kerasseg.labelling import folder
 from kerasseg.labelling.queue import marked, states, table
 from kerasseg.labelling.queue.file import change, change_entry, read, write
@@ -69,7 +70,8 @@ def add(root: Path, drawn: Sequence[Selected], part: str, round: int) -> list[En
     change(root, more)
     attributes = Path(root) / ".gitattributes"
     if not attributes.exists():
-        attributes.write_text(table.ATTRIBUTES, encoding="utf-8")
+        with write_atomically(attributes) as temporary:
+            temporary.write_text(table.ATTRIBUTES, encoding="utf-8")
     return added
 
 
@@ -101,7 +103,7 @@ def decide(root: Path, tile: str, state: str, who: str | None = None) -> Entry:
     """
     drawing = folder.drawing_path(root, tile)
     who = getpass.getuser() if who is None else who
-    when = table.time(datetime.now(timezone.utc))
+    when = table.time(datetime.now(UTC))
 
     def decided(entry: Entry) -> Entry:
         _check_drawing(drawing, tile, state)

@@ -4,10 +4,9 @@ The network is asked at a grid of points; what it is sure of are objects, each k
 """
 
 from kerasseg.labelling.segment_anything.automatic import automatic_masks
-from kerasseg.labelling.segment_anything.choosing import chosen, merged_labels, merged_mask
+from kerasseg.labelling.segment_anything.choosing import chosen
 from kerasseg.labelling.segment_anything.found import Found
-from kerasseg.labelling.segment_anything.network import Network, SegmentAnything, network
-from kerasseg.labelling.segment_anything.tiled import tiled_masks
+from kerasseg.labelling.segment_anything.kerashub import Network, SegmentAnything, network
 
 __all__ = [
     "Found",
@@ -15,8 +14,5 @@ __all__ = [
     "SegmentAnything",
     "automatic_masks",
     "chosen",
-    "merged_labels",
-    "merged_mask",
     "network",
-    "tiled_masks",
 ]

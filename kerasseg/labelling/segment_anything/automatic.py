@@ -15,11 +15,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kerasseg.errors import UserError
 from kerasseg.labelling.segment_anything.boxes import suppress
 from kerasseg.labelling.segment_anything.found import Found, box_of, runs
 from kerasseg.labelling.segment_anything.grids import Crop, crops, near_edge, points_in
-from kerasseg.labelling.segment_anything.network import Network
-from kerasseg.labelling.segment_anything.ranges import check_image, check_numbers, check_points
+from kerasseg.labelling.segment_anything.kerashub import Network
 from kerasseg.labelling.segment_anything.regions import without_small_regions
 
 MASK_THRESHOLD = 0.0  # logits above it are the object
@@ -89,29 +89,14 @@ def automatic_masks(
     Raises
     ------
     UserError
-        If a number is out of range, or the image has no pixels.
+        If not a single point is left in a layer of crops.
     """
-    check_image(image.shape)
-    check_numbers(
-        positive={
-            "points_per_side": points_per_side,
-            "points_per_batch": points_per_batch,
-            "crop_n_points_downscale_factor": crop_n_points_downscale_factor,
-        },
-        not_negative={
-            "stability_score_offset": stability_score_offset,
-            "crop_n_layers": crop_n_layers,
-            "min_mask_region_area": min_mask_region_area,
-        },
-        shares={
-            "pred_iou_thresh": pred_iou_thresh,
-            "stability_score_thresh": stability_score_thresh,
-            "box_nms_thresh": box_nms_thresh,
-            "crop_nms_thresh": crop_nms_thresh,
-            "crop_overlap_ratio": crop_overlap_ratio,
-        },
-    )
-    check_points(points_per_side, crop_n_layers, crop_n_points_downscale_factor)
+    if points_per_side // crop_n_points_downscale_factor**crop_n_layers < 1:
+        raise UserError(
+            f"points_per_side {points_per_side} leaves no point in layer {crop_n_layers} of crops, which has "
+            f"{crop_n_points_downscale_factor}^{crop_n_layers} times fewer along a side; lower crop_n_layers "
+            "or crop_n_points_downscale_factor"
+        )
     limits = Limits(pred_iou_thresh, stability_score_thresh, stability_score_offset)
     cut = crops(image.shape[:2], crop_n_layers, crop_overlap_ratio)
     found = []

@@ -1,10 +1,8 @@
-"""Which of the objects that were found are wanted, and all of them as one image."""
+"""Which of the objects that were found are wanted."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-
-import numpy as np
 
 from kerasseg.labelling.segment_anything.found import Found
 
@@ -42,31 +40,3 @@ def chosen(
 def larger_first(found: Iterable[Found]) -> list[Found]:
     """Order objects so that smaller ones, which may be parts of larger ones, lie on top."""
     return sorted(found, key=lambda one: -one.area)
-
-
-def merged_mask(found: Iterable[Found], shape: tuple[int, int]) -> np.ndarray:
-    """Draw all objects of an image of height and width `shape`: (Y, X) uint8, 1 where there is any."""
-    mask = np.zeros(shape, np.uint8)
-    for one in found:
-        mask.ravel()[one.pixels] = 1
-    return mask
-
-
-def merged_labels(found: Iterable[Found], shape: tuple[int, int]) -> np.ndarray:
-    """Draw all objects apart, larger ones first, so that smaller ones lie on top.
-
-    Parameters
-    ----------
-    found : iterable of Found
-    shape : tuple of int
-        Height and width of the image.
-
-    Returns
-    -------
-    numpy.ndarray, shape (Y, X), int32
-        1, 2, ... from the largest to the smallest; an object that others cover has no pixel.
-    """
-    labels = np.zeros(shape, np.int32)
-    for number, one in enumerate(larger_first(found), start=1):
-        labels.ravel()[one.pixels] = number
-    return labels

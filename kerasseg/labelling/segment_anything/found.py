@@ -7,7 +7,7 @@ they are always runs, so that a thousand objects of a large image cost no more t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -66,27 +66,6 @@ class Found:
         x, y, width, height = self.bbox
         return x, y, x + width, y + height
 
-    def placed(self, corner: tuple[int, int], size: tuple[int, int]) -> Found:
-        """Count it from the start of a larger image of which this one is a part.
-
-        Parameters
-        ----------
-        corner : tuple of int
-            Row and column at which this image begins.
-        size : tuple of int
-            Height and width of the larger one.
-        """
-        rows, columns = np.divmod(self.pixels, self.size[1])
-        x, y = self.point_coords
-        return replace(
-            self,
-            segmentation=runs(rows + corner[0], columns + corner[1], size),
-            size=size,
-            bbox=_moved(self.bbox, corner),
-            point_coords=(x + corner[1], y + corner[0]),
-            crop_box=_moved(self.crop_box, corner),
-        )
-
 
 def runs(rows: np.ndarray, columns: np.ndarray, size: tuple[int, int]) -> tuple[int, ...]:
     """Write pixels as runs, at the cost of the object and not of the image.
@@ -113,8 +92,3 @@ def box_of(rows: np.ndarray, columns: np.ndarray) -> Box:
     """Find the box around pixels, as in :class:`Found`: x, y, width, height."""
     x, y = int(columns.min()), int(rows.min())
     return x, y, int(columns.max()) - x, int(rows.max()) - y
-
-
-def _moved(box: Box, corner: tuple[int, int]) -> Box:
-    x, y, width, height = box
-    return x + corner[1], y + corner[0], width, height

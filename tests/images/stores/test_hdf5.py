@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from kerasseg.errors import UserError
-from kerasseg.images.stores import hdf5
+from kerasseg.images.stores import hdf5, missing
 from kerasseg.images.stores.store import open_store
 
 NOISE = np.random.default_rng(0).integers(1, 60000, (12, 20, 30)).astype(np.uint16)
@@ -34,7 +34,7 @@ def written(path, name="raw", array=NOISE, **how):
 @st.composite
 def datasets(draw):
     """A volume and a way to store it."""
-    shape = draw(st.tuples(st.integers(2, 9), st.integers(1, 40), st.integers(1, 40)))
+    shape = draw(st.tuples(st.integers(2, 9), st.integers(1, 40), st.integers(5, 40)))
     chunks = draw(st.one_of(st.none(), st.tuples(*(st.integers(1, n) for n in shape))))
     dtype = draw(st.sampled_from(["uint8", "<u2", ">u2", "float32"]))
     packed = {"compression": draw(st.sampled_from([None, "gzip", "lzf"]))} if chunks else {}
@@ -75,6 +75,9 @@ def test_a_dataset_in_one_piece_is_read_in_pieces(path, monkeypatch):
         ((12, 2, 20, 30), "ZCYX", (12, 20, 30, 2)),
         ((12, 20, 30, 2), "ZYXC", (12, 20, 30, 2)),
         ((1, 12, 20, 30, 1), "TZYXC", (12, 20, 30, 1)),
+        ((1, 1, 20, 30, 2), None, (20, 30, 2)),  # as ilastik's plugin for Fiji writes
+        ((20, 30, 3), None, (20, 30, 3)),
+        ((12, 20, 30, 2), None, (12, 20, 30, 2)),
     ],
 )
 def test_axes_are_those_of_a_volume_or_as_they_are_given(path, shape, axes, expected):
@@ -162,26 +165,6 @@ def test_a_dataset_is_named_by_argument_or_behind_the_file(path, named):
             assert (store.path, store.shape) == (path, (12, 20, 30, 1))
 
 
-@pytest.mark.parametrize(
-    ("typed", "expected"),
-    [
-        ("a/cells.h5", ("a/cells.h5", None)),
-        ("a/cells.HDF5:raw", ("a/cells.HDF5", "raw")),
-        ("C:/data/cells.h5", ("C:/data/cells.h5", None)),
-        ("C:/data/cells.h5:volumes/raw", ("C:/data/cells.h5", "volumes/raw")),
-        ("a.h5/cells.tif", ("a.h5/cells.tif", None)),
-        ("cells.tif:raw", ("cells.tif:raw", None)),
-    ],
-)
-def test_what_is_typed_is_parted_at_the_colon_after_the_suffix(typed, expected):
-    assert hdf5.parted(Path(typed)) == (Path(expected[0]), expected[1])
-
-
-def test_a_file_of_that_very_name_is_taken_first(tmp_path):
-    written(tmp_path / "cells.h5:raw")
-    assert hdf5.parted(tmp_path / "cells.h5:raw") == (tmp_path / "cells.h5:raw", None)
-
-
 def test_hdf5_is_known_by_its_content_too(tmp_path):
     with open_store(written(tmp_path / "cells.ims")) as store:
         assert store.axes == "ZYXC"
@@ -189,7 +172,7 @@ def test_hdf5_is_known_by_its_content_too(tmp_path):
 
 def test_a_dataset_of_what_is_no_hdf5_is_refused(tmp_path):
     np.save(tmp_path / "a.npy", NOISE)
-    with pytest.raises(UserError, match=r"a\.npy: dataset='raw' is for HDF5, and this is none"):
+    with pytest.raises(UserError, match=r"a\.npy: dataset='raw' is for files that hold several images"):
         open_store(tmp_path / "a.npy", dataset="raw")
 
 
@@ -225,21 +208,22 @@ def test_pixels_in_other_files_are_refused(path, tmp_path):
 
 
 @pytest.mark.parametrize("chunks", [(6, 10, 15), None])
-def test_what_was_never_written_is_not_taken_for_black(path, chunks):
+def test_what_was_never_written_holds_the_fill_value_which_is_said(path, chunks, capsys, monkeypatch):
+    monkeypatch.setattr(missing, "_said", set())
     with h5py.File(path, "w") as file:
-        raw = file.create_dataset("raw", NOISE.shape, NOISE.dtype, chunks=chunks)
+        raw = file.create_dataset("raw", NOISE.shape, NOISE.dtype, chunks=chunks, fillvalue=9)
         if chunks:
             raw[:6] = NOISE[:6]
-    told = "4 of 8" if chunks else "1 of 1"
-    with pytest.raises(UserError, match=rf"{told} chunks of /raw were never written.*--fill-missing"):
-        open_store(path)
-    with open_store(path, fill_missing=True) as store:
-        assert not store.read((slice(6, 12), slice(None), slice(None))).any()
+    with h5py.File(path) as file, open_store(path) as store:
+        assert_array_equal(store.read(EVERYWHERE)[..., 0], file["raw"][...])
+        assert (store.read((slice(6, 12), slice(None), slice(None))) == 9).all()
+    counted = "4 of 8" if chunks else "1 of 1"
+    assert f"cells.h5:raw: {counted} chunks are not there; they are read as 9" in capsys.readouterr().out
 
 
 def test_an_image_is_opened_again_as_it_was(path):
     written(path, chunks=(6, 10, 15))
-    with open_store(path, "ZYX", dataset="raw", fill_missing=True) as store:
+    with open_store(path, "ZYX", dataset="raw") as store:
         sent = pickle.dumps(store.opening)  # to another process
         with pickle.loads(sent)() as again:
             assert again.opening == store.opening
@@ -307,3 +291,24 @@ def test_real_volumes_are_what_h5py_reads(shared_data):
         assert store.pixel_size == tuple(file["raw"].attrs["element_size_um"])
     with pytest.raises(UserError, match=r"label \(100 x 100 x 100 uint8\), raw \(100 x 100 x 100 uint8\)"):
         open_store(path)
+
+
+def test_a_hint_names_a_dataset_that_is_there(path):
+    written(path, "table", np.arange(9))
+    with pytest.raises(UserError, match=r"holds table \(9 int64\); expected one dataset of 2 to 5 axes$"):
+        open_store(path)
+    written(path, "volumes/a")
+    written(path, "volumes/b")
+    with pytest.raises(UserError, match=r'such as dataset="volumes/a", or cells\.h5:volumes/a on'):
+        open_store(path)
+
+
+def test_a_point_of_time_is_chosen_behind_the_dataset(path):
+    array = np.stack([NOISE, NOISE + 1])[..., np.newaxis]
+    written(path, "data", array)
+    with pytest.raises(
+        UserError, match=r"2 points of time; expected one\. Choose t=0 to t=1, typed FILE:t=0"
+    ):
+        open_store(path)
+    with open_store(Path(f"{path}:data,t=1")) as store:
+        assert_array_equal(store.read(EVERYWHERE), array[1])

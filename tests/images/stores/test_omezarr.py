@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from kerasseg.errors import UserError
+from kerasseg.images.stores import missing
 from kerasseg.images.stores.store import open_store
 
 zarr = pytest.importorskip("zarr", minversion="3")
@@ -83,19 +84,19 @@ def test_a_plain_array_is_told_its_axes(tmp_path):
 
 
 @pytest.mark.parametrize("version", ["0.4", "0.5"])
-def test_a_missing_chunk_is_not_taken_for_black(tmp_path, version):
-    made(tmp_path / "a.zarr", "yx", version)
-    chunks = [
-        path for path in (tmp_path / "a.zarr" / "full").rglob("*") if path.name.isdigit() and path.is_file()
-    ]
-    chunks = chunks or sorted((tmp_path / "a.zarr" / "full").glob("[0-9]*.[0-9]*"))
-    chunks[0].unlink()
-    with pytest.raises(
-        UserError, match=r"a\.zarr: 1 of 20 chunks are missing, the first is .*--fill-missing"
-    ):
-        open_store(tmp_path / "a.zarr")
-    with open_store(tmp_path / "a.zarr", fill_missing=True) as store:
-        assert (store.read((slice(None), slice(None))) == 0).sum() > 0
+def test_a_chunk_that_is_left_out_holds_the_fill_value_which_is_said_once(
+    tmp_path, version, capsys, monkeypatch
+):
+    monkeypatch.setattr(missing, "_said", set())
+    made(tmp_path / "a.zarr", "yx", version, fill_value=7)
+    full = tmp_path / "a.zarr" / "full"
+    (full / ("c/0/1" if version == "0.5" else "0.1")).unlink()
+    expected = zarr.open_array(full, mode="r")[...]
+    for _ in range(2):
+        with open_store(tmp_path / "a.zarr") as store:
+            assert_array_equal(store.read((slice(None), slice(None)))[..., 0], expected)
+    assert (expected[:16, 16:32] == 7).all()
+    assert capsys.readouterr().out.count("full: 1 of 20 chunks are not there; they are read as 7") == 1
 
 
 def test_a_chunk_that_vanishes_while_others_are_read_is_an_error(tmp_path):
@@ -145,3 +146,80 @@ def test_without_zarr_a_user_is_told_what_to_install(tmp_path, monkeypatch):
     (tmp_path / "a.zarr").mkdir()
     with pytest.raises(UserError, match=r"pip install 'kerasseg\[zarr\]'"):
         open_store(tmp_path / "a.zarr")
+
+
+def test_axes_and_scale_of_version_0_6_come_from_its_coordinate_systems(tmp_path):
+    steps = [{"type": "scale", "scale": [4, 3, 2]}, {"type": "translation", "translation": [1, 1, 1]}]
+    scale = {"type": "sequence", "input": "full", "output": "physical", "transformations": steps}
+    axes = [{"name": axis, "type": "space", "unit": "micrometer"} for axis in "zyx"]
+    systems = [{"name": "other", "axes": axes[::-1]}, {"name": "physical", "axes": axes}]
+    instead = {"datasets": [{"path": "full", "coordinateTransformations": [scale]}]}
+    expected = made(tmp_path / "a.zarr", "zyx", "0.5", instead)
+    group = zarr.open_group(tmp_path / "a.zarr", mode="a")
+    told = group.attrs["ome"]
+    del told["multiscales"][0]["axes"]
+    told["multiscales"][0]["coordinateSystems"] = systems
+    group.attrs["ome"] = told | {"version": "0.6"}
+    with open_store(tmp_path / "a.zarr") as store:
+        assert (store.axes, store.pixel_size) == ("ZYXC", (4.0, 3.0, 2.0))
+        assert_array_equal(store.read((slice(None),) * 3)[..., 0], expected)
+
+
+def test_the_only_image_of_bioformats2raw_is_taken_and_several_are_named(tmp_path):
+    root = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=2)
+    root.attrs["bioformats2raw.layout"] = 3
+    root.create_group("OME").attrs["series"] = ["0"]
+    first = made(tmp_path / "a.zarr" / "0", "cyx", "0.4")
+    with open_store(tmp_path / "a.zarr") as store:
+        assert_array_equal(store.read((slice(None),) * 2), first.transpose(1, 2, 0))
+    second = made(tmp_path / "a.zarr" / "1", "zyx", "0.4")
+    with pytest.raises(UserError, match=r"holds 0, 1, OME; expected one image. Name one, such as a\.zarr:0"):
+        open_store(tmp_path / "a.zarr")
+    with open_store(tmp_path / "a.zarr", dataset="1") as store:
+        assert_array_equal(store.read((slice(None),) * 3)[..., 0], second)
+    with pytest.raises(UserError, match=r"there is nothing named '\.\./a\.zarr/0'; it holds 0, 1, OME"):
+        open_store(tmp_path / "a.zarr", dataset="../a.zarr/0")
+
+
+def test_a_plate_says_where_its_images_are(tmp_path):
+    root = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=2)
+    root.attrs["plate"] = {"wells": [{"path": "B/03"}]}
+    well = root.create_group("B/03")
+    well.attrs["well"] = {"images": [{"path": "0"}]}
+    expected = made(tmp_path / "a.zarr" / "B" / "03" / "0", "yx", "0.4")
+    with pytest.raises(
+        UserError, match=r"is a plate; its wells \(B/03\).*Give one, such as .*a\.zarr/B/03/0"
+    ):
+        open_store(tmp_path / "a.zarr")
+    with open_store(tmp_path / "a.zarr:B/03") as store:
+        assert_array_equal(store.read((slice(None),) * 2)[..., 0], expected)
+
+
+def test_an_array_names_its_own_dimensions(tmp_path):
+    array = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
+    names = {"dimension_names": ["channel", "y", "x"]}
+    zarr.create_array(tmp_path / "a.zarr", data=array, zarr_format=3, **names)
+    zarr.create_array(tmp_path / "b.zarr", data=array, zarr_format=2)
+    zarr.open_array(tmp_path / "b.zarr", mode="a").attrs["_ARRAY_DIMENSIONS"] = ["z", "y", "x"]
+    with open_store(tmp_path / "a.zarr") as channels, open_store(tmp_path / "b.zarr") as planes:
+        assert (channels.shape, planes.shape) == ((3, 4, 2), (2, 3, 4, 1))
+        assert_array_equal(channels.read((slice(None),) * 2), array.transpose(1, 2, 0))
+
+
+def test_the_only_array_of_a_group_is_taken(tmp_path):
+    root = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=3)
+    root.create_array("raw", data=np.ones((3, 4), np.uint8), dimension_names=["y", "x"])
+    with open_store(tmp_path / "a.zarr") as store:
+        assert store.shape == (3, 4, 1)
+
+
+def test_a_point_of_time_is_chosen_by_its_number(tmp_path, monkeypatch):
+    monkeypatch.setitem(SHAPES, "t", 3)
+    made(tmp_path / "a.zarr", "tczyx", "0.5")
+    whole = zarr.open_array(tmp_path / "a.zarr" / "full", mode="r")[...]
+    with open_store(tmp_path / "a.zarr:t=2") as store:
+        assert_array_equal(store.read((slice(None),) * 3), whole[2].transpose(1, 2, 3, 0))
+    with pytest.raises(UserError, match="there is no t=3; expected t=0 to t=2"):
+        open_store(tmp_path / "a.zarr", dataset="t=3")
+    with pytest.raises(UserError, match="t=last is no point of time; expected a number from 0"):
+        open_store(tmp_path / "a.zarr", dataset="t=last")

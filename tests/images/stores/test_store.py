@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tifffile
@@ -215,3 +217,12 @@ def test_several_images_in_a_file_are_refused(tmp_path):
         file.write(pixels((7, 8)))
     with pytest.raises(UserError, match=r"holds 2 images \(5 x 6, 7 x 8\)"):
         open_store(tmp_path / "two.tif")
+
+
+def test_a_point_of_time_of_a_tiff_is_chosen_behind_its_name(tmp_path):
+    movie = np.random.default_rng(0).integers(0, 255, (3, 2, 20, 30)).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", movie, imagej=True, metadata={"axes": "TCYX"})
+    with open_store(Path(f"{tmp_path / 'a.tif'}:t=2")) as store:
+        assert_array_equal(store.read((slice(None),) * 2), movie[2].transpose(1, 2, 0))
+    with pytest.raises(UserError, match=r"dataset='cells' is for files that hold several images"):
+        open_store(tmp_path / "a.tif", dataset="cells")

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from kerasseg.annotations import rle
-from kerasseg.labelling.segment_anything import Found, chosen, merged_labels, merged_mask
+from kerasseg.labelling.segment_anything import Found, chosen
+from kerasseg.labelling.segment_anything.choosing import larger_first
 from kerasseg.labelling.segment_anything.found import box_of, runs
 
 
@@ -36,15 +37,8 @@ def test_limits(limits, expected):
     assert chosen([LARGE, SMALL, DOT], **limits) == expected
 
 
-def test_smaller_ones_lie_on_top():
-    assert merged_labels([SMALL, DOT, LARGE], (2, 4)).tolist() == [[1, 2, 1, 3], [1, 2, 1, 0]]
-    assert merged_labels([], (1, 2)).dtype == np.int32
-
-
-def test_the_mask_is_where_any_is():
-    mask = merged_mask([SMALL, DOT], (2, 4))
-    assert mask.tolist() == [[0, 1, 0, 1], [0, 1, 0, 0]]
-    assert mask.dtype == np.uint8
+def test_larger_ones_come_first_so_that_smaller_ones_lie_on_top():
+    assert larger_first([SMALL, DOT, LARGE]) == [LARGE, SMALL, DOT]
 
 
 def test_runs_are_those_of_the_mask():
@@ -52,14 +46,3 @@ def test_runs_are_those_of_the_mask():
         mask = np.random.default_rng(seed).random((5, 7)) < 0.5
         assert list(found(mask).segmentation) == rle.encode(mask)
         np.testing.assert_array_equal(found(mask).mask, mask)
-
-
-def test_a_part_is_placed_in_the_whole():
-    placed = LARGE.placed((3, 2), (6, 8))
-    whole = np.zeros((6, 8), bool)
-    whole[3:5, 2:5] = True
-    assert list(placed.segmentation) == rle.encode(whole)
-    assert placed.bbox == (2, 3, 2, 1)
-    assert placed.point_coords == (2, 3)
-    assert placed.crop_box == (2, 3, 4, 2)
-    assert placed.box == (2, 3, 4, 4)

@@ -8,7 +8,7 @@ import pytest
 from kerasseg.errors import UserError
 from kerasseg.images.normalise import Dtype
 from kerasseg.labelling.segment_anything import SegmentAnything, automatic_masks, network
-from kerasseg.labelling.segment_anything.network import rgb, squared
+from kerasseg.labelling.segment_anything.kerashub import rgb, squared
 
 SIDE, SIZE = 64, (40, 56)
 IMAGE = np.random.default_rng(0).integers(0, 256, (*SIZE, 1), np.uint8)

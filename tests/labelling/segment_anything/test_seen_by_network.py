@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kerasseg.images.normalise import Dtype, Minmax
-from kerasseg.labelling.segment_anything.network import MEAN, SegmentAnything, rgb, scaled, squared
+from kerasseg.labelling.segment_anything.kerashub import MEAN, SegmentAnything, rgb, scaled, squared
 
 
 @pytest.mark.parametrize(

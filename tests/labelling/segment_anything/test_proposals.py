@@ -5,7 +5,7 @@ import pytest
 from discs import Discs, disc, picture
 
 from kerasseg.annotations.draw import draw_mask
-from kerasseg.labelling.segment_anything.proposer import proposer
+from kerasseg.labelling.segment_anything.proposals import proposer
 
 SIZE = (64, 96)
 IMAGE = picture(SIZE, [(14, 14, 8), (40, 60, 12)])

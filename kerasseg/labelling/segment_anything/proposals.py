@@ -12,7 +12,7 @@ from kerasseg.labelling.propose import Proposal
 from kerasseg.labelling.segment_anything.automatic import automatic_masks
 from kerasseg.labelling.segment_anything.choosing import chosen, larger_first
 from kerasseg.labelling.segment_anything.found import Found
-from kerasseg.labelling.segment_anything.network import Network
+from kerasseg.labelling.segment_anything.kerashub import Network
 
 
 def proposer(

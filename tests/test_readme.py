@@ -1,0 +1,32 @@
+"""What the README tells people to write is valid, and what it names is there."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from kerasseg.recipe import load
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def test_the_recipe_for_one_s_own_images_is_valid(tmp_path):
+    (block,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    (tmp_path / "cells.yaml").write_text(block.replace("\n   ", "\n").removeprefix("   "))
+    assert load(tmp_path / "cells.yaml").model.base_filters == 16
+    assert yaml.safe_load((tmp_path / "cells.yaml").read_text())["name"] == "cells"
+
+
+def test_every_recipe_that_it_advises_is_shipped():
+    table = README.split("## Which recipe for my data")[1].split("## ")[0]
+    named = set(re.findall(r"`([a-z0-9_]+)`", table))
+    assert named == {path.stem for path in (ROOT / "recipes").glob("*.yaml")}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_every_link_to_a_file_leads_to_one(page):
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
