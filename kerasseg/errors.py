@@ -35,7 +35,7 @@ class Blocked(UserError):
 
 
 class Mistakes:
-    """Messages of all that is wrong, raised together."""
+    """Messages of all that is wrong, raised together, each once."""
 
     def __init__(self) -> None:
         self.messages: list[str] = []
@@ -63,7 +63,7 @@ class Mistakes:
             If there is anything.
         """
         if self.messages:
-            raise UserError(*self.messages)
+            raise UserError(*dict.fromkeys(self.messages))
 
 
 @contextmanager

@@ -39,7 +39,8 @@ def surveyed(recipe: Recipe, parts: Split) -> dict[str, Contents]:
         With everything that cannot be read.
     """
     named = [(name, sample) for name, samples in parts.parts().items() for sample in samples]
-    found = survey([sample for _, sample in named], len(recipe.data.classes), recipe.data.channels)
+    every, told = [sample for _, sample in named], recipe.data
+    found = survey(every, len(told.classes), told.channels, normalisation(recipe))
     of_parts: dict[str, list[Contents]] = {name: [] for name in parts.parts()}
     for (name, _), contents in zip(named, found, strict=True):
         of_parts[name].append(contents)
@@ -50,8 +51,18 @@ def problems(recipe: Recipe, contents: Mapping[str, Contents]) -> list[str]:
     """Say what keeps the recipe's network from learning; nothing where masks come from elsewhere."""
     if recipe.data.unpaired is not None:
         return []
-    what = "training volumes" if recipe.data.rank == 3 else "training images"
-    return contents["train"].problems(recipe.data.classes, what)
+    return contents["train"].problems(recipe.data.classes, f"training {_kind(recipe)}")
+
+
+def without_truth(recipe: Recipe, contents: Mapping[str, Contents]) -> list[str]:
+    """Say what the recipe's test cannot judge."""
+    if "test" not in contents:
+        return []
+    return contents["test"].without_truth(recipe.data.classes, f"test {_kind(recipe)}")
+
+
+def _kind(recipe: Recipe) -> str:
+    return "volumes" if recipe.data.rank == 3 else "images"
 
 
 def model_channels(recipe: Recipe, parts: Split) -> int:

@@ -82,6 +82,8 @@ def run(recipe: Recipe, *, directory: Path = Path("runs"), resume: bool = False)
             say(line)
         if (problems := preparation.problems(recipe, contents)) and not recipe.data.allow_empty:
             raise UserError(*problems, "data.allow_empty: true trains all the same")
+        for problem in preparation.without_truth(recipe, contents):
+            say(f"warning: {problem}", style="yellow")
         described = describe(parts, everything, recipe.data.classes, group_by, synthetic=synthetic)
         folder.write_json("data.json", described)
         write_split(folder / "split.csv", parts, group_by)

@@ -7,6 +7,7 @@ them, ``bbox`` holds them.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -78,18 +79,26 @@ def read(path: Path, crowds: str = "ignore") -> list[Drawing]:
     """
     path = Path(path)
     document = read_json(path)
-    if not isinstance(document, dict) or not all(isinstance(document.get(key), list) for key in _SECTIONS):
-        raise UserError(f"{path}: this is not a COCO file; expected an object with {', '.join(_SECTIONS)}")
+    listed = document if isinstance(document, dict) else {}
+    missing = [key for key in _SECTIONS if not isinstance(listed.get(key), list)]
+    if missing:
+        raise UserError(
+            f"{path}: this is no COCO file of annotated images, as it has no list {', '.join(missing)}; "
+            f"expected an object with {', '.join(_SECTIONS)}"
+        )
     names = {_key(entry, "id", path): str(_key(entry, "name", path)) for entry in document["categories"]}
     drawings = _images(document["images"], list(names.values()), path, _left_out(document))
+    empty: Counter[int] = Counter()
     with told_together(ValueError, UserError) as reading:
         for number, entry in enumerate(document["annotations"], start=1):
             with reading(f"{path}: annotation {number - 1}"):
                 drawing = _looked_up(drawings, entry, "image_id")
                 label = _looked_up(names, entry, "category_id")
-                drawing.shapes.extend(_shapes(entry, label, drawing.size, number, crowds))
+                shapes = _shapes(entry, label, drawing.size, number, crowds)
+                drawing.shapes.extend(shapes)
+                empty[id(drawing)] += not shapes
     distinct = {id(drawing): drawing for drawing in drawings.values()}
-    return list(distinct.values())
+    return [_with_left_out(drawing, empty[key]) for key, drawing in distinct.items()]
 
 
 def write(path: Path, drawings: Iterable[Drawing], classes: Sequence[str]) -> None:
@@ -220,6 +229,13 @@ def _left_out(document: dict) -> dict[str, int]:
     return {what: count for what, count in counts.items() if count}
 
 
+def _with_left_out(drawing: Drawing, empty: int) -> Drawing:
+    """Count the run lengths in which nothing lies, as polygons without a pixel are counted."""
+    if not empty:
+        return drawing
+    return replace(drawing, left_out={**drawing.left_out, "object without a pixel": empty})
+
+
 def _listed(document: dict, key: str) -> list[dict]:
     entries = document.get(key)
     return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
@@ -271,7 +287,10 @@ def _shapes(entry: dict, label: str, size: tuple[int, int], number: int, crowds:
         mask = _run_length_mask(segmentation, size)
         return [replace(shape, other=other) for shape in label_shapes(mask.astype(np.uint8), lambda _: label)]
     if not isinstance(segmentation, list) or not segmentation:
-        raise ValueError("it has no segmentation; expected polygons or run lengths, boxes are not enough")
+        raise ValueError(
+            "it has no segmentation; expected polygons or run lengths, boxes and keypoints are not enough. "
+            "Draw its outline, or take the annotation out"
+        )
     group = number if len(segmentation) > 1 else None
     return [
         Shape(label, _polygon(part, size), CORNER_POLYGON, group_id=group, other=other)

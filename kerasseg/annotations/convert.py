@@ -17,7 +17,7 @@ import numpy as np
 
 from kerasseg.annotations import coco
 from kerasseg.annotations.corners import as_pixels
-from kerasseg.annotations.draw import draw_instance, draw_mask
+from kerasseg.annotations.draw import draw_instance, draw_labels, draw_mask
 from kerasseg.annotations.formats import (
     KEEP_PLANES,
     NEED_CLASSES,
@@ -73,6 +73,8 @@ class Report:
         Files written for labelme whose image is not beside them.
     left_out : mapping of str to int
         What was read and has no place in what was written, and how many of it.
+    crowds : int
+        How many of the shapes are COCO's crowds, which are regions to ignore.
     """
 
     files: list[Path]
@@ -82,12 +84,18 @@ class Report:
     agreement: dict[str, float] = field(default_factory=dict)
     without_image: list[str] = field(default_factory=list)
     left_out: Mapping[str, int] = field(default_factory=dict)
+    crowds: int = 0
 
     def __str__(self) -> str:
-        """Tell it in up to four lines."""
+        """Tell it in up to five lines."""
         read = f"{_count(self.images, 'image')}, {_count(self.shapes, 'shape')}"
         numbered = ", ".join(f"{name} ({number})" for number, name in enumerate(self.classes, start=1))
         lines = [f"{read} of {numbered or 'no class'}"]
+        if self.crowds:
+            lines.append(
+                f"crowds: {self.crowds:,} of {_count(self.shapes, 'shape')} are taken for regions to ignore; "
+                "where they are objects, as CVAT's brush masks are, say --crowds objects"
+            )
         if self.agreement:
             worst = min(self.agreement, key=self.agreement.get)
             mean = np.mean(list(self.agreement.values()))
@@ -109,6 +117,7 @@ def convert(
     classes: Sequence[str] = (),
     values: Mapping[str, int] | None = None,
     tolerance: float = TOLERANCE,
+    crowds: str = "ignore",
     overwrite: bool = False,
 ) -> Report:
     """Convert annotations. All are read and checked before anything is written.
@@ -126,6 +135,8 @@ def convert(
         The number of each class by its name, and of ``ignore``, for masks that do not hold class ids.
     tolerance : float, default 0.5
         Pixels by which an outline may move when pixels become outlines; 0 keeps every pixel.
+    crowds : {"ignore", "objects"}
+        What COCO's ``iscrowd: 1`` means: see :func:`kerasseg.annotations.coco.read`.
     overwrite : bool, default False
         Whether files that are there already may be replaced.
 
@@ -142,7 +153,9 @@ def convert(
         raise UserError(f"{source}: {read_as} do not name their classes; name them, such as --classes cell")
     if not np.isfinite(tolerance) or tolerance < 0:
         raise UserError(f"tolerance is {tolerance}; expected pixels from 0")
-    drawings = READERS[read_as](Path(source), Options(classes, values))
+    if crowds not in coco.CROWDS:
+        raise UserError(unknown("meaning of crowds", crowds, coco.CROWDS))
+    drawings = READERS[read_as](Path(source), Options(classes, values, crowds=crowds))
     if problems := list(clashes((name, drawing.image_path or name) for name, drawing in drawings.items())):
         raise UserError(*problems)
     if write_as not in KEEP_PLANES:
@@ -158,7 +171,8 @@ def convert(
             "--overwrite writes all"
         ):
             write()
-    return _report(drawings, outlined, list(plan), names, write_as)
+    report = _report(drawings, outlined, list(plan), names, write_as)
+    return replace(report, crowds=_crowds(drawings) if read_as == "coco" else 0)
 
 
 CONVERSIONS: dict[tuple[str, str], Callable[..., Report]] = {
@@ -185,7 +199,7 @@ def _class_names(drawings: Drawings, given: Sequence[str]) -> list[str]:
     strangers = sorted(found - set(given)) if given else []
     if strangers:
         raise UserError(*(unknown("class", label, given) for label in strangers))
-    listed = (name for drawing in drawings.values() for name in drawing.classes)
+    listed = [name for drawing in drawings.values() for name in drawing.classes if name not in NO_CLASS]
     return list(given) or list(dict.fromkeys([*listed, *sorted(found)]))
 
 
@@ -252,6 +266,10 @@ def _report(
     )
 
 
+def _crowds(drawings: Drawings) -> int:
+    return sum(shape.is_crowd for drawing in drawings.values() for shape in drawing.shapes)
+
+
 def _left_out(drawings: Drawings, outlined: Drawings, write_as: str) -> Counter[str]:
     """Count what the files hold and the format that is written does not."""
     left_out: Counter[str] = Counter()
@@ -263,10 +281,24 @@ def _left_out(drawings: Drawings, outlined: Drawings, write_as: str) -> Counter[
         if write_as in OBJECTS_ONLY:
             ignored = sum(shape.is_crowd or shape.label == IGNORE_LABEL for shape in drawing.shapes)
             left_out.update({"crowd or region to ignore": ignored} if ignored else {})
+            left_out.update(_covered(drawing))
     if write_as == "labels":
         labels = {shape.label for drawing in drawings.values() for shape in drawing.shapes if shape.is_object}
         left_out.update({"class name": len(labels)} if len(labels) > 1 else {})
     return left_out
+
+
+def _covered(drawing: Drawing) -> dict[str, int]:
+    """Count what lies under other objects, where a pixel can be of one object only."""
+    objects = [shape for shape in drawing.shapes if shape.is_object]
+    held = [draw_instance(group, drawing.size) for group in instances(objects)]
+    areas = [np.count_nonzero(shape.mask) for shape in held if shape]
+    drawn = draw_labels(objects, drawing.size)
+    counts = {
+        "object wholly under others": len(areas) - np.count_nonzero(np.bincount(drawn.ravel())[1:]),
+        "pixel of an object under another": sum(areas) - np.count_nonzero(drawn),
+    }
+    return {what: int(count) for what, count in counts.items() if count}
 
 
 def _objects(shapes: Sequence[Shape]) -> int:

@@ -150,13 +150,16 @@ def checked_size(height: Any, width: Any, path: Path, keys: str) -> tuple[int, i
     UserError
         If they are no whole numbers, less than 1, or more pixels than are read.
     """
-    whole = all(isinstance(side, int) and not isinstance(side, bool) and side > 0 for side in (height, width))
+    whole = all(
+        isinstance(side, int | float) and not isinstance(side, bool) and side > 0 and side == side // 1
+        for side in (height, width)
+    )
     if not whole or height * width > files.MAX_PIXELS:
         raise UserError(
             f"{path}: {keys} are {height!r} and {width!r}; "
             f"expected whole numbers from 1 and at most {files.MAX_PIXELS:,} pixels"
         )
-    return height, width
+    return int(height), int(width)
 
 
 def agreed_image(image: Any, size: tuple[int, int] | None, path: Path) -> tuple[str | None, tuple[int, int]]:

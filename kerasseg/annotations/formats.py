@@ -42,12 +42,13 @@ class Options:
     """What files alone do not say.
 
     Names of classes 1, 2, ...; their numbers in masks, where these are not class ids; by how many pixels
-    outlines may move.
+    outlines may move; what COCO's crowds mean.
     """
 
     classes: Sequence[str] = ()
     values: Mapping[str, int] | None = None
     tolerance: float = 0
+    crowds: str = "ignore"
 
 
 def _read_labelme(source: Path, options: Options) -> Drawings:
@@ -73,7 +74,7 @@ def _read_labels(source: Path, options: Options) -> Drawings:
 
 
 def _read_coco(source: Path, options: Options) -> Drawings:
-    drawings = coco.read(_only(source, ".json"))
+    drawings = coco.read(_only(source, ".json"), options.crowds)
     return _named((Path(drawing.image_path), drawing) for drawing in drawings)
 
 

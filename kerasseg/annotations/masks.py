@@ -170,11 +170,18 @@ def palette() -> np.ndarray:
 
 def _grey(values: np.ndarray, path: Path) -> np.ndarray:
     """Drop channels that repeat the first, and an alpha channel of one value."""
+    if values.shape[2] == 1:
+        return values[..., 0]
     colours = values[..., :3] if values.shape[2] > 2 else values[..., :1]
     rest = values[..., colours.shape[2] :]
-    if (colours != colours[..., :1]).any() or (rest != rest[:1, :1]).any():
+    if (colours != colours[..., :1]).any():
         raise UserError(
             f"{path}: the mask has colours; expected one number a pixel. Say which class has which colour"
+        )
+    if (rest != rest[:1, :1]).any():
+        raise UserError(
+            f"{path}: the mask's transparency differs from pixel to pixel, so it may be what was drawn; "
+            "expected one number a pixel. Save the mask as grey, without an alpha channel"
         )
     return values[..., 0]
 

@@ -137,6 +137,7 @@ class Survey:
         self.masks += 1
         self.palettes += is_palette
         for number in distinct(values).tolist():
+            number = math.nan if number != number else number  # one NaN is not another as a key
             self.holders[number] = self.holders.get(number, 0) + 1
             self.examples.setdefault(number, str(name))
 
@@ -173,7 +174,8 @@ class Survey:
         if len(classes) == 1 and len(foreground) == 1 and foreground <= {*LARGEST} and not drawn_by_index:
             (number,) = foreground
             return Meaning(
-                {BACKGROUND: BACKGROUND, int(number): 1}, f"masks hold 0 and {number:g}: {classes[0]}"
+                {BACKGROUND: BACKGROUND, int(number): 1},
+                f"masks hold 0 and {shown([number])}: {classes[0]}",
             )
         if foreground <= {*ids, IGNORE} and (foreground != {IGNORE} or drawn_by_index):
             ignoring = f"255 means ignore in {self.holders[IGNORE]} of {self.masks} masks"
@@ -200,13 +202,38 @@ class Survey:
     def _strange(self, strange: Iterable[float], classes: Sequence[str], key: str) -> str:
         """Say which numbers mean nothing, and where the first of them was seen."""
         strange = sorted(strange)
-        names = ", ".join(f"{number} ({name})" for number, name in enumerate(["background", *classes]))
-        example = f"{{{classes[0]}: {strange[-1]:g}}}" if len(classes) == 1 else f"{{{classes[0]}: ...}}"
+        expected = ", ".join(f"{number} ({name})" for number, name in enumerate(["background", *classes]))
+        if IGNORE not in strange:
+            expected += f" or {IGNORE} (ignore)"
+        beside = [number for number in self.holders if number not in strange]
+        example = self.examples[strange[0]]
+        here = [number for number in strange if self.examples[number] == example]
+        elsewhere = [number for number in strange if number not in here]
+        where = f"{example}: the mask holds {shown(here)}"
+        if elsewhere:
+            where += f" and others of this set {shown(elsewhere)}"
+        if not all(float(number).is_integer() for number in strange):
+            return (
+                f"{where}; expected whole numbers: {expected}. Where these are probabilities, or come of "
+                "resizing, save the masks as class ids"
+            )
+        if strange == [IGNORE] and not any(beside):
+            where += " and no class beside it, so that it may be a class or what is to be ignored"
+        else:
+            where += ", which is no class"
         return (
-            f"{self.examples[strange[0]]}: the mask holds {shown(strange)}, which is no class; expected "
-            f"{names} or 255 (ignore). Name all classes, say what the numbers mean in {key}, such as "
-            f"{example}, or, where they number objects, read them as instances"
+            f"{where}; expected {expected}. Name all classes, say what the numbers mean in {key}, such as "
+            f"{_example(classes, [*beside, *strange])}, or, where they number objects, read them as instances"
         )
+
+
+def _example(classes: Sequence[str], numbers: Iterable[float]) -> str:
+    """Show what a user may write of the numbers that masks hold."""
+    lowest, *_, highest = sorted([0, *numbers] if len(set(numbers)) < 2 else numbers)
+    background = "" if lowest == BACKGROUND else f"background: {lowest:.0f}, "
+    several = [f"{name}: ..." for name in classes]
+    named = f"{classes[0]}: {highest:.0f}" if len(classes) == 1 else ", ".join(several)
+    return f"{{{background}{named}}}"
 
 
 def class_ids(count: int) -> Meaning:
@@ -223,5 +250,12 @@ def distinct(values: np.ndarray) -> np.ndarray:
 
 def shown(numbers: Sequence[float]) -> str:
     """List the first few numbers."""
-    listed = ", ".join("NaN" if math.isnan(number) else f"{number:g}" for number in numbers[:SHOWN])
+    listed = ", ".join(_shown(number) for number in numbers[:SHOWN])
     return listed + (", ..." if len(numbers) > SHOWN else "")
+
+
+def _shown(number: float) -> str:
+    """Write whole numbers in full, as a recipe needs them."""
+    if math.isnan(number):
+        return "NaN"
+    return f"{number:.0f}" if float(number).is_integer() else f"{number:g}"

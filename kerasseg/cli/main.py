@@ -196,6 +196,9 @@ def convert(
         list[str] | None, typer.Option(help="A class and its number in masks, such as cell=255.")
     ] = None,
     tolerance: Tolerance = 0.5,
+    crowds: Annotated[
+        str, typer.Option(help="What COCO's iscrowd 1 means: a region to ignore, or objects.")
+    ] = "ignore",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
 ) -> None:
     """Convert annotations; say what is lost."""
@@ -206,8 +209,8 @@ def convert(
         pairs = [f"{one} {other}" for one, other in CONVERSIONS]
         raise UserError(unknown("conversion", f"{read_as} {write_as}", pairs))
     conversion, numbers = CONVERSIONS[read_as, write_as], _numbers(values)
-    options = {"classes": classes or (), "values": numbers, "tolerance": tolerance, "overwrite": overwrite}
-    typer.echo(conversion(source, target, **options))
+    options = {"classes": classes or (), "values": numbers, "tolerance": tolerance}
+    typer.echo(conversion(source, target, **options, crowds=crowds, overwrite=overwrite))
 
 
 def _numbers(values: list[str] | None) -> dict[str, int] | None:

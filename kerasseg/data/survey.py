@@ -16,6 +16,8 @@ from kerasseg.console import track
 from kerasseg.data.sample import Sample
 from kerasseg.errors import Mistakes
 from kerasseg.images.channels import with_channels
+from kerasseg.images.normalise import Dtype, Normalisation
+from kerasseg.images.prepare import prepare
 
 MOST_IGNORED = 0.5  # share of all pixels; above it little is left to learn from
 
@@ -81,8 +83,19 @@ class Contents:
             )
         return found
 
+    def without_truth(self, classes: Sequence[str], what: str) -> list[str]:
+        """Say which classes cannot be judged by these samples; `what` names them, such as "test images"."""
+        if self.ignored == self.total:
+            return [f"all pixels of the {self.samples} {what} are ignored, so there is nothing to judge by"]
+        missing = [name for name, pixels in zip(classes, self.pixels, strict=True) if not pixels]
+        return [
+            f"{name} has no pixel in any of the {self.samples} {what}, so it has no score" for name in missing
+        ]
 
-def survey(samples: Sequence[Sample], classes: int, channels: int | None) -> list[Contents]:
+
+def survey(
+    samples: Sequence[Sample], classes: int, channels: int | None, method: Normalisation = Dtype()
+) -> list[Contents]:
     """Read every image and every annotation once.
 
     Parameters
@@ -93,6 +106,8 @@ def survey(samples: Sequence[Sample], classes: int, channels: int | None) -> lis
         K, the number of foreground classes.
     channels : int or None
         Channels that the model takes; None as stored.
+    method : Normalisation
+        How intensities come into [0, 1].
 
     Returns
     -------
@@ -102,7 +117,8 @@ def survey(samples: Sequence[Sample], classes: int, channels: int | None) -> lis
     Raises
     ------
     UserError
-        If anything cannot be read, or has no channels that the model could take; all of it at once.
+        If anything cannot be read, or has no channels or intensities that the model could take; all of it
+        at once.
 
     Notes
     -----
@@ -112,19 +128,23 @@ def survey(samples: Sequence[Sample], classes: int, channels: int | None) -> lis
 
     def look(sample: Sample) -> Contents | None:
         with mistakes.noted():
-            return contents(sample, classes, channels)
+            return contents(sample, classes, channels, method)
         return None
 
     workers = 1 if len(samples[0].size) == 3 else os.cpu_count() or 1
     with ThreadPoolExecutor(workers) as pool:
         found = list(track(pool.map(look, samples), "reading images and annotations", total=len(samples)))
+    mistakes.messages.sort()  # threads end in any order
     mistakes.check()
     return [each for each in found if each is not None]
 
 
-def contents(sample: Sample, classes: int, channels: int | None) -> Contents:
+def contents(sample: Sample, classes: int, channels: int | None, method: Normalisation = Dtype()) -> Contents:
     """Read one sample, and count what it holds."""
-    with_channels(sample.read(), channels, str(sample.image))
+    image = sample.read()
+    with_channels(image, channels, str(sample.image))
+    if image.dtype.kind == "f":  # of all types alone may hold what no normalisation takes
+        prepare(image, channels=channels, method=method, size=None, name=str(sample.image))
     annotation = sample.annotate()
     mask, several = annotation.mask, annotation.mask.ndim > len(sample.size)
     layers = [mask[..., at] == 1 if several else mask == at + 1 for at in range(classes)]

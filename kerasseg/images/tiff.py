@@ -53,6 +53,18 @@ LOSSY = {
     tifffile.COMPRESSION.JPEG,
     tifffile.COMPRESSION.ALT_JPEG,
 }
+_PHOTOMETRIC, _COMPRESSION = tifffile.PHOTOMETRIC, tifffile.COMPRESSION
+_LAB = {_PHOTOMETRIC.CIELAB, _PHOTOMETRIC.ICCLAB, _PHOTOMETRIC.ITULAB}
+_MAKES_RGB = {
+    *LOSSY,
+    _COMPRESSION.APERIO_JP2000_YCBC,
+    _COMPRESSION.APERIO_JP2000_RGB,
+    _COMPRESSION.JPEG2000,
+    _COMPRESSION.WEBP,
+    _COMPRESSION.JPEGXL,
+}  # codecs that turn YCbCr into RGB
+INKSET, CMYK = 332, 1
+BASELINE = 1 << 15  # tags from here on are programs' own, which write much that leads nowhere
 COMPANION = re.compile(r'<(?:\w+:)?BinaryOnly\b[^>]*\bMetadataFile="([^"]+)"')
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
@@ -219,11 +231,31 @@ def only_series(file: tifffile.TiffFile, path: Path) -> tifffile.TiffPageSeries:
     named = [one for one in file.series if not one.name.lower().startswith(BESIDE)] or list(file.series)
     series = [one for one in named if not one.keyframe.is_reduced] or named
     if len(series) == 1:
+        _refuse_print_colours(series[0].keyframe, path)
         return series[0]
     shown = ", ".join(" x ".join(map(str, one.shape)) + f" {one.name}".rstrip() for one in series)
     raise UserError(
         f"{path}: the TIFF holds {len(series)} images ({shown}); expected one. Save each as a file of its own"
     )
+
+
+def _refuse_print_colours(page: tifffile.TiffPage, path: Path) -> None:
+    """Refuse what would be taken for red, green, blue and alpha, or for channels, and is not."""
+    colours = _print_colours(page)
+    if colours:
+        raise UserError(
+            f"{path}: the TIFF holds {colours} colours; expected grey, RGB or channels. Save it as RGB"
+        )
+
+
+def _print_colours(page: tifffile.TiffPage) -> str:
+    """Name colours that are no RGB when they are decoded."""
+    if page.photometric == _PHOTOMETRIC.SEPARATED:
+        is_cmyk = page.tags.valueof(INKSET, CMYK) == CMYK and page.samplesperpixel >= 4
+        return "CMYK" if is_cmyk else ""
+    if page.photometric == _PHOTOMETRIC.YCBCR:
+        return "" if page.compression in _MAKES_RGB else "YCbCr"
+    return "Lab" if page.photometric in _LAB else ""
 
 
 def _plane(series: tifffile.TiffPageSeries, path: Path) -> np.ndarray:
@@ -271,6 +303,28 @@ def check_complete(file: tifffile.TiffFile, path: Path) -> None:
     told = (file.imagej_metadata or {}).get("images", 1)
     if there < told:  # ImageJ names only the first of a large stack
         raise UserError(f"{path}: the TIFF is truncated: {there} of {told} planes are there; copy it again")
+    end = _end_of_tags(file)
+    if end > path.stat().st_size:  # Bio-Formats writes OME-XML last
+        raise UserError(
+            f"{path}: the TIFF is truncated: {path.stat().st_size} of {end} bytes, and what describes the "
+            "image is cut off; copy it again"
+        )
+
+
+def _end_of_tags(file: tifffile.TiffFile) -> int:
+    """Say where the values of the first page's tags end; tifffile leaves out those that it cannot read."""
+    handle, form = file.filehandle, file.tiff
+    handle.seek(file.pages.first.offset)
+    (count,) = struct.unpack(form.tagnoformat, handle.read(form.tagnosize))
+    end = 0
+    for _ in range(count):
+        tag = handle.read(form.tagsize)
+        code, kind = struct.unpack(form.tagformat1, tag[:4])
+        number, value = struct.unpack(form.tagformat2, tag[4:])
+        length = number * struct.calcsize("<" + tifffile.TIFF.DATA_FORMATS.get(kind, "0s"))
+        if code < BASELINE and length > form.tagoffsetthreshold:
+            end = max(end, struct.unpack(form.offsetformat, value[: form.offsetsize])[0] + length)
+    return end
 
 
 def orientation_of(page: tifffile.TiffPage) -> int:

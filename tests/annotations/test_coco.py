@@ -134,6 +134,21 @@ def test_what_is_written_is_what_reading_gives_back(tmp_path):
     assert np.array_equal(draw_labels(shapes, (5, 6)), expected)
 
 
+def test_run_lengths_of_nothing_are_counted(tmp_path):
+    nothing = {"segmentation": {"size": [5, 6], "counts": [30]}}
+    (drawing,) = coco.read(_written(tmp_path, nothing, {"segmentation": [SQUARE]}, nothing))
+    assert (len(drawing.shapes), drawing.left_out) == (1, {"object without a pixel": 2})
+
+
+def test_a_size_may_be_written_as_pandas_writes_it(tmp_path):
+    image = IMAGE | {"height": 5.0, "width": 6.0}
+    (drawing,) = coco.read(_written(tmp_path, {"segmentation": [SQUARE]}, images=[image]))
+    assert drawing.size == (5, 6)
+    assert [type(side) for side in drawing.size] == [int, int]
+    with pytest.raises(UserError, match=r"5\.5 and 6"):
+        coco.read(_written(tmp_path, images=[IMAGE | {"height": 5.5}]))
+
+
 def test_a_crowd_is_ignored_where_no_object_covers_it(tmp_path):
     crowd = {"segmentation": {"size": [5, 6], "counts": [5, 10, 15]}, "iscrowd": 1}
     object_ = {"segmentation": {"size": [5, 6], "counts": [10, 10, 10]}}
@@ -205,7 +220,7 @@ def test_a_wrong_annotation_is_named(tmp_path, annotation, message):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"images": None}, "not a COCO file"),
+        ({"images": None}, "no COCO file of annotated images, as it has no list images;"),
         ({"images": [IMAGE | {"file_name": ".."}]}, "expected a file name"),
         ({"images": [IMAGE, IMAGE | {"id": 1, "height": 7}]}, "listed twice"),
         (

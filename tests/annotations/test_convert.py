@@ -105,6 +105,28 @@ def test_crowds_stay_crowds_where_the_format_can_hold_them(tmp_path, between):
     assert sorted(shape.is_crowd for shape in drawing.shapes) == [False, True]
 
 
+def test_crowds_are_told_and_may_be_objects(tmp_path):
+    shapes = mask_shapes(np.array([[1, 0, 1]], np.uint8), ["cell"])
+    shapes[0].other["iscrowd"] = 1
+    coco.write(tmp_path / "c.json", [Drawing("a.png", (1, 3), shapes)], ["cell"])
+    report = CONVERSIONS["coco", "masks"](tmp_path / "c.json", tmp_path / "ignored")
+    assert "crowds: 1 of 2 shapes are taken for regions to ignore" in str(report)
+    assert masks.read_mask(tmp_path / "ignored" / "a.png", IDS).tolist() == [[255, 0, 1]]
+    report = CONVERSIONS["coco", "masks"](tmp_path / "c.json", tmp_path / "objects", crowds="objects")
+    assert "crowds" not in str(report)
+    assert masks.read_mask(tmp_path / "objects" / "a.png", IDS).tolist() == [[1, 0, 1]]
+
+
+def test_labelme_s_own_labels_are_no_classes_where_a_coco_file_lists_them(tmp_path):
+    coco.write(tmp_path / "c.json", [Drawing("a.png", MASK.shape, mask_shapes(MASK, CLASSES))], CLASSES)
+    document = json.loads((tmp_path / "c.json").read_text())
+    document["categories"].insert(0, {"id": 0, "name": "_background_"})  # as labelme's labelme2coco.py does
+    (tmp_path / "c.json").write_text(json.dumps(document))
+    report = CONVERSIONS["coco", "masks"](tmp_path / "c.json", tmp_path / "masks")
+    assert report.classes == CLASSES
+    assert np.array_equal(masks.read_mask(tmp_path / "masks" / "a.png", IDS), MASK)
+
+
 @pytest.mark.parametrize("write_as", ["labels", "rle"])
 def test_crowds_are_left_out_and_told_where_the_format_cannot_hold_them(tmp_path, write_as):
     mask = np.array([[1, 1, 0, 255]], np.uint8)
@@ -113,6 +135,21 @@ def test_crowds_are_left_out_and_told_where_the_format_cannot_hold_them(tmp_path
     assert "left out: 1 crowd or region to ignore" in str(report)
     CONVERSIONS[write_as, "masks"](tmp_path / "out", tmp_path / "back", classes=["cell", "dead"])
     assert masks.read_mask(tmp_path / "back" / "a.png", IDS).tolist() == [[1, 1, 0, 0]]
+
+
+@pytest.mark.parametrize("write_as", ["labels", "rle"])
+def test_what_lies_under_other_objects_is_counted(tmp_path, write_as):
+    boxes = [
+        [(0, 0), (3, 3)],
+        [(2, 0), (5, 3)],
+        [(6, 0), (7, 1)],
+        [(6, 0), (7, 1)],
+    ]  # two overlap, two are one
+    shapes = [Shape("cell", np.array(corners, float), "rectangle") for corners in boxes]
+    labelme.write(tmp_path / "in" / "a.json", Drawing("a.png", (4, 8), shapes))
+    report = CONVERSIONS["labelme", write_as](tmp_path / "in", tmp_path / "out", classes=["cell"])
+    assert report.left_out == {"object wholly under others": 1, "pixel of an object under another": 8 + 4}
+    assert "1 object wholly under others, 12 pixels of an object under another" in str(report)
 
 
 def test_touching_instances_stay_apart(tmp_path):

@@ -43,6 +43,18 @@ def test_grey_saved_as_colours(tmp_path):
     assert read(path, ["cell"]).tolist() == [[0, 1]]
 
 
+def test_what_is_drawn_as_transparency_is_not_called_colours(tmp_path):
+    path = _saved(tmp_path / "a.png", [[[0, 0, 0, 255], [0, 0, 0, 0]]])
+    with pytest.raises(UserError, match=r"a\.png: the mask's transparency differs from pixel to pixel"):
+        read(path, ["cell"])
+
+
+def test_a_float_mask_with_nan_is_not_called_colours(tmp_path):
+    path = _saved(tmp_path / "a.tif", [[0, 1, np.nan]], np.float32)
+    with pytest.raises(UserError, match=r"a\.tif: the mask holds NaN; expected whole numbers"):
+        read(path, ["cell"])
+
+
 def test_what_is_written_is_read_back_and_seen_in_colours(tmp_path):
     mask = np.array([[0, 1, 2, 255], [0, 0, 0, 255]], np.uint8)
     masks.write_mask(tmp_path / "m.png", mask)

@@ -44,13 +44,19 @@ def test_a_person_may_say_what_numbers_mean():
 @pytest.mark.parametrize(
     ("mask", "classes", "chosen", "message"),
     [
-        ([0, 255], ["cell", "dead"], None, r"a: the mask holds 255, which is no class.*data\.values"),
+        (
+            [0, 255],
+            ["cell", "dead"],
+            None,
+            r"holds 255 and no class beside it.*2 \(dead\)\. Name.*data\.values",
+        ),
         ([0, 127], ["cell"], None, r"a: the mask holds 127.*such as \{cell: 127\}"),
         ([0, 1, 2], ["cell"], None, "a: the mask holds 2"),
         ([0, -1], ["cell"], None, "a: the mask holds -1"),
+        ([-1, 1], ["cell"], None, r"such as \{background: -1, cell: 1\}"),
         ([0, np.nan], ["cell"], None, "a: the mask holds NaN"),
-        ([0, 0.5], ["cell"], None, "a: the mask holds 0.5"),
-        ([0, 10**9], ["cell"], None, r"a: the mask holds 1e\+09"),
+        ([0, 0.5], ["cell"], None, "a: the mask holds 0.5; expected whole numbers: .*probabilities"),
+        ([0, 1234567890], ["cell"], None, r"holds 1234567890, .*such as \{cell: 1234567890\}"),
         ([0, 1], ["cell"], {"cel": 1}, "did you mean 'cell'"),
         ([0, 1], ["cell", "dead"], {"cell": 1}, "dead has no number"),
         ([0, 1], ["cell", "dead"], {"cell": 1, "dead": 1}, "several classes"),
@@ -60,6 +66,15 @@ def test_a_person_may_say_what_numbers_mean():
 def test_numbers_without_a_meaning_are_refused(mask, classes, chosen, message):
     with pytest.raises(UserError, match=message):
         survey(mask).meaning(classes, chosen, "data.values")
+
+
+def test_each_number_is_named_with_a_mask_that_holds_it():
+    with pytest.raises(
+        UserError, match="b: the mask holds 2, 7 and others of this set 255, which is no class"
+    ):
+        survey([0, 255], [0, 2, 7]).meaning(["cell"])
+    with pytest.raises(UserError, match="a: the mask holds NaN; expected"):
+        survey([np.nan, 1], [np.nan, 1]).meaning(["cell"])
 
 
 def test_masks_without_foreground_are_class_ids():

@@ -168,6 +168,16 @@ def test_images_and_masks_name_every_mistake_at_once(tmp_path, write_image):
     assert len(found) == 4
 
 
+def test_a_mask_of_a_format_that_is_not_read_is_named(tmp_path, write_image):
+    for name in ("c", "a", "b"):
+        write_image(tmp_path / f"images/{name}.png")
+        (tmp_path / "masks").mkdir(exist_ok=True)
+        Image.fromarray(np.ones((4, 6), np.uint8)).save(tmp_path / f"masks/{name}.gif")
+    found = messages("images_masks", tmp_path)
+    assert [text.split(": ")[0][-5:] for text in found] == ["a.png", "b.png", "c.png"]
+    assert "that can be read; a.gif cannot: save it as PNG or TIFF" in found[0]
+
+
 def test_labelme(tmp_path, write_image):
     write_image(tmp_path / "one/a.png")
     labelme_files.write(tmp_path / "one/a.json", drawing("a.png", BOX))
@@ -298,6 +308,16 @@ def test_coco_names_every_mistake_at_once(tmp_path, write_image):
     for part in ("9 x 9", "b.png: there is no such file"):
         assert sum(part in message for message in found) == 1, part
     assert len(found) == 2
+
+
+def test_a_category_without_a_class_is_said_once(tmp_path, write_image):
+    shapes = [Shape("dead", np.array([[1, 1], [3, 1], [3, 3]], float), "corner_polygon")]
+    drawings = [drawing(name, *shapes) for name in ("a.png", "b.png")]
+    for each in drawings:
+        write_image(tmp_path / each.image_path)
+    coco_files.write(tmp_path / "annotations.json", drawings, ["dead"])
+    (message,) = messages("coco", tmp_path)
+    assert message.endswith("choose one of cell (data.classes). Name it there, or take its shapes away")
 
 
 def test_labelme_s_images_may_lie_in_another_folder(tmp_path, write_image):

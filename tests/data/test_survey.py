@@ -1,5 +1,7 @@
 """What samples hold is counted, and what cannot be read is named, all of it at once."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from kerasseg.data.sample import Annotation, Sample
 from kerasseg.data.survey import survey, total
 from kerasseg.errors import UserError
 from kerasseg.images import files
+from kerasseg.images.normalise import Minmax
 
 
 def sample(folder, name, mask, labels=None, image=None):
@@ -40,6 +43,27 @@ def test_classes_that_overlap_and_objects_that_were_not_told_apart(tmp_path):
 def test_mostly_ignored_is_a_problem(tmp_path):
     found = total(survey([sample(tmp_path, "a", [[1, 255, 255]])], 1, None))
     assert "67% of the pixels of the 1 images are ignored" in found.problems(["cell"], "images")[0]
+
+
+def test_what_a_test_cannot_judge(tmp_path):
+    found = total(survey([sample(tmp_path, name, [[0, 2, 255]]) for name in "ab"], 2, None))
+    (said,) = found.without_truth(["cell", "dead"], "test images")
+    assert said == "cell has no pixel in any of the 2 test images, so it has no score"
+    ignored = total(survey([sample(tmp_path, "c", [[255, 255]])], 2, None))
+    assert ignored.without_truth(["cell", "dead"], "test images") == [
+        "all pixels of the 1 test images are ignored, so there is nothing to judge by"
+    ]
+
+
+def test_intensities_that_no_normalisation_takes_are_named(tmp_path):
+    bright, broken = np.full((1, 2, 1), 9, np.float32), np.full((1, 2, 1), np.nan, np.float32)
+    samples = [sample(tmp_path, name, [[1, 0]]) for name in "ab"]
+    for each, image in zip(samples, (bright, broken), strict=True):
+        files.write(each.image.with_suffix(".tif"), image)
+    samples = [replace(each, image=each.image.with_suffix(".tif")) for each in samples]
+    with pytest.raises(UserError, match=r"(?s)a\.tif: float intensities lie in \[9, 9\].*b\.tif: .*NaN"):
+        survey(samples, 1, 1)
+    assert len(survey(samples[:1], 1, 1, Minmax())) == 1
 
 
 def test_everything_that_cannot_be_read_is_named(tmp_path):

@@ -164,3 +164,40 @@ def _write_grey_png(path, ids, bits):
         + chunk(b"IDAT", zlib.compress(rows))
         + chunk(b"IEND", b"")
     )
+
+
+@pytest.mark.parametrize(("mode", "named"), [("CMYK", "CMYK"), ("LAB", "Lab"), ("YCbCr", "YCbCr")])
+def test_print_colours_are_no_channels(tmp_path, mode, named):
+    Image.new("RGB", (8, 6), (255, 0, 0)).convert(mode).save(tmp_path / "a.tif")
+    for read in (files.header, files.read, open_store):
+        with pytest.raises(UserError, match=f"holds {named} colours"):
+            read(tmp_path / "a.tif")
+
+
+def test_ycbcr_that_a_codec_turns_into_rgb_is_read(tmp_path):
+    red = np.full((16, 16, 3), (200, 0, 0), np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", red, photometric="rgb", compression="jpeg")
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        assert file.pages.first.photometric == tifffile.PHOTOMETRIC.YCBCR
+    assert np.abs(read_both_ways(tmp_path / "a.tif").astype(int) - red).max() < 4
+
+
+def test_a_file_without_the_end_of_its_description_is_truncated(tmp_path):
+    path = tmp_path / "a.ome.tif"
+    tifffile.imwrite(path, GREY, metadata={"axes": "YX", "PhysicalSizeX": 0.3, "PhysicalSizeY": 0.3})
+    with tifffile.TiffFile(path) as file:
+        tag, pixels = file.pages.first.tags["ImageDescription"], file.pages.first.dataoffsets[0]
+        assert tag.valueoffset > pixels  # OME-XML is written last
+    path.write_bytes(path.read_bytes()[: tag.valueoffset + 9])
+    for read in (files.header, open_store):
+        with pytest.raises(UserError, match=r"truncated: .* what describes the image is cut off"):
+            read(path)
+
+
+def test_only_what_can_be_said_is_proposed_for_points_of_time(tmp_path):
+    for axes, shape in (("TYX", (3, 6, 8)), ("TZYX", (3, 2, 6, 8))):
+        tifffile.imwrite(tmp_path / f"{axes}.tif", np.zeros(shape, np.uint8), metadata={"axes": axes})
+    with pytest.raises(UserError, match='say so by axes="ZYX"'):
+        open_store(tmp_path / "TYX.tif")
+    with pytest.raises(UserError, match=r"t=0 or FILE:NAME,t=0$"):
+        open_store(tmp_path / "TZYX.tif")

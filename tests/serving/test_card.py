@@ -51,6 +51,14 @@ def test_it_says_what_the_model_takes_gives_learnt_and_scored(facts):
     assert "FALLBACK" not in text
 
 
+def test_a_class_without_truth_has_no_score(facts):
+    absent = dict.fromkeys(card.SCORES) | {f"{score}_interval": [None] * 2 for score in card.SCORES}
+    facts["metrics"]["test"]["classes"]["dust"] = absent
+    found = rows(card.render("cells", CELLS, facts))
+    assert "| dust | no true pixel | no true pixel | no true pixel | no true pixel |" in found
+    assert any(row.startswith("| cell | 0.8000 (") for row in found)
+
+
 @pytest.mark.parametrize(
     ("method", "words"), [(Dtype(), "divided by the largest value"), (Minmax(), "smallest and largest value")]
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -118,13 +119,21 @@ def pairs(
     drawn = by_stem(masks, (path for path in find(masks) if stem(path).endswith(suffix)), mistakes)
     same = {path for path in drawn.values() if suffix and images == masks}
     shown = by_stem(images, (path for path in find(images) if path not in same), mistakes)
-    for name in shown.keys() - {mask.removesuffix(suffix) for mask in drawn}:
-        mistakes.add(
-            f"{shown[name]}: there is no mask {masks / (name + suffix)}.*; annotate it, or take it away"
-        )
-    for name in drawn.keys() - {image + suffix for image in shown}:
-        mistakes.add(f"{drawn[name]}: there is no image {images / name.removesuffix(suffix)}.* for this mask")
+    for name in sorted(shown.keys() - {mask.removesuffix(suffix) for mask in drawn}):
+        missing = _missing(masks / (name + suffix), "annotate it, or take it away")
+        mistakes.add(f"{shown[name]}: there is no mask {missing}")
+    for name in sorted(drawn.keys() - {image + suffix for image in shown}):
+        missing = _missing(images / name.removesuffix(suffix), "put it there, or take the mask away")
+        mistakes.add(f"{drawn[name]}: there is no image {missing}")
     return {name: (path, drawn[name + suffix]) for name, path in shown.items() if name + suffix in drawn}
+
+
+def _missing(path: Path, advice: str) -> str:
+    """Name a path whose suffix may be any, and what has its name and is not read."""
+    beside = sorted(each.name for each in path.parent.glob(f"{glob.escape(path.name)}.*"))
+    if not beside:
+        return f"{path}.*; {advice}"
+    return f"{path}.* that can be read; {', '.join(beside)} cannot: save it as PNG or TIFF"
 
 
 def by_stem(folder: Path, paths: Iterable[Path], mistakes: Mistakes) -> dict[str, Path]:

@@ -50,7 +50,11 @@ def _check_labels(shapes: list[Shape], classes: list[str], file: Path) -> None:
     strangers = sorted({shape.label for shape in shapes} - {*classes, *NO_CLASS})
     if strangers:
         raise UserError(
-            *(f"{file}: {unknown('class', label, classes)} (data.classes)" for label in strangers)
+            *(
+                f"{file}: {unknown('class', label, classes)} (data.classes). Name it there, or take its "
+                "shapes away"
+                for label in strangers
+            )
         )
 
 

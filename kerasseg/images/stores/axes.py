@@ -103,10 +103,11 @@ def arrangement(
     long = [axis for axis, length in zip(axes, shape, strict=True) if length != 1 or axis in "YX"]
     points = shape[axes.index("T")] if "T" in long else 1
     if points > 1 and time is None:
+        told = axes.replace("T", "Z")
+        depth = "" if "Z" in axes else f'; or, if they are planes in depth, say so by axes="{told}"'
         raise UserError(
             f"{given} ({axes}): {points} points of time; expected one. Choose t=0 to "
-            f"t={points - 1}, typed FILE:t=0 or FILE:NAME,t=0; or, if they are planes in depth, say so, such "
-            'as axes="ZYX"'
+            f"t={points - 1}, typed FILE:t=0 or FILE:NAME,t=0{depth}"
         )
     if time is not None and time >= points:
         raise UserError(f"{given} ({axes}): there is no t={time}; expected t=0 to t={points - 1}")
