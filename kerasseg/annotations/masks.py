@@ -66,8 +66,8 @@ def refuse_lossy(header: Header, name: object) -> None:
     if header.lossy:
         raise UserError(
             f"{name}: the file is compressed by a codec that loses (JPEG; in a TIFF also JPEG 2000, JPEG XL "
-            "and WebP), so its numbers need not be those that were drawn; export the annotation as PNG, or as "
-            "TIFF with LZW or Deflate"
+            "and WebP), so its numbers need not be those that were drawn; export the annotation as PNG, or "
+            "as TIFF with LZW or Deflate"
         )
 
 
