@@ -223,17 +223,18 @@ class Survey:
             where += ", which is no class"
         return (
             f"{where}; expected {expected}. Name all classes, say what the numbers mean in {key}, such as "
-            f"{_example(classes, [*beside, *strange])}, or, where they number objects, read them as instances"
+            f"{_example(classes, [*beside, *strange], key)}, or, where they number objects, read them as instances"
         )
 
 
-def _example(classes: Sequence[str], numbers: Iterable[float]) -> str:
-    """Show what a user may write of the numbers that masks hold."""
+def _example(classes: Sequence[str], numbers: Iterable[float], key: str) -> str:
+    """Show what a user may write of the numbers that masks hold, in a recipe or on the command line."""
     lowest, *_, highest = sorted([0, *numbers] if len(set(numbers)) < 2 else numbers)
-    background = "" if lowest == BACKGROUND else f"background: {lowest:.0f}, "
-    several = [f"{name}: ..." for name in classes]
-    named = f"{classes[0]}: {highest:.0f}" if len(classes) == 1 else ", ".join(several)
-    return f"{{{background}{named}}}"
+    pairs = {} if lowest == BACKGROUND else {"background": f"{lowest:.0f}"}
+    pairs |= {name: f"{highest:.0f}" if len(classes) == 1 else "..." for name in classes}
+    if key.startswith("--"):
+        return " ".join(f"{key} {name}={number}" for name, number in pairs.items())
+    return "{" + ", ".join(f"{name}: {number}" for name, number in pairs.items()) + "}"
 
 
 def class_ids(count: int) -> Meaning:
