@@ -206,10 +206,10 @@ class Survey:
         if IGNORE not in strange:
             expected += f" or {IGNORE} (ignore)"
         beside = [number for number in self.holders if number not in strange]
-        example = self.examples[strange[0]]
-        here = [number for number in strange if self.examples[number] == example]
+        holder = self.examples[strange[0]]
+        here = [number for number in strange if self.examples[number] == holder]
         elsewhere = [number for number in strange if number not in here]
-        where = f"{example}: the mask holds {shown(here)}"
+        where = f"{holder}: the mask holds {shown(here)}"
         if elsewhere:
             where += f" and others of this set {shown(elsewhere)}"
         if not all(float(number).is_integer() for number in strange):
@@ -221,9 +221,10 @@ class Survey:
             where += " and no class beside it, so that it may be a class or what is to be ignored"
         else:
             where += ", which is no class"
+        example = _example(classes, [*beside, *strange], key)
         return (
             f"{where}; expected {expected}. Name all classes, say what the numbers mean in {key}, such as "
-            f"{_example(classes, [*beside, *strange], key)}, or, where they number objects, read them as instances"
+            f"{example}, or, where they number objects, read them as instances"
         )
 
 

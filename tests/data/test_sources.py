@@ -14,7 +14,7 @@ from kerasseg.data.collect import channels
 from kerasseg.data.sample import MissingData
 from kerasseg.data.sources import SOURCES
 from kerasseg.data.split import Split, audit
-from kerasseg.errors import UserError
+from kerasseg.errors import Notice, UserError
 from kerasseg.images import files
 
 BOX = Shape("cell", np.array([[1.0, 1.0], [3.0, 2.0]]), "rectangle")
@@ -321,7 +321,8 @@ def test_coco_names_every_mistake_at_once(tmp_path, write_image):
 def test_an_image_of_coco_may_lie_elsewhere_by_its_name(tmp_path, write_image, said, there, folder):
     write_image(tmp_path / there)
     coco_files.write(tmp_path / "annotations.json", [drawing(said, BOX)], ["cell"])
-    (sample,) = SOURCES["coco"](tmp_path, ["cell"], images=folder)
+    with pytest.warns(Notice, match="1 of 1 images are taken by their name, as "):
+        (sample,) = SOURCES["coco"](tmp_path, ["cell"], images=folder)
     assert (sample.image, sample.name) == (tmp_path / there, "a")
 
 

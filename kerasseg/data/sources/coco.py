@@ -54,7 +54,7 @@ def coco(
     Fallback
         If annotations are ignored as crowds.
     Notice
-        If images in the folder are not in the file.
+        If images in the folder are not in the file, or not where it says.
 
     Raises
     ------
@@ -71,6 +71,7 @@ def coco(
     drawings = coco_files.read(file, crowds)
     _say_crowds(drawings, file)
     images_of = _by_drawing(drawings, folder)
+    _say_moved(drawings, images_of, folder, file)
     for drawing, image in zip(drawings, images_of, strict=True):
         with mistakes.noted():
             samples.append(drawn_sample(root, folder, image, drawing, file, classes))
@@ -94,6 +95,18 @@ def _by_drawing(drawings: list[Drawing], folder: Path) -> list[Path]:
         by_name[name][0] if not path.is_file() and len(by_name.get(name, ())) == wanted[name] == 1 else path
         for path, name in ((path, path.name.lower()) for path in named)
     ]
+
+
+def _say_moved(drawings: list[Drawing], images: list[Path], folder: Path, file: Path) -> None:
+    """Say how many images were found by their name alone, and show one."""
+    pairs = zip(drawings, images, strict=True)
+    moved = [(drawing.image_path, image) for drawing, image in pairs if folder / drawing.image_path != image]
+    if moved:
+        said, image = moved[0]
+        message = (
+            f"{file}: {len(moved):,} of {len(images):,} images are taken by their name, as {said} is {image}"
+        )
+        warnings.warn(message, Notice, stacklevel=3)
 
 
 def _say_crowds(drawings: list[Drawing], file: Path) -> None:
