@@ -65,8 +65,9 @@ def refuse_lossy(header: Header, name: object) -> None:
     """
     if header.lossy:
         raise UserError(
-            f"{name}: the file is compressed with loss (JPEG), so its numbers are not those that were drawn; "
-            "export the annotation as PNG or TIFF"
+            f"{name}: the file is compressed by a codec that loses (JPEG; in a TIFF also JPEG 2000, JPEG XL "
+            "and WebP), so its numbers need not be those that were drawn; export the annotation as PNG, or "
+            "as TIFF with LZW or Deflate"
         )
 
 
@@ -176,7 +177,8 @@ def _grey(values: np.ndarray, path: Path) -> np.ndarray:
     rest = values[..., colours.shape[2] :]
     if (colours != colours[..., :1]).any():
         raise UserError(
-            f"{path}: the mask has colours; expected one number a pixel. Say which class has which colour"
+            f"{path}: the mask has colours; expected one number a pixel. Save it as grey, or, of a mask of "
+            "classes, say in data.source.images_masks.colours which has which colour"
         )
     if (rest != rest[:1, :1]).any():
         raise UserError(

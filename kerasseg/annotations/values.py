@@ -206,10 +206,10 @@ class Survey:
         if IGNORE not in strange:
             expected += f" or {IGNORE} (ignore)"
         beside = [number for number in self.holders if number not in strange]
-        example = self.examples[strange[0]]
-        here = [number for number in strange if self.examples[number] == example]
+        holder = self.examples[strange[0]]
+        here = [number for number in strange if self.examples[number] == holder]
         elsewhere = [number for number in strange if number not in here]
-        where = f"{example}: the mask holds {shown(here)}"
+        where = f"{holder}: the mask holds {shown(here)}"
         if elsewhere:
             where += f" and others of this set {shown(elsewhere)}"
         if not all(float(number).is_integer() for number in strange):
@@ -221,19 +221,21 @@ class Survey:
             where += " and no class beside it, so that it may be a class or what is to be ignored"
         else:
             where += ", which is no class"
+        example = _example(classes, [*beside, *strange], key)
         return (
             f"{where}; expected {expected}. Name all classes, say what the numbers mean in {key}, such as "
-            f"{_example(classes, [*beside, *strange])}, or, where they number objects, read them as instances"
+            f"{example}, or, where they number objects, read them as instances"
         )
 
 
-def _example(classes: Sequence[str], numbers: Iterable[float]) -> str:
-    """Show what a user may write of the numbers that masks hold."""
+def _example(classes: Sequence[str], numbers: Iterable[float], key: str) -> str:
+    """Show what a user may write of the numbers that masks hold, in a recipe or on the command line."""
     lowest, *_, highest = sorted([0, *numbers] if len(set(numbers)) < 2 else numbers)
-    background = "" if lowest == BACKGROUND else f"background: {lowest:.0f}, "
-    several = [f"{name}: ..." for name in classes]
-    named = f"{classes[0]}: {highest:.0f}" if len(classes) == 1 else ", ".join(several)
-    return f"{{{background}{named}}}"
+    pairs = {} if lowest == BACKGROUND else {"background": f"{lowest:.0f}"}
+    pairs |= {name: f"{highest:.0f}" if len(classes) == 1 else "..." for name in classes}
+    if key.startswith("--"):
+        return " ".join(f"{key} {name}={number}" for name, number in pairs.items())
+    return "{" + ", ".join(f"{name}: {number}" for name, number in pairs.items()) + "}"
 
 
 def class_ids(count: int) -> Meaning:

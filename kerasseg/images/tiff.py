@@ -63,6 +63,20 @@ _MAKES_RGB = {
     _COMPRESSION.WEBP,
     _COMPRESSION.JPEGXL,
 }  # codecs that turn YCbCr into RGB
+
+
+def _is_irreversible(jpeg2000: bytes) -> bool:
+    """Tell JPEG 2000's 9-7 wavelets from its 5-3 ones, by the marker COD (ISO 15444-1, A.6.1)."""
+    marker = jpeg2000.find(b"\xff\x52")
+    return marker < 0 or jpeg2000[marker + 13 : marker + 14] != b"\1"
+
+
+MAY_BE_LOSSY = {
+    _COMPRESSION.JPEG2000: _is_irreversible,
+    _COMPRESSION.WEBP: lambda webp: b"VP8L" not in webp[:64],
+    _COMPRESSION.JPEGXL: lambda _: True,  # it may be lossless, and says so where only a decoder finds it
+}
+"""Codecs that lose or do not, and what tells by a compressed segment."""
 INKSET, CMYK = 332, 1
 BASELINE = 1 << 15  # tags from here on are programs' own, which write much that leads nowhere
 COMPANION = re.compile(r'<(?:\w+:)?BinaryOnly\b[^>]*\bMetadataFile="([^"]+)"')
@@ -85,7 +99,7 @@ def header(path: Path) -> Header:
         channels = 3 if shows_colours(file, series) else _channels(lengths)
         check_complete(file, path)
         size = size[::-1] if orientation_of(page) in TURNED else size
-        dtype, lossy = intensity_type(series.dtype), page.compression in LOSSY
+        dtype, lossy = intensity_type(series.dtype), _is_lossy(page)
         return sane(Header(path, size, channels, dtype, _planes(series), lossy=lossy))
 
 
@@ -237,6 +251,17 @@ def only_series(file: tifffile.TiffFile, path: Path) -> tifffile.TiffPageSeries:
     raise UserError(
         f"{path}: the TIFF holds {len(series)} images ({shown}); expected one. Save each as a file of its own"
     )
+
+
+def _is_lossy(page: tifffile.TiffPage) -> bool:
+    """Tell whether pixels need not be those that were written, by the first of the compressed segments."""
+    if page.compression in LOSSY:
+        return True
+    if page.compression not in MAY_BE_LOSSY or not page.dataoffsets:
+        return False
+    handle = page.parent.filehandle
+    handle.seek(page.dataoffsets[0])
+    return MAY_BE_LOSSY[page.compression](handle.read(page.databytecounts[0]))
 
 
 def _refuse_print_colours(page: tifffile.TiffPage, path: Path) -> None:

@@ -68,6 +68,11 @@ def test_numbers_without_a_meaning_are_refused(mask, classes, chosen, message):
         survey(mask).meaning(classes, chosen, "data.values")
 
 
+def test_an_example_is_written_as_its_place_takes_it():
+    with pytest.raises(UserError, match=r"in --values, such as --values background=3 --values cell=7, or"):
+        survey([3, 7]).meaning(["cell"], None, "--values")
+
+
 def test_each_number_is_named_with_a_mask_that_holds_it():
     with pytest.raises(
         UserError, match="b: the mask holds 2, 7 and others of this set 255, which is no class"

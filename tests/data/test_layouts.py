@@ -205,7 +205,9 @@ def test_images_that_a_coco_file_does_not_list_are_counted_and_left_alone(tmp_pa
 def test_the_folder_of_a_coco_file_s_images_is_named(tmp_path):
     write(tmp_path / "images/train/a.png")
     coco_files.write(tmp_path / "annotations.json", [Drawing("a.png", (4, 6), [BOX])], ["cell"])
-    assert "set data.source.coco.images to images/train" in messages("coco", tmp_path)[-1]
+    (tmp_path / "other").mkdir()
+    found = messages("coco", tmp_path, images="other")
+    assert "set data.source.coco.images to images/train" in found[-1]
 
 
 def test_masks_of_cvat_have_the_colours_of_its_label_map(tmp_path):

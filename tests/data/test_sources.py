@@ -14,7 +14,7 @@ from kerasseg.data.collect import channels
 from kerasseg.data.sample import MissingData
 from kerasseg.data.sources import SOURCES
 from kerasseg.data.split import Split, audit
-from kerasseg.errors import UserError
+from kerasseg.errors import Notice, UserError
 from kerasseg.images import files
 
 BOX = Shape("cell", np.array([[1.0, 1.0], [3.0, 2.0]]), "rectangle")
@@ -308,6 +308,43 @@ def test_coco_names_every_mistake_at_once(tmp_path, write_image):
     for part in ("9 x 9", "b.png: there is no such file"):
         assert sum(part in message for message in found) == 1, part
     assert len(found) == 2
+
+
+@pytest.mark.parametrize(
+    ("said", "there", "folder"),
+    [
+        ("images/a.png", "images/a.png", "images"),
+        ("https://x.org/a.png", "a.png", "."),
+        ("b/a.PNG", "a.png", "."),
+    ],
+)
+def test_an_image_of_coco_may_lie_elsewhere_by_its_name(tmp_path, write_image, said, there, folder):
+    write_image(tmp_path / there)
+    coco_files.write(tmp_path / "annotations.json", [drawing(said, BOX)], ["cell"])
+    with pytest.warns(Notice, match="1 of 1 images are taken by their name, as "):
+        (sample,) = SOURCES["coco"](tmp_path, ["cell"], images=folder)
+    assert (sample.image, sample.name) == (tmp_path / there, "a")
+
+
+def test_sides_that_an_orientation_exchanges_are_explained(tmp_path):
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.new("L", (6, 4)).save(tmp_path / "a.jpg", exif=turned)
+    coco_files.write(tmp_path / "annotations.json", [drawing("a.jpg", BOX)], ["cell"])
+    (message,) = messages("coco", tmp_path)
+    assert "4 x 6 (height x width)" in message
+    assert "the sides are exchanged, as where one program obeyed the image's EXIF orientation" in message
+
+
+def test_one_image_is_not_taken_for_two_of_its_name(tmp_path, write_image):
+    write_image(tmp_path / "a.png")
+    drawings = [drawing(name, BOX) for name in ("x/a.png", "y/a.png")]
+    coco_files.write(tmp_path / "annotations.json", drawings, ["cell"])
+    found = messages("coco", tmp_path)
+    assert [message.split(f"{tmp_path}/")[1] for message in found[:2]] == [
+        "x/a.png: there is no such file",
+        "y/a.png: there is no such file",
+    ]
 
 
 def test_a_category_without_a_class_is_said_once(tmp_path, write_image):

@@ -4,6 +4,7 @@ import h5py
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from kerasseg.data.collect import channels
 from kerasseg.data.sources import SOURCES
@@ -124,6 +125,30 @@ def test_numbers_beyond_the_classes_are_refused(tmp_path):
         write(tmp_path / kind / "a.tif", np.full(SIZE, 3, np.uint8))
     with pytest.raises(UserError, match=r"masks/a\.tif: the mask holds 3, which is no class"):
         volumes(tmp_path, ["golgi", "nuclei"])
+
+
+@pytest.mark.parametrize("meaning", ["ids", "instances", "channels"])
+def test_masks_that_lose_are_refused(tmp_path, meaning):
+    for name in "ab":
+        write(tmp_path / f"images/{name}.tif", np.zeros((3, 16, 16), np.uint8))
+    (tmp_path / "masks/b").mkdir(parents=True)
+    mask = np.zeros((3, 16, 16), np.uint8)
+    stack = {"photometric": "minisblack", "compression": "jpeg", "metadata": {"axes": "ZYX"}}
+    tifffile.imwrite(tmp_path / "masks/a.tif", mask, **stack)
+    for at, plane in enumerate(mask):
+        Image.fromarray(plane).save(tmp_path / f"masks/b/{at}.jpg")
+    first, second = messages(tmp_path, meaning=meaning)
+    assert "masks/a.tif: the file is compressed by a codec that loses" in first
+    assert "masks/b: the file is compressed by a codec that loses" in second
+
+
+def test_axes_of_masks_are_asked_for_once_and_by_their_key(tmp_path):
+    write(tmp_path / "images/a.tif", np.zeros(SIZE, np.uint8))
+    (tmp_path / "masks").mkdir()
+    pages = {"photometric": "minisblack", "metadata": None}
+    tifffile.imwrite(tmp_path / "masks/a.tif", np.zeros(SIZE, np.uint8), **pages)
+    (message,) = messages(tmp_path)
+    assert 'such as mask_axes="ZYX"' in message
 
 
 def test_real_volumes(shared_data):

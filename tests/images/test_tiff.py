@@ -201,3 +201,22 @@ def test_only_what_can_be_said_is_proposed_for_points_of_time(tmp_path):
         open_store(tmp_path / "TYX.tif")
     with pytest.raises(UserError, match=r"t=0 or FILE:NAME,t=0$"):
         open_store(tmp_path / "TZYX.tif")
+
+
+@pytest.mark.parametrize(
+    ("codec", "arguments", "lossy"),
+    [
+        ("jpeg2000", {}, False),
+        ("jpeg2000", {"level": 30}, True),
+        ("webp", {"lossless": True}, False),
+        ("webp", {"level": 30, "lossless": False}, True),
+        ("jpegxl", {"distance": 4}, True),
+        ("deflate", {}, False),
+    ],
+)
+def test_codecs_that_may_lose_are_told_apart(tmp_path, codec, arguments, lossy):
+    ids = np.random.default_rng(0).integers(0, 200, (32, 32, 1), np.uint8).repeat(3, axis=2)
+    options = {"photometric": "rgb", "compression": codec, "compressionargs": arguments}
+    tifffile.imwrite(tmp_path / "a.tif", ids, **options)
+    assert files.header(tmp_path / "a.tif").lossy == lossy
+    assert np.array_equal(tifffile.imread(tmp_path / "a.tif"), ids) != lossy

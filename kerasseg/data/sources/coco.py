@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from pathlib import Path
 
 from kerasseg.annotations import coco as coco_files
@@ -43,15 +44,17 @@ def coco(
     Returns
     -------
     list of Sample
-        The images that the file lists; others in the folder are left alone. Each annotation is an instance;
-        but a crowd to be ignored is 255 where no instance covers it, as pycocotools scores nothing inside it.
+        The images that the file lists; others in the folder are left alone. One that is not where its
+        ``file_name`` says is the only one of that name in the folder, in any case. Each annotation is an
+        instance; but a crowd to be ignored is 255 where no instance covers it, as pycocotools scores nothing
+        inside it.
 
     Warns
     -----
     Fallback
         If annotations are ignored as crowds.
     Notice
-        If images in the folder are not in the file.
+        If images in the folder are not in the file, or not where it says.
 
     Raises
     ------
@@ -67,15 +70,43 @@ def coco(
         raise wrong_layout(root, "coco", problem)
     drawings = coco_files.read(file, crowds)
     _say_crowds(drawings, file)
-    for drawing in drawings:
+    images_of = _by_drawing(drawings, folder)
+    _say_moved(drawings, images_of, folder, file)
+    for drawing, image in zip(drawings, images_of, strict=True):
         with mistakes.noted():
-            image = folder / drawing.image_path
             samples.append(drawn_sample(root, folder, image, drawing, file, classes))
-    if drawings and not any((folder / drawing.image_path).is_file() for drawing in drawings):
-        _note_folder(root, Path(drawings[0].image_path).name, mistakes)
+    if drawings and not any(image.is_file() for image in images_of):
+        _note_folder(root, folder, Path(drawings[0].image_path).name, mistakes)
     mistakes.check()
     _say_unlisted(folder, file, {sample.image.resolve() for sample in samples})
     return listed(samples, root, "coco", f"images in {annotations}")
+
+
+def _by_drawing(drawings: list[Drawing], folder: Path) -> list[Path]:
+    """Find the image of each drawing where the file says, or as the only one of its name in the folder."""
+    named = [folder / drawing.image_path for drawing in drawings]
+    if all(path.is_file() for path in named):
+        return named
+    by_name: dict[str, list[Path]] = {}
+    for path in folders.walk(folder) if folder.is_dir() else ():
+        by_name.setdefault(path.name.lower(), []).append(path)
+    wanted = Counter(path.name.lower() for path in named)
+    return [
+        by_name[name][0] if not path.is_file() and len(by_name.get(name, ())) == wanted[name] == 1 else path
+        for path, name in ((path, path.name.lower()) for path in named)
+    ]
+
+
+def _say_moved(drawings: list[Drawing], images: list[Path], folder: Path, file: Path) -> None:
+    """Say how many images were found by their name alone, and show one."""
+    pairs = zip(drawings, images, strict=True)
+    moved = [(drawing.image_path, image) for drawing, image in pairs if folder / drawing.image_path != image]
+    if moved:
+        said, image = moved[0]
+        message = (
+            f"{file}: {len(moved):,} of {len(images):,} images are taken by their name, as {said} is {image}"
+        )
+        warnings.warn(message, Notice, stacklevel=3)
 
 
 def _say_crowds(drawings: list[Drawing], file: Path) -> None:
@@ -91,10 +122,10 @@ def _say_crowds(drawings: list[Drawing], file: Path) -> None:
         )
 
 
-def _note_folder(root: Path, name: str, mistakes: Mistakes) -> None:
+def _note_folder(root: Path, folder: Path, name: str, mistakes: Mistakes) -> None:
     """Note in which other folder an image lies."""
     for path in folders.walk(root):
-        if path.name == name:
+        if path.name == name and path.parent.resolve() != folder.resolve():
             place = path.parent.relative_to(root).as_posix()
             mistakes.add(f"{path}: such an image lies here; set data.source.coco.images to {place}")
             return

@@ -94,9 +94,15 @@ def check_size(
     """
     if size != annotated:
         of = f" of {key}" if key else ""
+        advice = "annotate the image as it is, or put that image back"
+        if size == annotated[::-1] and len(size) == 2:
+            advice = (
+                "the sides are exchanged, as where one program obeyed the image's EXIF orientation and "
+                "another did not: save the image upright, without it, and annotate that"
+            )
         raise UserError(
             f"{annotation}: the annotation{of} is {_shown(annotated)}, the image {image} is {_shown(size)}; "
-            "annotate the image as it is, or put that image back"
+            f"{advice}"
         )
 
 

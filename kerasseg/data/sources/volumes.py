@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasseg.annotations.masks import as_labels
+from kerasseg.annotations.masks import as_labels, refuse_lossy
 from kerasseg.annotations.values import Meaning, meaning_of
 from kerasseg.data.sample import Annotation, Sample
 from kerasseg.data.sources.layouts import subfolder
@@ -195,6 +195,7 @@ def _checked(
 
 def _mask_header(mask: Volume) -> Header:
     """Read a mask's header; what may be set for it goes by other keys than for an image."""
+    _refuse_lossy(mask)
     try:
         return mask.header()
     except UserError as error:
@@ -203,6 +204,19 @@ def _mask_header(mask: Volume) -> Header:
         for key, of_mask in keys.items():
             messages = [message.replace(f" {key}", f" {of_mask}") for message in messages]
         raise UserError(*messages) from error
+
+
+def _refuse_lossy(mask: Volume) -> None:
+    """Refuse a stack, or slices, whose numbers need not be those that were drawn."""
+    inside = folders.entries(mask.path) if mask.path.is_dir() else [mask.path]
+    first = next((path for path in inside if path.suffix.lower() in files.SUFFIXES and path.is_file()), None)
+    if first is None or mask.dataset:
+        return
+    try:
+        header = files.header(first)
+    except UserError:
+        return  # what is wrong with it is told when it is opened as a volume
+    refuse_lossy(header, mask)
 
 
 def _check_channels(mask: Volume, header: Header, places: Sequence[int] | None) -> None:
@@ -219,7 +233,7 @@ def _check_channels(mask: Volume, header: Header, places: Sequence[int] | None) 
 
 
 def _numbers(mask: Volume) -> tuple[np.ndarray, bool]:
-    _check_channels(mask, mask.header(), None)
+    _check_channels(mask, _mask_header(mask), None)
     return mask.read_values()[..., 0], False
 
 
