@@ -89,7 +89,8 @@ def test_a_shipped_recipe_is_taken_with_a_hint(tmp_path, monkeypatch):
     ("words", "message"),
     [
         ("run nothing.yaml", "nothing.yaml: there is no such file"),
-        ("convert lableme masks a b", "did you mean 'labelme masks'?"),
+        ("convert masks masks a b", "name two different formats"),
+        ("convert lableme masks a b", "did you mean 'labelme'?"),
         ("recipes copy nothing", "unknown shipped recipe 'nothing'"),
         ("predict a b --server grpc://c:1/d --engine openvino", "--engine openvino: the server computes"),
         ("predict a b --server grpc://a:1/b --scheduler tcp://a:1", "--scheduler tcp://a:1: the server"),

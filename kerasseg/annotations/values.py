@@ -201,11 +201,14 @@ class Survey:
         """Say which numbers mean nothing, and where the first of them was seen."""
         strange = sorted(strange)
         names = ", ".join(f"{number} ({name})" for number, name in enumerate(["background", *classes]))
-        example = f"{{{classes[0]}: {strange[-1]:g}}}" if len(classes) == 1 else f"{{{classes[0]}: ...}}"
+        number = f"{strange[-1]:g}" if len(classes) == 1 else "..."
+        typed = key.startswith("--")  # on the command line, where objects are told apart by another format
+        example = f"{classes[0]}={number}" if typed else f"{{{classes[0]}: {number}}}"
+        objects = "labels" if typed else "instances"
         return (
             f"{self.examples[strange[0]]}: the mask holds {shown(strange)}, which is no class; expected "
             f"{names} or 255 (ignore). Name all classes, say what the numbers mean in {key}, such as "
-            f"{example}, or, where they number objects, read them as instances"
+            f"{example}, or, where they number objects, read them as {objects}"
         )
 
 
