@@ -101,8 +101,8 @@ def _each(found: Mapping[Path, Path], out: Path, segment_one: Callable[[Path, Pa
         kept = f"{image} is number {number} of {len(found)}, and what is computed is kept"
         with mistakes.noted(), if_interrupted(f"{kept}; the same command goes on"):
             written.append(segment_one(image, result))
-    there = written.count(False)
-    say(f"wrote {sum(written)} results to {out}" + (f"; {there} were there already" if there else ""))
+    there, results = written.count(False), "result" if sum(written) == 1 else "results"
+    say(f"wrote {sum(written)} {results} to {out}" + (f"; {there} were there already" if there else ""))
     mistakes.check()
 
 

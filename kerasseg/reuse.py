@@ -71,8 +71,11 @@ def opened(path: Path) -> tuple[RunDirectory, Recipe, keras.Model]:
     """
     folder = rundirectory.existing(Path(path))
     if not (folder / "model.keras").is_file():
+        failed = folder.read_json("status.json").get("error")
+        why = f"; it failed: {failed}. Mend that, then" if failed else ";"
         raise UserError(
-            f"{folder.path}: this run has no model.keras yet; go on with it by kerasseg run --resume"
+            f"{folder.path}: this run has no model.keras yet{why} go on with it by kerasseg run RECIPE "
+            "--resume"
         )
     return folder, folder.recipe, load_model(folder / "model.keras")
 
