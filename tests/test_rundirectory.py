@@ -52,6 +52,8 @@ def test_a_run_without_a_model_tells_why_it_failed(tmp_path):
         UserError, match=r"no model\.keras yet; go on with it by kerasseg run RECIPE --resume"
     ):
         reuse.opened(tmp_path)
-    RunDirectory(tmp_path).set_state("failed", error="the split is empty")
-    with pytest.raises(UserError, match=r"it failed: the split is empty\. Mend that, then go on with it"):
+    RunDirectory(tmp_path).set_state("failed", error="the split is empty\nand more")
+    with pytest.raises(
+        UserError, match=r"it failed: the split is empty; mend that and run the recipe again$"
+    ):
         reuse.opened(tmp_path)
