@@ -174,7 +174,8 @@ def _grey(values: np.ndarray, path: Path) -> np.ndarray:
     rest = values[..., colours.shape[2] :]
     if (colours != colours[..., :1]).any() or (rest != rest[:1, :1]).any():
         raise UserError(
-            f"{path}: the mask has colours; expected one number a pixel. Say which class has which colour"
+            f"{path}: the mask has colours; expected one number a pixel. A recipe says which class has which "
+            "colour in data.source.images_masks.colours"
         )
     return values[..., 0]
 
