@@ -150,6 +150,13 @@ def test_signals_end_a_conversion_with_what_is_written(tmp_path, number, code):
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.png"]
 
 
+def test_a_name_that_no_file_can_have_is_told():
+    answer = typed("convert", "labels", "coco", "n" * 300, "out", "--classes", "cell")
+    assert answer.exit_code == 2
+    assert "error: nnn" in answer.output
+    assert "File name too long" in answer.output
+
+
 def test_our_own_bugs_keep_their_traceback(monkeypatch):
     monkeypatch.setattr("kerasseg.recipe.schema", lambda: 1 / 0)
     assert isinstance(typed("schema").exception, ZeroDivisionError)
