@@ -141,6 +141,8 @@ def unwritable(path: Path, error: OSError) -> UserError:
 
     NumPy and h5py tell that without a number.
     """
+    if above := next((folder for folder in Path(path).parents if folder.is_file()), None):
+        return UserError(f"{above}: this is a file; expected a folder, or a name that is free")
     message = f"{path}: it cannot be written ({error.strerror or error})"
     if error.errno in FULL or error.errno is None:
         return Blocked(f"{message}; make room on the disk, and repeat the command")

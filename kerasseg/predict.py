@@ -23,6 +23,7 @@ from kerasseg.recipe.recipe import Evaluate, Predict
 from kerasseg.segmentation import Wanted, segment
 
 STORES = (".zarr", *hdf5.SUFFIXES)  # files and folders that are one image, of any size
+FILES = (*files.SUFFIXES, *STORES, ".json", ".geojson", ".zip")  # what images and results end with
 
 
 def predict(
@@ -80,10 +81,17 @@ def predict(
     asked = {"model": told.weights, "engine": model.engine, "what": what, "threshold": threshold}
     asked |= {"predict": settings}
     asked |= {"instances": json.loads(told.to_json())["objects"]} if what == "labels" else {}
+    _check_folder(out)
     found = _results(images, out, axes, wanted.suffix)
     with predictor(model, settings, scheduler) as answering:
         how = {"axes": axes, "force": force}
         _each(found, out, partial(segment, predictor=answering, wanted=wanted, asked=asked, **how))
+
+
+def _check_folder(out: Path) -> None:
+    """Refuse the name of a file: results are several files, in a folder, and named by their images."""
+    if out.is_file() or (out.suffix.lower() in FILES and not out.is_dir()):
+        raise UserError(f"{out}: this is the name of a file; name a folder for the results")
 
 
 def _each(found: Mapping[Path, Path], out: Path, segment_one: Callable[[Path, Path], bool]) -> None:
@@ -93,8 +101,8 @@ def _each(found: Mapping[Path, Path], out: Path, segment_one: Callable[[Path, Pa
         kept = f"{image} is number {number} of {len(found)}, and what is computed is kept"
         with mistakes.noted(), if_interrupted(f"{kept}; the same command goes on"):
             written.append(segment_one(image, result))
-    there = written.count(False)
-    say(f"wrote {sum(written)} results to {out}" + (f"; {there} were there already" if there else ""))
+    there, results = written.count(False), "result" if sum(written) == 1 else "results"
+    say(f"wrote {sum(written)} {results} to {out}" + (f"; {there} were there already" if there else ""))
     mistakes.check()
 
 
@@ -130,6 +138,10 @@ def _found(images: Path, axes: str | None) -> Iterator[tuple[Path, Path]]:
     listed = folders.find(images, (*files.SUFFIXES, *STORES), whole=_is_store)
     results = {folder: record.results(folder) for folder in {path.parent for path in listed}}
     found = [path for path in listed if path.name not in results[path.parent]]
+    if not found and listed:
+        raise UserError(
+            f"{images}: there are only results of earlier predictions here; name the folder of the images"
+        )
     if not found:
         raise UserError(
             f"{images}: there is no image here; expected {', '.join(sorted(files.SUFFIXES))} or "

@@ -71,9 +71,10 @@ def opened(path: Path) -> tuple[RunDirectory, Recipe, keras.Model]:
     """
     folder = rundirectory.existing(Path(path))
     if not (folder / "model.keras").is_file():
-        raise UserError(
-            f"{folder.path}: this run has no model.keras yet; go on with it by kerasseg run --resume"
-        )
+        failed = folder.read_json("status.json").get("error", "").partition("\n")[0]
+        mend = f"it failed: {failed}; mend that and run the recipe again"
+        resume = "go on with it by kerasseg run RECIPE --resume"
+        raise UserError(f"{folder.path}: this run has no model.keras yet; {mend if failed else resume}")
     return folder, folder.recipe, load_model(folder / "model.keras")
 
 

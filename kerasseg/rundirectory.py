@@ -189,6 +189,8 @@ def existing(path: Path) -> RunDirectory:
     """
     folder = path.parent if path.is_file() else path
     if not (folder / "recipe.yaml").is_file():
+        if numbers := _numbers(folder):
+            raise UserError(f"{path}: this folder holds runs; name one, such as {folder / str(max(numbers))}")
         raise UserError(f"{path}: not a run; expected a folder such as runs/NAME/1 that holds recipe.yaml")
     return RunDirectory(folder)
 

@@ -89,7 +89,8 @@ def test_a_shipped_recipe_is_taken_with_a_hint(tmp_path, monkeypatch):
     ("words", "message"),
     [
         ("run nothing.yaml", "nothing.yaml: there is no such file"),
-        ("convert lableme masks a b", "did you mean 'labelme masks'?"),
+        ("convert masks masks a b", "name two different formats"),
+        ("convert lableme masks a b", "did you mean 'labelme'?"),
         ("recipes copy nothing", "unknown shipped recipe 'nothing'"),
         ("predict a b --server grpc://c:1/d --engine openvino", "--engine openvino: the server computes"),
         ("predict a b --server grpc://a:1/b --scheduler tcp://a:1", "--scheduler tcp://a:1: the server"),
@@ -147,6 +148,13 @@ def test_signals_end_a_conversion_with_what_is_written(tmp_path, number, code):
         "--overwrite writes all\n"
     )
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.png"]
+
+
+def test_a_name_that_no_file_can_have_is_told():
+    answer = typed("convert", "labels", "coco", "n" * 300, "out", "--classes", "cell")
+    assert answer.exit_code == 2
+    assert "error: nnn" in answer.output
+    assert "File name too long" in answer.output
 
 
 def test_our_own_bugs_keep_their_traceback(monkeypatch):

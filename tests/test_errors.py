@@ -1,6 +1,6 @@
 """Messages of one kind are counted, and those of other kinds are not lost among them."""
 
-from kerasseg.errors import ALIKE, KINDS, counted, kind_of
+from kerasseg.errors import ALIKE, KINDS, counted, kind_of, unwritable
 
 
 def test_a_few_of_a_kind_are_shown_and_the_others_counted():
@@ -28,3 +28,12 @@ def test_kinds_without_end_are_counted_too():
     word = "".join
     messages = [f"a: {word(chr(97 + int(digit)) for digit in str(at))}" for at in range(100)]
     assert counted(messages) == [*messages[:KINDS], f"... and {100 - KINDS} more of other kinds"]
+
+
+def test_a_file_where_a_folder_is_meant_is_named(tmp_path):
+    (tmp_path / "a.png").touch()
+    inside = tmp_path / "a.png" / "deep" / ".b.lock"
+    message = str(unwritable(inside, NotADirectoryError(20, "Not a directory")))
+    assert message == f"{tmp_path / 'a.png'}: this is a file; expected a folder, or a name that is free"
+    missing = FileNotFoundError(2, "No such file or directory")
+    assert "it cannot be written (No such file" in str(unwritable(tmp_path / "b" / "c", missing))

@@ -8,7 +8,7 @@ import tifffile
 
 from kerasseg.errors import UserError
 from kerasseg.images import files
-from kerasseg.predict import _found, _results
+from kerasseg.predict import _check_folder, _found, _results
 from kerasseg.prediction import record
 
 
@@ -86,6 +86,18 @@ def test_earlier_results_are_no_images(tmp_path):
     write(tmp_path, "a.png", "out/a.mask.png")
     record.keep(tmp_path / "out/a.mask.png", {})
     assert names(tmp_path) == ["a"]
+    with pytest.raises(UserError, match="there are only results of earlier predictions here"):
+        names(tmp_path / "out")
+
+
+def test_results_go_into_a_folder_and_never_under_the_name_of_a_file(tmp_path):
+    (tmp_path / "there").touch()
+    for name in ("there", "new.png", "new.ome.tif", "new.geojson", "new.zarr"):
+        with pytest.raises(UserError, match="this is the name of a file; name a folder"):
+            _check_folder(tmp_path / name)
+    (tmp_path / "folder.tif").mkdir()
+    for name in ("folder.tif", "new", "cells.v1.5"):
+        _check_folder(tmp_path / name)
 
 
 def test_a_result_never_takes_the_place_of_an_image_or_of_the_record(tmp_path):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from kerasseg import rundirectory
-from kerasseg.errors import Blocked
+from kerasseg import reuse, rundirectory
+from kerasseg.errors import Blocked, UserError
 from kerasseg.recipe import load
 from kerasseg.rundirectory import RunDirectory
 
@@ -37,3 +37,23 @@ def test_a_run_that_was_killed_before_it_had_a_recipe_is_resumed(tmp_path):
     recipe = load("sartorius_linknet")
     (tmp_path / recipe.name / "1").mkdir(parents=True)
     assert rundirectory.unfinished(recipe, tmp_path).recipe == recipe
+
+
+def test_a_folder_of_runs_leads_to_the_last(tmp_path):
+    for number in ("2", "10"):
+        (tmp_path / "cells" / number).mkdir(parents=True)
+    with pytest.raises(UserError, match=r"cells: this folder holds runs; name one, such as .*cells/10$"):
+        rundirectory.existing(tmp_path / "cells")
+
+
+def test_a_run_without_a_model_tells_why_it_failed(tmp_path):
+    (tmp_path / "recipe.yaml").touch()
+    with pytest.raises(
+        UserError, match=r"no model\.keras yet; go on with it by kerasseg run RECIPE --resume"
+    ):
+        reuse.opened(tmp_path)
+    RunDirectory(tmp_path).set_state("failed", error="the split is empty\nand more")
+    with pytest.raises(
+        UserError, match=r"it failed: the split is empty; mend that and run the recipe again$"
+    ):
+        reuse.opened(tmp_path)

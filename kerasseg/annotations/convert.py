@@ -101,7 +101,7 @@ class Report:
             mean = np.mean(list(self.agreement.values()))
             lines.append(f"round trip: IoU {mean:.4f} on average, {self.agreement[worst]:.4f} in {worst}")
         if self.without_image:
-            missing = _count(len(self.without_image), "JSON file")
+            missing = _count(len(self.without_image), "file for labelme")
             lines.append(f"{missing} without the image beside: put the images there before opening labelme")
         if self.left_out:
             lines.append("left out: " + ", ".join(_count(n, what) for what, n in self.left_out.items()))
@@ -149,6 +149,8 @@ def convert(
     UserError
         If something cannot be read, a class is unknown, or a file to be written is there already.
     """
+    if not Path(source).exists():
+        raise UserError(f"{source}: there is no such file or folder")
     if read_as in NEED_CLASSES and not classes:
         raise UserError(f"{source}: {read_as} do not name their classes; name them, such as --classes cell")
     if not np.isfinite(tolerance) or tolerance < 0:

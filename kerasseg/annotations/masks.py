@@ -178,7 +178,7 @@ def _grey(values: np.ndarray, path: Path) -> np.ndarray:
     if (colours != colours[..., :1]).any():
         raise UserError(
             f"{path}: the mask has colours; expected one number a pixel. Save it as grey, or, of a mask of "
-            "classes, say in data.source.images_masks.colours which has which colour"
+            "classes, say in a recipe which has which colour, in data.source.images_masks.colours"
         )
     if (rest != rest[:1, :1]).any():
         raise UserError(

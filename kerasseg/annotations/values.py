@@ -222,9 +222,10 @@ class Survey:
         else:
             where += ", which is no class"
         example = _example(classes, [*beside, *strange], key)
+        objects = "labels" if key.startswith("--") else "instances"  # as convert and a recipe call them
         return (
             f"{where}; expected {expected}. Name all classes, say what the numbers mean in {key}, such as "
-            f"{example}, or, where they number objects, read them as instances"
+            f"{example}, or, where they number objects, read them as {objects}"
         )
 
 

@@ -205,9 +205,11 @@ def convert(
     from kerasseg.annotations.convert import CONVERSIONS
     from kerasseg.errors import unknown
 
-    if (read_as, write_as) not in CONVERSIONS:
-        pairs = [f"{one} {other}" for one, other in CONVERSIONS]
-        raise UserError(unknown("conversion", f"{read_as} {write_as}", pairs))
+    known = {name for pair in CONVERSIONS for name in pair}
+    if strange := [unknown("format", name, known) for name in (read_as, write_as) if name not in known]:
+        raise UserError(*strange)
+    if read_as == write_as:
+        raise UserError(f"{read_as} to {write_as}: nothing is to be converted; name two different formats")
     conversion, numbers = CONVERSIONS[read_as, write_as], _numbers(values)
     options = {"classes": classes or (), "values": numbers, "tolerance": tolerance}
     typer.echo(conversion(source, target, **options, crowds=crowds, overwrite=overwrite))

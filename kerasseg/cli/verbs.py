@@ -51,7 +51,7 @@ class Verbs(TyperGroup):
                 typer.secho(f"error: {message}", fg="red", err=True)
             raise typer.Exit(MISTAKE) from error
         except OSError as error:
-            if error.errno not in NO_PLACE:
+            if error.errno not in (*NO_PLACE, errno.ENAMETOOLONG):
                 raise
             typer.secho(f"error: {error.filename or 'the disk'}: {error.strerror}", fg="red", err=True)
             raise typer.Exit(MISTAKE) from error

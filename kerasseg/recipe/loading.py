@@ -82,8 +82,11 @@ def amended(section: AnySection, **changes: Any) -> AnySection:
 def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read as text ({error})") from error
+    except UnicodeDecodeError as error:
+        message = f"{path}: cannot be read as text; expected a recipe: YAML, saved as UTF-8"
+        raise UserError(message) from error
+    except OSError as error:
+        raise UserError(f"{path}: it cannot be read ({error.strerror or error})") from error
 
 
 def _located(error: dict, path: Path, parsed: document.Document, overridden: list[document.Path]) -> str:

@@ -46,9 +46,10 @@ def message(error: ErrorDetails, whole: type[Section]) -> str:
     path = error["loc"]
     complaint = _complaint(error, keys_at(whole, path[:-1]))
     if error["type"] == "extra_forbidden" and "did you mean" not in complaint:
-        below = [found for found in places_of(str(path[-1]), whole) if found[: len(path) - 1] == path[:-1]]
-        nearest = map(dotted, sorted(below, key=len)[:MOST_PLACES])
-        complaint += f"; there is {' and '.join(nearest)}" if below else ""
+        places = list(places_of(str(path[-1]), whole))
+        below = [found for found in places if found[: len(path) - 1] == path[:-1]]
+        nearest = map(dotted, sorted(below or places, key=len)[:MOST_PLACES])
+        complaint += f"; there is {' and '.join(nearest)}" if places else ""
     return f"{dotted(path) or 'the recipe'}: {complaint}"
 
 

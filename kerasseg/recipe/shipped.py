@@ -36,6 +36,8 @@ def find(path: str | os.PathLike) -> Path:
     known = shipped()
     if path.parent in (Path(), Path(FOLDER)) and path.stem in known:
         return known[path.stem]
+    if path.is_dir():
+        raise UserError(f"{path}: this is a folder; expected a recipe, such as cells.yaml")
     raise UserError(f"{path}: there is no such file; {unknown('shipped recipe', path.stem, known)}")
 
 
@@ -43,7 +45,7 @@ def about(path: Path) -> str:
     """Give the first sentence of a recipe's comments: what follows its command line and an empty comment."""
     comments = [line[1:].strip() for line in path.read_text(encoding="utf-8").splitlines() if line[:1] == "#"]
     after = comments[comments.index("") + 1 :] if "" in comments else comments
-    return " ".join(after).partition(". ")[0]
+    return " ".join(after).partition(". ")[0].removesuffix(".")
 
 
 def copy(name: str, to: Path) -> Path:

@@ -67,7 +67,14 @@ def test_the_loss_of_outlines_is_measured_and_said(tmp_path):
     assert report.agreement["disc"] == pytest.approx((back & disc).sum() / (back | disc).sum())
     assert 0.8 < report.agreement["disc"] < 1
     assert f"IoU {report.agreement['disc']:.4f}" in str(report)
-    assert "1 JSON file without the image beside" in str(report)
+    assert "1 file for labelme without the image beside" in str(report)
+    report.without_image.append("another")
+    assert "2 files for labelme without the image beside" in str(report)
+
+
+def test_a_folder_that_is_not_there_is_told_before_classes_are_asked_for(tmp_path):
+    with pytest.raises(UserError, match=r"nowhere: there is no such file or folder"):
+        CONVERSIONS["labels", "coco"](tmp_path / "nowhere", tmp_path / "out")
 
 
 def test_json_files_name_the_image_beside_them_and_labelme_opens_them(tmp_path, source):

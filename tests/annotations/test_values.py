@@ -90,3 +90,9 @@ def test_class_ids():
     assert class_ids(2).mask(np.array([0, 2, 255]), "a").tolist() == [0, 2, 255]
     with pytest.raises(UserError, match="holds 3, which is no class; expected 0, 1, 2, 255"):
         class_ids(2).mask(np.array([3]), "a")
+
+
+def test_the_command_line_is_told_what_is_typed_there():
+    told = r"say what the numbers mean in --values, such as cell=2, or, .* read them as labels"
+    with pytest.raises(UserError, match=told):
+        survey([0, 1, 2]).meaning(["cell"], None, "--values")

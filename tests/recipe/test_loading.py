@@ -219,7 +219,7 @@ def test_keys_that_are_no_text_are_refused(write):
 def test_files_that_are_no_text_are_refused(tmp_path):
     (tmp_path / "r.yaml").write_bytes(b"name: \xff\xfe")
     assert "cannot be read as text" in mistakes(tmp_path / "r.yaml")[0]
-    assert "there is no such file" in mistakes(tmp_path)[0]
+    assert "this is a folder; expected a recipe" in mistakes(tmp_path)[0]
 
 
 def test_a_key_that_stands_elsewhere_leads_there():
@@ -227,6 +227,8 @@ def test_a_key_that_stands_elsewhere_leads_there():
         UserError, match=r"there is train\.optimizer\.adam\.learning_rate and train\.optimizer\.adamw"
     ):
         load("sartorius_linknet", ["train.learning_rate=1"])
+    with pytest.raises(UserError, match=r"data\.epochs: unknown key; .*; there is train\.epochs"):
+        load("sartorius_linknet", ["data.epochs=1"])
 
 
 def test_a_tab_is_named(tmp_path):

@@ -22,6 +22,7 @@ def test_each_begins_with_its_schema_and_its_command_line(name):
         f"# kerasseg run recipes/{name}.yaml",
     ]
     assert about(shipped()[name])
+    assert not about(shipped()[name]).endswith(".")
 
 
 def test_the_schema_beside_them_is_what_the_package_says():
@@ -40,6 +41,10 @@ def test_a_file_comes_before_a_shipped_recipe(tmp_path, monkeypatch):
         find(f"{name}x.yaml")
     with pytest.raises(UserError, match="there is no such file"):
         find(f"elsewhere/{name}.yaml")
+    Path(name).mkdir()
+    assert find(name) == shipped()[name]
+    with pytest.raises(UserError, match="this is a folder; expected a recipe"):
+        find(".")
 
 
 def test_a_copy_has_its_schema_beside_and_replaces_nothing(tmp_path):
