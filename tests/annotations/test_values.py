@@ -93,6 +93,6 @@ def test_class_ids():
 
 
 def test_the_command_line_is_told_what_is_typed_there():
-    told = r"say what the numbers mean in --values, such as cell=2, or, .* read them as labels"
+    told = r"say what the numbers mean in --values, such as --values cell=2, or, .* read them as labels"
     with pytest.raises(UserError, match=told):
         survey([0, 1, 2]).meaning(["cell"], None, "--values")
