@@ -158,10 +158,9 @@ def segment(
     with locks.held(begun.with_suffix(".lock"), result):
         if not force and _is_done(result, begun, asked):
             return False
-        with open_store(image, axes) as store:
+        with open_store(image, axes) as store, open_ledger(begun, asked, force=force) as ledger:
             if wanted.to in OUTLINES:
                 _refuse_volume(store, wanted)
-            ledger = open_ledger(begun, asked, force=force)
             answer = _answered(store, predictor, wanted, ledger)
             pixels, objects = _numbered(answer, wanted, ledger) if wanted.what == "labels" else (answer, 0)
             target, wanted = _fitting(result, wanted, store, objects)

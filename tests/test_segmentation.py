@@ -172,6 +172,15 @@ def test_a_zarr_is_replaced_and_another_folder_is_not(image, tmp_path):
         segment(image, tmp_path / "mine.zarr", predictor(), wanted(to="zarr"), asked=ASKED)
 
 
+@pytest.mark.parametrize(("what", "to"), [("mask", "tiff"), ("labels", "labelme")])
+def test_nothing_is_left_of_an_image_that_is_refused(tmp_path, what, to):
+    tifffile.imwrite(tmp_path / "v.tif", np.zeros((9, 40, 36), np.uint8), metadata={"axes": "ZYX"})
+    of_images = predictor(multiple_of=(4, 4))
+    with pytest.raises(UserError, match=r"takes a 2-D image|cannot hold a volume"):
+        segment(tmp_path / "v.tif", tmp_path / "m", of_images, wanted(what, to), asked=ASKED)
+    assert [path.name for path in tmp_path.iterdir()] == ["v.tif"]
+
+
 def test_a_volume_is_answered_plane_by_plane(tmp_path):
     volume = np.random.default_rng(0).integers(0, 255, (9, 40, 36), np.uint8)
     tifffile.imwrite(tmp_path / "v.tif", volume, metadata={"axes": "ZYX"})

@@ -43,6 +43,14 @@ class Ledger:
     asked: dict[str, Any]
     rows: int = 0
 
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Leave nothing of an image that is refused; what was interrupted can be gone on with."""
+        if kind is not None and issubclass(kind, UserError) and not self.rows:
+            self.close()
+
     @cached_property
     def answer(self) -> OnDisk:
         """All answers, of which `rows` are finished."""
