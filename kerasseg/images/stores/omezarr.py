@@ -128,15 +128,33 @@ def blocks_of(array: zarr.Array, path: Path, columns: int) -> Blocks:
         raise UserError(f"{path}: a chunk holds {array.chunks} pixels; expected 1 to {MAX_PIXELS:,}")
     intensity_type(array.dtype)
     stored = _stored(array, path)
+    in_blosc = array.shards is None and type(next(reversed(array.compressors), None)).__name__.startswith(
+        "Blosc"
+    )
 
     def decode(index: Index) -> np.ndarray:
         file = _file(array, path, index)
         if str(file) in stored and not file.is_file():
             raise FileNotFoundError(f"the chunk {file} is missing")
+        if in_blosc and file.is_file():
+            _check_blosc(file)
         part = (slice(at * step, (at + 1) * step) for at, step in zip(index, array.chunks, strict=True))
         return np.asarray(array[tuple(part)])
 
     return Blocks(array.shape, array.chunks, array.dtype, decode, columns)
+
+
+def _check_blosc(file: Path) -> None:
+    """Refuse a chunk whose header says another length than the file has: Blosc decodes as the header says.
+
+    The header is of 16 bytes, the last four of them the length of the whole chunk: see README_CHUNK_FORMAT
+    of https://github.com/Blosc/c-blosc.
+    """
+    with file.open("rb") as chunk:
+        header = chunk.read(16)
+    size, told = file.stat().st_size, int.from_bytes(header[12:], "little")
+    if len(header) < 16 or told != size:
+        raise ValueError(f"the chunk {file} has {size:,} bytes, and its header says {told:,}")
 
 
 def _named(node: zarr.Array | zarr.Group, name: str, path: Path) -> zarr.Array | zarr.Group:

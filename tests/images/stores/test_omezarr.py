@@ -9,6 +9,7 @@ from kerasseg.images.stores import missing
 from kerasseg.images.stores.store import open_store
 
 zarr = pytest.importorskip("zarr", minversion="3")
+numcodecs = pytest.importorskip("numcodecs")
 
 SHAPES = {"t": 1, "c": 2, "z": 5, "y": 50, "x": 70}
 LENGTHS = {"z": 0.002, "y": 500.0, "x": 250.0}
@@ -106,6 +107,22 @@ def test_a_chunk_that_vanishes_while_others_are_read_is_an_error(tmp_path):
         assert store.read((slice(0, 16), slice(0, 70))).all()
         with pytest.raises(UserError, match=r"at Y 16:17, X 32:70 cannot be read \(the chunk .* missing"):
             store.read((slice(16, 17), slice(32, 70)))
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_a_chunk_of_blosc_has_the_length_that_its_header_says(tmp_path, version):
+    codec = zarr.codecs.BloscCodec() if version == "0.5" else numcodecs.Blosc()
+    array = made(tmp_path / "a.zarr", "yx", version, compressors=[codec])
+    chunk = tmp_path / "a.zarr" / "full" / ("c/0/0" if version == "0.5" else "0.0")
+    with open_store(tmp_path / "a.zarr") as store:
+        assert_array_equal(store[:, :][..., 0], array)
+    whole = chunk.read_bytes()
+    chunk.write_bytes(whole[:12] + (len(whole) + 1).to_bytes(4, "little") + whole[16:])
+    with (
+        open_store(tmp_path / "a.zarr") as store,
+        pytest.raises(UserError, match=rf"has {len(whole)} bytes, and its header says {len(whole) + 1}"),
+    ):
+        store[:, :]
 
 
 def test_a_damaged_chunk_names_its_region(tmp_path):
