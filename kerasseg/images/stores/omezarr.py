@@ -128,9 +128,8 @@ def blocks_of(array: zarr.Array, path: Path, columns: int) -> Blocks:
         raise UserError(f"{path}: a chunk holds {array.chunks} pixels; expected 1 to {MAX_PIXELS:,}")
     intensity_type(array.dtype)
     stored = _stored(array, path)
-    in_blosc = array.shards is None and type(next(reversed(array.compressors), None)).__name__.startswith(
-        "Blosc"
-    )
+    last = next(reversed(array.compressors), None)  # of Zarr 2 numcodecs' Blosc, of Zarr 3 BloscCodec
+    in_blosc = array.shards is None and type(last).__name__.startswith("Blosc")
 
     def decode(index: Index) -> np.ndarray:
         file = _file(array, path, index)
