@@ -17,13 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from kerasseg import segmentation
 from kerasseg.images import ondisk
 from kerasseg.images.normalise import Dtype
 from kerasseg.images.writing import tiff as writing_tiff
-from kerasseg.prediction import ledger
-from kerasseg.prediction.predictor import Predictor
-from kerasseg.segmentation import Wanted, segment
+from kerasseg.inference import large_image as segmentation
+from kerasseg.inference import ledger
+from kerasseg.inference.large_image import Wanted, segment
+from kerasseg.inference.predictor import Predictor
 
 SIZE = (411, 150)  # 17 rows of tiles: the first five kills cost at most two of them each
 TILES = {"tile": 32, "overlap": 4, "multiple_of": 4, "batch_size": 3}

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import tifffile
 
+from kerasseg.commands.predict import _check_folder, _found, _results
 from kerasseg.errors import UserError
 from kerasseg.images import files
-from kerasseg.predict import _check_folder, _found, _results
-from kerasseg.prediction import record
+from kerasseg.inference import record
 
 
 def names(images, axes=None):

@@ -7,12 +7,13 @@ import pytest
 import tensorflow as tf
 import tifffile
 
-from kerasseg import answering, predict, predictions, preparation, reuse
-from kerasseg.data.golgi import synthesize
+from kerasseg.commands import answering, predict, preparation, reuse
+from kerasseg.commands.train import run, seen_size
 from kerasseg.images import files
 from kerasseg.images.stores.store import open_store
 from kerasseg.recipe import load
-from kerasseg.run import run, seen_size
+from kerasseg.runs import predictions
+from kerasseg.synthetic.golgi import synthesize
 
 RECIPES = Path(__file__).resolve().parents[1] / "recipes"
 SPACING = (1.0, 0.6, 0.6)

@@ -61,7 +61,7 @@ def slide(
 
 
 def _synthesize(what: str, out: Path, **how) -> None:
-    from kerasseg.data.synthesizers import SYNTHESIZERS
+    from kerasseg.synthetic.synthesizers import SYNTHESIZERS
 
     SYNTHESIZERS[what](out, **how)
     typer.echo(f"wrote SYNTHETIC {what}: {out}")

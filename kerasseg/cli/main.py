@@ -44,7 +44,7 @@ Tolerance = Annotated[float, typer.Option(help="Pixels by which an outline may m
 
 def _existing(path: Path) -> Path:
     """Answer a path that is no run before TensorFlow starts."""
-    from kerasseg.rundirectory import existing
+    from kerasseg.runs.rundirectory import existing
 
     return existing(path).path
 
@@ -76,9 +76,9 @@ def run(
     recipe = load_recipe(recipe, overrides)
     start_tensorflow()
     if recipe.label:
-        from kerasseg.curate import turn as run
+        from kerasseg.commands.label import turn as run
     else:
-        from kerasseg.run import run
+        from kerasseg.commands.train import run
 
     run(recipe, directory=directory, resume=resume)
 
@@ -87,7 +87,7 @@ def run(
 def check(recipe: RecipeFile, overrides: Overrides = None) -> None:
     """Validate a recipe and its data; say what a run takes."""
     recipe = load_recipe(recipe, overrides)
-    from kerasseg.check import check
+    from kerasseg.commands.check import check
 
     check(recipe)
 
@@ -103,7 +103,7 @@ def inspect(
     if overrides and inspected is path:
         raise UserError(f"{path}: overrides change a recipe, and this is a model; got {' '.join(overrides)}")
     start_tensorflow()
-    from kerasseg.inspection import inspect
+    from kerasseg.commands.inspect import inspect
 
     inspect(inspected)
 
@@ -116,7 +116,7 @@ def evaluate(
     """Score a run's model on its test images again."""
     run = _existing(run)
     start_tensorflow()
-    from kerasseg.reuse import evaluate
+    from kerasseg.commands.reuse import evaluate
 
     evaluate(run, threshold=threshold)
 
@@ -145,9 +145,9 @@ def predict(
     runs = [] if server else [_existing(path) for path in paths[:1]]
     images, out = _images_and_out(paths[len(runs) :])
     start_tensorflow()
-    from kerasseg.answering import local, served
-    from kerasseg.predict import predict
-    from kerasseg.prediction.engines import TENSORFLOW
+    from kerasseg.commands.answering import local, served
+    from kerasseg.commands.predict import predict
+    from kerasseg.inference.backends import TENSORFLOW
 
     model = served(server) if server else local(*runs, engine or TENSORFLOW)
     overlap = int(overlap) if overlap and overlap.isdecimal() else overlap
@@ -170,7 +170,7 @@ def export(
     """Write a run's model as a SavedModel for raw images."""
     run = _existing(run)
     start_tensorflow()
-    from kerasseg.reuse import export
+    from kerasseg.commands.reuse import export
 
     export(run, out)
 

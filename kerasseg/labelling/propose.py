@@ -144,7 +144,7 @@ def by_model(
     ----------
     predictor : callable
         From an image as stored and its name to probabilities (Y, X, K) float32, as
-        `kerasseg.prediction.predictor.Predictor`.
+        `kerasseg.inference.predictor.Predictor`.
     classes : sequence of str
         Names of the foreground classes, which exclude each other.
     threshold, activation : float, {"sigmoid", "softmax"}

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from kerasseg.classes import IGNORE
+from kerasseg.masks import IGNORE
 
 Tensor = Any
 

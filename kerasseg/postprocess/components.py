@@ -9,8 +9,8 @@ import cc3d
 import numpy as np
 from scipy import ndimage
 
-from kerasseg.classes import IGNORE
-from kerasseg.consecutive import consecutive
+from kerasseg.images.consecutive import consecutive
+from kerasseg.masks import IGNORE
 
 Box = tuple[slice, ...]
 CONNECTIVITY = {(2, False): 4, (2, True): 8, (3, False): 6, (3, True): 26}  # by rank, and whether diagonal

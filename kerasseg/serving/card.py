@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kerasseg.serving.metadata import Metadata
-from kerasseg.template import fill
+from kerasseg.report.template import fill
+from kerasseg.spec import Metadata
 
 NAME = "README.md"
 SCORES = ("dice", "iou", "precision", "recall")

@@ -22,12 +22,12 @@ import tensorflow as tf
 from kerasseg import locks
 from kerasseg.errors import UserError, unknown
 from kerasseg.images.normalise import Minmax, normalise
+from kerasseg.inference.predictor import Predictor
 from kerasseg.models import receptive_field
 from kerasseg.postprocess import ACTIVATIONS
-from kerasseg.prediction.predictor import Predictor
 from kerasseg.serving import card, warmup
-from kerasseg.serving.metadata import Metadata
 from kerasseg.serving.signatures import IMAGES, Served
+from kerasseg.spec import Metadata
 
 CHECKED_SIZES = {2: (61, 75), 3: (13, 29, 21)}  # no multiple of anything
 LARGEST_CHECKED = {2: 512, 3: 48}  # pixels a side

@@ -15,7 +15,7 @@ signature          takes
 All but the last two give `probabilities` (B, ..., K) float32 and `mask` uint8, at the size of what was sent:
 class ids (B, ...), or (B, ..., K) of 0 and 1 where classes do not exclude each other. `packed` gives
 `probabilities_bytes` (B,), see `packing`; by REST they travel as base64. `metadata` gives the same JSON,
-`kerasseg.serving.metadata.Metadata`, for each string: it takes a batch because a server that batches refuses
+`kerasseg.spec.Metadata`, for each string: it takes a batch because a server that batches refuses
 signatures that do not.
 """
 
@@ -26,10 +26,10 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-from kerasseg.prediction.folding import folded
+from kerasseg.inference.folding import folded
 from kerasseg.serving import graph, packing
 from kerasseg.serving.decoding import any_deep, decode
-from kerasseg.serving.metadata import Metadata
+from kerasseg.spec import Metadata
 
 IMAGES = {"serving_default": tf.uint8, "uint16": tf.uint16, "float32": tf.float32}
 

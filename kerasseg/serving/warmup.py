@@ -12,8 +12,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from kerasseg.serving.metadata import Metadata
 from kerasseg.serving.signatures import IMAGES
+from kerasseg.spec import Metadata
 
 NAME = "assets.extra/tf_serving_warmup_requests"
 SIZES = {2: (256, 256), 3: (64, 64, 64)}  # of an image and of a volume, where the model looks at any size

@@ -12,9 +12,9 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from kerasseg.classes import IGNORE
-from kerasseg.losses import Tensor, least_squares_loss
+from kerasseg.masks import IGNORE
 from kerasseg.metrics.streaming import Dice
+from kerasseg.training.losses import Tensor, least_squares_loss
 from kerasseg.training.optimizers import renewed
 
 REAL, MADE = 1.0, 0.0

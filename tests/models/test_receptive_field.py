@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from keras import layers
 
+from kerasseg.inference.forward import forward
+from kerasseg.inference.tiled import predict
 from kerasseg.models import MODELS
 from kerasseg.models.receptive_field import radius, stride
-from kerasseg.prediction.forward import forward
-from kerasseg.prediction.predict import predict
 
 PLAIN = {"encoder": "plain", "base_filters": 1}
 

@@ -5,9 +5,12 @@ from typing import get_args
 
 import pytest
 
-from kerasseg import losses, models, postprocess
+from kerasseg import models, postprocess
 from kerasseg.data import sources, split
 from kerasseg.images.normalise import NORMALISATIONS
+from kerasseg.inference import blending as merge
+from kerasseg.inference import padding, symmetries
+from kerasseg.inference.tiled import predicted_bands
 from kerasseg.labelling.embedding.embed import EMBEDDINGS
 from kerasseg.labelling.segment_anything.automatic import automatic_masks
 from kerasseg.labelling.segment_anything.proposals import proposer
@@ -16,8 +19,6 @@ from kerasseg.labelling.tiles import crop
 from kerasseg.models import blocks, encoders, receptive_field, translation
 from kerasseg.models.unet import UPSAMPLINGS
 from kerasseg.postprocess.pairs import pairs
-from kerasseg.prediction import merge, padding, symmetries
-from kerasseg.prediction.predict import predicted_bands
 from kerasseg.recipe import data as data_sections
 from kerasseg.recipe.instances import AnyInstances, Pairs
 from kerasseg.recipe.labelling import AnyEmbedding, Label, SegmentAnything, Select
@@ -28,7 +29,7 @@ from kerasseg.recipe.recipe import Predict
 from kerasseg.recipe.section import Component, Section
 from kerasseg.recipe.sources import AnySource
 from kerasseg.recipe.train import AnyEngine, AnyOptimizer, AnySchedule, Cycle, EarlyStopping, Train
-from kerasseg.training import cycle, devices, schedule
+from kerasseg.training import cycle, devices, losses, schedule
 from kerasseg.training.engines import ENGINES
 from kerasseg.training.optimizers import OPTIMIZERS
 

@@ -6,7 +6,7 @@ import pytest
 
 from kerasseg.images.normalise import Dtype, Minmax, Percentile
 from kerasseg.serving import card
-from kerasseg.serving.metadata import Metadata
+from kerasseg.spec import Metadata
 
 CELLS = Metadata(("cell", "dust"), 3, Percentile(), (256, 320), "sigmoid", 0.4, (32, 32))
 

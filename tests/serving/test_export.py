@@ -17,12 +17,12 @@ from PIL import Image
 from kerasseg import postprocess
 from kerasseg.errors import UserError
 from kerasseg.images.normalise import Dtype, Minmax, Percentile
-from kerasseg.prediction.forward import forward
-from kerasseg.prediction.predictor import Predictor
+from kerasseg.inference.forward import forward
+from kerasseg.inference.predictor import Predictor
 from kerasseg.serving import export as exporting
 from kerasseg.serving.export import export, fingerprint
-from kerasseg.serving.metadata import Metadata, Objects, Tiling
 from kerasseg.serving.signatures import Served
+from kerasseg.spec import Metadata, Objects, Tiling
 
 
 def small(channels, outputs, activation="sigmoid"):

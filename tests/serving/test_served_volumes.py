@@ -12,11 +12,12 @@ from keras import layers
 
 from kerasseg.errors import UserError
 from kerasseg.images.normalise import Minmax
-from kerasseg.prediction.forward import forward
-from kerasseg.prediction.predictor import Predictor
-from kerasseg.serving import card, client, warmup
+from kerasseg.inference.forward import forward
+from kerasseg.inference.predictor import Predictor
+from kerasseg.inference.server import client
+from kerasseg.serving import card, warmup
 from kerasseg.serving.export import export
-from kerasseg.serving.metadata import Metadata
+from kerasseg.spec import Metadata
 
 TOLD = Metadata(("golgi", "nucleus"), 2, Minmax(), None, "sigmoid", 0.5, (2, 4, 4), exclusive=False)
 VOLUME = np.random.default_rng(1).integers(0, 4000, (5, 11, 9, 2), np.uint16)

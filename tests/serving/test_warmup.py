@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from kerasseg.images.normalise import Dtype
 from kerasseg.serving import warmup
-from kerasseg.serving.metadata import Metadata
+from kerasseg.spec import Metadata
 
 prediction_log_pb2 = pytest.importorskip("tensorflow_serving.apis.prediction_log_pb2")
 

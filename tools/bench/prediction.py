@@ -56,11 +56,11 @@ def seconds(work: Callable[[], object]) -> np.ndarray:
 def measure(folder: Path, tile: int, overlap: int, height: int, width: int) -> None:
     """Predict one slide in this process, and print batches, times and extra MiB."""
     from kerasseg.images.normalise import Dtype
+    from kerasseg.inference.forward import forward
+    from kerasseg.inference.large_image import Wanted, segment
+    from kerasseg.inference.predictor import Predictor
+    from kerasseg.inference.tiling import Tiling
     from kerasseg.models import MODELS
-    from kerasseg.prediction.forward import forward
-    from kerasseg.prediction.predictor import Predictor
-    from kerasseg.prediction.tiling import Tiling
-    from kerasseg.segmentation import Wanted, segment
 
     answer = forward(MODELS["unet"]((None, None, 1), 1, **UNET))
     tiles = len(Tiling((height, width), tile, overlap, 16))

@@ -26,11 +26,11 @@ from rich.table import Table
 
 from kerasseg.console import console
 from kerasseg.images.normalise import Dtype
+from kerasseg.inference.backends import ENGINES
+from kerasseg.inference.server import client
 from kerasseg.models import MODELS
-from kerasseg.prediction.engines import ENGINES
-from kerasseg.serving import client
-from kerasseg.serving.metadata import Metadata
 from kerasseg.serving.signatures import Served
+from kerasseg.spec import Metadata
 
 SIZE = (256, 256)
 TOLD = Metadata(("cell",), 3, Dtype(), None, "sigmoid", 0.5, (32, 32))

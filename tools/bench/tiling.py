@@ -28,7 +28,7 @@ SETTINGS = [(128, 4), (512, 64)]  # tile, overlap per side
 
 def kerasseg(blend: str) -> Callable:
     """Predict with kerasseg's own tiles."""
-    from kerasseg.prediction.predict import predict
+    from kerasseg.inference.tiled import predict
 
     def run(image: np.ndarray, tile: int, overlap: int) -> np.ndarray:
         how = {"tile": tile, "overlap": overlap, "blend": blend, "batch_size": BATCH, "multiple_of": 1}
