@@ -4,8 +4,8 @@ One generator makes masks of images, the other images of masks; each has a discr
 makes with the real ones. There and back again, an image is to be the same image, and a mask the same mask.
 
 Networks map [0, 1] to [0, 1], and not the paper's [-1, 1] to itself: `kerasseg.training.losses.absolute_loss`
-doubles distances, so weights are those of the paper. Pixels to be ignored in a mask are background to the networks,
-and count in no distance.
+doubles distances, so weights are those of the paper. Pixels to be ignored in a mask are
+background to the networks, and count in no distance.
 
 References
 ----------
