@@ -1,8 +1,8 @@
 """A SYNTHETIC slide of fluorescent nuclei with its truth, for where there is no real one.
 
-Nuclei lie as `kerasseg.synthetic.slide_nuclei` says. The microscope blurs, lets haze
-through and lights the middle more than the corners; the camera is noisy. The slide is
-drawn in bands, so that it may be far larger than memory. The left of it is for training, the right for testing; no nucleus lies in both.
+Nuclei lie as `kerasseg.synthetic.slide_nuclei` says. The microscope blurs, lets haze through and lights the
+middle more than the corners; the camera is noisy. The slide is drawn in bands, so that it may be far larger
+than memory. The left of it is for training, the right for testing; no nucleus lies in both.
 """
 
 from __future__ import annotations
