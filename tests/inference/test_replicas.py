@@ -27,5 +27,5 @@ def test_all_gpus_are_used_where_there_are_several(monkeypatch, count, shared):
     monkeypatch.setattr(forward, "compiled", lambda model: lambda batch: "one")
     monkeypatch.setattr(replicas, "replicated", lambda model, devices: lambda batch: devices)
     expected = ["/device:GPU:0", "/device:GPU:1"] if shared else "one"
-    monkeypatch.setattr(forward, "_halving", lambda answer, _: answer)
+    monkeypatch.setattr(forward, "halving", lambda answer, _: answer)
     assert forward.forward(None)(None) == expected

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kerasseg.inference.symmetries import averaged, symmetries
+from kerasseg.inference.tta import averaged, symmetries
 from kerasseg.inference.tiled import predict
 
 WAYS = {(2, "none"): 1, (2, "flips"): 4, (2, "d4"): 8, (3, "none"): 1, (3, "flips"): 8, (3, "d4"): 16}
