@@ -197,7 +197,7 @@ class Segmenter:
         Yields
         ------
         Segmenter
-            The same answers, byte for byte; it is for files, and they and the run lie where workers find them.
+            It answers for files with the same bytes; they and the run lie where workers find them too.
         """
         from kerasseg.inference import distributed  # its package is an extra
 

@@ -141,7 +141,7 @@ class ModelSpec:
         return pixels / np.float32(255) if pixels.dtype == np.uint8 else pixels
 
     def region_reader(self, store: Store) -> Callable[[Region], np.ndarray]:
-        """Make the function that reads regions of an open image as the network takes them, without resizing."""
+        """Make the function that reads regions of an open image as the network takes them, not resized."""
         return by_region(store, channels=self.channels, method=self.normalise)
 
     def foreground(self, probabilities: np.ndarray) -> np.ndarray:
@@ -149,7 +149,7 @@ class ModelSpec:
         return probabilities[..., 1:] if self.activation == "softmax" else probabilities
 
     def decide(self, probabilities: np.ndarray) -> np.ndarray:
-        """Turn probabilities (..., K) into a mask: (...) class ids, or (..., K) of 0 and 1 with `multilabel`."""
+        """Turn probabilities (..., K) into class ids (...); with `multilabel` into (..., K) of 0 and 1."""
         return postprocess.mask(probabilities, self.threshold, self.activation, not self.multilabel)
 
     def label(self, mask: np.ndarray) -> np.ndarray:
@@ -167,8 +167,8 @@ class ModelSpec:
         if len(axes.removesuffix("C")) != self.rank:
             wanted = "a volume" if self.rank == 3 else "a 2-D image"
             raise UserError(
-                f"{name}: it has the axes {axes}, and the model takes {wanted}; if the file means others than "
-                "it says, name them by --axes"
+                f"{name}: it has the axes {axes}, and the model takes {wanted}; if the file means others "
+                "than it says, name them by --axes"
             )
 
     def to_json(self) -> str:

@@ -79,9 +79,7 @@ def run(recipe: Recipe, *, directory: Path = Path("runs"), resume: bool = False)
         keras.utils.set_random_seed(recipe.seed)
         with setting.scope():
             model = build.network(recipe, preparation.model_channels(recipe, parts))
-        resolve_overlap(
-            build.model_spec(recipe, model)
-        )  # a tile that is too small is refused before training
+        resolve_overlap(build.model_spec(recipe, model))  # refuses too small a tile before the training
         history = build.learn(recipe, model, parts, folder.path, resume)
         with files.write_atomically(folder / "model.keras") as path:
             model.save(path)

@@ -71,15 +71,7 @@ def replicated(model: keras.Model, devices: Sequence[str]) -> Forward:
         From a batch (B, ..., C) float32 to (B, ..., K), in the order of the batch; no device waits for
         another but at the end.
     """
-    import keras
-    import tensorflow as tf
-
-    answers = []
-    for device in devices:
-        with tf.device(device):
-            copy = keras.models.clone_model(model)
-            copy.set_weights(model.get_weights())
-        answers.append(compiled(copy, device))
+    answers = [compiled(_copied(model, device), device) for device in devices]
     threads = ThreadPoolExecutor(len(devices), thread_name_prefix="device")
 
     def answer(batch: np.ndarray) -> np.ndarray:
@@ -87,6 +79,16 @@ def replicated(model: keras.Model, devices: Sequence[str]) -> Forward:
         return np.concatenate(list(threads.map(lambda each, part: each(part), answers, parts)))
 
     return answer
+
+
+def _copied(model: keras.Model, device: str) -> keras.Model:
+    import keras
+    import tensorflow as tf
+
+    with tf.device(device):
+        copy = keras.models.clone_model(model)
+        copy.set_weights(model.get_weights())
+    return copy
 
 
 def halving(forward: Forward, exhausted: type[Exception]) -> Forward:

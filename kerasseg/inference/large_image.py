@@ -236,16 +236,14 @@ def _numbered(mask: OnDisk, spec: ModelSpec, ledger: Ledger) -> tuple[OnDisk, in
 
 def _class_names(labels: OnDisk, mask: OnDisk, classes: Sequence[str]) -> dict[int, str]:
     """Name the class of most pixels of each object; filled holes and grown edges are of another."""
-    counts = Counter()
-    for start in range(0, len(mask), ROWS):
-        pairs = (
-            labels[start : start + ROWS].astype(np.int64) * (len(classes) + 1) + mask[start : start + ROWS]
-        )
+    counts, ids = Counter(), len(classes) + 1
+    for rows in cuts(len(mask), ROWS):
+        pairs = labels[rows].astype(np.int64) * ids + mask[rows]
         values, pixels = np.unique(pairs, return_counts=True)
         counts.update(dict(zip(values.tolist(), pixels.tolist(), strict=True)))
     names = {}
     for pair, _ in sorted(counts.items(), key=itemgetter(1)):  # the class of most pixels comes last
-        label, class_id = divmod(pair, len(classes) + 1)
+        label, class_id = divmod(pair, ids)
         if label and class_id:
             names[label] = classes[class_id - 1]
     return names

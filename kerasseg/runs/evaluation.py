@@ -14,23 +14,24 @@ from typing import Any
 import numpy as np
 
 from kerasseg import postprocess
-from kerasseg.runs import predictions
-from kerasseg.masks import IGNORE
 from kerasseg.console import track
 from kerasseg.data.sample import Annotation, Sample
 from kerasseg.images.files import write
 from kerasseg.images.names import file_name
 from kerasseg.images.resize import resize, resize_mask
+from kerasseg.masks import IGNORE
 from kerasseg.metrics import objects, pixel
 from kerasseg.metrics.objects import Labelled, Objects
 from kerasseg.metrics.pixel import Counts
 from kerasseg.postprocess.pairs import Pairing, write_csv
-from kerasseg.segmenter import Segmenter
-from kerasseg.spec import ModelSpec
 from kerasseg.report import pictures
 from kerasseg.report.ranking import ranks
+from kerasseg.runs import predictions
+from kerasseg.segmenter import Segmenter
+from kerasseg.spec import ModelSpec
 
 THRESHOLDS = np.linspace(0.02, 0.98, 49).round(2)
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -223,9 +224,7 @@ def _scored(answers: Sequence[_Answer], counts: Sequence[Counts], classes: Seque
     return {"classes": pixel.scores(counts, classes), "images": images}
 
 
-def _draw_overlays(
-    samples: Sequence[Sample], evaluation: Evaluation, folder: Path, spec: ModelSpec
-) -> None:
+def _draw_overlays(samples: Sequence[Sample], evaluation: Evaluation, folder: Path, spec: ModelSpec) -> None:
     """Draw the best, the median and the worst prediction over its image."""
     shutil.rmtree(folder / "overlays", ignore_errors=True)  # another threshold has another ranking
     by_name = {sample.name: sample for sample in samples}

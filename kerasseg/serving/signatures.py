@@ -126,7 +126,7 @@ def _network(model: keras.Model, spec: ModelSpec) -> Callable:
     def probabilities(seen: tf.Tensor) -> tf.Tensor:
         padded = model(graph.pad(seen, spec.stride), training=False)
         cropped = graph.crop(padded, tf.shape(seen)[1:-1])
-        return tf.ensure_shape(tf.cast(cropped, tf.float32), _batch(told, spec.outputs))
+        return tf.ensure_shape(tf.cast(cropped, tf.float32), _batch(spec, spec.outputs))
 
-    takes = tf.TensorSpec(_batch(told, spec.channels), tf.float32)
+    takes = tf.TensorSpec(_batch(spec, spec.channels), tf.float32)
     return tf.function(probabilities, input_signature=[takes], autograph=False)

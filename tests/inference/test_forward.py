@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kerasseg.errors import UserError
-from kerasseg.inference.forward import halving, empty_once
+from kerasseg.inference.forward import empty_once, halving
 
 
 def counting(asked, most=100):

@@ -51,9 +51,8 @@ class Learner:
         keras.utils.set_random_seed(recipe.seed)
         self.recipe, self.folder = recipe, folder
         self.model = build.network(recipe, channels)
-        self.engine = build.training_engine(
-            recipe, self.model, None
-        )  # of batches only translators know beforehand
+        # Only translators, of which no learning curve is drawn, must know their batches beforehand.
+        self.engine = build.training_engine(recipe, self.model, None)
         self.beginning = folder / f"beginning-{recipe.seed}.weights.h5"
         self.engine.save_weights(self.beginning)
         # One graph for whatever the weights are; what `run` answers with has them folded in.

@@ -1,8 +1,8 @@
 """Ask a served model for tiles as a local one is asked: `forward("grpc://localhost:8500/cells")`.
 
-The model's specification comes with it, so that tiling, normalisation and masks are those of a local prediction,
-with no run directory at hand. Images and volumes travel as tiles, by the signatures `tiles` and `packed`;
-`encoded` takes files of PNG or JPEG, which hold no volumes.
+The model's specification comes with it, so that tiling, normalisation and masks are those of a local
+prediction, with no run directory at hand. Images and volumes travel as tiles, by the signatures `tiles` and
+`packed`; `encoded` takes files of PNG or JPEG, which hold no volumes.
 """
 
 from __future__ import annotations
