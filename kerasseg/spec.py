@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kerasseg import postprocess
-from kerasseg.errors import UserError
+from kerasseg.errors import UserError, naming
 from kerasseg.images.normalise import NORMALISATIONS, Normalisation
-from kerasseg.images.prepare import by_region, prepare
+from kerasseg.images.preprocessing import Preprocessing
 from kerasseg.postprocess import INSTANCES, streaming
 
 if TYPE_CHECKING:
@@ -132,17 +132,23 @@ class ModelSpec:
         """Axes in space: 2 of images, 3 of volumes."""
         return len(self.stride)
 
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """What an image goes through before the network sees it."""
+        return Preprocessing(self.channels, self.normalise, self.resize)
+
     def prepare(self, image: np.ndarray, name: str) -> np.ndarray:
         """Bring an image as stored, (..., C), to what the network takes: float32 in [0, 1].
 
-        `name` is the file, for messages. See `kerasseg.images.prepare.prepare`.
+        `name` is the file, for messages.
         """
-        pixels = prepare(image, channels=self.channels, method=self.normalise, size=self.resize, name=name)
+        with naming(name):
+            pixels = self.preprocessing.image(image)
         return pixels / np.float32(255) if pixels.dtype == np.uint8 else pixels
 
     def region_reader(self, store: Store) -> Callable[[Region], np.ndarray]:
         """Make the function that reads regions of an open image as the network takes them, not resized."""
-        return by_region(store, channels=self.channels, method=self.normalise)
+        return self.preprocessing.regions(store)
 
     def foreground(self, probabilities: np.ndarray) -> np.ndarray:
         """Leave out the background's probability: (..., K) to one for each class."""

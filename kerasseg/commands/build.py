@@ -11,9 +11,9 @@ import keras
 
 from kerasseg import models
 from kerasseg.commands import preparation
+from kerasseg.data.batches import TrainingBatches
 from kerasseg.data.sample import Sample
 from kerasseg.data.split import Split
-from kerasseg.data.stream import Stream
 from kerasseg.inference.backends import Backend
 from kerasseg.inference.forward import forward
 from kerasseg.inference.tiling import round_up
@@ -100,7 +100,7 @@ def learn(recipe: Recipe, model: keras.Model, parts: Split, folder: Path, resume
     return history
 
 
-def training_engine(recipe: Recipe, model: keras.Model, training: Stream) -> keras.Model:
+def training_engine(recipe: Recipe, model: keras.Model, training: TrainingBatches) -> keras.Model:
     """Put the model, and the networks that it learns with, into the recipe's engine."""
     name = recipe.train.engine.name
     arguments = {

@@ -9,10 +9,9 @@ from pathlib import Path
 
 from kerasseg.commands import preparation
 from kerasseg.console import say
-from kerasseg.data.prepared import BUDGET
+from kerasseg.data.batches import BUDGET, TrainingBatches
 from kerasseg.data.sample import Sample
 from kerasseg.data.split import Split, audit
-from kerasseg.data.stream import Stream
 from kerasseg.data.survey import total
 from kerasseg.errors import UserError
 from kerasseg.images.stores.store import open_store
@@ -171,7 +170,7 @@ def _bytes_per_pixel(model: Component, rank: int) -> float:
     return BYTES_PER_PIXEL
 
 
-def _memory(recipe: Recipe, training: Stream, samples: Sequence[Sample]) -> float:
+def _memory(recipe: Recipe, training: TrainingBatches, samples: Sequence[Sample]) -> float:
     sizes = (recipe.data.resize or each.size for each in samples)
     kept = min(BUDGET, sum(map(math.prod, sizes)) * 4)
     networks = 2 if recipe.train.engine.name == "cycle" else 1  # there, and back again

@@ -43,7 +43,7 @@ def test_channels_turn_into_those_wanted(has, wanted, size):
     if has in (2, 4):
         image[..., -1] = 255
     found = graph.with_channels(tf.cast(image[None], tf.float32), wanted, whole_numbers=True)
-    np.testing.assert_array_equal(found[0], with_channels(image, wanted, "image"))
+    np.testing.assert_array_equal(found[0], with_channels(image, wanted))
 
 
 def test_channels_that_would_be_guessed_are_refused():
