@@ -57,7 +57,7 @@ class TilingSettings:
     blend : {"crop", "constant", "gaussian", "hann"}
         How tiles share the pixels in which they overlap: see `kerasseg.inference.blending`.
     padding : {"inside", "reflect", "edge", "zero"}
-        What the model sees beyond the image: see `kerasseg.inference.padding`.
+        What the model sees beyond the image: see `kerasseg.images.padding`.
     tta : {"none", "flips", "d4"}
         The views of a tile that are averaged (test-time augmentation): see `kerasseg.inference.tta`.
     batch_size : int

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from kerasseg.data.augment import augmentation, check_fit
-from kerasseg.data.patches import Foreground, Place, cut, grid, random_origin
+from kerasseg.data.patches import Foreground, Place, cut_patch, grid, random_origin
 from kerasseg.data.sample import Sample
 from kerasseg.data.targets import one_hot
 from kerasseg.errors import UserError, naming
@@ -212,7 +212,7 @@ class TrainingBatches(Batches):
         rng = np.random.default_rng([self.seed, CHANGED, epoch, sample])
         image, mask = self.pairs[sample]
         origin = self._origin(sample, mask, rng) if self.patch else (0,) * len(self.shape)
-        image, mask = cut(image, mask, origin, self.shape)
+        image, mask = cut_patch(image, mask, origin, self.shape)
         return self.augment(image, mask, int(rng.integers(1 << 32)))
 
     def _origin(self, sample: int, mask: np.ndarray, rng: np.random.Generator) -> Place:
@@ -251,7 +251,7 @@ class ValidationBatches(Batches):
         return self._windows[index * self.batch_size : (index + 1) * self.batch_size]
 
     def _example(self, sample: int, origin: Place) -> Pair:
-        return cut(*self.pairs[sample], origin, self.shape)
+        return cut_patch(*self.pairs[sample], origin, self.shape)
 
 
 class UnpairedBatches:

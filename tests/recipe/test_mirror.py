@@ -7,9 +7,10 @@ import pytest
 
 from kerasseg import models, postprocess
 from kerasseg.data import sources, split
+from kerasseg.images import padding
 from kerasseg.images.normalise import NORMALISATIONS
 from kerasseg.inference import blending as merge
-from kerasseg.inference import padding, symmetries
+from kerasseg.inference import symmetries
 from kerasseg.inference.tiled import predicted_bands
 from kerasseg.labelling.embedding.embed import EMBEDDINGS
 from kerasseg.labelling.segment_anything.automatic import automatic_masks

@@ -7,8 +7,8 @@ import tensorflow as tf
 from kerasseg import postprocess
 from kerasseg.images.channels import with_channels
 from kerasseg.images.normalise import Dtype, Minmax, Percentile, normalise
+from kerasseg.images.padding import cut
 from kerasseg.images.resize import resize
-from kerasseg.inference.padding import cut
 from kerasseg.serving import graph
 
 rng = np.random.default_rng(0)
