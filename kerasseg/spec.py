@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kerasseg import postprocess
+from kerasseg import masks
 from kerasseg.errors import UserError, naming
 from kerasseg.images.normalise import NORMALISATIONS, Normalisation
 from kerasseg.images.preprocessing import Preprocessing
@@ -156,11 +156,15 @@ class ModelSpec:
 
     def decide(self, probabilities: np.ndarray) -> np.ndarray:
         """Turn probabilities (..., K) into class ids (...); with `multilabel` into (..., K) of 0 and 1."""
-        return postprocess.mask(probabilities, self.threshold, self.activation, not self.multilabel)
+        if self.multilabel:
+            return masks.decide_each(probabilities, self.threshold)
+        return masks.decide(probabilities, None if self.activation == "softmax" else self.threshold)
 
     def label(self, mask: np.ndarray) -> np.ndarray:
         """Number the objects of a mask: int32 of its shape, with `multilabel` class by class."""
-        return postprocess.numbered(mask, self.objects.label, not self.multilabel)
+        if not self.multilabel:
+            return self.objects.label(mask)
+        return np.stack([self.objects.label(mask[..., k]) for k in range(mask.shape[-1])], axis=-1)
 
     def check_rank(self, axes: str, name: str) -> None:
         """Refuse an image of other axes in space than the network's.

@@ -51,7 +51,6 @@ LIGHT = [
     "data.transforms",
     "data.patches",
     "data.batches",
-    "data.targets",
     "commands.preparation",
     "data.collect",
     "data.describe",

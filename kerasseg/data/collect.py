@@ -11,8 +11,8 @@ from typing import Any
 
 from kerasseg.data.sample import Annotation, MissingData, Sample
 from kerasseg.data.sources import SOURCES
-from kerasseg.data.targets import class_ids, one_hot
-from kerasseg.errors import Fallback, UserError
+from kerasseg.errors import Fallback, UserError, naming
+from kerasseg.masks import merge_classes, one_hot
 from kerasseg.synthetic.cells import synthesize
 from kerasseg.synthetic.origin import is_synthetic
 
@@ -92,7 +92,8 @@ def _annotate(sample: Sample, classes: Sequence[str], exclusive: bool) -> Annota
     annotation = sample.annotate()
     channelled = annotation.mask.ndim > len(sample.size)
     if exclusive and channelled:
-        return replace(annotation, mask=class_ids(annotation.mask, classes, sample.name))
+        with naming(sample.name):
+            return replace(annotation, mask=merge_classes(annotation.mask, classes))
     if not exclusive and not channelled:
         return replace(annotation, mask=one_hot(annotation.mask, range(1, len(classes) + 1)))
     return annotation

@@ -9,11 +9,12 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Validat
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
-from kerasseg.masks import MOST_CLASSES
 from kerasseg.recipe.mistakes import SEVERAL
 from kerasseg.recipe.normalisations import AnyNormalisation, Dtype
 from kerasseg.recipe.section import Positive, Section, Share
 from kerasseg.recipe.sources import AnySource, Source, Volumes
+
+MOST_CLASSES = 254  # a mask is uint8, of which 0 is background and 255 ignored: see `kerasseg.masks`
 
 
 def _two_numbers(value: Any) -> Any:

@@ -143,7 +143,7 @@ def crop(image: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
 
 
 def mask(probabilities: tf.Tensor, threshold: float, activation: str, exclusive: bool = True) -> tf.Tensor:
-    """Decide which class a pixel is of, as `kerasseg.postprocess.mask`: (B, ..., K) to (B, ...) uint8.
+    """Decide which class a pixel is of, as `kerasseg.masks.decide`: (B, ..., K) to (B, ...) uint8.
 
     Where classes do not exclude each other, each is decided by the threshold alone: (B, ..., K) of 0 and 1.
     """

@@ -15,7 +15,7 @@ import tensorflow as tf
 from kerasseg.inference.predictor import Predictor
 from PIL import Image
 
-from kerasseg import postprocess
+from kerasseg import masks
 from kerasseg.errors import UserError
 from kerasseg.images.normalise import Dtype, Minmax, Percentile
 from kerasseg.inference.forward import forward
@@ -74,7 +74,7 @@ def test_it_answers_as_the_keras_model_does(case):
     signatures = Served(model_of(metadata), metadata).signatures()
     served = signatures["serving_default"](image=tf.constant(image[None]))
     np.testing.assert_allclose(served["probabilities"][0], local(metadata)(image, "image"), atol=1e-5)
-    mask = postprocess.mask(served["probabilities"][0].numpy(), 0.5, metadata.activation)
+    mask = masks.decide(served["probabilities"][0].numpy(), None if metadata.activation == "softmax" else 0.5)
     np.testing.assert_array_equal(served["mask"][0], mask)
 
 
