@@ -9,7 +9,7 @@ from kerasseg import models, postprocess
 from kerasseg.data import sources, split
 from kerasseg.images.normalise import NORMALISATIONS
 from kerasseg.inference import blending as merge
-from kerasseg.inference import padding, symmetries
+from kerasseg.inference import padding, tta
 from kerasseg.inference.tiled import predicted_bands
 from kerasseg.labelling.embedding.embed import EMBEDDINGS
 from kerasseg.labelling.segment_anything.automatic import automatic_masks
@@ -151,7 +151,7 @@ def test_choices_are_those_of_the_dicts():
     assert choices(Patchgan, "normalisation") == set(translation.NORMALISATIONS)
     assert choices(Predict, "blend") == set(merge.BLENDS)
     assert choices(Predict, "padding") == set(padding.PADDINGS)
-    assert choices(Predict, "symmetries") == set(symmetries.SYMMETRIES)
+    assert choices(Predict, "tta") == set(tta.SYMMETRIES)
     assert choices(Train, "precision") == set(devices.PRECISIONS)
     assert choices(Cycle, "choose_by") == set(cycle.CRITERIA)
     assert choices(Train, "devices") == set(devices.DEVICES)
