@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from kerasseg.images.stores.store import Region, Store
 
 FILE = "spec.json"
+ACTIVATIONS = ("sigmoid", "softmax")
 
 
 @dataclass(frozen=True)
