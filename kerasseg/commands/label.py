@@ -32,7 +32,7 @@ from kerasseg.recipe import Recipe
 from kerasseg.recipe.labelling import Label
 from kerasseg.review import review as reviewing
 from kerasseg.runs import rundirectory
-from kerasseg.synthetic.synthesizers import SYNTHESIZERS
+from kerasseg.synthetic import slide
 
 RUNS = Path("runs")
 
@@ -93,7 +93,7 @@ def crop(recipe: Recipe) -> None:
     told = label(recipe)
     if not told.slide.exists() and recipe.data.if_missing == "synthesize":
         say(f"{told.slide} is missing: drawing a SYNTHETIC slide there", style="yellow")
-        SYNTHESIZERS["slide"](told.slide.parent, seed=recipe.seed)
+        slide.synthesize(told.slide.parent, seed=recipe.seed)
     found = tiles.crop(
         told.slide,
         root(recipe),
