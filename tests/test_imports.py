@@ -45,7 +45,6 @@ LIGHT = [
     "synthetic.origin",
     "synthetic.cells",
     "synthetic.golgi",
-    "synthetic.synthesizers",
     "data.split",
     "data.augment",
     "data.transforms",

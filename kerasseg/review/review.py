@@ -25,8 +25,7 @@ from kerasseg.images import files
 from kerasseg.labelling.queue import queue
 from kerasseg.labelling.queue.queue import Entry
 from kerasseg.report import clusters
-from kerasseg.report import sheets as contact
-from kerasseg.report.slide import Slide, open_slide
+from kerasseg.report.slide import Slide, open_slide, sheet
 from kerasseg.report.template import SHARED, fill
 from kerasseg.review import outlines
 from kerasseg.review.loopback import Answer, Loopback, Refused, answer
@@ -199,7 +198,7 @@ def _sheet(slide: Slide, entries: Sequence[Entry]) -> np.ndarray:
     tiles = [slide.picture(entry.tile) for entry in entries]
     masks = [outlines.labels(slide.root, entry.tile) for entry in entries]
     captions = [_caption(entry) for entry in entries]
-    return contact.sheet(tiles, masks=masks, captions=captions, side=SIDE)
+    return sheet(tiles, masks=masks, captions=captions, side=SIDE)
 
 
 def _caption(entry: Entry) -> str:

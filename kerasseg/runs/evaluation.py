@@ -24,7 +24,7 @@ from kerasseg.metrics.objects import Labelled, Objects
 from kerasseg.metrics.pixel import Counts
 from kerasseg.postprocess.pairs import Pairing, write_csv
 from kerasseg.report import pictures
-from kerasseg.report.ranking import ranks
+from kerasseg.report.page import ranks
 from kerasseg.runs import predictions
 from kerasseg.segmenter import Segmenter
 from kerasseg.spec import ModelSpec
