@@ -109,9 +109,9 @@ def _queued(root: Path) -> list[Entry]:
 
 
 def _to_be_made(recipe: Recipe) -> list[Path]:
-    told = recipe.data
-    missing = [source.root for source in told.sources if not source.root.is_dir()]
-    return missing if told.if_missing == "synthesize" else []
+    sources = [source for source in recipe.data.sources if not source.root.is_dir()]
+    drawn = recipe.data.if_missing == "synthesize" and all(source.synthesizer for source in sources)
+    return [source.root for source in sources] if drawn else []
 
 
 def _all(parts: Split) -> list[Sample]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from kerasseg.data.collect import channels, collect
@@ -11,7 +12,7 @@ from kerasseg.data.split import Split, split
 from kerasseg.data.stream import MULTIPLE_OF, Fixed, Stream
 from kerasseg.data.survey import Contents, survey, total
 from kerasseg.data.unpaired import Unpaired
-from kerasseg.images.normalise import NORMALISATIONS, Minmax, Normalisation
+from kerasseg.images.normalise import Minmax, Normalisation
 from kerasseg.recipe import Recipe
 from kerasseg.recipe.data import Data
 from kerasseg.recipe.sources import Source
@@ -72,8 +73,7 @@ def model_channels(recipe: Recipe, parts: Split) -> int:
 
 def normalisation(recipe: Recipe) -> Normalisation:
     """Make what brings the recipe's images into [0, 1]."""
-    told = recipe.data.normalise
-    return NORMALISATIONS[told.name](**told.arguments)
+    return recipe.data.normalise.build()
 
 
 def streams(
@@ -100,14 +100,9 @@ def unpaired(
 
 
 def _collected(told: Data, source: Source, seed: int = 0) -> list[Sample]:
-    return collect(
-        source.name,
-        source.arguments,
-        told.classes,
-        exclusive=told.exclusive,
-        if_missing=told.if_missing,
-        seed=seed,
-    )
+    can_be_drawn = told.if_missing == "synthesize" and source.synthesizer
+    synthesize = partial(source.synthesize, seed) if can_be_drawn else None
+    return collect(source.build, source.root, told.classes, exclusive=told.exclusive, synthesize=synthesize)
 
 
 def _batching(recipe: Recipe, channels: int | None, multiple_of: int | Sequence[int]) -> dict[str, Any]:

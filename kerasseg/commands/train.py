@@ -6,13 +6,11 @@ import math
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from kerasseg import postprocess
 from kerasseg.commands import preparation
 from kerasseg.commands.learning import learn
 from kerasseg.console import say
@@ -26,7 +24,7 @@ from kerasseg.inference import overlap as halo
 from kerasseg.inference.forward import forward
 from kerasseg.inference.predictor import Predictor
 from kerasseg.inference.tiling import round_up
-from kerasseg.models import MODELS, receptive_field, summary
+from kerasseg.models import receptive_field, summary
 from kerasseg.postprocess.pairs import Pairing
 from kerasseg.recipe import Recipe
 from kerasseg.recipe.instances import Components
@@ -127,7 +125,7 @@ def build(recipe: Recipe, channels: int) -> keras.Model:
     """Build the recipe's model for images or volumes of any size."""
     outputs = len(recipe.data.classes) + (recipe.model.activation == "softmax")
     shape = (*(None,) * recipe.data.rank, channels)
-    return MODELS[recipe.model.name](shape, outputs, **recipe.model.arguments)
+    return recipe.model.build(shape, outputs)
 
 
 def predictor(recipe: Recipe, model: keras.Model) -> Predictor:
@@ -155,7 +153,7 @@ def evaluate(recipe: Recipe, answering: Predictor, samples: list[Sample], folder
         activation=recipe.model.activation,
         threshold=recipe.evaluate.threshold,
         exclusive=recipe.data.exclusive,
-        number=how and partial(postprocess.INSTANCES[how.name], **how.arguments),
+        number=how and how.build,
         folder=folder,
         pairing=pairing(recipe),
     )

@@ -45,7 +45,7 @@ class Pace:
     early_stopping : mapping, optional
         Arguments of `kerasseg.training.schedule.stop`; none by default.
     schedule : callable, optional
-        One of `kerasseg.training.schedule.SCHEDULES`, its arguments filled in; a constant rate by default.
+        One of `kerasseg.training.schedule`, its arguments filled in; a constant rate by default.
     """
 
     epochs: int

@@ -7,7 +7,7 @@ good deal sooner, and each step on a GPU starts hundreds of kernels instead of t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
@@ -48,13 +48,6 @@ class Adam(_Fused, keras.optimizers.Adam):
 
 class AdamW(_Fused, keras.optimizers.AdamW):
     """`keras.optimizers.AdamW`, with the same arguments and the same numbers."""
-
-
-OPTIMIZERS: dict[str, Callable[..., keras.optimizers.Optimizer]] = {
-    "adam": Adam,
-    "adamw": AdamW,
-    "sgd": keras.optimizers.SGD,
-}
 
 
 def renewed(

@@ -3,9 +3,10 @@
 import math
 
 import pytest
+from components import MODELS
 
 from kerasseg.commands import check
-from kerasseg.models import MODELS, summary
+from kerasseg.models import summary
 from kerasseg.recipe.models import Linknet, Resnet, Unet, Vox2vox
 
 ROUGHLY = 0.3

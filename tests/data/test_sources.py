@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from components import SOURCES
 from PIL import Image
 
 from kerasseg.annotations import coco as coco_files
@@ -12,7 +13,6 @@ from kerasseg.annotations import labelme as labelme_files
 from kerasseg.annotations.shapes import Drawing, Shape
 from kerasseg.data.collect import channels
 from kerasseg.data.sample import MissingData
-from kerasseg.data.sources import SOURCES
 from kerasseg.data.split import Split, audit
 from kerasseg.errors import Notice, UserError
 from kerasseg.images import files

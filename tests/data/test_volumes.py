@@ -4,10 +4,10 @@ import h5py
 import numpy as np
 import pytest
 import tifffile
+from components import SOURCES
 from PIL import Image
 
 from kerasseg.data.collect import channels
-from kerasseg.data.sources import SOURCES
 from kerasseg.errors import UserError
 
 SIZE = (3, 4, 5)

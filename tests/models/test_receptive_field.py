@@ -3,11 +3,11 @@
 import keras
 import numpy as np
 import pytest
+from components import MODELS
 from keras import layers
 
 from kerasseg.inference.forward import forward
 from kerasseg.inference.tiled import predict
-from kerasseg.models import MODELS
 from kerasseg.models.receptive_field import radius, stride
 
 PLAIN = {"encoder": "plain", "base_filters": 1}

@@ -20,11 +20,11 @@ from keras import layers
 from kerasseg.data.sample import Annotation, Sample
 from kerasseg.data.stream import Fixed, Stream
 from kerasseg.images import files
+from kerasseg.recipe.losses import Combo
+from kerasseg.recipe.train import Adam
 from kerasseg.training import checkpoint
 from kerasseg.training.history import History
 from kerasseg.training.loop import Pace, train
-from kerasseg.training.losses import LOSSES
-from kerasseg.training.optimizers import OPTIMIZERS
 from kerasseg.training.schedule import plateau
 from kerasseg.training.supervised import supervised
 
@@ -63,7 +63,8 @@ def learn(
 
 
 def engine(trained: keras.Model, optimizer: keras.optimizers.Optimizer | None = None) -> keras.Model:
-    return supervised(trained, loss=LOSSES["combo"](), optimizer=optimizer or OPTIMIZERS["adam"](0.02))
+    optimizer = optimizer or Adam(learning_rate=0.02).build()
+    return supervised(trained, loss=Combo().build(), optimizer=optimizer, threshold=0.5, activation="sigmoid")
 
 
 def go(
@@ -77,7 +78,7 @@ def go(
     **pace,
 ) -> History:
     """Train an engine on the images as above, while the rate falls."""
-    schedule = partial(plateau, patience=1, factor=0.5)
+    schedule = partial(plateau, patience=1, factor=0.5, minimum=0.0)
     return train(
         engine,
         training or flipped(directory / "data"),

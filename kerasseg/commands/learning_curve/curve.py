@@ -20,9 +20,9 @@ from kerasseg.commands.learning_curve.truth import true_samples
 from kerasseg.console import say
 from kerasseg.data.collect import channels
 from kerasseg.data.sample import Sample
-from kerasseg.data.sources import SOURCES
 from kerasseg.errors import UserError
 from kerasseg.labelling.embedding.embed import read_codes
+from kerasseg.labelling.source import queue
 from kerasseg.labelling.tiles import read_tiles
 from kerasseg.recipe import Recipe
 from kerasseg.recipe.recipe import LARGEST_SEED
@@ -92,7 +92,7 @@ def _compute(
 def _samples(recipe: Recipe, root: Path, truth: Path | None) -> list[Sample]:
     """List the tiles whose annotation is known; each is read or cut once."""
     classes = recipe.data.classes
-    samples = true_samples(root, truth, classes) if truth else SOURCES["queue"](root=root, classes=classes)
+    samples = true_samples(root, truth, classes) if truth else queue(root, classes)
     return [replace(sample, annotate=cache(sample.annotate)) for sample in samples]
 
 
