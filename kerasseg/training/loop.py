@@ -23,6 +23,7 @@ from kerasseg.console import say
 from kerasseg.data.pipeline import Feed
 from kerasseg.data.stream import Stream
 from kerasseg.errors import UserError
+from kerasseg.models.keras_internals import random_states
 from kerasseg.training import checkpoint, history
 from kerasseg.training.callbacks import Progress, StopOnDivergence, WatchFeeds, tensorboard
 from kerasseg.training.history import History, Row
@@ -212,8 +213,7 @@ def _optimizers(engine: keras.Model) -> list[keras.optimizers.Optimizer]:
 
 def _seed(engine: keras.Model, seed: int, epoch: int) -> None:
     """Make what the layers draw in an epoch depend on nothing that happened before."""
-    states = [variable for variable in engine.variables if variable.name == "seed_generator_state"]
-    for index, state in enumerate(states):
+    for index, state in enumerate(random_states(engine)):
         state.assign(np.random.SeedSequence((seed, epoch, index)).generate_state(2))
 
 

@@ -13,6 +13,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from kerasseg.models.keras_internals import moments
+
 
 class _Fused:
     """Adam's update in one operation a variable, beside weight decay and clipping."""
@@ -31,11 +33,11 @@ class _Fused:
 
     def update_step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor) -> None:
         """Change a variable and its two moments in place."""
-        index = self._get_variable_index(variable)
+        momentum, velocity = moments(self, variable)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
-            m=self._momentums[index].value.handle,
-            v=self._velocities[index].value.handle,
+            m=momentum.value.handle,
+            v=velocity.value.handle,
             lr=learning_rate,
             grad=gradient,
             **self._numbers,
