@@ -28,7 +28,7 @@ import cc3d
 import numpy as np
 
 from kerasseg.console import console, say
-from kerasseg.errors import UserError
+from kerasseg.errors import UserError, naming
 from kerasseg.images import ondisk
 from kerasseg.images.channels import with_channels
 from kerasseg.images.files import write_atomically
@@ -88,7 +88,8 @@ def dark_fields(root: Path) -> list[Field]:
     """Read the fields whose mean intensity is that of fluorescence."""
     fields = []
     for sample in Instances(root=root).build(classes=["nucleus"]):
-        image = with_channels(sample.read(), 1, sample.name)[..., 0]
+        with naming(sample.name):
+            image = with_channels(sample.read(), 1)[..., 0]
         if image.mean() < DARKEST_BRIGHT:
             numbers = np.unique(sample.annotate().labels, return_inverse=True)[1]  # one may hide another
             fields.append(Field(sample.name, image, numbers.reshape(image.shape).astype(np.int32)))

@@ -92,7 +92,7 @@ def _by(size: Sequence[int]) -> str:
 
 
 def _needs(recipe: Recipe, parts: Split) -> list[str]:
-    """Say how many steps a run makes, and what is known of the room that it needs before a network is built."""
+    """Say how many steps a run makes, and what is known of its disk and memory without a network."""
     settings = recipe.train
     batches = preparation.unpaired if settings.engine.name == "cycle" else preparation.streams
     channels = preparation.model_channels(recipe, parts)

@@ -20,8 +20,8 @@ import keras
 import numpy as np
 
 from kerasseg.console import say
+from kerasseg.data.batches import TrainingBatches, ValidationBatches
 from kerasseg.data.pipeline import Feed
-from kerasseg.data.stream import Stream
 from kerasseg.errors import UserError
 from kerasseg.models.keras_internals import random_states
 from kerasseg.training import checkpoint, history
@@ -69,8 +69,8 @@ class Pace:
 
 def train(
     engine: keras.Model,
-    training: Stream,
-    validation: Stream,
+    training: TrainingBatches,
+    validation: ValidationBatches,
     pace: Pace,
     *,
     directory: Path,
@@ -84,9 +84,9 @@ def train(
     ----------
     engine : keras.Model
         Compiled, its optimisers built.
-    training : Stream
+    training : TrainingBatches
         Endless batches.
-    validation : Stream
+    validation : ValidationBatches
         As many batches as its length.
     pace : Pace
         How long, and how fast.

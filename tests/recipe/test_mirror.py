@@ -7,8 +7,8 @@ import pytest
 from components import MODELS, sections
 
 from kerasseg.data import split
-from kerasseg.inference import blending, padding, symmetries
-from kerasseg.inference.tiled import predicted_bands
+from kerasseg.images import padding
+from kerasseg.inference import blending, tta
 from kerasseg.labelling.embedding.embed import EMBEDDINGS
 from kerasseg.labelling.segment_anything.automatic import automatic_masks
 from kerasseg.labelling.segment_anything.proposals import proposer
@@ -26,6 +26,7 @@ from kerasseg.recipe.recipe import Predict
 from kerasseg.recipe.section import Section
 from kerasseg.recipe.sources import AnySource
 from kerasseg.recipe.train import AnyEngine, AnyOptimizer, AnySchedule, Cycle, EarlyStopping, Train
+from kerasseg.spec import TilingSettings
 from kerasseg.training import cycle, devices, schedule
 
 ENGINE = {"generator", "model", "to_masks", "to_images", "loss", "optimizer", "threshold", "activation"}
@@ -96,7 +97,7 @@ def test_models_have_the_stride_that_their_sections_say(name, small):
     [
         (data_sections.Split, split.split, {"samples", "seed"}),
         (EarlyStopping, schedule.stop, {"losses"}),
-        (Predict, predicted_bands, {"image", "forward", "batch_size", "multiple_of", "done", "answering"}),
+        (Predict, TilingSettings, set()),
     ],
 )
 def test_sections_are_keyword_arguments(section, function, given):
@@ -129,7 +130,7 @@ def test_choices_are_those_of_the_code():
     assert choices(Patchgan, "normalisation") == set(translation.NORMALISATIONS)
     assert choices(Predict, "blend") == set(blending.BLENDS)
     assert choices(Predict, "padding") == set(padding.PADDINGS)
-    assert choices(Predict, "symmetries") == set(symmetries.SYMMETRIES)
+    assert choices(Predict, "tta") == set(tta.SYMMETRIES)
     assert choices(Train, "precision") == set(devices.PRECISIONS)
     assert choices(Cycle, "choose_by") == set(cycle.CRITERIA)
     assert choices(Train, "devices") == set(devices.DEVICES)

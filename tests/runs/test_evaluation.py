@@ -5,12 +5,12 @@ from functools import partial
 
 import numpy as np
 import pytest
+from kerasseg.inference.predictor import Predictor
 
 from kerasseg import postprocess
 from kerasseg.data.sample import Annotation, Sample
 from kerasseg.images import files
 from kerasseg.images.normalise import Dtype
-from kerasseg.inference.predictor import Predictor
 from kerasseg.postprocess.pairs import Pairing
 from kerasseg.runs import predictions
 from kerasseg.runs.evaluation import judge

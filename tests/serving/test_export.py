@@ -12,13 +12,13 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from kerasseg.inference.predictor import Predictor
 from PIL import Image
 
 from kerasseg import postprocess
 from kerasseg.errors import UserError
 from kerasseg.images.normalise import Dtype, Minmax, Percentile
 from kerasseg.inference.forward import forward
-from kerasseg.inference.predictor import Predictor
 from kerasseg.serving import export as exporting
 from kerasseg.serving.export import export, fingerprint
 from kerasseg.serving.signatures import Served

@@ -7,8 +7,8 @@ import tensorflow as tf
 from kerasseg import postprocess
 from kerasseg.images.channels import with_channels
 from kerasseg.images.normalise import Dtype, Minmax, Percentile, normalise
+from kerasseg.images.padding import cut
 from kerasseg.images.resize import resize
-from kerasseg.inference.padding import cut
 from kerasseg.serving import graph
 
 rng = np.random.default_rng(0)
@@ -43,7 +43,7 @@ def test_channels_turn_into_those_wanted(has, wanted, size):
     if has in (2, 4):
         image[..., -1] = 255
     found = graph.with_channels(tf.cast(image[None], tf.float32), wanted, whole_numbers=True)
-    np.testing.assert_array_equal(found[0], with_channels(image, wanted, "image"))
+    np.testing.assert_array_equal(found[0], with_channels(image, wanted))
 
 
 def test_channels_that_would_be_guessed_are_refused():

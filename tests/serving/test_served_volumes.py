@@ -9,11 +9,11 @@ import pytest
 import tensorflow as tf
 import tifffile
 from keras import layers
+from kerasseg.inference.predictor import Predictor
 
 from kerasseg.errors import UserError
 from kerasseg.images.normalise import Minmax
 from kerasseg.inference.forward import forward
-from kerasseg.inference.predictor import Predictor
 from kerasseg.inference.server import client
 from kerasseg.serving import card, warmup
 from kerasseg.serving.export import export

@@ -17,9 +17,11 @@ import keras
 import numpy as np
 from keras import layers
 
+from kerasseg.data.batches import TrainingBatches, ValidationBatches
 from kerasseg.data.sample import Annotation, Sample
-from kerasseg.data.stream import Fixed, Stream
 from kerasseg.images import files
+from kerasseg.images.normalise import Dtype
+from kerasseg.images.preprocessing import Preprocessing
 from kerasseg.recipe.losses import Combo
 from kerasseg.recipe.train import Adam
 from kerasseg.training import checkpoint
@@ -30,7 +32,14 @@ from kerasseg.training.supervised import supervised
 
 SIZE = (32, 32)
 STEPS = 3
-ARGUMENTS = {"classes": ["cell"], "channels": 1, "batch_size": 2}
+ARGUMENTS = {
+    "classes": ["cell"],
+    "preprocessing": Preprocessing(1, Dtype(), None),
+    "patch": None,
+    "batch_size": 2,
+    "activation": "sigmoid",
+    "multiple_of": 32,
+}
 
 
 def samples(directory: Path) -> list[Sample]:
@@ -39,8 +48,8 @@ def samples(directory: Path) -> list[Sample]:
     return [_sample(directory / f"{number}.png", np.random.default_rng(number)) for number in range(6)]
 
 
-def flipped(directory: Path) -> Stream:
-    return Stream(samples(directory), seed=3, augment=[{"HorizontalFlip": {"p": 0.5}}], **ARGUMENTS)
+def flipped(directory: Path) -> TrainingBatches:
+    return TrainingBatches(samples(directory), seed=3, augment=[{"HorizontalFlip": {"p": 0.5}}], **ARGUMENTS)
 
 
 def model() -> keras.Model:
@@ -72,8 +81,8 @@ def go(
     directory: Path,
     *,
     resume: bool = False,
-    training: Stream | None = None,
-    validation: Fixed | None = None,
+    training: TrainingBatches | None = None,
+    validation: ValidationBatches | None = None,
     watching: Sequence[keras.callbacks.Callback] = (),
     **pace,
 ) -> History:
@@ -82,7 +91,7 @@ def go(
     return train(
         engine,
         training or flipped(directory / "data"),
-        validation or Fixed(samples(directory / "data")[:3], **ARGUMENTS),
+        validation or ValidationBatches(samples(directory / "data")[:3], **ARGUMENTS),
         Pace(**{"epochs": 6, "schedule": schedule} | pace),
         directory=directory,
         seed=3,
@@ -133,8 +142,8 @@ MOMENTS = [
 
 
 def _die_at_batch(number: int) -> None:
-    whole = Stream.batch
-    Stream.batch = lambda self, index: die() if index == number else whole(self, index)
+    whole = TrainingBatches.batch
+    TrainingBatches.batch = lambda self, index: die() if index == number else whole(self, index)
 
 
 def _sample(path: Path, rng: np.random.Generator) -> Sample:

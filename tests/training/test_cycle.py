@@ -8,7 +8,7 @@ import small
 from components import LOSSES, OPTIMIZERS
 from keras import layers
 
-from kerasseg.data.stream import Fixed
+from kerasseg.data.batches import ValidationBatches
 from kerasseg.errors import UserError
 from kerasseg.images import files
 from kerasseg.training import history, samples
@@ -121,7 +121,7 @@ def test_a_pool_gives_what_came_or_what_it_kept_and_keeps_the_other():
 
 
 def test_pictures_and_differences_of_every_epoch_are_kept(tmp_path):
-    validation = Fixed(small.samples(tmp_path / "data")[:3], **small.ARGUMENTS)
+    validation = ValidationBatches(small.samples(tmp_path / "data")[:3], **small.ARGUMENTS)
     watching = [samples.Samples(validation, tmp_path / "samples")]
     trained = contests.unpaired()
     result = small.go(trained, tmp_path, validation=validation, watching=watching, epochs=2)
@@ -135,7 +135,7 @@ def test_pictures_and_differences_of_every_epoch_are_kept(tmp_path):
 
 
 def test_answers_that_are_all_the_same_end_it(tmp_path):
-    validation = Fixed(small.samples(tmp_path / "data")[:3], **small.ARGUMENTS)
+    validation = ValidationBatches(small.samples(tmp_path / "data")[:3], **small.ARGUMENTS)
 
     class Collapse(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs):

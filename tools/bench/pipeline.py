@@ -24,10 +24,12 @@ from rich.table import Table
 
 from kerasseg.annotations.masks import write_mask
 from kerasseg.console import console
+from kerasseg.data.batches import TrainingBatches
 from kerasseg.data.pipeline import Feed
 from kerasseg.data.sample import Sample
-from kerasseg.data.stream import Stream
 from kerasseg.images import files
+from kerasseg.images.normalise import Dtype
+from kerasseg.images.preprocessing import Preprocessing
 from kerasseg.recipe.sources import ImagesMasks
 from kerasseg.synthetic.cells import phase_contrast
 
@@ -51,13 +53,16 @@ def ours(found: list[Sample]) -> Loaders:
     """Our pipeline, with prepared samples in memory and without."""
     arguments = {
         "classes": ["cell"],
-        "channels": 3,
-        "resize": SIZE,
+        "preprocessing": Preprocessing(3, Dtype(), SIZE),
+        "patch": None,
         "batch_size": BATCH,
+        "activation": "sigmoid",
+        "multiple_of": 32,
         "augment": CHAIN,
         "seed": 0,
     }
-    cached, uncached = Stream(found, **arguments), Stream(found, **arguments, budget=0)
+    cached = TrainingBatches(found, **arguments)
+    uncached = TrainingBatches(found, **arguments, budget=0)
     for at in range(len(cached)):
         cached.batch(at)
     return {

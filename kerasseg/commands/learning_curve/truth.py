@@ -13,8 +13,8 @@ from kerasseg.annotations.masks import as_labels
 from kerasseg.annotations.values import class_ids
 from kerasseg.data.sample import Annotation, Sample
 from kerasseg.errors import UserError
+from kerasseg.images.padding import cut
 from kerasseg.images.stores.store import open_store
-from kerasseg.inference.padding import cut
 from kerasseg.labelling.clustering import clusters
 from kerasseg.labelling.slide import read_window
 from kerasseg.labelling.sliding import SlidingWindow

@@ -9,7 +9,7 @@ import numpy as np
 
 from kerasseg.errors import UserError
 from kerasseg.images.normalise import Normalisation, stretch
-from kerasseg.inference.padding import cut
+from kerasseg.images.padding import cut
 from kerasseg.labelling.tiles import SlideTile, read_tile, tile_path
 
 

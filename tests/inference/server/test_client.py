@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from kerasseg.inference.predictor import Predictor
 
 from kerasseg.commands import answering, reuse
 from kerasseg.commands.predict import predict
@@ -21,7 +22,6 @@ from kerasseg.errors import UserError
 from kerasseg.images import files
 from kerasseg.images.normalise import Percentile
 from kerasseg.inference.forward import forward
-from kerasseg.inference.predictor import Predictor
 from kerasseg.inference.server import client
 from kerasseg.serving.export import export
 from kerasseg.spec import Metadata
