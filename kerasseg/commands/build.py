@@ -41,7 +41,7 @@ def model_spec(recipe: Recipe, model: keras.Model) -> ModelSpec:
     objects = recipe.instances or Components()
     return ModelSpec(
         classes=tuple(recipe.data.classes),
-        multilabel=not recipe.data.exclusive,
+        multilabel=recipe.data.multilabel,
         activation=recipe.model.activation,
         threshold=recipe.evaluate.threshold,
         channels=model.input_shape[-1],

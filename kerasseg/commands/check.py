@@ -99,7 +99,7 @@ def _needs(recipe: Recipe, parts: Split) -> list[str]:
     training, validation = batches(recipe, parts, channels, recipe.model.stride)
     steps = settings.steps_per_epoch or len(training)
     masks = sum(math.prod(sample.size) for sample in parts.test)
-    masks *= 1 if recipe.data.exclusive else len(recipe.data.classes)
+    masks *= len(recipe.data.classes) if recipe.data.multilabel else 1
     free = shutil.disk_usage(Path.cwd()).free
     if free < masks:
         raise UserError(

@@ -104,8 +104,14 @@ def unpaired(
 
 def _collected(told: Data, source: Source, seed: int = 0) -> list[Sample]:
     can_be_drawn = told.if_missing == "synthesize" and source.synthesizer
-    synthesize = partial(source.synthesize, seed) if can_be_drawn else None
-    return collect(source.build, source.root, told.classes, exclusive=told.exclusive, synthesize=synthesize)
+    return collect(
+        source.build,
+        source.root,
+        told.classes,
+        ignored=told.ignore,
+        multilabel=told.multilabel,
+        synthesize=partial(source.synthesize, seed) if can_be_drawn else None,
+    )
 
 
 def _batching(recipe: Recipe, channels: int, multiple_of: int | Sequence[int]) -> dict[str, Any]:

@@ -8,9 +8,12 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from kerasseg.data.sample import Annotation, MissingData, Sample
 from kerasseg.data.targets import class_ids, one_hot
 from kerasseg.errors import Fallback, UserError
+from kerasseg.masks import IGNORE
 from kerasseg.synthetic.origin import is_synthetic
 
 
@@ -19,7 +22,8 @@ def collect(
     root: Path,
     classes: Sequence[str],
     *,
-    exclusive: bool = True,
+    ignored: Sequence[str] = (),
+    multilabel: bool = False,
     synthesize: Callable[[], None] | None = None,
 ) -> list[Sample]:
     """List the samples of a source.
@@ -32,9 +36,11 @@ def collect(
         The folder that it lists.
     classes : sequence of str
         Names of the foreground classes.
-    exclusive : bool, default True
-        Whether a pixel is of one class at most. Masks of all sources become class ids ``(...)`` if so, and a
-        channel for each class ``(..., K)`` if not.
+    ignored : sequence of str, optional
+        Further names in the annotations, whose pixels become 255 (ignored) and whose objects are dropped.
+    multilabel : bool, default False
+        Whether a pixel may be of several classes. Masks of all sources become a channel for each class
+        ``(..., K)`` if so, and class ids ``(...)`` if not.
     synthesize : callable, optional
         Draws synthetic data at a root that does not exist; without it, that is an error.
 
@@ -53,27 +59,39 @@ def collect(
         With everything that is wrong with the data.
     """
     try:
-        samples = source(classes=list(classes))
+        samples = source(classes=[*classes, *ignored])
     except MissingData:
         if synthesize is None:
             raise
         synthesize()
-        samples = source(classes=list(classes))
+        samples = source(classes=[*classes, *ignored])
     if is_synthetic(root):
         warnings.warn(f"SYNTHETIC data: {root} holds drawn look-alikes, not cells", Fallback, stacklevel=2)
-    told = {"classes": list(classes), "exclusive": exclusive}
-    return [replace(each, annotate=partial(_annotate, each, **told)) for each in samples]
+    options = {"classes": list(classes), "ignored": len(ignored), "multilabel": multilabel}
+    return [replace(sample, annotate=partial(_annotate, sample, **options)) for sample in samples]
 
 
-def _annotate(sample: Sample, classes: Sequence[str], exclusive: bool) -> Annotation:
+def _annotate(sample: Sample, classes: Sequence[str], ignored: int, multilabel: bool) -> Annotation:
     """Bring a mask into the one form that a recipe's masks have; this is the only place that decides it."""
     annotation = sample.annotate()
     channelled = annotation.mask.ndim > len(sample.size)
-    if exclusive and channelled:
+    if ignored:
+        annotation = _without_ignored(annotation, len(classes), channelled)
+    if not multilabel and channelled:
         return replace(annotation, mask=class_ids(annotation.mask, classes, sample.name))
-    if not exclusive and not channelled:
+    if multilabel and not channelled:
         return replace(annotation, mask=one_hot(annotation.mask, range(1, len(classes) + 1)))
     return annotation
+
+
+def _without_ignored(annotation: Annotation, count: int, channelled: bool) -> Annotation:
+    """Ignore the pixels of all classes after the first `count`, and drop their objects."""
+    mask = annotation.mask
+    pixels = (mask[..., count:] == 1).any(axis=-1) if channelled else (mask > count) & (mask != IGNORE)
+    mask = mask[..., :count].copy() if channelled else mask.copy()
+    mask[pixels] = IGNORE
+    labels = None if annotation.labels is None else np.where(pixels, 0, annotation.labels)
+    return Annotation(mask, labels)
 
 
 def channels(samples: Sequence[Sample]) -> int:

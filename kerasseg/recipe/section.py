@@ -142,7 +142,10 @@ def _refuse(kind: str, names: list[str], value: Any) -> None:
     if strangers:
         raise PydanticCustomError("component", "{text}", {"text": "; ".join(strangers)})
     if len(value) > 1:
-        text = f"{form}; got {', '.join(value)}: to take another {kind}, replace it whole"
+        text = (
+            f"{form}; got {', '.join(value)}: to take another {kind}, replace it whole, by an override "
+            "that comes before the others"
+        )
         raise PydanticCustomError("component", "{text}", {"text": text})
 
 

@@ -21,6 +21,7 @@ class Source(Component):
     root: Folder
     """Folder of the data; a relative path starts where the command is typed."""
 
+    holds_one_class: ClassVar[bool] = False  # whether its files tell objects apart, but not classes
     synthesizer: ClassVar[str | None] = None
     """Where the function is that draws synthetic data in this layout; None where there is none."""
 
@@ -34,6 +35,7 @@ class Sartorius(Source):
 
     name: ClassVar[str] = "sartorius"
     builder: ClassVar[str] = "kerasseg.data.sources.sartorius:sartorius"
+    holds_one_class: ClassVar[bool] = True
     synthesizer: ClassVar[str] = "kerasseg.synthetic.cells:synthesize"
 
     table: str | None = None
@@ -75,6 +77,7 @@ class Instances(Source):
 
     name: ClassVar[str] = "instances"
     builder: ClassVar[str] = "kerasseg.data.sources.instances:instances"
+    holds_one_class: ClassVar[bool] = True
 
     images: str = "*"
     """Names of the images without suffix, with * and ?; for label images only."""
@@ -109,10 +112,10 @@ class Volumes(Source):
     """Folder of the masks, in root; the same folder needs a suffix, or two datasets of one HDF5 file."""
     suffix: str = ""
     """What a mask's name has after its image's: _mask where a.tif has a_mask.tif."""
-    meaning: Literal["ids", "channels", "instances"] = "ids"
-    """What a mask's numbers are: class ids, a channel per class, or a number for each object of one class."""
+    mask_type: Literal["class_ids", "channels", "instances"] = "class_ids"
+    """What a mask holds: class ids, a channel for each class, or a number for each object of one class."""
     values: dict[str, int] | None = None
-    """For ids, the number of each class by its name, such as {cell: 255}; null for class ids."""
+    """For class_ids, the number of each class by its name, such as {cell: 255}; null for class ids."""
     channels: dict[str, Channel] | None = None
     """Each class's channel in the masks, from 0; null is the order of data.classes."""
     axes: str | None = None
