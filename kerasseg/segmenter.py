@@ -228,8 +228,10 @@ def load_trained(run: Path) -> tuple[ModelSpec, Any]:
     from kerasseg.models.saved import fingerprint, load_model  # imports TensorFlow
 
     folder = run.parent if run.name == "model.keras" else run
-    if not folder.is_dir():
-        raise UserError(f"{folder}: there is no such run; expected a run's folder, such as runs/NAME/1")
+    if not (folder / "recipe.yaml").is_file():
+        raise UserError(
+            f"{folder}: there is no run here; expected a folder such as runs/NAME/1, which holds recipe.yaml"
+        )
     if not (folder / "model.keras").is_file() or not (folder / FILE).is_file():
         raise UserError(f"{folder}: this run has no trained model yet; {_advice(folder)}")
     try:

@@ -26,7 +26,7 @@ DISCRIMINATOR = "discriminator: {patchgan: {base_filters: 2, levels: 1}}"
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("learning")
+    folder = tmp_path_factory.mktemp("build")
     synthesize(folder, images=8, size=(32, 32), seed=1)
     return folder
 
