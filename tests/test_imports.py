@@ -137,6 +137,17 @@ def test_recipes_that_augment_are_listed_and_described_without_albumentations():
     assert not loaded(f"{listed}; from kerasseg.recipe import schema; schema()") & {"numpy", "albumentations"}
 
 
+def test_recipes_that_augment_are_checked_without_the_torch_that_albumentations_takes_where_it_is(tmp_path):
+    (tmp_path / "torch.py").write_text("raise SystemExit('torch is imported')")
+    check = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        "from kerasseg.recipe import load; load('sartorius_linknet', ['data.augment=[HorizontalFlip]'])"
+    )
+    modules = loaded(check)
+    assert "albumentations" in modules
+    assert not modules & {"torch", "albumentations.pytorch"}
+
+
 def modules_that_are_called(source: str) -> list[str]:
     """Name what a source imports from a package and calls, where the package's attribute is a module."""
     tree = ast.parse(source)

@@ -66,5 +66,5 @@ def test_what_is_of_a_class_is_known_whatever_else_it_may_be():
 
 def test_overlapping_classes_are_refused_by_name():
     mask = np.array([[1, 0, 1], [1, 0, 0], [1, 0, 1]], np.uint8)
-    with pytest.raises(UserError, match=r"^2 pixels .* golgi, pair, .*data\.exclusive"):
+    with pytest.raises(UserError, match=r"^2 pixels .* golgi, pair, .*data\.multilabel"):
         masks.merge_classes(mask, ["golgi", "nuclei", "pair"])

@@ -193,7 +193,7 @@ def propose(recipe: Recipe, directory: Path = RUNS) -> None:
 
 def open_queue(recipe: Recipe) -> None:
     """Open labelme on the queue; what was drawn is noticed when it is closed."""
-    open_labelme(root(recipe), recipe.data.classes)
+    open_labelme(root(recipe), [*recipe.data.classes, *recipe.data.ignore])
     drawn = queue.notice(root(recipe))
     say(f"{len(drawn)} tiles were drawn or changed")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from kerasseg.data.batches import MULTIPLE_OF, TrainingBatches, UnpairedBatches, ValidationBatches
@@ -10,7 +11,7 @@ from kerasseg.data.collect import channels, collect
 from kerasseg.data.sample import Sample
 from kerasseg.data.split import Split, split
 from kerasseg.data.survey import Contents, survey, total
-from kerasseg.images.normalise import NORMALISATIONS, Minmax, Normalisation
+from kerasseg.images.normalise import Minmax, Normalisation
 from kerasseg.images.preprocessing import Preprocessing
 from kerasseg.recipe import Recipe
 from kerasseg.recipe.data import Data
@@ -73,8 +74,7 @@ def model_channels(recipe: Recipe, parts: Split) -> int:
 
 def normalisation(recipe: Recipe) -> Normalisation:
     """Make what brings the recipe's images into [0, 1]."""
-    told = recipe.data.normalise
-    return NORMALISATIONS[told.name](**told.arguments)
+    return recipe.data.normalise.build()
 
 
 def streams(
@@ -103,13 +103,14 @@ def unpaired(
 
 
 def _collected(told: Data, source: Source, seed: int = 0) -> list[Sample]:
+    can_be_drawn = told.if_missing == "synthesize" and source.synthesizer
     return collect(
-        source.name,
-        source.arguments,
+        source.build,
+        source.root,
         told.classes,
-        exclusive=told.exclusive,
-        if_missing=told.if_missing,
-        seed=seed,
+        ignored=told.ignore,
+        multilabel=told.multilabel,
+        synthesize=partial(source.synthesize, seed) if can_be_drawn else None,
     )
 
 

@@ -22,11 +22,11 @@ from kerasseg.data.sample import Annotation, Sample
 from kerasseg.images import files
 from kerasseg.images.normalise import Dtype
 from kerasseg.images.preprocessing import Preprocessing
+from kerasseg.recipe.losses import Combo
+from kerasseg.recipe.train import Adam
 from kerasseg.training import checkpoint
 from kerasseg.training.history import History
 from kerasseg.training.loop import Pace, train
-from kerasseg.training.losses import LOSSES
-from kerasseg.training.optimizers import OPTIMIZERS
 from kerasseg.training.schedule import plateau
 from kerasseg.training.supervised import supervised
 
@@ -72,7 +72,8 @@ def learn(
 
 
 def engine(trained: keras.Model, optimizer: keras.optimizers.Optimizer | None = None) -> keras.Model:
-    return supervised(trained, loss=LOSSES["combo"](), optimizer=optimizer or OPTIMIZERS["adam"](0.02))
+    optimizer = optimizer or Adam(learning_rate=0.02).build()
+    return supervised(trained, loss=Combo().build(), optimizer=optimizer, threshold=0.5, activation="sigmoid")
 
 
 def go(
@@ -86,7 +87,7 @@ def go(
     **pace,
 ) -> History:
     """Train an engine on the images as above, while the rate falls."""
-    schedule = partial(plateau, patience=1, factor=0.5)
+    schedule = partial(plateau, patience=1, factor=0.5, minimum=0.0)
     return train(
         engine,
         training or flipped(directory / "data"),

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import small
 import tensorflow as tf
+from components import LOSSES
 
 from kerasseg.data.batches import TrainingBatches, ValidationBatches
 from kerasseg.errors import UserError
 from kerasseg.metrics.streaming import Dice
 from kerasseg.training import history, schedule
 from kerasseg.training.callbacks import Progress, TrainingDiverged
-from kerasseg.training.losses import LOSSES
 
 
 @pytest.fixture(scope="module")

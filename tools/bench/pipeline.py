@@ -27,10 +27,10 @@ from kerasseg.console import console
 from kerasseg.data.batches import TrainingBatches
 from kerasseg.data.pipeline import Feed
 from kerasseg.data.sample import Sample
-from kerasseg.data.sources import SOURCES
 from kerasseg.images import files
 from kerasseg.images.normalise import Dtype
 from kerasseg.images.preprocessing import Preprocessing
+from kerasseg.recipe.sources import ImagesMasks
 from kerasseg.synthetic.cells import phase_contrast
 
 SIZE, BATCH, IMAGES, WORKERS = (256, 256), 8, 48, 2
@@ -46,7 +46,7 @@ def samples(root: Path) -> list[Sample]:
         image, labels = phase_contrast((520, 704), np.random.default_rng(at))
         files.write(root / "images" / f"{at}.png", image)
         write_mask(root / "masks" / f"{at}.png", (labels > 0).astype(np.uint8))
-    return SOURCES["images_masks"](root, ["cell"])
+    return ImagesMasks(root=root).build(classes=["cell"])
 
 
 def ours(found: list[Sample]) -> Loaders:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +18,11 @@ from kerasseg.commands.learning_curve.points import Points
 from kerasseg.commands.learning_curve.series import Series, compute
 from kerasseg.commands.learning_curve.truth import true_samples
 from kerasseg.console import say
-from kerasseg.data.collect import channels
+from kerasseg.data.collect import channels, collect
 from kerasseg.data.sample import Sample
-from kerasseg.data.sources import SOURCES
 from kerasseg.errors import UserError
 from kerasseg.labelling.embedding.embed import read_codes
+from kerasseg.labelling.source import queue
 from kerasseg.labelling.tiles import read_tiles
 from kerasseg.recipe import Recipe
 from kerasseg.recipe.recipe import LARGEST_SEED
@@ -91,8 +91,12 @@ def _compute(
 
 def _samples(recipe: Recipe, root: Path, truth: Path | None) -> list[Sample]:
     """List the tiles whose annotation is known; each is read or cut once."""
-    classes = recipe.data.classes
-    samples = true_samples(root, truth, classes) if truth else SOURCES["queue"](root=root, classes=classes)
+    data = recipe.data
+    if truth:
+        samples = true_samples(root, truth, data.classes)
+    else:
+        source = partial(queue, root)
+        samples = collect(source, root, data.classes, ignored=data.ignore, multilabel=data.multilabel)
     return [replace(sample, annotate=cache(sample.annotate)) for sample in samples]
 
 

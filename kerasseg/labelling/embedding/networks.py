@@ -95,10 +95,7 @@ def pretrained(
             input_shape,
             weights=encoder_weights,
             weights_fallback=encoder_weights_fallback,
-            base_filters=0,  # this and the following are the plain encoder's
-            levels=0,
             momentum=0.99,
-            initializer="he_uniform",
         )
         code = layers.GlobalAveragePooling2D(keepdims=True, dtype="float32", name=autoencoder.CODE)
         return keras.Model(image, code(features[-1]), name=f"{encoder}_encoder")
