@@ -52,7 +52,6 @@ LIGHT = [
     "data.batches",
     "commands.preparation",
     "data.collect",
-    "data.describe",
     "labelling.queue.marked",
     "labelling.opening",
     "labelling.propose",
