@@ -20,7 +20,7 @@ from kerasseg.data.synthesizers import SYNTHESIZERS
 from kerasseg.errors import UserError
 from kerasseg.images import files
 
-VERBS = ["run", "check", "inspect", "evaluate", "predict", "export", "report", "convert", "schema"]
+VERBS = ["run", "check", "inspect", "evaluate", "predict", "export", "report", "convert", "components", "schema"]
 GROUPS = ["label", "data", "recipes"]
 STEPS = [
     f"label {step}"

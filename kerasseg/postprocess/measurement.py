@@ -50,19 +50,23 @@ class Measurements:
         self._rows += len(band)
 
     @property
-    def sizes(self) -> np.ndarray:  # noqa: D102
+    def sizes(self) -> np.ndarray:
+        """See the class."""
         return self._sizes[1:]
 
     @property
-    def starts(self) -> np.ndarray:  # noqa: D102
+    def starts(self) -> np.ndarray:
+        """See the class."""
         return self._low[:, 1:].T
 
     @property
-    def stops(self) -> np.ndarray:  # noqa: D102
+    def stops(self) -> np.ndarray:
+        """See the class."""
         return self._high[:, 1:].T
 
     @property
-    def centres(self) -> np.ndarray:  # noqa: D102
+    def centres(self) -> np.ndarray:
+        """See the class."""
         with np.errstate(invalid="ignore"):
             return (self._sums[:, 1:] / self.sizes / 2).T
 

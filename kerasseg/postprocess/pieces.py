@@ -13,8 +13,11 @@ import numpy as np
 from scipy import sparse
 
 from kerasseg.errors import UserError
+from kerasseg.images.stores.blocks import cuts
 from kerasseg.postprocess.components import connected
 from kerasseg.postprocess.runs import runs
+
+PART = 2**20  # pixels
 
 
 class Pieces(NamedTuple):
@@ -22,9 +25,9 @@ class Pieces(NamedTuple):
 
     rows: list[slice]  # of the bands
     ends: list[int]  # of the pieces of each band, which are those from the end of the band before
-    sizes: np.ndarray  # (P,) int64 pixels
-    values: np.ndarray  # (P,) of the first pixel
     objects: np.ndarray  # (P,) 0..N-1: which object a piece is of, in the order of their first pixels
+    sizes: np.ndarray  # (P,) int64 pixels; (0,) if they were not to be counted, as the next
+    values: np.ndarray  # (P,) of the first pixel
 
     @property
     def count(self) -> int:
@@ -60,12 +63,14 @@ class Pieces(NamedTuple):
         numbers = numbers.astype(np.int32)
         for rows, start, end in zip(self.rows, [0, *self.ends], self.ends, strict=False):
             table = np.append(np.int32(0), numbers[self.objects[start:end]])
-            band = table[np.asarray(into[rows])]
-            into[rows] = band
+            band = np.asarray(into[rows])
+            into[rows] = np.take(table, band, out=band, mode="clip")  # half the time of table[band]
             yield band
 
 
-def write(bands: Iterable[np.ndarray], into: Any, connectivity: int, delta: int = 0) -> Pieces:
+def write(
+    bands: Iterable[np.ndarray], into: Any, connectivity: int, delta: int = 0, *, count: bool = True
+) -> Pieces:
     """Number the components of each band by themselves, and find which of them are one.
 
     Parameters
@@ -77,6 +82,8 @@ def write(bands: Iterable[np.ndarray], into: Any, connectivity: int, delta: int 
         int32 of the whole image's shape, written by slices.
     connectivity, delta
         See `kerasseg.postprocess.components.connected`.
+    count : bool
+        Whether pixels are counted, which takes about as long as to find the components.
 
     Returns
     -------
@@ -88,25 +95,32 @@ def write(bands: Iterable[np.ndarray], into: Any, connectivity: int, delta: int 
     UserError
         If the bands are not as high as `into`, or hold more components than int32 can number.
     """
-    rows, ends, sizes, values, seams = [], [], [], [], []
+    rows, ends, seams, censuses = [], [], [], [Census(np.zeros(0, np.int64), np.zeros(0, np.uint8))]
     above = None
-    for band in filter(len, bands):
+    for band in _parts(bands):
         start = ends[-1] if ends else 0
         rows.append(_next_rows(rows, len(band), into))
         joint = band if above is None else np.concatenate([above.band[np.newaxis], band])
         ids = connected(joint, connectivity, delta)
-        each = _census(joint, ids, height=len(band))
-        if start + len(each.sizes) > np.iinfo(np.int32).max:
+        ends.append(start + int(ids.max(initial=0)))
+        if ends[-1] > np.iinfo(np.int32).max:
             raise UserError(f"the mask has more than {start} components; int32 cannot number them all")
         if above is not None:
             seams.append(_seam(above, ids[0], start))
         into[rows[-1]] = ids[-len(band) :]
-        ends.append(start + len(each.sizes))
-        sizes.append(each.sizes)
-        values.append(each.values)
+        if count:
+            censuses.append(census(joint, ids, len(band)))
         above = _Edge(band[-1], ids[-1], start)
     check_whole(rows[-1].stop if rows else 0, into)
-    return Pieces(rows, ends, np.concatenate(sizes), np.concatenate(values), _joined(seams, ends[-1]))
+    counted = map(np.concatenate, zip(*censuses, strict=True))
+    return Pieces(rows, ends, _joined(seams, ends[-1]), *counted)
+
+
+def _parts(bands: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """Cut high bands, so that what is computed of a part stays in the processor's cache."""
+    for band in filter(len, bands):
+        height = max(1, PART // max(1, band[0].size))
+        yield from (band[rows] for rows in cuts(len(band), height))
 
 
 def check_whole(height: int, into: Any) -> None:
@@ -123,11 +137,11 @@ class _Edge(NamedTuple):
     start: int  # of the band's pieces
 
 
-class _Census(NamedTuple):
-    """What is counted of each piece of a band: arrays (p,)."""
+class Census(NamedTuple):
+    """What is counted of each component: arrays (p,)."""
 
-    sizes: np.ndarray
-    values: np.ndarray
+    sizes: np.ndarray  # int64 pixels
+    values: np.ndarray  # of the first pixel
 
 
 def _next_rows(rows: list[slice], height: int, into: Any) -> slice:
@@ -137,22 +151,22 @@ def _next_rows(rows: list[slice], height: int, into: Any) -> slice:
     return slice(start, start + height)
 
 
-def _census(joint: np.ndarray, ids: np.ndarray, height: int) -> _Census:
-    """Count pixels in the last `height` rows, so that none is counted twice, and look at first pixels."""
+def census(values: np.ndarray, ids: np.ndarray, height: int) -> Census:
+    """Count the pixels of components 1..p in the last `height` rows or planes, and look at first pixels."""
     each = runs(ids)
     highest = np.maximum.accumulate(each.objects)
     first = np.flatnonzero(np.diff(highest, prepend=0))  # pieces are numbered in the order of these
     sizes = np.zeros(len(first) + 1, np.int64)
     own = np.searchsorted(each.starts, ids[: len(ids) - height].size)
     np.add.at(sizes, each.objects[own:], each.lengths[own:])
-    return _Census(sizes[1:], joint.ravel()[each.starts[first]])
+    return Census(sizes[1:], values.ravel()[each.starts[first]])
 
 
 def _seam(above: _Edge, ids: np.ndarray, start: int) -> np.ndarray:
     """Pair the pieces that hold a pixel on both sides of a seam: (S, 2), through all bands."""
     within = ids > 0
     pairs = above.ids[within].astype(np.int64) << 32 | ids[within]
-    return np.stack(np.divmod(np.unique(pairs), 1 << 32), axis=1) + [above.start, start]
+    return np.stack(np.divmod(np.unique(pairs), 1 << 32), axis=1) + np.array([above.start, start])
 
 
 def _joined(seams: list[np.ndarray], count: int) -> np.ndarray:

@@ -49,9 +49,9 @@ def labels(
     UserError
         If the bands are not as high as `into`, or hold more components than int32 can number.
     """
-    pieces = _write(bands, into, diagonal)
+    pieces = _write(bands, into, diagonal, count=smallest > 1 and not fill)
     if not fill:
-        kept = pieces.object_sizes() >= smallest
+        kept = pieces.object_sizes() >= smallest if smallest > 1 else np.ones(pieces.count, bool)
         for _ in pieces.renumber(into, np.where(kept, np.cumsum(kept), 0)):
             pass
         return int(kept.sum())
@@ -88,7 +88,7 @@ def watershed(
     UserError
         As for `labels`, and if there are not as many spacings as axes.
     """
-    pieces = _write(bands, into, diagonal=False)
+    pieces = _write(bands, into, diagonal=False, count=False)
     boxes = _boxes(pieces, into)
     if fill:
         fill_objects(into, boxes)
@@ -128,9 +128,9 @@ def boundary(
 STREAMED = {"components": labels, "watershed": watershed, "boundary": boundary}
 
 
-def _write(bands: Iterable[np.ndarray], into: Any, diagonal: bool) -> Pieces:
+def _write(bands: Iterable[np.ndarray], into: Any, diagonal: bool, count: bool) -> Pieces:
     connectivity = CONNECTIVITIES[len(into.shape)][-1 if diagonal else 0]
-    return write(map(without_ignored, bands), into, connectivity)
+    return write(map(without_ignored, bands), into, connectivity, count=count)
 
 
 def _boxes(pieces: Pieces, into: Any) -> list[Box]:

@@ -1,0 +1,317 @@
+"""The verb `components`: a mask of classes cleaned up, its objects numbered by size and measured."""
+
+from __future__ import annotations
+
+import csv
+import math
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+
+from kerasseg import locks
+from kerasseg.classes import IGNORE, MOST_CLASSES
+from kerasseg.console import say, track
+from kerasseg.errors import Mistakes, UserError, unknown, unwritable
+from kerasseg.images import ondisk
+from kerasseg.images.calibration import PixelSize
+from kerasseg.images.ondisk import OnDisk
+from kerasseg.images.stores.blocks import cuts
+from kerasseg.images.stores.omezarr import is_zarr
+from kerasseg.images.stores.store import Store, open_store
+from kerasseg.images.writing.result import Result
+from kerasseg.images.writing.tiff import write_tiff
+from kerasseg.images.writing.zarr import write_zarr
+from kerasseg.postprocess.cleaning import CleanUp, Objects, number_by_size
+from kerasseg.postprocess.components import CONNECTIVITIES
+
+WRITERS = {
+    ".ome.tif": write_tiff,
+    ".ome.tiff": write_tiff,
+    ".ome.zarr": write_zarr,
+    ".tif": write_tiff,
+    ".tiff": write_tiff,
+    ".zarr": write_zarr,
+}
+BAND = 2**24  # voxels that are read together
+MEASURES = {2: ("pixels", "area_um2", "perimeter_um"), 3: ("voxels", "volume_um3", "surface_um2")}
+
+
+def components(
+    mask: Path,
+    out: Path,
+    clean_up: CleanUp,
+    *,
+    classes: Sequence[str] = (),
+    connectivity: int | None = None,
+    grey: Path | None = None,
+    delta: int | None = None,
+    pixel_size: Sequence[float] = (),
+    axes: str | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Number the objects of a mask of any size, 1 being the largest; write their labels and a table.
+
+    Parameters
+    ----------
+    mask : Path
+        Class ids (Z, Y, X) or (Y, X), in whatever `kerasseg.images.stores.store.open_store` reads.
+    out : Path
+        The labels to be written, int32: ``.ome.tif``, ``.tif``, ``.ome.zarr`` or ``.zarr``. The table is
+        ``NAME.objects.csv`` beside them.
+    clean_up : CleanUp
+        What is kept; see `cleaning`.
+    classes : sequence of str
+        Names of the classes 1, 2, ...; without them the table has their ids.
+    connectivity : int, optional
+        6, 18 or 26 neighbours of a voxel, 4 or 8 of a pixel; the most by default.
+    grey : Path, optional
+        The image, uint8 or uint16: neighbours of one class are connected where its values differ by no more
+        than `delta`.
+    delta : int, optional
+        See there.
+    pixel_size : sequence of float
+        One for each axis in micrometres, where the mask's file does not say.
+    axes : str, optional
+        See `kerasseg.images.stores.store.open_store`; also of `grey`.
+    overwrite : bool
+        Whether files that are there are replaced.
+
+    Raises
+    ------
+    UserError
+        If these do not make sense together, or a file cannot be read or written; nothing is left then.
+    """
+    suffix = _suffix(out)
+    table = out.with_name(out.name.removesuffix(suffix) + ".objects.csv")
+    _check_options(grey, delta, [] if overwrite else [out, table])
+    with ExitStack() as opened:
+        stores = [opened.enter_context(open_store(path, axes, values=True)) for path in (mask, grey) if path]
+        shape = _checked_shape(stores, connectivity)
+        size = _pixel_size(pixel_size, stores[0])
+        unfinished = out.with_name(f".{out.name}.unfinished")
+        opened.enter_context(locks.held(unfinished.with_suffix(".lock"), out))
+        opened.callback(shutil.rmtree, unfinished, ignore_errors=True)
+        labels = _zeros(unfinished, shape)
+        objects = number_by_size(
+            _masks(stores[0], len(classes) or MOST_CLASSES),
+            labels,
+            clean_up,
+            connectivity=connectivity or CONNECTIVITIES[len(shape)][-1],
+            greys=_bands(stores[1]) if grey else None,
+            delta=delta or 0,
+            spacing=None if None in size else size,
+        )
+        WRITERS[suffix](unfinished / out.name, Result(labels, "ZYX"[-len(shape) :], size, "nearest"))
+        _write_table(unfinished / table.name, objects, classes, size)
+        _put(unfinished / out.name, out)
+        _put(unfinished / table.name, table)
+    say(f"wrote {out} and {table}: {_counted(objects, classes)}")
+
+
+def cleaning(
+    classes: Sequence[str],
+    *,
+    only: Sequence[str] = (),
+    smallest: Sequence[str] = (),
+    largest: Sequence[str] = (),
+    in_planes: bool = False,
+) -> CleanUp:
+    """Read from words what is kept of a mask.
+
+    Parameters
+    ----------
+    classes : sequence of str
+        Names of the classes 1, 2, ...; there need not be any.
+    only : sequence of str
+        Names or ids of the classes whose objects are numbered; all by default.
+    smallest : sequence of str
+        ``CLASS=N`` or, for every other class, ``N``: how many voxels an object has at least.
+    largest : sequence of str
+        ``CLASS=N`` or, for all classes together, ``N``: how many objects are kept.
+    in_planes : bool
+        See `CleanUp`.
+
+    Returns
+    -------
+    CleanUp
+
+    Raises
+    ------
+    UserError
+        If a word is no number or a class unknown; all of them at once.
+    """
+    mistakes = Mistakes()
+    kept = [_class_id(name, classes, "--only", mistakes) for name in only]
+    least = _numbers(smallest, classes, "--min-size", mistakes)
+    most = _numbers(largest, classes, "--largest", mistakes)
+    mistakes.check()
+    least = dict.fromkeys(range(1, IGNORE), least.pop(None, 0)) | least
+    in_all = most.pop(None, None)
+    return CleanUp(frozenset(kept) or None, least, in_planes, most, in_all)
+
+
+def _numbers(
+    words: Sequence[str], classes: Sequence[str], option: str, mistakes: Mistakes
+) -> dict[int | None, int]:
+    """Read ``CLASS=N`` and ``N``, whose class is None."""
+    numbers = {}
+    for word in words:
+        name, _, number = word.rpartition("=")
+        if not number.isdecimal():
+            mistakes.add(f"{option} {word}: expected CLASS=N or N, a whole number")
+        else:
+            numbers[_class_id(name, classes, option, mistakes) if name else None] = int(number)
+    return numbers
+
+
+def _class_id(name: str, classes: Sequence[str], option: str, mistakes: Mistakes) -> int | None:
+    if name in classes:
+        return classes.index(name) + 1
+    if name.isdecimal() and 1 <= int(name) <= (len(classes) or MOST_CLASSES):
+        return int(name)
+    if classes:
+        mistakes.add(f"{option}: {unknown('class', name, classes)}")
+    else:
+        mistakes.add(
+            f"{option} {name}: expected a class id from 1 to {MOST_CLASSES}; or name all by --classes"
+        )
+    return None
+
+
+def _suffix(out: Path) -> str:
+    for suffix in WRITERS:
+        if out.name.endswith(suffix):
+            return suffix
+    raise UserError(f"{out}: expected the name of a file of labels, ending in one of {', '.join(WRITERS)}")
+
+
+def _check_options(grey: Path | None, delta: int | None, new: Sequence[Path]) -> None:
+    mistakes = Mistakes()
+    if delta is not None and delta < 0:
+        mistakes.add(f"--delta {delta}: expected a difference of grey values, 0 or more")
+    if delta is not None and grey is None:
+        mistakes.add(
+            f"--delta {delta}: class ids have no differences, and it would melt classes into one object; "
+            "name the image whose grey values it is about by --grey"
+        )
+    if grey is not None and delta is None:
+        mistakes.add(f"--grey {grey}: say by --delta how far neighbours in one object may differ")
+    for path in new:
+        if path.exists():
+            mistakes.add(f"{path}: it exists; replace it by --overwrite, or give another name")
+    mistakes.check()
+
+
+def _checked_shape(stores: Sequence[Store], connectivity: int | None) -> tuple[int, ...]:
+    """Give the mask's shape, if all that is read has one channel and that shape."""
+    shape = stores[0].shape[:-1]
+    for store in stores:
+        if store.shape != (*shape, 1):
+            raise UserError(
+                f"{store.path}: its axes {store.axes} are {' x '.join(map(str, store.shape))}; expected one "
+                f"channel of {' x '.join(map(str, shape))}"
+            )
+    if stores[0].dtype.kind not in "biu":
+        raise UserError(f"{stores[0].path}: it holds {stores[0].dtype}; expected class ids, whole numbers")
+    if connectivity is not None and connectivity not in CONNECTIVITIES[len(shape)]:
+        choices = ", ".join(map(str, CONNECTIVITIES[len(shape)]))
+        raise UserError(
+            f"--connectivity {connectivity}: {stores[0].path} has {len(shape)} axes; choose one of {choices}"
+        )
+    return shape
+
+
+def _pixel_size(given: Sequence[float], mask: Store) -> PixelSize:
+    axes = mask.axes.removesuffix("C")
+    if not given:
+        if None in mask.pixel_size:
+            say(
+                f"note: {mask.path} does not say how large a pixel is; --pixel-size adds what is in micrometres"
+            )
+        return mask.pixel_size
+    if len(given) != len(axes) or min(given) <= 0:
+        raise UserError(
+            f"--pixel-size {','.join(map(str, given))}: expected {','.join(axes)} in micrometres, above 0"
+        )
+    return tuple(given)
+
+
+def _zeros(folder: Path, shape: tuple[int, ...]) -> OnDisk:
+    try:
+        shutil.rmtree(folder, ignore_errors=True)  # left by a kill
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    return ondisk.create(folder / "labels.npy", np.dtype(np.int32), shape)
+
+
+def _masks(store: Store, classes: int) -> Iterator[np.ndarray]:
+    """Read class ids as uint8, whatever type they have in the file."""
+    shape = store.shape[:-1]
+    bands = math.ceil(shape[0] / _height(shape))
+    for band in track(_bands(store), f"{store.path.name}: bands", bands):
+        strange = band[((band > classes) & (band != IGNORE)) | (band < 0)]
+        if strange.size:
+            raise UserError(
+                f"{store.path}: it holds {strange[0]}; expected class ids from 0 to {classes}, or {IGNORE} of "
+                "what is to be ignored"
+            )
+        yield band.astype(np.uint8, copy=False)
+
+
+def _bands(store: Store) -> Iterator[np.ndarray]:
+    """Read one band of planes, or of rows of an image, after the other."""
+    shape = store.shape[:-1]
+    for rows in cuts(shape[0], _height(shape)):
+        yield store.read((rows, *(slice(0, side) for side in shape[1:])))[..., 0]
+
+
+def _height(shape: tuple[int, ...]) -> int:
+    return max(1, BAND // math.prod(shape[1:]))
+
+
+def _write_table(path: Path, objects: Objects, classes: Sequence[str], size: PixelSize) -> None:
+    axes = "zyx"[-len(size) :]
+    starts, stops, centres = ([f"{axis}_{what}" for axis in axes] for what in ("start", "stop", "centre"))
+    with path.open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow(["id", "class", *MEASURES[len(size)], *starts, *stops, *centres])
+        for at, of_class in enumerate(objects.classes.tolist()):
+            known = objects.surfaces is not None
+            rows.writerow(
+                [
+                    at + 1,
+                    _name(of_class, classes),
+                    objects.sizes[at],
+                    f"{objects.sizes[at] * math.prod(size):.6g}" if known else "",
+                    f"{objects.surfaces[at]:.6g}" if known else "",
+                    *objects.starts[at],
+                    *objects.stops[at],
+                    *(f"{centre:.3f}" for centre in objects.centres[at]),
+                ]
+            )
+
+
+def _put(written: Path, path: Path) -> None:
+    """Give a file or a Zarr its name, in the place of a former one."""
+    try:
+        if is_zarr(path):
+            shutil.rmtree(path)
+        written.replace(path)
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+def _counted(objects: Objects, classes: Sequence[str]) -> str:
+    """Say how many objects of each class there are."""
+    counts = sorted(Counter(objects.classes.tolist()).items())
+    each = ", ".join(f"{count:,} of {_name(of_class, classes)}" for of_class, count in counts)
+    return f"{len(objects.classes):,} objects" + (f" ({each})" if each else "")
+
+
+def _name(of_class: int, classes: Sequence[str]) -> str:
+    return classes[of_class - 1] if classes else str(of_class)
