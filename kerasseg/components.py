@@ -229,9 +229,7 @@ def _pixel_size(given: Sequence[float], mask: Store) -> PixelSize:
     axes = mask.axes.removesuffix("C")
     if not given:
         if None in mask.pixel_size:
-            say(
-                f"note: {mask.path} does not say how large a pixel is; --pixel-size adds what is in micrometres"
-            )
+            say(f"note: {mask.path} does not say how large a pixel is; without --pixel-size no µm³")
         return mask.pixel_size
     if len(given) != len(axes) or min(given) <= 0:
         raise UserError(
@@ -257,8 +255,8 @@ def _masks(store: Store, classes: int) -> Iterator[np.ndarray]:
         strange = band[((band > classes) & (band != IGNORE)) | (band < 0)]
         if strange.size:
             raise UserError(
-                f"{store.path}: it holds {strange[0]}; expected class ids from 0 to {classes}, or {IGNORE} of "
-                "what is to be ignored"
+                f"{store.path}: it holds {strange[0]}; expected class ids from 0 to {classes}, or {IGNORE} "
+                "where a pixel is ignored"
             )
         yield band.astype(np.uint8, copy=False)
 

@@ -9,33 +9,34 @@ import typer
 
 from kerasseg.errors import UserError
 
+Classes = Annotated[list[str] | None, typer.Option(help="The name of the next class; repeat it.")]
+Only = Annotated[list[str] | None, typer.Option(metavar="CLASS", help="Number only this class; repeat it.")]
+Smallest = Annotated[
+    list[str] | None, typer.Option(metavar="[CLASS=]N", help="Drop objects of fewer than N voxels.")
+]
+Largest = Annotated[list[str] | None, typer.Option(metavar="[CLASS=]N", help="Keep the N largest objects.")]
+InPlanes = Annotated[bool, typer.Option("--in-2d", help="Drop small ones in each plane, not in 3-D.")]
+PixelSize = Annotated[str | None, typer.Option(metavar="Z,Y,X", help="Size of a voxel in micrometres.")]
+
 
 def components(
     mask: Annotated[Path, typer.Argument(help="Class ids: an image or a volume of any size.")],
-    out: Annotated[Path, typer.Argument(help="Labels: NAME.ome.tif or NAME.ome.zarr.")],
-    classes: Annotated[list[str] | None, typer.Option(help="The name of the next class; repeat it.")] = None,
-    only: Annotated[
-        list[str] | None, typer.Option(metavar="CLASS", help="Number only this class; repeat it.")
-    ] = None,
-    min_size: Annotated[
-        list[str] | None, typer.Option(metavar="[CLASS=]N", help="Drop objects of fewer than N voxels.")
-    ] = None,
-    largest: Annotated[
-        list[str] | None, typer.Option(metavar="[CLASS=]N", help="Keep the N largest objects.")
-    ] = None,
-    in_2d: Annotated[
-        bool, typer.Option("--in-2d", help="Drop small ones in each plane, not in 3-D.")
-    ] = False,
+    out: Annotated[
+        Path, typer.Argument(help="Labels, NAME.ome.tif or .ome.zarr; beside them NAME.objects.csv.")
+    ],
+    classes: Classes = None,
+    only: Only = None,
+    min_size: Smallest = None,
+    largest: Largest = None,
+    in_2d: InPlanes = False,
     connectivity: Annotated[int | None, typer.Option(help="Neighbours: 6, 18 or 26; 4 or 8 in 2-D.")] = None,
     grey: Annotated[Path | None, typer.Option(help="The image that --delta is about.")] = None,
     delta: Annotated[int | None, typer.Option(help="Connect grey values that differ by no more.")] = None,
-    pixel_size: Annotated[
-        str | None, typer.Option(metavar="Z,Y,X", help="Size of a voxel in micrometres.")
-    ] = None,
+    pixel_size: PixelSize = None,
     axes: Annotated[str | None, typer.Option(help="Axes where files do not say, such as ZYX.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
 ) -> None:
-    """Number a mask's objects by size; measure them in NAME.objects.csv."""
+    """Number a mask's objects by size, and measure them."""
     from kerasseg.components import cleaning, components
 
     names = classes or []
