@@ -20,7 +20,8 @@ from kerasseg.data.sample import Annotation, Sample
 from kerasseg.images.files import write
 from kerasseg.images.names import file_name
 from kerasseg.images.resize import resize, resize_mask
-from kerasseg.metrics import objects, pixel
+from kerasseg.metrics import confusion, objects, pixel
+from kerasseg.metrics.confusion import Confusion
 from kerasseg.metrics.objects import Labelled, Objects
 from kerasseg.metrics.pixel import Counts
 from kerasseg.postprocess.pairs import Pairing, write_csv
@@ -45,7 +46,9 @@ class Judgement:
     size : str
         At which size ``test`` was scored: that of the recipe's ``resize``, or the images' own.
     test : dict
-        ``classes``: see `kerasseg.metrics.pixel.scores`; ``images``: the scores of each.
+        ``classes``: see `kerasseg.metrics.pixel.scores`; ``images``: the scores of each. Where classes
+        exclude each other ``averages``: see `kerasseg.metrics.confusion.averages`; ``confusion``: pixels by
+        their true class, down, and by the predicted one, background first.
     test_original_size : dict or None
         The same with predictions brought back to the images' own size, where they were resized.
     instances : dict or None
@@ -82,8 +85,8 @@ class _Answer:
     """What the model said of one sample, and how that compares with the truth."""
 
     sample: Sample
-    counts: Counts
-    counts_original_size: Counts
+    counts: Counts | Confusion  # of classes that exclude each other
+    counts_original_size: Counts | Confusion
     counts_by_threshold: Counts
     objects: list[Objects] | None
     pairs: dict[str, Any] | None
@@ -171,8 +174,10 @@ class _Asked:
     def foreground(self, probabilities: np.ndarray) -> np.ndarray:
         return probabilities[..., 1:] if self.activation == "softmax" else probabilities
 
-    def count(self, truth: np.ndarray, mask: np.ndarray) -> Counts:
-        return pixel.count(truth, mask, len(self.classes), self.exclusive)
+    def count(self, truth: np.ndarray, mask: np.ndarray) -> Counts | Confusion:
+        if self.exclusive:
+            return confusion.confusion(truth, mask, len(self.classes))
+        return pixel.count(truth, mask, len(self.classes), exclusive=False)
 
 
 def _answer(sample: Sample, predictor: Predictor, ask: _Asked) -> _Answer:
@@ -240,11 +245,21 @@ def _seams(samples: Sequence[Sample], predictor: Predictor) -> dict[str, Any] | 
     return found and {"image": largest.name, **asdict(found)}
 
 
-def _scored(answers: Sequence[_Answer], counts: Sequence[Counts], classes: Sequence[str]) -> dict[str, Any]:
+def _scored(
+    answers: Sequence[_Answer], counts: Sequence[Counts | Confusion], classes: Sequence[str]
+) -> dict[str, Any]:
+    by_class = [pixel.of_confusion(each) if isinstance(each, Confusion) else each for each in counts]
     images = {
-        each.sample.name: pixel.image_scores(of, classes) for each, of in zip(answers, counts, strict=True)
+        each.sample.name: pixel.image_scores(of, classes) for each, of in zip(answers, by_class, strict=True)
     }
-    return {"classes": pixel.scores(counts, classes), "images": images}
+    scores = {"classes": pixel.scores(by_class, classes), "images": images}
+    if not isinstance(counts[0], Confusion):
+        return scores
+    return {
+        **scores,
+        "averages": confusion.averages(counts),
+        "confusion": confusion.pooled(counts).pixels.tolist(),
+    }
 
 
 def _show(samples: Sequence[Sample], judgement: Judgement, ask: _Asked) -> None:
