@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import math
-import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -12,30 +11,18 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasseg import locks
 from kerasseg.classes import IGNORE, MOST_CLASSES
 from kerasseg.console import say, track
-from kerasseg.errors import Mistakes, UserError, unknown, unwritable
+from kerasseg.errors import Mistakes, UserError, unknown
 from kerasseg.images import ondisk
 from kerasseg.images.calibration import PixelSize
-from kerasseg.images.ondisk import OnDisk
 from kerasseg.images.stores.blocks import cuts
-from kerasseg.images.stores.omezarr import is_zarr
 from kerasseg.images.stores.store import Store, open_store
+from kerasseg.images.writing.outputs import appearing, check_free, ending, write
 from kerasseg.images.writing.result import Result
-from kerasseg.images.writing.tiff import write_tiff
-from kerasseg.images.writing.zarr import write_zarr
 from kerasseg.postprocess.cleaning import CleanUp, Objects, number_by_size
 from kerasseg.postprocess.components import CONNECTIVITIES
 
-WRITERS = {
-    ".ome.tif": write_tiff,
-    ".ome.tiff": write_tiff,
-    ".ome.zarr": write_zarr,
-    ".tif": write_tiff,
-    ".tiff": write_tiff,
-    ".zarr": write_zarr,
-}
 BAND = 2**24  # voxels that are read together
 MEASURES = {2: ("pixels", "area_um2", "perimeter_um"), 3: ("voxels", "volume_um3", "surface_um2")}
 
@@ -85,17 +72,15 @@ def components(
     UserError
         If these do not make sense together, or a file cannot be read or written; nothing is left then.
     """
-    suffix = _suffix(out)
-    table = out.with_name(out.name.removesuffix(suffix) + ".objects.csv")
-    _check_options(grey, delta, [] if overwrite else [out, table])
+    table = out.with_name(out.name.removesuffix(ending(out)) + ".objects.csv")
+    _check_delta(grey, delta)
+    check_free((out, table), overwrite)
     with ExitStack() as opened:
         stores = [opened.enter_context(open_store(path, axes, values=True)) for path in (mask, grey) if path]
         shape = _checked_shape(stores, connectivity)
         size = _pixel_size(pixel_size, stores[0])
-        unfinished = out.with_name(f".{out.name}.unfinished")
-        opened.enter_context(locks.held(unfinished.with_suffix(".lock"), out))
-        opened.callback(shutil.rmtree, unfinished, ignore_errors=True)
-        labels = _zeros(unfinished, shape)
+        folder = opened.enter_context(appearing(out, table))
+        labels = ondisk.create(folder / "labels.npy", np.dtype(np.int32), shape)
         objects = number_by_size(
             _masks(stores[0], len(classes) or MOST_CLASSES),
             labels,
@@ -105,10 +90,8 @@ def components(
             delta=delta or 0,
             spacing=None if None in size else size,
         )
-        WRITERS[suffix](unfinished / out.name, Result(labels, "ZYX"[-len(shape) :], size, "nearest"))
-        _write_table(unfinished / table.name, objects, classes, size)
-        _put(unfinished / out.name, out)
-        _put(unfinished / table.name, table)
+        write(folder / out.name, Result(labels, "ZYX"[-len(shape) :], size, "nearest"))
+        _write_table(folder / table.name, objects, classes, size)
     say(f"wrote {out} and {table}: {_counted(objects, classes)}")
 
 
@@ -182,14 +165,7 @@ def _class_id(name: str, classes: Sequence[str], option: str, mistakes: Mistakes
     return None
 
 
-def _suffix(out: Path) -> str:
-    for suffix in WRITERS:
-        if out.name.endswith(suffix):
-            return suffix
-    raise UserError(f"{out}: expected the name of a file of labels, ending in one of {', '.join(WRITERS)}")
-
-
-def _check_options(grey: Path | None, delta: int | None, new: Sequence[Path]) -> None:
+def _check_delta(grey: Path | None, delta: int | None) -> None:
     mistakes = Mistakes()
     if delta is not None and delta < 0:
         mistakes.add(f"--delta {delta}: expected a difference of grey values, 0 or more")
@@ -200,9 +176,6 @@ def _check_options(grey: Path | None, delta: int | None, new: Sequence[Path]) ->
         )
     if grey is not None and delta is None:
         mistakes.add(f"--grey {grey}: say by --delta how far neighbours in one object may differ")
-    for path in new:
-        if path.exists():
-            mistakes.add(f"{path}: it exists; replace it by --overwrite, or give another name")
     mistakes.check()
 
 
@@ -236,15 +209,6 @@ def _pixel_size(given: Sequence[float], mask: Store) -> PixelSize:
             f"--pixel-size {','.join(map(str, given))}: expected {','.join(axes)} in micrometres, above 0"
         )
     return tuple(given)
-
-
-def _zeros(folder: Path, shape: tuple[int, ...]) -> OnDisk:
-    try:
-        shutil.rmtree(folder, ignore_errors=True)  # left by a kill
-        folder.mkdir(parents=True)
-    except OSError as error:
-        raise unwritable(folder, error) from error
-    return ondisk.create(folder / "labels.npy", np.dtype(np.int32), shape)
 
 
 def _masks(store: Store, classes: int) -> Iterator[np.ndarray]:
@@ -292,16 +256,6 @@ def _write_table(path: Path, objects: Objects, classes: Sequence[str], size: Pix
                     *(f"{centre:.3f}" for centre in objects.centres[at]),
                 ]
             )
-
-
-def _put(written: Path, path: Path) -> None:
-    """Give a file or a Zarr its name, in the place of a former one."""
-    try:
-        if is_zarr(path):
-            shutil.rmtree(path)
-        written.replace(path)
-    except OSError as error:
-        raise unwritable(path, error) from error
 
 
 def _counted(objects: Objects, classes: Sequence[str]) -> str:

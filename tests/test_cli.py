@@ -37,7 +37,7 @@ STEPS = [
     f"label {step}"
     for step in ("crop", "embed", "cluster", "look", "select", "propose", "open", "review", "status", "curve")
 ]
-SYNTHESIZE = ["data synthesize", *(f"data synthesize {name}" for name in SYNTHESIZERS)]
+SYNTHESIZE = ["data match", "data synthesize", *(f"data synthesize {name}" for name in SYNTHESIZERS)]
 
 
 def typed(*words: str):

@@ -153,4 +153,4 @@ def test_what_is_there_is_replaced_only_if_asked(mask, tmp_path):
 
 def test_another_ending_is_refused(mask, tmp_path):
     shown = typed(mask, tmp_path / "labels.png")
-    assert "expected the name of a file of labels, ending in one of .ome.tif" in shown.stderr
+    assert "expected a name that ends in one of .ome.tif" in shown.stderr

@@ -85,6 +85,21 @@ def percentiles(bands: Bands, dtype: np.dtype, wanted: tuple[float, ...]) -> np.
     return _between(values[0::2], values[1::2], np.array(at)[:, np.newaxis] % 1)
 
 
+def histogram(bands: Bands) -> np.ndarray:
+    """Count how often each channel has each value of 8 or 16 bits.
+
+    Parameters
+    ----------
+    bands : callable
+        From nothing to an iterable of parts of the image, (..., C) each, uint8 or uint16.
+
+    Returns
+    -------
+    numpy.ndarray, shape (C, 65536), int64
+    """
+    return _count(bands, _itself)
+
+
 def _count(bands: Bands, digit: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """Count how often each channel has each digit: (C, VALUES)."""
     total = 0

@@ -267,6 +267,34 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f}" if share < 0.9995 or share == 1 else ">99.9"
 
 
+def histograms(counts: Mapping[str, np.ndarray], values: int) -> bytes:
+    """Draw how often each intensity is there, in shares of all pixels: a chart for each channel.
+
+    Parameters
+    ----------
+    counts : mapping of str to np.ndarray
+        (C, V) by what each is of.
+    values : int
+        How many intensities the type has; where there are more, 256 bins are drawn.
+
+    Returns
+    -------
+    bytes
+        SVG.
+    """
+    bins = min(values, 256)
+    channels = len(next(iter(counts.values())))
+    with _figure(columns=channels, width=4.8 * channels, height=2.7) as (figure, charts):
+        for channel, axes in enumerate(charts):
+            for (label, each), colour in zip(counts.items(), COLOURS, strict=False):
+                binned = each[channel, :values].reshape(bins, -1).sum(axis=1)
+                starts = np.arange(bins) * (values // bins)
+                axes.plot(starts, binned / max(binned.sum(), 1), color=colour, label=label)
+            axes.set(xlabel="intensity", ylabel="share of pixels", ylim=(0, None), xlim=(0, values))
+        charts[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        return _svg(figure)
+
+
 @contextmanager
 def _figure(*, columns: int, width: float, height: float) -> Iterator[tuple[Figure, Sequence[Axes]]]:
     """Open a row of axes; a Figure of its own needs neither pyplot nor a display."""
