@@ -68,7 +68,7 @@ def table(
 
 def matched(region: np.ndarray, new: np.ndarray) -> np.ndarray:
     """Give a region, (..., C) uint8 or uint16, its new intensities from a `table`: of the same type."""
-    return np.stack([np.take(one, region[..., channel]) for channel, one in enumerate(new)], axis=-1)
+    return np.stack([one[region[..., channel]] for channel, one in enumerate(new)], axis=-1)
 
 
 def moved(counts: np.ndarray, new: np.ndarray) -> np.ndarray:
