@@ -186,7 +186,7 @@ def _checked_shape(stores: Sequence[Store], connectivity: int | None) -> tuple[i
         if store.shape != (*shape, 1):
             raise UserError(
                 f"{store.path}: its axes {store.axes} are {' x '.join(map(str, store.shape))}; expected one "
-                f"channel of {' x '.join(map(str, shape))}"
+                f"channel of {' x '.join(map(str, shape))}; if these are not its axes, name them by --axes"
             )
     if stores[0].dtype.kind not in "biu":
         raise UserError(f"{stores[0].path}: it holds {stores[0].dtype}; expected class ids, whole numbers")
@@ -213,7 +213,7 @@ def _pixel_size(given: Sequence[float], mask: Store) -> PixelSize:
 
 def _masks(store: Store, classes: int) -> Iterator[np.ndarray]:
     """Read class ids as uint8, whatever type they have in the file."""
-    shape = store.shape[:-1]
+    shape, foreground, ignored = store.shape[:-1], False, False
     bands = math.ceil(shape[0] / _height(shape))
     for band in track(_bands(store), f"{store.path.name}: bands", bands):
         strange = band[((band > classes) & (band != IGNORE)) | (band < 0)]
@@ -222,7 +222,14 @@ def _masks(store: Store, classes: int) -> Iterator[np.ndarray]:
                 f"{store.path}: it holds {strange[0]}; expected class ids from 0 to {classes}, or {IGNORE} "
                 "where a pixel is ignored"
             )
+        ignored |= bool((band == IGNORE).any())
+        foreground |= bool(((band > 0) & (band < IGNORE)).any())
         yield band.astype(np.uint8, copy=False)
+    if ignored and not foreground:
+        raise UserError(
+            f"{store.path}: it holds only 0 and {IGNORE}, which means that a pixel is ignored; expected "
+            f"class ids from 1 on. If {IGNORE} is your class, save the mask with 1 instead"
+        )
 
 
 def _bands(store: Store) -> Iterator[np.ndarray]:

@@ -154,3 +154,27 @@ def test_what_is_there_is_replaced_only_if_asked(mask, tmp_path):
 def test_another_ending_is_refused(mask, tmp_path):
     shown = typed(mask, tmp_path / "labels.png")
     assert "expected a name that ends in one of .ome.tif" in shown.stderr
+
+
+def test_a_mask_of_0_and_255_is_no_mask_of_classes(tmp_path):
+    tifffile.imwrite(tmp_path / "mask.tif", np.uint8(255) * (MASK == 1))
+    assert "name them by --axes" in typed(tmp_path / "mask.tif", tmp_path / "labels.tif").stderr
+    shown = typed(tmp_path / "mask.tif", tmp_path / "labels.tif", "--axes", "ZYX")
+    assert shown.exit_code == 2
+    assert "it holds only 0 and 255" in " ".join(shown.stderr.split())
+
+
+def test_a_mask_without_objects_has_an_empty_table(tmp_path):
+    tifffile.imwrite(tmp_path / "mask.tif", np.zeros((3, 4, 5), np.uint8))
+    shown = typed(tmp_path / "mask.tif", tmp_path / "labels.tif", "--axes", "ZYX")
+    assert (shown.exit_code, rows(tmp_path / "labels.objects.csv")) == (0, [])
+
+
+@pytest.mark.parametrize("connectivity", [6, 26])
+def test_mitochondria_of_a_folder_of_real_slices(shared_data, tmp_path, connectivity):
+    folder = shared_data / "em" / "vnc_sstem" / "mask"
+    if not folder.is_dir():
+        pytest.skip(f"the slices are not here: {folder}")
+    how = ("--only", 2, "--connectivity", connectivity)
+    assert typed(folder, tmp_path / "labels.ome.tif", *how).exit_code == 0
+    assert len(rows(tmp_path / "labels.objects.csv")) == 34

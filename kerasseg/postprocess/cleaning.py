@@ -6,7 +6,7 @@ Labels and measurements are those of the whole mask, whatever the heights of the
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import repeat
 from typing import Any, NamedTuple
 
@@ -52,7 +52,7 @@ class CleanUp:
         mask = without_ignored(mask)
         if self.classes is not None:
             mask = np.where(np.isin(mask, list(self.classes)), mask, 0)
-        if self.in_planes and mask.ndim == 3:
+        if self.in_planes:
             return np.stack([self._without_small(plane, 4 if connectivity == 6 else 8) for plane in mask])
         return mask
 
@@ -148,6 +148,8 @@ def number_by_size(
             f"a delta of {delta} was given for class ids, where it would melt classes into one object; give "
             "the grey values that it is about"
         )
+    if len(into.shape) == 2:
+        clean_up = replace(clean_up, in_planes=False)  # an image is a plane, which need not be in one band
     bands = (clean_up.foreground(mask, connectivity) for mask in masks)
     if greys is None:
         pieces = write(bands, into, connectivity)

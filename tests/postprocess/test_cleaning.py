@@ -75,6 +75,12 @@ def test_what_is_small_in_its_plane_goes_before_the_volume_is_numbered():
     assert objects.sizes.tolist() == [4]
 
 
+def test_an_image_is_a_plane():
+    for cuts in ((), (1,)):
+        _, objects = numbered(MASK, CleanUp(smallest={2: 4}, in_planes=True), cuts=cuts)
+        assert objects.sizes.tolist() == [5, 4, 1, 1]
+
+
 def test_grey_values_part_what_touches_within_a_class_and_join_no_classes():
     mask = np.array([[1, 1, 1, 1, 2, 2]], np.uint8)
     grey = np.array([[10, 20, 60, 65, 65, 65]], np.uint8)
