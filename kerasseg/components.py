@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -13,7 +14,7 @@ import numpy as np
 
 from kerasseg.classes import IGNORE, MOST_CLASSES
 from kerasseg.console import say, track
-from kerasseg.errors import Mistakes, UserError, unknown
+from kerasseg.errors import Mistakes, Notice, UserError, unknown
 from kerasseg.images import ondisk
 from kerasseg.images.calibration import PixelSize
 from kerasseg.images.stores.blocks import cuts
@@ -202,7 +203,11 @@ def _pixel_size(given: Sequence[float], mask: Store) -> PixelSize:
     axes = mask.axes.removesuffix("C")
     if not given:
         if None in mask.pixel_size:
-            say(f"note: {mask.path} does not say how large a pixel is; without --pixel-size no µm³")
+            warnings.warn(
+                f"{mask.path}: it does not say how large a pixel is; for micrometres add --pixel-size",
+                Notice,
+                stacklevel=2,
+            )
         return mask.pixel_size
     if len(given) != len(axes) or min(given) <= 0:
         raise UserError(
@@ -244,23 +249,24 @@ def _height(shape: tuple[int, ...]) -> int:
 
 
 def _write_table(path: Path, objects: Objects, classes: Sequence[str], size: PixelSize) -> None:
+    """Write a row for each object, in the order of their numbers."""
     axes = "zyx"[-len(size) :]
-    starts, stops, centres = ([f"{axis}_{what}" for axis in axes] for what in ("start", "stop", "centre"))
+    names = [f"{axis}_{what}" for what in ("start", "stop", "centre") for axis in axes]
+    measured, surfaces = objects.measured, objects.surfaces
     with path.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
-        rows.writerow(["id", "class", *MEASURES[len(size)], *starts, *stops, *centres])
-        for at, of_class in enumerate(objects.classes.tolist()):
-            known = objects.surfaces is not None
+        rows.writerow(["id", "class", *MEASURES[len(size)], *names])
+        for at, of_class in enumerate(objects.classes):
+            known = () if surfaces is None else (measured.sizes[at] * math.prod(size), surfaces[at])
             rows.writerow(
                 [
                     at + 1,
                     _name(of_class, classes),
-                    objects.sizes[at],
-                    f"{objects.sizes[at] * math.prod(size):.6g}" if known else "",
-                    f"{objects.surfaces[at]:.6g}" if known else "",
-                    *objects.starts[at],
-                    *objects.stops[at],
-                    *(f"{centre:.3f}" for centre in objects.centres[at]),
+                    measured.sizes[at],
+                    *([f"{value:.6g}" for value in known] or ["", ""]),
+                    *measured.starts[at],
+                    *measured.stops[at],
+                    *(f"{centre:.3f}" for centre in measured.centres[at]),
                 ]
             )
 
@@ -269,7 +275,8 @@ def _counted(objects: Objects, classes: Sequence[str]) -> str:
     """Say how many objects of each class there are."""
     counts = sorted(Counter(objects.classes.tolist()).items())
     each = ", ".join(f"{count:,} of {_name(of_class, classes)}" for of_class, count in counts)
-    return f"{len(objects.classes):,} objects" + (f" ({each})" if each else "")
+    others = f"; {objects.dropped:,} others are not kept" if objects.dropped else ""
+    return f"{len(objects.classes):,} objects" + (f" ({each})" if each else "") + others
 
 
 def _name(of_class: int, classes: Sequence[str]) -> str:

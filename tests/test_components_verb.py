@@ -89,7 +89,7 @@ def test_an_image_has_areas_and_perimeters(tmp_path):
 def test_without_a_pixel_size_there_is_no_volume(tmp_path):
     tifffile.imwrite(tmp_path / "mask.tif", MASK, metadata={"axes": "ZYX"})
     shown = typed(tmp_path / "mask.tif", tmp_path / "labels.tif")
-    assert "does not say how large a pixel is" in " ".join(shown.stdout.split())
+    assert "it does not say how large a pixel is" in " ".join(shown.stdout.split())
     assert {row["volume_um3"] for row in rows(tmp_path / "labels.objects.csv")} == {""}
 
 

@@ -29,7 +29,9 @@ def components(
     min_size: Smallest = None,
     largest: Largest = None,
     in_2d: InPlanes = False,
-    connectivity: Annotated[int | None, typer.Option(help="Neighbours: 6, 18 or 26; 4 or 8 in 2-D.")] = None,
+    connectivity: Annotated[
+        int | None, typer.Option(help="6, 18 or 26 neighbours, in 2-D 4 or 8; all by default.")
+    ] = None,
     grey: Annotated[Path | None, typer.Option(help="The image that --delta is about.")] = None,
     delta: Annotated[int | None, typer.Option(help="Connect grey values that differ by no more.")] = None,
     pixel_size: PixelSize = None,

@@ -15,7 +15,7 @@ import numpy as np
 from kerasseg.classes import IGNORE
 from kerasseg.errors import UserError
 from kerasseg.postprocess.components import connected, without_ignored
-from kerasseg.postprocess.measurement import Measurements
+from kerasseg.postprocess.measurement import Measured, Measurements
 from kerasseg.postprocess.pieces import census, write
 from kerasseg.postprocess.surface import Surfaces
 
@@ -91,14 +91,12 @@ class CleanUp:
 
 
 class Objects(NamedTuple):
-    """What was numbered 1..N: arrays whose first axis is the objects."""
+    """What was numbered 1..N, and how many others there were."""
 
     classes: np.ndarray  # (N,) class ids
-    sizes: np.ndarray  # (N,) int64 pixels
-    starts: np.ndarray  # (N, axes) int64: the first pixel of the bounding box
-    stops: np.ndarray  # (N, axes) int64: the first pixel behind it
-    centres: np.ndarray  # (N, axes) float64: centres of mass in pixels
+    measured: Measured
     surfaces: np.ndarray | None  # (N,) float64 in the square of the spacing's unit
+    dropped: int
 
 
 def number_by_size(
@@ -180,18 +178,12 @@ def _measured(
 ) -> Objects:
     """Look at all bands of labels, and at what the objects are that they hold."""
     count = int(numbers.max(initial=0))
-    measured, surfaces = Measurements(count, axes), Surfaces(count, spacing) if spacing else None
+    measurements, surfaces = Measurements(count, axes), Surfaces(count, spacing) if spacing else None
     for band in bands:
-        measured.add(band)
+        measurements.add(band)
         if surfaces:
             surfaces.add(band)
-    of_numbers = np.zeros(count + 1, np.int64)
-    of_numbers[numbers] = classes
-    return Objects(
-        of_numbers[1:],
-        measured.sizes,
-        measured.starts,
-        measured.stops,
-        measured.centres,
-        surfaces.areas() if surfaces else None,
-    )
+    by_number = np.zeros(count + 1, np.int64)
+    by_number[numbers] = classes
+    dropped = len(numbers) - count
+    return Objects(by_number[1:], measurements.measured(), surfaces and surfaces.areas(), dropped)

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from kerasseg.postprocess.components import Box
 from kerasseg.postprocess.runs import runs
+
+
+class Measured(NamedTuple):
+    """What was measured of the objects 1..N."""
+
+    sizes: np.ndarray  # (N,) int64 pixels
+    starts: np.ndarray  # (N, axes) int64: the first pixel of the bounding box
+    stops: np.ndarray  # (N, axes) int64: the first pixel behind it
+    centres: np.ndarray  # (N, axes) float64: centres of mass in pixels, NaN of what is not there
 
 
 class Measurements:
@@ -17,15 +28,6 @@ class Measurements:
         N.
     axes : int
         2 or 3.
-
-    Attributes
-    ----------
-    sizes : np.ndarray
-        (N,) int64 pixels.
-    starts, stops : np.ndarray
-        (N, axes) int64: the first pixel of the bounding box, and the first behind it.
-    centres : np.ndarray
-        (N, axes) float64: centres of mass, in pixels from the centre of the first one; NaN of what has none.
     """
 
     def __init__(self, count: int, axes: int) -> None:
@@ -49,31 +51,15 @@ class Measurements:
             np.add.at(self._sums[axis], objects, (first[axis] + last[axis]) * lengths)  # twice the sum
         self._rows += len(band)
 
-    @property
-    def sizes(self) -> np.ndarray:
-        """See the class."""
-        return self._sizes[1:]
-
-    @property
-    def starts(self) -> np.ndarray:
-        """See the class."""
-        return self._low[:, 1:].T
-
-    @property
-    def stops(self) -> np.ndarray:
-        """See the class."""
-        return self._high[:, 1:].T
-
-    @property
-    def centres(self) -> np.ndarray:
-        """See the class."""
+    def measured(self) -> Measured:
+        """Give what all bands together say."""
+        sizes = self._sizes[1:]
         with np.errstate(invalid="ignore"):
-            return (self._sums[:, 1:] / self.sizes / 2).T
+            centres = self._sums[:, 1:] / sizes / 2
+        return Measured(sizes, self._low[:, 1:].T, self._high[:, 1:].T, centres.T)
 
     def boxes(self) -> list[Box | None]:
         """Give each object's bounding box as slices; None of what is not there."""
-        sides = zip(self.starts.tolist(), self.stops.tolist(), strict=True)
-        return [
-            tuple(map(slice, start, stop)) if size else None
-            for (start, stop), size in zip(sides, self.sizes, strict=True)
-        ]
+        found = self.measured()
+        sides = zip(found.sizes, found.starts.tolist(), found.stops.tolist(), strict=True)
+        return [tuple(map(slice, start, stop)) if size else None for size, start, stop in sides]

@@ -16,10 +16,9 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.spatial import SphericalVoronoi
 
-PER_CROSSING = {
-    2: math.pi / 2,
-    3: 2.0,
-}  # of a length or an area, by a line's density: after Crofton and Cauchy
+# Lines that lie one to a unit, of length in an image and of area in a volume, cross the border of a body twice
+# where they meet its shadow. That is the perimeter over pi in the mean of all directions; a quarter of a surface.
+PER_CROSSING = {2: math.pi / 2, 3: 4 / 2}
 
 
 class Surfaces:

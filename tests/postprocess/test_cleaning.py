@@ -42,9 +42,9 @@ def test_the_largest_is_1_and_of_equals_the_first():
         [1, 1, 1, 1, 0, 0, 5],
     ]
     assert objects.classes.tolist() == [2, 1, 2, 1, 1]
-    assert objects.sizes.tolist() == [5, 4, 3, 1, 1]
-    assert objects.starts[0].tolist() == [2, 0]
-    assert objects.stops[0].tolist() == [4, 4]
+    assert objects.measured.sizes.tolist() == [5, 4, 3, 1, 1]
+    assert objects.measured.starts[0].tolist() == [2, 0]
+    assert objects.measured.stops[0].tolist() == [4, 4]
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_the_largest_is_1_and_of_equals_the_first():
 )
 def test_what_is_kept_is_said_class_by_class(clean_up, sizes):
     into, objects = numbered(MASK, clean_up)
-    assert objects.sizes.tolist() == sizes == np.bincount(into.ravel())[1:].tolist()
+    assert objects.measured.sizes.tolist() == sizes == np.bincount(into.ravel())[1:].tolist()
 
 
 def test_what_is_small_in_its_plane_goes_before_the_volume_is_numbered():
@@ -72,13 +72,13 @@ def test_what_is_small_in_its_plane_goes_before_the_volume_is_numbered():
     in_planes, objects = numbered(mask, CleanUp(smallest={1: 3}, in_planes=True), 26)
     assert in_volume[:, 0, 0].tolist() == [2, 2, 2]
     assert in_planes[:, 0, 0].tolist() == [0, 0, 0]
-    assert objects.sizes.tolist() == [4]
+    assert objects.measured.sizes.tolist() == [4]
 
 
 def test_an_image_is_a_plane():
     for cuts in ((), (1,)):
         _, objects = numbered(MASK, CleanUp(smallest={2: 4}, in_planes=True), cuts=cuts)
-        assert objects.sizes.tolist() == [5, 4, 1, 1]
+        assert objects.measured.sizes.tolist() == [5, 4, 1, 1]
 
 
 def test_grey_values_part_what_touches_within_a_class_and_join_no_classes():
@@ -124,7 +124,9 @@ def test_bands_give_the_labels_and_the_numbers_of_the_whole(mask, clean_up, cuts
     how = {"clean_up": clean_up, "connectivity": connectivity, "spacing": (0.3, 0.2, 0.1)[: mask.ndim]}
     (whole, expected), (labels, found) = numbered(mask, **how), numbered(mask, cuts=cuts, **how)
     np.testing.assert_array_equal(labels, whole)
-    for one, other in zip(expected, found, strict=True):
+    np.testing.assert_array_equal(found.classes, expected.classes)
+    np.testing.assert_array_equal(found.surfaces, expected.surfaces)
+    for one, other in zip(found.measured, expected.measured, strict=True):
         np.testing.assert_array_equal(one, other)
 
 
@@ -139,12 +141,12 @@ def urocell(shared_data):
 @pytest.mark.parametrize(("connectivity", "count"), [(26, 174), (6, 190), (18, 176)])
 def test_a_real_volume_has_as_many_objects_as_cc3d_finds(urocell, connectivity, count):
     _, objects = numbered(urocell("mask"), connectivity=connectivity, cuts=range(37, 256, 37))
-    assert len(objects.sizes) == count
+    assert len(objects.measured.sizes) == count
 
 
 def test_a_delta_over_class_ids_would_have_melted_31_objects(urocell):
     mask = urocell("mask")
-    assert len(numbered((mask > 0).astype(np.uint8), connectivity=26)[1].sizes) == 143
+    assert len(numbered((mask > 0).astype(np.uint8), connectivity=26)[1].classes) == 143
     with pytest.raises(UserError, match="melt"):
         numbered(mask, connectivity=26, delta=10)
 
@@ -156,17 +158,18 @@ def test_a_real_volume_is_cleaned_up_by_class(urocell):
     clean_up = CleanUp(smallest={1: 3000, 2: 2000, 3: 1000, 4: 500})
     into, objects = numbered(mask, clean_up, 26, cuts=range(50, 256, 50), spacing=SPACING)
     assert np.bincount(objects.classes).tolist() == [0, 59, 11, 5, 82]
-    assert objects.sizes.sum() == np.count_nonzero(into) == 3_265_098
+    assert objects.dropped == 174 - 157
+    assert objects.measured.sizes.sum() == np.count_nonzero(into) == 3_265_098
     for of_class, least in clean_up.smallest.items():  # SciPy is the judge, class by class
         labels, count = ndimage.label(mask == of_class, np.ones((3, 3, 3)))
         sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
-        assert sorted(sizes[sizes >= least]) == sorted(objects.sizes[objects.classes == of_class])
+        assert sorted(sizes[sizes >= least]) == sorted(objects.measured.sizes[objects.classes == of_class])
 
 
 def test_the_twelve_largest_mitochondria(urocell):
     only = CleanUp(classes=frozenset({1}), largest_of_all=12)
     _, objects = numbered(urocell("mask"), only, 26)
-    assert objects.sizes.tolist() == [
+    assert objects.measured.sizes.tolist() == [
         *(50460, 36787, 29091, 28521, 27376, 27298, 26722, 25696, 23526, 23046, 19004, 18778)
     ]
 
@@ -174,4 +177,4 @@ def test_the_twelve_largest_mitochondria(urocell):
 def test_components_are_the_mitochondria_that_experts_told_apart(urocell):
     _, objects = numbered(urocell("mask"), CleanUp(classes=frozenset({1})), 26)
     instances = urocell("mito_instances")
-    assert len(objects.sizes) == len(np.unique(instances[instances > 0])) == 74
+    assert len(objects.measured.sizes) == len(np.unique(instances[instances > 0])) == 74
