@@ -16,8 +16,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.spatial import SphericalVoronoi
 
-# Lines that lie one to a unit, of length in an image and of area in a volume, cross the border of a body twice
-# where they meet its shadow. That is the perimeter over pi in the mean of all directions; a quarter of a surface.
+# Lines that lie one to a unit, of length in an image and of area in a volume, cross a border twice where they
+# meet the body's shadow: in the mean of all directions the perimeter over pi, and a quarter of the surface.
 PER_CROSSING = {2: math.pi / 2, 3: 4 / 2}
 
 

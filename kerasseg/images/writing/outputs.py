@@ -52,8 +52,8 @@ def check_free(paths: tuple[Path, ...], overwrite: bool) -> None:
     UserError
         That names all files that are there; a folder that is no Zarr is never replaced.
     """
-    there = [path for path in paths if path.exists() and not overwrite]
     folders = [path for path in paths if path.is_dir() and not is_zarr(path)]
+    there = [path for path in paths if path.exists() and path not in folders and not overwrite]
     messages = [f"{path}: it is a folder and no Zarr; give another name" for path in folders]
     messages += [f"{path}: it exists; replace it by --overwrite, or give another name" for path in there]
     if messages:
