@@ -43,12 +43,15 @@ class Surfaces:
     def add(self, band: np.ndarray) -> None:
         """Look at the next band of labels: (rows, X) or (planes, Y, X) int32."""
         above = np.zeros_like(band[:1]) if self._last is None else self._last
+        # In the frame a step over the end of a row leads from background to background.
         both = np.pad(np.concatenate([above, band]), [(0, 0)] + [(1, 1)] * (band.ndim - 1))
+        flat, strides = both.ravel(), np.array(both.strides) // both.itemsize
         for crossings, step in zip(self._crossings, self._steps, strict=True):
-            first, second = _neighbours(both if step[0] else both[1:], step)
-            differ = first != second
-            np.add.at(crossings, first[differ], 1)
-            np.add.at(crossings, second[differ], 1)
+            within = flat if step[0] else flat[strides[0] :]  # steps from above into above were counted
+            apart = int(np.dot(step, strides))
+            differ = np.flatnonzero(within[apart:] != within[:-apart])
+            np.add.at(crossings, within[differ], 1)
+            np.add.at(crossings, within[differ + apart], 1)
         self._last = band[-1:].copy()
 
     def areas(self) -> np.ndarray:
@@ -82,11 +85,3 @@ def direction_weights(spacing: Sequence[float]) -> np.ndarray:
     weights = np.empty(len(ways))
     weights[order] = (gaps + np.roll(gaps, 1)) / 2 / math.pi
     return weights
-
-
-def _neighbours(labels: np.ndarray, step: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Take all pairs of pixels that are one step apart, as two views."""
-    shape = labels.shape
-    first = tuple(slice(max(-by, 0), size - max(by, 0)) for by, size in zip(step, shape, strict=True))
-    second = tuple(slice(max(by, 0), size - max(-by, 0)) for by, size in zip(step, shape, strict=True))
-    return labels[first], labels[second]
