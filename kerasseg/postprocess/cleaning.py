@@ -16,7 +16,7 @@ from kerasseg.classes import IGNORE
 from kerasseg.errors import UserError
 from kerasseg.postprocess.components import connected, without_ignored
 from kerasseg.postprocess.measurement import Measured, Measurements
-from kerasseg.postprocess.pieces import census, write
+from kerasseg.postprocess.pieces import count_pixels, write
 from kerasseg.postprocess.surface import Surfaces
 
 GREYS = 1 << 16  # of 16 bits
@@ -86,7 +86,7 @@ class CleanUp:
 
     def _without_small(self, plane: np.ndarray, connectivity: int) -> np.ndarray:
         ids = connected(plane, connectivity)
-        sizes, classes = census(plane, ids, len(plane))
+        sizes, classes = count_pixels(plane, ids, len(plane))
         return plane * np.append(False, sizes >= self._least(classes))[ids]
 
 

@@ -95,7 +95,7 @@ def write(
     UserError
         If the bands are not as high as `into`, or hold more components than int32 can number.
     """
-    rows, ends, seams, censuses = [], [], [], [Census(np.zeros(0, np.int64), np.zeros(0, np.uint8))]
+    rows, ends, seams, counts = [], [], [], [PixelCounts(np.zeros(0, np.int64), np.zeros(0, np.uint8))]
     above = None
     for band in _parts(bands):
         start = ends[-1] if ends else 0
@@ -109,10 +109,10 @@ def write(
             seams.append(_seam(above, ids[0], start))
         into[rows[-1]] = ids[-len(band) :]
         if count:
-            censuses.append(census(joint, ids, len(band)))
+            counts.append(count_pixels(joint, ids, len(band)))
         above = _Edge(band[-1], ids[-1], start)
     check_whole(rows[-1].stop if rows else 0, into)
-    counted = map(np.concatenate, zip(*censuses, strict=True))
+    counted = map(np.concatenate, zip(*counts, strict=True))
     return Pieces(rows, ends, _joined(seams, ends[-1]), *counted)
 
 
@@ -137,7 +137,7 @@ class _Edge(NamedTuple):
     start: int  # of the band's pieces
 
 
-class Census(NamedTuple):
+class PixelCounts(NamedTuple):
     """What is counted of each component: arrays (p,)."""
 
     sizes: np.ndarray  # int64 pixels
@@ -151,7 +151,7 @@ def _next_rows(rows: list[slice], height: int, into: Any) -> slice:
     return slice(start, start + height)
 
 
-def census(values: np.ndarray, ids: np.ndarray, height: int) -> Census:
+def count_pixels(values: np.ndarray, ids: np.ndarray, height: int) -> PixelCounts:
     """Count the pixels of components 1..p in the last `height` rows or planes, and look at first pixels."""
     each = runs(ids)
     highest = np.maximum.accumulate(each.objects)
@@ -159,7 +159,7 @@ def census(values: np.ndarray, ids: np.ndarray, height: int) -> Census:
     sizes = np.zeros(len(first) + 1, np.int64)
     own = np.searchsorted(each.starts, ids[: len(ids) - height].size)
     np.add.at(sizes, each.objects[own:], each.lengths[own:])
-    return Census(sizes[1:], values.ravel()[each.starts[first]])
+    return PixelCounts(sizes[1:], values.ravel()[each.starts[first]])
 
 
 def _seam(above: _Edge, ids: np.ndarray, start: int) -> np.ndarray:

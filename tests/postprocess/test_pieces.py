@@ -89,8 +89,8 @@ def test_masks_that_are_read_only_are_read(tmp_path, mode):
 
 
 def test_sizes_do_not_wrap_at_32_bits(monkeypatch):
-    large = pieces.Census(np.array([2**32 - 1]), np.array([1], np.uint8))
-    monkeypatch.setattr(pieces, "census", lambda *_: large)
+    large = pieces.PixelCounts(np.array([2**32 - 1]), np.array([1], np.uint8))
+    monkeypatch.setattr(pieces, "count_pixels", lambda *_: large)
     _, found = numbered(np.ones((4, 1, 1), np.uint8), {1, 2, 3}, 6, 0)
     assert found.object_sizes().tolist() == [4 * (2**32 - 1)]
 
