@@ -89,6 +89,10 @@ LIGHT = [
     "labelling.embedding.embed",
     "labelling.select",
     "curve.truth",
+    "components",
+    "matching",
+    "metrics.confusion",
+    "postprocess.cleaning",
 ]
 
 

@@ -166,6 +166,17 @@ def test_a_real_volume_is_cleaned_up_by_class(urocell):
         assert sorted(sizes[sizes >= least]) == sorted(objects.measured.sizes[objects.classes == of_class])
 
 
+def test_every_height_of_bands_gives_the_labels_of_the_whole(urocell):
+    part = urocell("mask")[60:100, 100:180, 60:140]
+    how = {"clean_up": CleanUp(smallest={1: 300, 4: 20}), "connectivity": 18, "spacing": SPACING}
+    whole, expected = numbered(part, **how)
+    assert len(expected.classes) > 5
+    for height in range(1, len(part)):
+        labels, found = numbered(part, cuts=range(height, len(part), height), **how)
+        np.testing.assert_array_equal(labels, whole)
+        assert found.surfaces.tolist() == expected.surfaces.tolist()
+
+
 def test_the_twelve_largest_mitochondria(urocell):
     only = CleanUp(classes=frozenset({1}), largest_of_all=12)
     _, objects = numbered(urocell("mask"), only, 26)
