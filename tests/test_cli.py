@@ -16,9 +16,9 @@ from kerasseg import __version__, cli
 from kerasseg.annotations.formats import READERS, WRITERS
 from kerasseg.cli import app
 from kerasseg.cli.verbs import KEPT
-from kerasseg.data.synthesizers import SYNTHESIZERS
 from kerasseg.errors import UserError
 from kerasseg.images import files
+from kerasseg.synthetic.synthesizers import SYNTHESIZERS
 
 VERBS = [
     "run",

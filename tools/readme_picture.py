@@ -13,10 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasseg import predictions, preparation
+from kerasseg.commands import preparation
 from kerasseg.images.names import file_name
 from kerasseg.report.pictures import PREDICTED, TRUTH, compressed, display, outline
-from kerasseg.rundirectory import existing
+from kerasseg.runs import predictions
+from kerasseg.runs.rundirectory import existing
 
 SIDE = 256  # pixels of the image that are shown
 ENLARGED = 2  # screen pixels for each of them

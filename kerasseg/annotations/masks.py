@@ -11,10 +11,10 @@ import numpy as np
 
 from kerasseg.annotations import values
 from kerasseg.annotations.values import SHOWN, Meaning
-from kerasseg.classes import IGNORE
 from kerasseg.errors import Notice, UserError, unknown
 from kerasseg.images import files, raster
 from kerasseg.images.header import Header
+from kerasseg.masks import IGNORE
 
 MOST_IN_PNG = 2**16 - 1  # objects: a pixel has 16 bits
 _GOLDEN = 0.618034  # steps of hue that keep neighbouring classes apart

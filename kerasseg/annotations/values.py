@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from kerasseg.classes import BACKGROUND, IGNORE
 from kerasseg.console import track
 from kerasseg.errors import Mistakes, UserError, unknown
+from kerasseg.masks import BACKGROUND, IGNORE
 
 LARGEST = (
     IGNORE,

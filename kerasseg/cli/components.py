@@ -39,7 +39,7 @@ def components(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
 ) -> None:
     """Number a mask's objects by size, and measure them."""
-    from kerasseg.components import cleaning, components
+    from kerasseg.commands.components import cleaning, components
 
     names = classes or []
     kept = cleaning(names, only=only or (), smallest=min_size or (), largest=largest or (), in_planes=in_2d)

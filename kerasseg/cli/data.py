@@ -76,7 +76,7 @@ def match(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
 ) -> None:
     """Bring a stack to the histogram of another."""
-    from kerasseg.matching import match
+    from kerasseg.commands.match import match
 
     match(
         stack,
@@ -92,7 +92,7 @@ def match(
 
 
 def _synthesize(what: str, out: Path, **how) -> None:
-    from kerasseg.data.synthesizers import SYNTHESIZERS
+    from kerasseg.synthetic.synthesizers import SYNTHESIZERS
 
     SYNTHESIZERS[what](out, **how)
     typer.echo(f"wrote SYNTHETIC {what}: {out}")

@@ -44,7 +44,7 @@ Tolerance = Annotated[float, typer.Option(help="Pixels by which an outline may m
 
 def _existing(path: Path) -> Path:
     """Answer a path that is no run before TensorFlow starts."""
-    from kerasseg.rundirectory import existing
+    from kerasseg.runs.rundirectory import existing
 
     return existing(path).path
 
@@ -76,9 +76,9 @@ def run(
     recipe = load_recipe(recipe, overrides)
     start_tensorflow()
     if recipe.label:
-        from kerasseg.curate import turn as run
+        from kerasseg.commands.label import turn as run
     else:
-        from kerasseg.run import run
+        from kerasseg.commands.train import run
 
     run(recipe, directory=directory, resume=resume)
 
@@ -87,7 +87,7 @@ def run(
 def check(recipe: RecipeFile, overrides: Overrides = None) -> None:
     """Validate a recipe and its data; say what a run takes."""
     recipe = load_recipe(recipe, overrides)
-    from kerasseg.check import check
+    from kerasseg.commands.check import check
 
     check(recipe)
 
@@ -103,7 +103,7 @@ def inspect(
     if overrides and inspected is path:
         raise UserError(f"{path}: overrides change a recipe, and this is a model; got {' '.join(overrides)}")
     start_tensorflow()
-    from kerasseg.inspection import inspect
+    from kerasseg.commands.inspect import inspect
 
     inspect(inspected)
 
@@ -116,7 +116,7 @@ def evaluate(
     """Score a run's model on its test images again."""
     run = _existing(run)
     start_tensorflow()
-    from kerasseg.reuse import evaluate
+    from kerasseg.commands.evaluate import evaluate
 
     evaluate(run, threshold=threshold)
 
@@ -133,7 +133,7 @@ def predict(
     overlap: Annotated[str | None, typer.Option(help="Pixels on each side of a tile, or auto.")] = None,
     blend: Annotated[str | None, typer.Option(help="crop, gaussian, hann or constant.")] = None,
     padding: Annotated[str | None, typer.Option(help="inside, reflect, edge or zero.")] = None,
-    symmetries: Annotated[str | None, typer.Option(help="none, flips or d4.")] = None,
+    tta: Annotated[str | None, typer.Option(help="none, flips or d4.")] = None,
     threshold: Annotated[float | None, typer.Option(help="Of a class.")] = None,
     axes: Annotated[str | None, typer.Option(help="Where files do not say, such as ZYX.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Start over, and replace what is there.")] = False,
@@ -145,15 +145,15 @@ def predict(
     runs = [] if server else [_existing(path) for path in paths[:1]]
     images, out = _images_and_out(paths[len(runs) :])
     start_tensorflow()
-    from kerasseg.answering import local, served
-    from kerasseg.predict import predict
-    from kerasseg.prediction.engines import TENSORFLOW
+    from kerasseg.commands.predict import predict
+    from kerasseg.inference.backends import TENSORFLOW
+    from kerasseg.segmenter import Segmenter
 
-    model = served(server) if server else local(*runs, engine or TENSORFLOW)
+    segmenter = Segmenter.connect(server) if server else Segmenter.load(*runs, engine=engine or TENSORFLOW)
     overlap = int(overlap) if overlap and overlap.isdecimal() else overlap
-    tiles = {"tile": tile, "overlap": overlap, "blend": blend, "padding": padding, "symmetries": symmetries}
+    tiles = {"tile": tile, "overlap": overlap, "blend": blend, "padding": padding, "tta": tta}
     how = {"what": what, "to": to, "threshold": threshold, "axes": axes, "force": force}
-    predict(model, images, out, scheduler=scheduler, **how, **tiles)
+    predict(segmenter, images, out, scheduler=scheduler, **how, **tiles)
 
 
 def _images_and_out(paths: list[Path]) -> tuple[Path, Path]:
@@ -170,7 +170,7 @@ def export(
     """Write a run's model as a SavedModel for raw images."""
     run = _existing(run)
     start_tensorflow()
-    from kerasseg.reuse import export
+    from kerasseg.commands.export import export
 
     export(run, out)
 

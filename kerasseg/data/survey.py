@@ -11,13 +11,13 @@ from operator import add
 
 import numpy as np
 
-from kerasseg.classes import IGNORE
 from kerasseg.console import track
 from kerasseg.data.sample import Sample
 from kerasseg.errors import Mistakes
 from kerasseg.images.channels import with_channels
 from kerasseg.images.normalise import Dtype, Normalisation
 from kerasseg.images.prepare import prepare
+from kerasseg.masks import IGNORE
 
 MOST_IGNORED = 0.5  # share of all pixels; above it little is left to learn from
 

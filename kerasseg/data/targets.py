@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from kerasseg.classes import IGNORE
 from kerasseg.errors import UserError
+from kerasseg.masks import IGNORE
 
 
 def one_hot(masks: np.ndarray, ids: Sequence[int]) -> np.ndarray:

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, get_args
 
-from kerasseg.classes import IGNORE
 from kerasseg.errors import unknown
+from kerasseg.masks import IGNORE
 
 if TYPE_CHECKING:
     import albumentations

@@ -19,8 +19,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kerasseg.classes import IGNORE
 from kerasseg.errors import UserError
+from kerasseg.masks import IGNORE
 from kerasseg.metrics import bootstrap
 from kerasseg.metrics.bootstrap import mean
 

@@ -9,8 +9,8 @@ import cc3d
 import numpy as np
 from scipy import ndimage
 
-from kerasseg.classes import IGNORE
-from kerasseg.consecutive import consecutive
+from kerasseg.images.consecutive import consecutive
+from kerasseg.masks import IGNORE
 
 Box = tuple[slice, ...]
 CONNECTIVITIES = {2: (4, 8), 3: (6, 18, 26)}

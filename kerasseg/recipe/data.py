@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Validat
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
-from kerasseg.classes import MOST_CLASSES
+from kerasseg.masks import MOST_CLASSES
 from kerasseg.recipe.mistakes import SEVERAL
 from kerasseg.recipe.normalisations import AnyNormalisation, Dtype
 from kerasseg.recipe.section import Positive, Section, Share

@@ -32,7 +32,7 @@ import yaml
 from kerasseg.images.files import read, write_atomically
 from kerasseg.report import charts, pictures
 from kerasseg.report.ranking import Rank, ranks, shown
-from kerasseg.template import embedded, fill
+from kerasseg.report.template import embedded, fill
 
 NAME = "report.html"
 MOST_EXAMPLES = {2: 8, 3: 2}  # by rank: a volume takes a screen for each class

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import tifffile
 
-from kerasseg.data.origin import is_synthetic
 from kerasseg.errors import UserError
 from kerasseg.images import files
 from kerasseg.images.stores.store import Store
@@ -17,6 +16,7 @@ from kerasseg.images.writing.zarr import write_zarr
 from kerasseg.labelling import tiles as cropping
 from kerasseg.labelling.slide import read_slide
 from kerasseg.labelling.tiles import crop, read_tile, read_tiles, recombine, tile_path
+from kerasseg.synthetic.origin import is_synthetic
 
 SMALL = {"tile": 16, "margin": 2}
 NOISE = np.random.default_rng(0).integers(1, 256, (30, 40, 1), np.uint8)

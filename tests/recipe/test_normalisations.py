@@ -2,7 +2,7 @@
 
 import pytest
 
-from kerasseg import preparation
+from kerasseg.commands import preparation
 from kerasseg.errors import UserError
 from kerasseg.images.normalise import Dtype, Minmax, Percentile
 from kerasseg.recipe import load

@@ -178,8 +178,8 @@ def _encoded(pixels: Pixels, network: keras.Model | None) -> np.ndarray:
     """Encode batch by batch; no more is held than the codes."""
     encode, multiple_of = intensity_codes, 1
     if network is not None:
+        from kerasseg.inference.forward import forward
         from kerasseg.models import receptive_field
-        from kerasseg.prediction.forward import forward
 
         encode, multiple_of = forward(network), receptive_field.stride(network)[0]
     codes = None
