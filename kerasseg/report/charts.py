@@ -268,29 +268,33 @@ def _percent(share: float) -> str:
 
 
 def histograms(counts: Mapping[str, np.ndarray], values: int) -> bytes:
-    """Draw how often each intensity is there, in shares of all pixels: a chart for each channel.
+    """Draw cumulative histograms of intensities, a chart for each channel.
+
+    They lie upon each other where images are matched, while the histograms themselves have gaps and peaks:
+    a table that stretches intensities leaves some out.
 
     Parameters
     ----------
     counts : mapping of str to np.ndarray
-        (C, V) by what each is of.
+        (C, V) how often each channel has each intensity, by what is drawn.
     values : int
-        How many intensities the type has; where there are more, 256 bins are drawn.
+        How many intensities the type has, no more than V.
 
     Returns
     -------
     bytes
         SVG.
     """
-    bins = min(values, 256)
     channels = len(next(iter(counts.values())))
+    step = max(1, values // 256)
     with _figure(columns=channels, width=4.8 * channels, height=2.7) as (figure, charts):
         for channel, axes in enumerate(charts):
             for (label, each), colour in zip(counts.items(), COLOURS, strict=False):
-                binned = each[channel, :values].reshape(bins, -1).sum(axis=1)
-                starts = np.arange(bins) * (values // bins)
-                axes.plot(starts, binned / max(binned.sum(), 1), color=colour, label=label)
-            axes.set(xlabel="intensity", ylabel="share of pixels", ylim=(0, None), xlim=(0, values))
+                up_to = np.cumsum(each[channel, :values])
+                axes.plot(
+                    np.arange(values)[::step], (up_to / max(up_to[-1], 1))[::step], color=colour, label=label
+                )
+            axes.set(xlabel="intensity", ylabel="pixels up to it", ylim=(0, 1), xlim=(0, values))
         charts[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
         return _svg(figure)
 
