@@ -83,11 +83,7 @@ def run(
     run(recipe, directory=directory, resume=resume)
 
 
-@app.command(
-    **example(
-        "sweep recipes/phase_unet.yaml model.unet.base_filters=8,16 train.optimizer.adam.learning_rate=1.0e-3,3.0e-4"
-    )
-)
+@app.command(**example("sweep recipes/phase_unet.yaml model.unet.levels=4,5 model.unet.base_filters=8,16"))
 def sweep(
     recipe: RecipeFile,
     overrides: Annotated[

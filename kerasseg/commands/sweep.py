@@ -129,9 +129,7 @@ def sweep(
     """
     plan = read_plan(recipe, overrides, search, objective)
     if (search == "grid") != (trials is None):
-        raise UserError(
-            "--trials is for --search tpe or random, which need it; a grid makes all combinations"
-        )
+        raise UserError("--trials goes with --search tpe or random, which need it; a grid makes all")
     folder = directory / load(recipe, plan.fixed).name
     study = open_study(plan, folder, storage)
     with locks.awaited(folder / ".plan.lock"):
@@ -158,14 +156,11 @@ def read_plan(recipe: str, overrides: Sequence[str], search: str, objective: str
         raise UserError(f"--search: {unknown('search', search, SEARCHES)}")
     fixed, choices, ranges = [], {}, {}
     for override in overrides:
-        key, equals, text = override.partition("=")
-        low, dots, high = text.partition("..")
-        if dots and search != "grid":
-            ranges[key] = (_number(low, override), _number(high, override))
-        elif dots:
-            raise UserError(
-                f"{override}: a range is for --search tpe or random; list a grid's values: {key}=1,2"
-            )
+        key, _, text = override.partition("=")
+        if limits := RANGE.fullmatch(text):
+            if search == "grid":
+                raise UserError(f"{override}: a range is for --search tpe or random; a grid takes {key}=1,2")
+            ranges[key] = tuple(parse(number, override).value for number in limits.groups())
         else:
             values = _values(text)
             if len(values) > 1:
@@ -292,11 +287,10 @@ def _claim(study: Study, plan: Plan, folder: Path, trials: int | None) -> tuple[
 
     with locks.awaited(folder / ".plan.lock"):
         _release_dead(study, plan, folder)
-        waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
-        begun = [
-            trial for trial in study.get_trials(deepcopy=False) if trial.user_attrs.get("attempt", 1) == 1
-        ]
-        if not waiting and (plan.search == "grid" or len(begun) >= trials):
+        known = study.get_trials(deepcopy=False)
+        waits = any(trial.state == TrialState.WAITING for trial in known)
+        begun = sum("repeats" not in trial.user_attrs for trial in known)
+        if not waits and (plan.search == "grid" or begun >= trials):
             return None
         trial = study.ask(_distributions(plan))
         lock = ExitStack()
