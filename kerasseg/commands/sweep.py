@@ -25,6 +25,7 @@ from kerasseg.commands import preparation
 from kerasseg.console import say
 from kerasseg.errors import UserError, changes, unknown
 from kerasseg.recipe import Recipe, load
+from kerasseg.recipe.document import parse
 from kerasseg.report import sweep as page
 from kerasseg.runs import rundirectory
 from kerasseg.runs.rundirectory import RunDirectory
@@ -226,9 +227,8 @@ def open_study(plan: Plan, folder: Path, storage: str | None) -> Study:
     folder.mkdir(parents=True, exist_ok=True)
     samplers = {"tpe": optuna.samplers.TPESampler, "random": optuna.samplers.RandomSampler}
     try:
-        kept = (
-            RDBStorage(storage) if storage else JournalStorage(JournalFileBackend(str(folder / "optuna.log")))
-        )
+        journal = JournalFileBackend(str(folder / "optuna.log"))
+        kept = RDBStorage(storage) if storage else JournalStorage(journal)
         study = optuna.create_study(
             study_name=folder.name,
             storage=kept,
@@ -393,11 +393,7 @@ def _finished_run(plan: Plan, folder: Path, parameters: dict[str, Any]) -> RunDi
 def _place(folder: Path, parameters: dict[str, Any]) -> Path:
     """Name the folder of a trial's runs after its parameters, such as ``levels=4,base_filters=32``."""
     words = _words(parameters).replace(" ", ",")
-    return (
-        folder
-        / "trials"
-        / "".join(letter if letter.isalnum() or letter in "=,.-_" else "_" for letter in words)
-    )
+    return folder / "trials" / re.sub(r"[^\w=,.-]", "_", words)
 
 
 def _words(parameters: dict[str, Any]) -> str:
