@@ -333,15 +333,12 @@ def _is_trained(plan: Plan, folder: Path, trial: FrozenTrial) -> bool:
 
 def _run_trial(study: Study, trial: Trial, plan: Plan, folder: Path) -> None:
     """Train one trial in a process of its own, and tell how it ended."""
+    if _finished_run(plan, folder, trial.params):  # a search may come back to a point
+        return _end(study, trial, plan, folder, reason="", again=False)
     place = _place(folder, trial.params)
     recipe = plan.recipe_of(trial.params)
     place.mkdir(parents=True, exist_ok=True)
-    command = [
-        sys.executable, "-c", "from kerasseg.cli import main; main()",
-        "run", plan.recipe, *plan.overrides(trial.params), "--directory", str(place),
-    ]  # fmt: skip
-    if (place / recipe.name).is_dir():
-        command.append("--resume")
+    command = _command(plan, trial.params, place, resume=(place / recipe.name).is_dir())
     say(f"trial {trial.number}: {_words(trial.params)}")
     began = time.monotonic()
     with (place / "log.txt").open("ab") as log:
@@ -358,6 +355,21 @@ def _run_trial(study: Study, trial: Trial, plan: Plan, folder: Path) -> None:
     killed = code < 0 or code > 128
     again = killed and "repeats" not in trial.user_attrs
     _end(study, trial, plan, folder, reason=KILLED if killed else _last_words(place / "log.txt"), again=again)
+
+
+def _command(plan: Plan, parameters: dict[str, Any], place: Path, *, resume: bool) -> list[str]:
+    """Write the command line of a trial's process."""
+    return [
+        sys.executable,
+        "-c",
+        "from kerasseg.cli import main; main()",
+        "run",
+        plan.recipe,
+        *plan.overrides(parameters),
+        "--directory",
+        str(place),
+        *(["--resume"] if resume else []),
+    ]
 
 
 def _end(
