@@ -225,7 +225,6 @@ def open_study(plan: Plan, folder: Path, storage: str | None) -> Study:
         raise UserError("kerasseg sweep needs the package optuna: pip install 'kerasseg[sweep]'") from error
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     folder.mkdir(parents=True, exist_ok=True)
-    samplers = {"tpe": optuna.samplers.TPESampler, "random": optuna.samplers.RandomSampler}
     try:
         journal = JournalFileBackend(str(folder / "optuna.log"))
         kept = RDBStorage(storage) if storage else JournalStorage(journal)
@@ -234,7 +233,6 @@ def open_study(plan: Plan, folder: Path, storage: str | None) -> Study:
             storage=kept,
             direction=plan.direction,
             load_if_exists=True,
-            sampler=samplers.get(plan.search, optuna.samplers.RandomSampler)(seed=0),
         )
     except Exception as error:
         if not storage:
@@ -283,6 +281,7 @@ def _count_parameters(plan: Plan) -> list[int]:
 
 def _claim(study: Study, plan: Plan, folder: Path, trials: int | None) -> tuple[Trial, ExitStack] | None:
     """Take the next trial, with the lock that says that it is at work; None where there is none left."""
+    from optuna.samplers import RandomSampler, TPESampler
     from optuna.trial import TrialState
 
     with locks.awaited(folder / ".plan.lock"):
@@ -292,6 +291,9 @@ def _claim(study: Study, plan: Plan, folder: Path, trials: int | None) -> tuple[
         begun = sum("repeats" not in trial.user_attrs for trial in known)
         if not waits and (plan.search == "grid" or begun >= trials):
             return None
+        # One seed a trial: what is searched is the same again, and no two processes try the same.
+        samplers = {"tpe": TPESampler, "random": RandomSampler, "grid": RandomSampler}
+        study.sampler = samplers[plan.search](seed=len(known))
         trial = study.ask(_distributions(plan))
         lock = ExitStack()
         lock.enter_context(locks.held(folder / f".trial-{trial.number}.lock", folder))
