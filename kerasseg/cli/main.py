@@ -83,13 +83,13 @@ def run(
     run(recipe, directory=directory, resume=resume)
 
 
-@app.command(**example("sweep recipes/phase_unet.yaml model.unet.levels=4,5 model.unet.base_filters=8,16"))
+@app.command(**example("sweep phase_unet model.unet.levels=3,4 train.epochs=5"))
 def sweep(
     recipe: RecipeFile,
     overrides: Annotated[
         list[str],
         typer.Argument(
-            metavar="KEY.PATH=VALUE[,VALUE...]",
+            metavar="KEY=A,B",
             help="Values to try, separated by commas; LOW..HIGH in a search; one value holds for all.",
         ),
     ],
@@ -105,7 +105,7 @@ def sweep(
         str | None, typer.Option(help="URL of a database that Optuna uses instead of a journal file.")
     ] = None,
 ) -> None:
-    """Train a recipe with many settings and compare them; an interrupted sweep resumes when repeated."""
+    """Train a recipe with many settings and compare them."""
     start_tensorflow()
     from kerasseg.commands.sweep import sweep
 
