@@ -224,6 +224,33 @@ def _numbers(values: list[str] | None) -> dict[str, int] | None:
     return {name: int(number) for name, _, number in pairs} or None
 
 
+@app.command(**example("extract slices/ nuclei/ --diameter 536nm --pixel-size 4nm"))
+def extract(
+    stack: Annotated[Path, typer.Argument(metavar="STACK", help="A folder of slices, TIFF, HDF5 or Zarr.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Gets nuclei.csv, crops and pictures.")],
+    diameter: Annotated[
+        str | None, typer.Option(help="How large a nucleus is on average: 134 (pixels) or 536nm.")
+    ] = None,
+    crop: Annotated[
+        str | None, typer.Option(help="How large a crop is; twice the diameter if not said.")
+    ] = None,
+    polarity: Annotated[
+        str, typer.Option(help="Nuclei are lighter (bright) or darker (dark) than cells, or both.")
+    ] = "both",
+    score: Annotated[
+        float, typer.Option(help="How elliptical and clear an outline must be, up to 1.")
+    ] = 0.75,
+    slices: Annotated[int, typer.Option(help="In how many slices a nucleus must be seen.")] = 3,
+    preset: Annotated[str | None, typer.Option(help="paper: the published steps and numbers.")] = None,
+    pixel_size: Annotated[str | None, typer.Option(help="Where the stack does not say, such as 4nm.")] = None,
+    axes: Annotated[str | None, typer.Option(help="Where files do not say, such as ZYX.")] = None,
+) -> None:
+    """Find, number and cut out nuclei in a stack of slices; killed, the same command goes on."""
+    from kerasseg.nuclei.extract import Wishes, extract
+
+    extract(stack, out, Wishes(diameter, crop, polarity, score, slices, preset, pixel_size, axes))
+
+
 @app.command(**example("schema > recipes/recipe.schema.json"))
 def schema() -> None:
     """Print the JSON Schema of recipes, for editors."""

@@ -196,14 +196,19 @@ def _judged(outline: Outline, sign: int, difference: np.ndarray, diameter: float
 
 def _agreement(outline: Outline) -> float:
     """Compare a hull with the ellipse of the same moments: intersection over union."""
-    (y, x), (major, minor, angle) = outline.centre, outline.ellipse
-    turn, around = np.radians(angle), np.linspace(0, 2 * np.pi, POINTS, endpoint=False)
+    ellipse = ellipse_points(outline.centre, outline.ellipse)
+    shared, _ = cv2.intersectConvexConvex(outline.points, ellipse)
+    return shared / (outline.area + cv2.contourArea(ellipse) - shared)
+
+
+def ellipse_points(centre: tuple[float, float], ellipse: tuple[float, float, float]) -> np.ndarray:
+    """Go around an ellipse of a centre (y, x), both axes and an angle: (`POINTS`, 2) float32 of x and y."""
+    (y, x), (major, minor, angle) = centre, ellipse
+    around, turn = np.linspace(0, 2 * np.pi, POINTS, endpoint=False), np.radians(angle)
     along, across = major / 2 * np.cos(around), minor / 2 * np.sin(around)
     xs = x + along * np.cos(turn) - across * np.sin(turn)
     ys = y + along * np.sin(turn) + across * np.cos(turn)
-    ellipse = np.stack([xs, ys], axis=1).astype(np.float32)
-    shared, _ = cv2.intersectConvexConvex(outline.points, ellipse)
-    return shared / (outline.area + cv2.contourArea(ellipse) - shared)
+    return np.stack([xs, ys], axis=1).astype(np.float32)
 
 
 def _seen(outline: Outline, sign: int, difference: np.ndarray, diameter: float) -> float:
