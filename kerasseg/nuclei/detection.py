@@ -35,7 +35,7 @@ SMALLEST, LARGEST = 0.5, 1.5  # diameters of a nucleus
 MARGIN = 0.75  # proposals this much smaller, or larger by the inverse, are shown with the reason
 LONGEST = 3.5  # times its width that a nucleus is long
 SCORE = 0.75  # that a nucleus reaches
-SHOWN = 0.5  # score of a proposal that is worth a reason
+SHOWN = 0.6  # score of a proposal that is worth a reason
 SAME = 0.5  # intersection over union of two outlines of one thing
 INSIDE = 0.7  # of an outline's area that lies in another, for it to be nested
 OVERLAP = 0.2  # of the smaller outline's area that two neighbours may share
@@ -43,7 +43,7 @@ OVERLAP = 0.2  # of the smaller outline's area that two neighbours may share
 SIGNS = {"bright": (1,), "dark": (-1,), "both": (1, -1)}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Outline:
     """A closed outline in a slice, in its pixels.
 
@@ -127,7 +127,7 @@ def detect(
     judged = [_judged(outline, sign, difference, reduced, score) for outline, sign in proposals]
     judged = [_enlarged(outline, scale) for outline in judged if outline.score >= SHOWN]
     outlines = one_a_place([outline for outline in judged if not outline.reason])
-    outlines += _refused([outline for outline in judged if outline.reason], outlines)
+    outlines += _apart([outline for outline in judged if outline.reason], beside=outlines)
     return sorted(outlines, key=lambda outline: outline.centre)
 
 
@@ -186,7 +186,7 @@ def _judged(outline: Outline, sign: int, difference: np.ndarray, diameter: float
     seen = _seen(outline, sign, difference, diameter) if elliptical >= SHOWN else 0.0
     score, reason = elliptical * seen, ""
     if score < least:
-        reason = f"ellipse {elliptical:.2f} x outline {seen:.2f} = {score:.2f}"
+        reason = f"{score:.2f}: ellipse {elliptical:.2f}, outline {seen:.2f}"
     elif not SMALLEST <= across <= LARGEST:
         reason = f"{across:.2f} diameters across"
     elif major > LONGEST * minor:
@@ -242,7 +242,7 @@ def _walk(outline: Outline) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _enlarged(outline: Outline, scale: float) -> Outline:
-    """Bring an outline from the reduced slice to the slice itself; it runs through the centres of pixels."""
+    """Bring an outline from the reduced slice to the slice itself; a pixel's centre is a whole number."""
     return replace(outline, points=((outline.points + 0.5) / scale - 0.5).astype(np.float32))
 
 
@@ -253,11 +253,7 @@ def one_a_place(outlines: Sequence[Outline]) -> list[Outline]:
     for outline in sorted(places, key=lambda outline: -outline.area):
         if all(shared_area(outline, other) < INSIDE * outline.area for other in outer):
             outer.append(outline)
-    kept: list[Outline] = []
-    for outline in sorted(outer, key=_rank):
-        if all(shared_area(outline, other) < OVERLAP * min(outline.area, other.area) for other in kept):
-            kept.append(outline)
-    return kept
+    return _apart(outer)
 
 
 def _best(outlines: Sequence[Outline]) -> list[Outline]:
@@ -269,15 +265,14 @@ def _best(outlines: Sequence[Outline]) -> list[Outline]:
     return kept
 
 
-def _refused(outlines: Sequence[Outline], nuclei: Sequence[Outline]) -> list[Outline]:
-    """Keep the best refused outline of each place where there is no nucleus."""
-    return [
-        outline
-        for outline in _best(outlines)
-        if all(
-            shared_area(outline, nucleus) < OVERLAP * min(outline.area, nucleus.area) for nucleus in nuclei
-        )
-    ]
+def _apart(outlines: Sequence[Outline], beside: Sequence[Outline] = ()) -> list[Outline]:
+    """Keep the better of those that overlap, and nothing that overlaps what is `beside`."""
+    kept: list[Outline] = []
+    for outline in sorted(outlines, key=_rank):
+        neighbours = (*beside, *kept)
+        if all(shared_area(outline, other) < OVERLAP * min(outline.area, other.area) for other in neighbours):
+            kept.append(outline)
+    return kept
 
 
 def _rank(outline: Outline) -> tuple[float, ...]:

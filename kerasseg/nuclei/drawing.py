@@ -112,7 +112,9 @@ def slice_picture(image: np.ndarray, outlines: Sequence[Outline], names: Sequenc
         colour, width = (pictures.INVENTED, 1) if name is None else (pictures.PREDICTED, 3)
         points = [tuple(point) for point in (outline.points + 0.5) * scale]
         canvas.line([*points, points[0]], fill=colour, width=width)
-        y, x = ((middle + 0.5) * scale for middle in outline.centre)
         text = outline.reason if name is None else name
+        half = canvas.textlength(text, font) / 2
+        y, x = ((middle + 0.5) * scale for middle in outline.centre)
+        x = min(max(x, half), paper.width - half)  # what is cut by the border is still to be read
         canvas.text((x, y), text, fill=colour, font=font, anchor="mm", stroke_width=2, stroke_fill=(0, 0, 0))
     return np.array(paper)
