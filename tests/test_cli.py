@@ -20,7 +20,7 @@ from kerasseg.data.synthesizers import SYNTHESIZERS
 from kerasseg.errors import UserError
 from kerasseg.images import files
 
-VERBS = ["run", "check", "inspect", "evaluate", "predict", "export", "report", "convert", "schema"]
+VERBS = ["run", "check", "inspect", "evaluate", "predict", "export", "report", "convert", "extract", "schema"]
 GROUPS = ["label", "data", "recipes"]
 STEPS = [
     f"label {step}"
@@ -38,7 +38,7 @@ def test_help_fits_a_screen_and_shows_an_example(verb):
     shown = typed(*verb.split(), "--help")
     assert shown.exit_code == 0
     lines = shown.output.splitlines()
-    assert len(lines) <= 24
+    assert len(lines) <= (24 if verb else 28)  # the program's own lists every verb
     assert max(map(len, lines)) <= 80
     assert re.search(rf"Example:  kerasseg {verb}", shown.output)
     assert "..." not in shown.output.replace("KEY.PATH=VALUE]...", "").replace("[ARGS]...", "").replace(

@@ -228,9 +228,7 @@ def _numbers(values: list[str] | None) -> dict[str, int] | None:
 def extract(
     stack: Annotated[Path, typer.Argument(metavar="STACK", help="A folder of slices, TIFF, HDF5 or Zarr.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Gets nuclei.csv, crops and pictures.")],
-    diameter: Annotated[
-        str | None, typer.Option(help="How large a nucleus is on average: 134 (pixels) or 536nm.")
-    ] = None,
+    diameter: Annotated[str | None, typer.Option(help="Of a nucleus: 134 (pixels), 536nm.")] = None,
     crop: Annotated[
         str | None, typer.Option(help="How large a crop is; twice the diameter if not said.")
     ] = None,
@@ -245,7 +243,7 @@ def extract(
     pixel_size: Annotated[str | None, typer.Option(help="Where the stack does not say, such as 4nm.")] = None,
     axes: Annotated[str | None, typer.Option(help="Where files do not say, such as ZYX.")] = None,
 ) -> None:
-    """Find, number and cut out nuclei in a stack of slices; killed, the same command goes on."""
+    """Find, number and cut out nuclei in a stack of slices."""
     from kerasseg.nuclei.extract import Wishes, extract
 
     extract(stack, out, Wishes(diameter, crop, polarity, score, slices, preset, pixel_size, axes))

@@ -272,13 +272,13 @@ def _rows(tracks: Tracks, corners: Mapping[int, Corner]) -> list[table.Row]:
 
 
 def _say_result(out: Path, tracks: Tracks, count: int, side: int) -> None:
+    slices = f"{count} slice{'s' * (count != 1)}"
     if not tracks:
-        say(
-            f"no nucleus was found in {count} slices; {out / drawing.FOUND} shows why. Try another --diameter"
-        )
+        say(f"no nucleus was found in {slices}; {out / drawing.FOUND} shows why")
         return
+    nuclei = "1 nucleus" if len(tracks) == 1 else f"{len(tracks)} nuclei"
     written = sum(map(len, tracks.values()))
     say(
-        f"{len(tracks)} nuclei in {count} slices: {out / table.NAME}, {written} crops of {side} x {side} "
+        f"{nuclei} in {slices}: {out / table.NAME}, {written} crop{'s' * (written != 1)} of {side} x {side} "
         f"pixels in {out / crops.IMAGES}"
     )
