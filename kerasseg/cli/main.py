@@ -244,9 +244,9 @@ def extract(
     axes: Annotated[str | None, typer.Option(help="Where files do not say, such as ZYX.")] = None,
 ) -> None:
     """Find, number and cut out nuclei in a stack of slices."""
-    from kerasseg.nuclei.extract import Wishes, extract
+    from kerasseg.nuclei.extract import Settings, extract
 
-    extract(stack, out, Wishes(diameter, crop, polarity, score, slices, preset, pixel_size, axes))
+    extract(stack, out, Settings(diameter, crop, polarity, score, slices, preset, pixel_size, axes))
 
 
 @app.command(**example("schema > recipes/recipe.schema.json"))

@@ -183,10 +183,10 @@ def _judged(outline: Outline, sign: int, difference: np.ndarray, diameter: float
         return outline
     major, minor, _ = outline.ellipse
     elliptical = _agreement(outline)
-    seen = _seen(outline, sign, difference, diameter) if elliptical >= SHOWN else 0.0
-    score, reason = elliptical * seen, ""
+    visible = _visible(outline, sign, difference, diameter) if elliptical >= SHOWN else 0.0
+    score, reason = elliptical * visible, ""
     if score < least:
-        reason = f"{score:.2f}: ellipse {elliptical:.2f}, outline {seen:.2f}"
+        reason = f"{score:.2f}: ellipse {elliptical:.2f}, outline {visible:.2f}"
     elif not SMALLEST <= across <= LARGEST:
         reason = f"{across:.2f} diameters across"
     elif major > LONGEST * minor:
@@ -211,7 +211,7 @@ def ellipse_points(centre: tuple[float, float], ellipse: tuple[float, float, flo
     return np.stack([xs, ys], axis=1).astype(np.float32)
 
 
-def _seen(outline: Outline, sign: int, difference: np.ndarray, diameter: float) -> float:
+def _visible(outline: Outline, sign: int, difference: np.ndarray, diameter: float) -> float:
     """Find the share of an outline along which the inside differs from the outside as `sign` has it.
 
     Where the slice's border cuts the nucleus nothing can be seen, and nothing is counted.

@@ -65,7 +65,7 @@ class Method:
 
 
 @dataclass(frozen=True)
-class Wishes:
+class Settings:
     """What a user asks for, as it is typed.
 
     Attributes
@@ -98,7 +98,7 @@ class Wishes:
     axes: str | None = None
 
 
-def extract(stack: Path, out: Path, wishes: Wishes) -> None:
+def extract(stack: Path, out: Path, settings: Settings) -> None:
     """Find the nuclei of a stack, number them, and cut them out.
 
     Parameters
@@ -107,7 +107,7 @@ def extract(stack: Path, out: Path, wishes: Wishes) -> None:
         A folder of slices, a TIFF stack, HDF5 (``FILE.h5:DATASET``), Zarr or a microscope's file.
     out : Path
         Gets ``nuclei.csv``, ``images/nucleus_0001/z0000.tif``, ``sheets/``, ``found/`` and ``nuclei.jpg``.
-    wishes : Wishes
+    settings : Settings
 
     Warns
     -----
@@ -120,12 +120,12 @@ def extract(stack: Path, out: Path, wishes: Wishes) -> None:
         If the stack cannot be read, slices are missing or unequal, something that was asked for makes no
         sense, or another extraction was begun in `out`.
     """
-    _check(stack, out, wishes)
-    with open_store(stack, wishes.axes) as store:
+    _check(stack, out, settings)
+    with open_store(stack, settings.axes) as store:
         slices = Slices(store)
-        method = _method(wishes, slices)
+        method = _method(settings, slices)
         with locks.held(out / ".extract.lock", out):
-            journal = Journal(out, {"stack": facts(stack), "asked": vars(wishes)})
+            journal = Journal(out, {"stack": facts(stack), "settings": vars(settings)})
             for number in track(range(journal.slices, slices.count), "finding nuclei"):
                 journal.keep(_sightings(method, slices.grey(number), number))
             sightings = list(journal.sightings())
@@ -175,20 +175,20 @@ class Slices:
         return pixels[..., 0] if pixels.shape[-1] == 1 else pixels.mean(axis=-1, dtype=np.float32)
 
 
-def _check(stack: Path, out: Path, wishes: Wishes) -> None:
+def _check(stack: Path, out: Path, settings: Settings) -> None:
     mistakes = []
-    if wishes.polarity not in detection.SIGNS:
-        mistakes.append(f"--polarity: {unknown('polarity', wishes.polarity, detection.SIGNS)}")
-    if wishes.preset not in (None, *PRESETS):
-        mistakes.append(f"--preset: {unknown('preset', wishes.preset, PRESETS)}")
-    if wishes.preset is None and wishes.diameter is None:
+    if settings.polarity not in detection.SIGNS:
+        mistakes.append(f"--polarity: {unknown('polarity', settings.polarity, detection.SIGNS)}")
+    if settings.preset not in (None, *PRESETS):
+        mistakes.append(f"--preset: {unknown('preset', settings.preset, PRESETS)}")
+    if settings.preset is None and settings.diameter is None:
         mistakes.append("--diameter is missing: say how large a nucleus is, such as 134 (pixels) or 536nm")
-    if wishes.preset == PAPER and (wishes.diameter or wishes.crop):
-        mistakes.append("--preset paper: its sizes are the published ones; leave --diameter and --crop out")
-    if not 0 < wishes.score <= 1:
-        mistakes.append(f"--score {wishes.score:g}: expected a number above 0, and 1 at most")
-    if wishes.fewest < 1:
-        mistakes.append(f"--slices {wishes.fewest}: expected 1 at least")
+    if settings.preset == PAPER and (given := _beside_the_preset(settings)):
+        mistakes.append(f"--preset paper: its numbers are the published ones; leave out {', '.join(given)}")
+    if not 0 < settings.score <= 1:
+        mistakes.append(f"--score {settings.score:g}: expected a number above 0, and 1 at most")
+    if settings.fewest < 1:
+        mistakes.append(f"--slices {settings.fewest}: expected 1 at least")
     folder, _ = parted(stack)
     if folder.is_dir() and out.resolve().is_relative_to(folder.resolve()):
         mistakes.append(f"{out}: results cannot lie in the folder of the slices; name another one")
@@ -196,19 +196,35 @@ def _check(stack: Path, out: Path, wishes: Wishes) -> None:
         raise UserError(*mistakes)
 
 
-def _method(wishes: Wishes, slices: Slices) -> Method:
-    if wishes.preset == PAPER:
+def _beside_the_preset(settings: Settings) -> list[str]:
+    """Name the options that the paper's preset does not know and that are not as they are by default."""
+    names = {
+        "diameter": "diameter",
+        "crop": "crop",
+        "polarity": "polarity",
+        "score": "score",
+        "fewest": "slices",
+    }
+    return [
+        f"--{option}"
+        for name, option in names.items()
+        if getattr(settings, name) != getattr(Settings(), name)
+    ]
+
+
+def _method(settings: Settings, slices: Slices) -> Method:
+    if settings.preset == PAPER:
         return Method(published.detect, published.link, _where_first_seen, published.CROP, 1)
     pixel_size = slices.pixel_size
-    if wishes.pixel_size:
-        pixel_size = in_micrometres("--pixel-size", wishes.pixel_size)
-    diameter = in_pixels("--diameter", wishes.diameter, pixel_size)
-    _check_diameter(diameter, wishes.diameter, slices.size)
-    side = in_pixels("--crop", wishes.crop, pixel_size) if wishes.crop else CROP * diameter
-    detect = partial(detection.detect, diameter=diameter, polarity=wishes.polarity, score=wishes.score)
+    if settings.pixel_size:
+        pixel_size = in_micrometres("--pixel-size", settings.pixel_size)
+    diameter = in_pixels("--diameter", settings.diameter, pixel_size)
+    _check_diameter(diameter, settings.diameter, slices.size)
+    side = in_pixels("--crop", settings.crop, pixel_size) if settings.crop else CROP * diameter
+    detect = partial(detection.detect, diameter=diameter, polarity=settings.polarity, score=settings.score)
     link = partial(linking.link, diameter=diameter)
-    crop = round(side) if wishes.crop else math.ceil(side / CROP_UNIT) * CROP_UNIT
-    return Method(detect, link, crops.middle, crop, wishes.fewest)
+    crop = round(side) if settings.crop else math.ceil(side / CROP_UNIT) * CROP_UNIT
+    return Method(detect, link, crops.middle, crop, settings.fewest)
 
 
 def _check_diameter(diameter: float, typed: str, size: tuple[int, int]) -> None:
@@ -219,8 +235,8 @@ def _check_diameter(diameter: float, typed: str, size: tuple[int, int]) -> None:
         )
 
 
-def _where_first_seen(seen: Sequence[Sighting]) -> tuple[float, float]:
-    return seen[0].y, seen[0].x
+def _where_first_seen(sightings: Sequence[Sighting]) -> tuple[float, float]:
+    return sightings[0].y, sightings[0].x
 
 
 def _sightings(method: Method, image: np.ndarray, number: int) -> list[Sighting]:
@@ -229,7 +245,8 @@ def _sightings(method: Method, image: np.ndarray, number: int) -> list[Sighting]
 
 def _corners(method: Method, tracks: Tracks, size: tuple[int, int]) -> dict[int, Corner]:
     corners = {
-        nucleus: crops.corner(method.centre(seen), size, method.crop) for nucleus, seen in tracks.items()
+        nucleus: crops.corner(method.centre(sightings), size, method.crop)
+        for nucleus, sightings in tracks.items()
     }
     crops.say_cut(tracks, corners, size, method.crop)
     return corners
@@ -251,7 +268,7 @@ def _cut_out(slices: Slices, out: Path, tracks: Tracks, corners: Mapping[int, Co
 
 def _draw_slices(slices: Slices, out: Path, tracks: Tracks, method: Method) -> None:
     """Draw some slices: nuclei with their ids, and what is none with the reason."""
-    ids = {sighting: nucleus for nucleus, seen in tracks.items() for sighting in seen}
+    ids = {sighting: nucleus for nucleus, sightings in tracks.items() for sighting in sightings}
     for number in drawing.some(slices.count, drawing.SLICES):
         outlines = method.detect(slices.grey(number))
         names = []
@@ -266,8 +283,8 @@ def _draw_slices(slices: Slices, out: Path, tracks: Tracks, method: Method) -> N
 def _rows(tracks: Tracks, corners: Mapping[int, Corner]) -> list[table.Row]:
     return [
         table.Row(nucleus, sighting, corners[nucleus])
-        for nucleus, seen in tracks.items()
-        for sighting in seen
+        for nucleus, sightings in tracks.items()
+        for sighting in sightings
     ]
 
 

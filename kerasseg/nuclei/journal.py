@@ -27,7 +27,7 @@ class Journal:
     ----------
     folder : Path
         Where results go.
-    asked : mapping
+    request : mapping
         What identifies the extraction: names to JSON's values, or to further such mappings.
 
     Attributes
@@ -41,13 +41,14 @@ class Journal:
         If what was begun there was asked otherwise; every difference is named.
     """
 
-    def __init__(self, folder: Path, asked: Mapping[str, Any]) -> None:
-        self.path, asked = folder / NAME, json.loads(json.dumps(asked))
+    def __init__(self, folder: Path, request: Mapping[str, Any]) -> None:
+        self.path = folder / NAME
+        request = json.loads(json.dumps(request))  # tuples become lists, as they do on disk
         if not self.path.exists():
             with write_atomically(self.path) as temporary:
-                temporary.write_text(json.dumps(asked) + "\n", encoding="utf-8")
+                temporary.write_text(json.dumps(request) + "\n", encoding="utf-8")
         first, *lines = self._complete_lines()
-        if changed := changes(json.loads(first), asked):
+        if changed := changes(json.loads(first), request):
             raise UserError(
                 f"{folder}: another extraction was begun here; ask as before to go on with it, or name "
                 "another folder",

@@ -81,9 +81,9 @@ def link(sightings: Sequence[Sighting], diameter: float) -> list[int]:
     """
     numbers: list[int] = []
     last: dict[int, Sighting] = {}
-    for at, group in groupby(sightings, key=lambda sighting: sighting.slice):
+    for plane, group in groupby(sightings, key=lambda sighting: sighting.slice):
         here = list(group)
-        near = [number for number, sighting in last.items() if at - sighting.slice <= GAP + 1]
+        near = [number for number, sighting in last.items() if plane - sighting.slice <= GAP + 1]
         joined = _joined([last[number] for number in near], here, FARTHEST * diameter)
         for place, sighting in enumerate(here):
             number = near[joined[place]] if place in joined else len(last)
@@ -127,18 +127,18 @@ def tracks(sightings: Sequence[Sighting], numbers: Sequence[int], fewest: int) -
     Notice
         If any are dropped.
     """
-    seen = Counter(numbers)
-    ids = {number: at for at, number in enumerate((n for n in sorted(seen) if seen[n] >= fewest), start=1)}
-    if dropped := len(seen) - len(ids):
+    counts = Counter(numbers)
+    kept = [number for number in sorted(counts) if counts[number] >= fewest]
+    if dropped := len(counts) - len(kept):
         message = (
-            f"{dropped} of {len(seen)} candidates were seen in fewer than {fewest} slices and are dropped"
+            f"{dropped} of {len(counts)} candidates were seen in fewer than {fewest} slices and are dropped"
         )
         warnings.warn(message, Notice, stacklevel=2)
-    found: dict[int, list[Sighting]] = {at: [] for at in ids.values()}
+    nuclei: dict[int, list[Sighting]] = {number: [] for number in kept}
     for sighting, number in zip(sightings, numbers, strict=True):
-        if number in ids:
-            found[ids[number]].append(sighting)
-    return {at: _filled(track) for at, track in found.items()}
+        if number in nuclei:
+            nuclei[number].append(sighting)
+    return {nucleus: _filled(track) for nucleus, track in enumerate(nuclei.values(), start=1)}
 
 
 def _filled(track: Sequence[Sighting]) -> list[Sighting]:
@@ -147,5 +147,5 @@ def _filled(track: Sequence[Sighting]) -> list[Sighting]:
     for before, after in pairwise(track):
         filled.append(before)
         missed = range(before.slice + 1, after.slice)
-        filled += [replace(before, slice=at, score=0.0) for at in missed]
+        filled += [replace(before, slice=plane, score=0.0) for plane in missed]
     return [*filled, track[-1]]

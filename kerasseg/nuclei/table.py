@@ -13,10 +13,8 @@ from kerasseg.nuclei.crops import Corner
 from kerasseg.nuclei.linking import Sighting
 
 NAME = "nuclei.csv"
-COLUMNS = (
-    *("nucleus", "slice", "y", "x", "major", "minor", "angle", "area"),
-    *("crop_y", "crop_x", "touches_border", "score"),
-)
+LENGTHS = ("y", "x", "major", "minor", "angle", "area")
+COLUMNS = ("nucleus", "slice", *LENGTHS, "crop_y", "crop_x", "touches_border", "score")
 
 
 @dataclass(frozen=True)
@@ -50,10 +48,7 @@ def write(path: Path, rows: Iterable[Row]) -> None:
         table = csv.writer(file)
         table.writerow(COLUMNS)
         for row in rows:
-            seen = row.sighting
-            lengths = (seen.y, seen.x, seen.major, seen.minor, seen.angle, seen.area)
-            cells = (row.nucleus, seen.slice, *(f"{length:.2f}" for length in lengths))
-            table.writerow([*cells, *row.crop, int(seen.touches_border), f"{seen.score:.3f}"])
+            table.writerow(_cells(row))
 
 
 def read(path: Path) -> list[Row]:
@@ -78,8 +73,15 @@ def read(path: Path) -> list[Row]:
             raise UserError(f"{path}: line {table.line_num} is no row of this table ({error})") from error
 
 
+def _cells(row: Row) -> list[object]:
+    nucleus, sighting = row.nucleus, row.sighting
+    lengths = (getattr(sighting, name) for name in LENGTHS)
+    ends = (*row.crop, int(sighting.touches_border), f"{sighting.score:.3f}")
+    return [nucleus, sighting.slice, *(f"{length:.2f}" for length in lengths), *ends]
+
+
 def _row(cells: dict[str, str]) -> Row:
-    lengths = [float(cells[name]) for name in ("y", "x", "major", "minor", "angle", "area")]
+    lengths = [float(cells[name]) for name in LENGTHS]
     touches = bool(int(cells["touches_border"]))
     sighting = Sighting(int(cells["slice"]), *lengths, touches, float(cells["score"]))
     return Row(int(cells["nucleus"]), sighting, Corner(int(cells["crop_y"]), int(cells["crop_x"])))

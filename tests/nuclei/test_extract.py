@@ -20,10 +20,10 @@ from kerasseg.errors import Notice, UserError
 from kerasseg.images import files
 from kerasseg.nuclei import extract as extraction
 from kerasseg.nuclei import table
-from kerasseg.nuclei.extract import Wishes, extract
+from kerasseg.nuclei.extract import Settings, extract
 from kerasseg.nuclei.journal import NAME as JOURNAL
 
-WISHES = Wishes(diameter="40", crop="64")
+SETTINGS = Settings(diameter="40", crop="64")
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def results(out):
 
 def test_what_appears(stack, volume, tmp_path):
     out = tmp_path / "out"
-    extract(stack, out, WISHES)
+    extract(stack, out, SETTINGS)
     rows = table.read(out / "nuclei.csv")
     assert [(row.nucleus, row.sighting.slice) for row in rows] == [(n, z) for n in (1, 2) for z in range(5)]
     assert [row.sighting.touches_border for row in rows] == [True] * 5 + [False] * 5
@@ -66,7 +66,7 @@ def test_crops_of_a_nucleus_are_a_folder_for_split_group_by(stack, tmp_path):
     from kerasseg.data.sources.images_masks import images_masks
 
     out = tmp_path / "out"
-    extract(stack, out, WISHES)
+    extract(stack, out, SETTINGS)
     for path in (out / "images").rglob("*.tif"):
         files.write(
             out / "masks" / path.relative_to(out / "images").with_suffix(".png"), np.eye(64, dtype=np.uint8)
@@ -82,7 +82,7 @@ def test_crops_of_a_nucleus_are_a_folder_for_split_group_by(stack, tmp_path):
 def test_crops_of_a_nucleus_are_a_volume(stack, tmp_path):
     from kerasseg.images.stores.store import open_store
 
-    extract(stack, tmp_path / "out", WISHES)
+    extract(stack, tmp_path / "out", SETTINGS)
     with open_store(tmp_path / "out/images/nucleus_0001") as store:
         assert store.shape == (5, 64, 64, 1)
 
@@ -98,20 +98,20 @@ def test_the_same_comes_from_any_file_and_any_chunks(stack, volume, tmp_path):
     tables = []
     for number, source in enumerate((stack, *(tmp_path / f"stack.{kind}" for kind in ("tif", "h5", "zarr")))):
         out = tmp_path / f"out{number}"
-        extract(source, out, Wishes(diameter="40", crop="64", axes="ZYX"))
+        extract(source, out, Settings(diameter="40", crop="64", axes="ZYX"))
         tables.append({name: content for name, content in results(out).items() if name.name != JOURNAL})
     assert tables[1:] == tables[:1] * 3
 
 
 def test_one_slice_is_a_stack_too(volume, tmp_path):
     files.write(tmp_path / "slice.png", volume[0])
-    extract(tmp_path / "slice.png", tmp_path / "out", WISHES)
+    extract(tmp_path / "slice.png", tmp_path / "out", SETTINGS)
     assert len(table.read(tmp_path / "out/nuclei.csv")) == 2
 
 
 def test_a_nucleus_missed_in_a_slice_is_kept_and_cut_out_there_too(stack, volume, tmp_path):
     files.write(stack / "s3.tif", np.full_like(volume[2], 60))
-    extract(stack, tmp_path / "out", WISHES)
+    extract(stack, tmp_path / "out", SETTINGS)
     rows = table.read(tmp_path / "out/nuclei.csv")
     assert [row.sighting.score == 0 for row in rows if row.nucleus == 2] == [False, False, True, False, False]
     assert (tmp_path / "out/images/nucleus_0002/z0002.tif").is_file()
@@ -120,7 +120,7 @@ def test_a_nucleus_missed_in_a_slice_is_kept_and_cut_out_there_too(stack, volume
 def test_what_is_seen_in_too_few_slices_is_dropped_and_said(stack, volume, discs, tmp_path):
     files.write(stack / "s1.tif", discs((60, 50, 20), (4, 140, 20), (120, 100, 20)))
     with pytest.warns(Notice, match="1 of 3 candidates were seen in fewer than 3 slices and are dropped"):
-        extract(stack, tmp_path / "out", WISHES)
+        extract(stack, tmp_path / "out", SETTINGS)
     assert {row.nucleus for row in table.read(tmp_path / "out/nuclei.csv")} == {1, 2}
 
 
@@ -130,9 +130,11 @@ def test_sizes_may_be_in_nanometres(volume, tmp_path):
         path = tmp_path / f"stack/s{z}.tif"
         path.parent.mkdir(exist_ok=True)
         tifffile.imwrite(path, plane, **resolution)
-    extract(tmp_path / "stack", tmp_path / "said", Wishes(diameter="320nm", crop="512nm"))
-    extract(tmp_path / "stack", tmp_path / "given", Wishes(diameter="160nm", crop="256nm", pixel_size="4nm"))
-    extract(tmp_path / "stack", tmp_path / "pixels", WISHES)
+    extract(tmp_path / "stack", tmp_path / "said", Settings(diameter="320nm", crop="512nm"))
+    extract(
+        tmp_path / "stack", tmp_path / "given", Settings(diameter="160nm", crop="256nm", pixel_size="4nm")
+    )
+    extract(tmp_path / "stack", tmp_path / "pixels", SETTINGS)
     said, given, pixels = (
         (tmp_path / name / "nuclei.csv").read_text() for name in ("said", "given", "pixels")
     )
@@ -140,12 +142,12 @@ def test_sizes_may_be_in_nanometres(volume, tmp_path):
 
 
 def test_a_crop_is_twice_the_diameter_and_fits_networks(stack, tmp_path):
-    extract(stack, tmp_path / "out", Wishes(diameter="40"))
+    extract(stack, tmp_path / "out", Settings(diameter="40"))
     assert files.header(tmp_path / "out/images/nucleus_0001/z0000.tif").size == (96, 96)
 
 
 def test_an_interrupted_extraction_goes_on_and_ends_in_the_same_bytes(stack, tmp_path, monkeypatch):
-    extract(stack, tmp_path / "whole", WISHES)
+    extract(stack, tmp_path / "whole", SETTINGS)
     with monkeypatch.context() as patched:
         detect = extraction.detection.detect
         calls = iter(range(100))
@@ -157,14 +159,14 @@ def test_an_interrupted_extraction_goes_on_and_ends_in_the_same_bytes(stack, tmp
 
         patched.setattr(extraction.detection, "detect", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            extract(stack, tmp_path / "out", WISHES)
+            extract(stack, tmp_path / "out", SETTINGS)
     assert not (tmp_path / "out/nuclei.csv").exists()
-    extract(stack, tmp_path / "out", WISHES)
+    extract(stack, tmp_path / "out", SETTINGS)
     assert results(tmp_path / "out") == results(tmp_path / "whole")
 
 
 def test_a_killed_extraction_goes_on_and_ends_in_the_same_bytes(stack, tmp_path):
-    extract(stack, tmp_path / "whole", WISHES)
+    extract(stack, tmp_path / "whole", SETTINGS)
     command = (
         f"from kerasseg.cli import main; import sys; sys.argv = ['kerasseg', 'extract', {str(stack)!r}, "
     )
@@ -177,60 +179,62 @@ def test_a_killed_extraction_goes_on_and_ends_in_the_same_bytes(stack, tmp_path)
             while process.poll() is None and not (tmp_path / "out" / first).exists():
                 time.sleep(0.001)
             process.send_signal(signal.SIGKILL)
-    extract(stack, tmp_path / "out", WISHES)
+    extract(stack, tmp_path / "out", SETTINGS)
     assert results(tmp_path / "out") == results(tmp_path / "whole")
 
 
 def test_repeated_it_changes_nothing(stack, tmp_path):
-    extract(stack, tmp_path / "out", WISHES)
+    extract(stack, tmp_path / "out", SETTINGS)
     before = results(tmp_path / "out")
-    extract(stack, tmp_path / "out", WISHES)
+    extract(stack, tmp_path / "out", SETTINGS)
     assert results(tmp_path / "out") == before
 
 
 def test_another_question_in_the_same_folder_is_refused(stack, tmp_path):
-    extract(stack, tmp_path / "out", WISHES)
+    extract(stack, tmp_path / "out", SETTINGS)
     with pytest.raises(UserError, match="another extraction was begun here") as raised:
-        extract(stack, tmp_path / "out", Wishes(diameter="44", crop="64"))
-    assert "  asked.diameter: '40' then, '44' now" in raised.value.messages
+        extract(stack, tmp_path / "out", Settings(diameter="44", crop="64"))
+    assert "  settings.diameter: '40' then, '44' now" in raised.value.messages
 
 
 def test_the_papers_preset_has_its_own_sizes(stack, tmp_path):
-    extract(stack, tmp_path / "out", Wishes(preset="paper"))
+    extract(stack, tmp_path / "out", Settings(preset="paper"))
     assert table.read(tmp_path / "out/nuclei.csv") == []
-    with pytest.raises(UserError, match="--preset paper: its sizes are the published ones"):
-        extract(stack, tmp_path / "out", Wishes(preset="paper", diameter="40"))
+    with pytest.raises(
+        UserError, match="--preset paper: its numbers are the published ones; leave out --diameter"
+    ):
+        extract(stack, tmp_path / "out", Settings(preset="paper", diameter="40"))
 
 
 @pytest.mark.parametrize(
-    ("wishes", "message"),
+    ("settings", "message"),
     [
-        (Wishes(), "--diameter is missing: say how large a nucleus is"),
+        (Settings(), "--diameter is missing: say how large a nucleus is"),
         (
-            Wishes("40", polarity="grey"),
+            Settings("40", polarity="grey"),
             "--polarity: unknown polarity 'grey': choose one of both, bright, dark",
         ),
-        (Wishes("40", preset="papr"), "--preset: unknown preset 'papr'.*did you mean 'paper'"),
-        (Wishes("40", score=2), "--score 2: expected a number above 0"),
-        (Wishes("40", fewest=0), "--slices 0: expected 1 at least"),
+        (Settings("40", preset="papr"), "--preset: unknown preset 'papr'.*did you mean 'paper'"),
+        (Settings("40", score=2), "--score 2: expected a number above 0"),
+        (Settings("40", fewest=0), "--slices 0: expected 1 at least"),
         (
-            Wishes("4"),
+            Settings("4"),
             "--diameter 4: that is 4.0 pixels, and slices are 160 x 200; expected 16 pixels at least",
         ),
-        (Wishes("900"), "--diameter 900: that is 900.0 pixels"),
-        (Wishes("320nm"), "--diameter 320nm: the stack does not say how large a pixel is"),
+        (Settings("900"), "--diameter 900: that is 900.0 pixels"),
+        (Settings("320nm"), "--diameter 320nm: the stack does not say how large a pixel is"),
     ],
 )
-def test_a_mistake_is_answered_and_leaves_nothing(stack, tmp_path, wishes, message):
+def test_a_mistake_is_answered_and_leaves_nothing(stack, tmp_path, settings, message):
     with pytest.raises(UserError, match=message):
-        extract(stack, tmp_path / "out", wishes)
+        extract(stack, tmp_path / "out", settings)
     assert not (tmp_path / "out").exists()
 
 
 def test_a_missing_slice_is_named(stack, tmp_path):
     (stack / "s3.tif").unlink()
     with pytest.raises(UserError, match=r"planes are missing between s2\.tif and s4\.tif"):
-        extract(stack, tmp_path / "out", WISHES)
+        extract(stack, tmp_path / "out", SETTINGS)
 
 
 def test_an_unequal_slice_is_named(stack, volume, tmp_path):
@@ -238,12 +242,12 @@ def test_an_unequal_slice_is_named(stack, volume, tmp_path):
     with pytest.raises(
         UserError, match=r"s3\.tif: this plane is 159 x 200 x 1 uint8, most are 160 x 200 x 1"
     ):
-        extract(stack, tmp_path / "out", WISHES)
+        extract(stack, tmp_path / "out", SETTINGS)
 
 
 def test_results_do_not_lie_among_the_slices(stack):
     with pytest.raises(UserError, match="results cannot lie in the folder of the slices"):
-        extract(stack, stack / "out", WISHES)
+        extract(stack, stack / "out", SETTINGS)
 
 
 def test_the_verb(stack, tmp_path):
@@ -251,7 +255,7 @@ def test_the_verb(stack, tmp_path):
     run = CliRunner().invoke(app, ["extract", str(stack), str(out), "--diameter", "40", "--crop", "64"])
     assert run.exit_code == 0, run.output
     assert "2 nuclei in 5 slices" in run.output
-    asked = json.loads((out / JOURNAL).read_text().splitlines()[0])["asked"]
-    assert asked == vars(WISHES)
+    asked = json.loads((out / JOURNAL).read_text().splitlines()[0])["settings"]
+    assert asked == vars(SETTINGS)
     run = CliRunner().invoke(app, ["extract", str(stack), str(out), "--diameter", "wide"])
     assert run.exit_code == 2

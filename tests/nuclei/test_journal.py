@@ -6,7 +6,7 @@ from kerasseg.errors import UserError
 from kerasseg.nuclei.journal import Journal
 from kerasseg.nuclei.linking import Sighting
 
-ASKED = {"stack": {"bytes": 12}, "asked": {"diameter": "134"}}
+ASKED = {"stack": {"bytes": 12}, "settings": {"diameter": "134"}}
 SIGHTINGS = [Sighting(at, 1.25, 2.5, 4.0, 3.0, 90.0, 9.42, at == 1, 0.912) for at in range(2)]
 
 
@@ -34,5 +34,5 @@ def test_a_line_that_a_kill_cut_off_is_forgotten(tmp_path):
 def test_another_question_is_refused_by_its_differences(tmp_path):
     Journal(tmp_path, ASKED)
     with pytest.raises(UserError, match="another extraction was begun here") as raised:
-        Journal(tmp_path, {**ASKED, "asked": {"diameter": "120"}})
-    assert raised.value.messages[1:] == ("  asked.diameter: '134' then, '120' now",)
+        Journal(tmp_path, {**ASKED, "settings": {"diameter": "120"}})
+    assert raised.value.messages[1:] == ("  settings.diameter: '134' then, '120' now",)

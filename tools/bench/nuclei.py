@@ -25,7 +25,7 @@ import tifffile
 
 from kerasseg.images import files
 from kerasseg.nuclei.detection import SIGNS, detect
-from kerasseg.nuclei.extract import Wishes, extract
+from kerasseg.nuclei.extract import Settings, extract
 
 ROUNDS = 9
 LENGTHS = (10, 40, 120)
@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--extract", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.extract:
-        extract(given.slice, given.extract, Wishes(diameter=str(given.diameter), axes="ZYX"))
+        extract(given.slice, given.extract, Settings(diameter=str(given.diameter), axes="ZYX"))
         print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
         return
     image = files.read(given.slice)[..., 0]
