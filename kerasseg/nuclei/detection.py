@@ -138,6 +138,7 @@ def _differences(image: np.ndarray, diameter: float) -> tuple[np.ndarray, float]
         size = [max(1, round(scale * side)) for side in image.shape[::-1]]
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     reduced = diameter * scale
+    image = _without_gaps(image)
     image = cv2.GaussianBlur(image.astype(np.float32), (0, 0), BLUR * reduced)
     side = int(SURROUNDINGS * reduced) | 1
     difference = image - cv2.blur(image, (side, side), borderType=cv2.BORDER_REFLECT)
@@ -145,6 +146,12 @@ def _differences(image: np.ndarray, diameter: float) -> tuple[np.ndarray, float]
     if not varied.size:
         return difference, scale
     return difference / max(1.4826 * np.median(varied), np.finfo(np.float32).tiny), scale
+
+
+def _without_gaps(image: np.ndarray) -> np.ndarray:
+    """Fill what is no number with the mean: one NaN would spread over the whole slice."""
+    known = np.isfinite(image)
+    return image if known.all() or not known.any() else np.where(known, image, image[known].mean())
 
 
 def _proposals(

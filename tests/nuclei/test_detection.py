@@ -117,6 +117,13 @@ def test_an_empty_slice_holds_nothing():
     assert detect(np.zeros((100, 100), np.uint8), 40) == []
 
 
+def test_pixels_that_are_no_number_hide_nothing_elsewhere(discs):
+    image = discs((70, 90, 20)).astype(np.float32)
+    image[:, 150:] = np.nan
+    (disc,) = found_in(image, 40)
+    assert disc.centre == pytest.approx((70, 90), abs=0.5)
+
+
 def test_a_frame_of_zeros_changes_nothing_inside(discs):
     image = discs((70, 90, 20))
     framed = np.pad(image, 200)
