@@ -125,7 +125,8 @@ def detect(
     reduced = diameter * scale
     proposals = list(_proposals(difference, reduced, SIGNS[polarity]))
     judged = [_judged(outline, sign, difference, reduced, score) for outline, sign in proposals]
-    judged = [_enlarged(outline, scale) for outline in judged if outline.score >= SHOWN]
+    shown = min(SHOWN, score)
+    judged = [_enlarged(outline, scale) for outline in judged if outline.score >= shown]
     outlines = one_a_place([outline for outline in judged if not outline.reason])
     outlines += _apart([outline for outline in judged if outline.reason], beside=outlines)
     return sorted(outlines, key=lambda outline: outline.centre)
@@ -189,8 +190,7 @@ def _judged(outline: Outline, sign: int, difference: np.ndarray, diameter: float
     if not MARGIN * SMALLEST <= across <= LARGEST / MARGIN:
         return outline
     major, minor, _ = outline.ellipse
-    elliptical = _agreement(outline)
-    visible = _visible(outline, sign, difference, diameter) if elliptical >= SHOWN else 0.0
+    elliptical, visible = _agreement(outline), _visible(outline, sign, difference, diameter)
     score, reason = elliptical * visible, ""
     if score < least:
         reason = f"{score:.2f}: ellipse {elliptical:.2f}, outline {visible:.2f}"

@@ -84,6 +84,13 @@ def test_polarity_chooses_what_is_lighter_or_darker(discs):
     assert found_in(255 - light, 40, polarity="dark")
 
 
+def test_less_is_asked_where_the_score_is_low(discs):
+    image = discs((70, 90, 20))
+    image[:, 90:] = image[:, 89:90]  # half a disc, and a bar to the right
+    assert not found_in(image, 40)
+    assert found_in(image, 40, score=0.3)
+
+
 def test_a_nucleolus_is_no_nucleus(discs):
     image = discs((80, 90, 40))
     ys, xs = np.indices(image.shape)
