@@ -66,7 +66,7 @@ def connected(scheduler: str, patience: float = PATIENCE) -> Iterator[Client]:
     try:
         from distributed import Client
     except ImportError as error:
-        raise UserError("--scheduler needs dask.distributed: pip install 'kerasseg[dask]'") from error
+        raise UserError("--dask needs dask.distributed: pip install 'kerasseg[dask]'") from error
     try:
         client = Client(scheduler, timeout=patience, set_as_default=False)
     except (TimeoutError, OSError, ValueError) as error:
