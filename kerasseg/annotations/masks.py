@@ -129,17 +129,22 @@ def as_labels(values: np.ndarray, name: object) -> np.ndarray:
 
 
 def write_mask(path: Path, mask: np.ndarray) -> None:
-    """Write a mask as a PNG whose values are class ids and whose palette shows them in colours.
+    """Write a mask as a grey PNG whose values are class ids, which every program reads as such.
 
     Parameters
     ----------
     path : Path
         A ``.png``.
     mask : numpy.ndarray, shape (Y, X), uint8
-        Class ids; 255 is ignore and shown white.
+        Class ids; 255 is ignore.
+
+    Notes
+    -----
+    Viewers show small numbers as nearly black. A palette would show classes in colours, but scikit-image,
+    imageio and OpenCV would read those colours instead of the numbers.
     """
     with files.write_atomically(path) as temporary:
-        raster.write_indices(temporary, mask, palette())
+        raster.write_class_ids(temporary, mask)
 
 
 def write_labels(path: Path, labels: np.ndarray) -> None:

@@ -105,7 +105,7 @@ def read_values(path: Path) -> np.ndarray:
 
 
 def is_palette(path: Path) -> bool:
-    """Tell whether :func:`read_values` returns indices into a palette.
+    """Tell whether :func:`read_values` returns indices: into a palette, or class ids that a file calls so.
 
     Raises
     ------
