@@ -140,13 +140,12 @@ def evaluate(
 def predict(
     paths: Annotated[list[Path], typer.Argument(metavar="[RUN] IMAGES [OUT]", hidden=True)],
     what: Annotated[
-        str, typer.Option(help="What to write: mask, labels (numbered objects), probabilities.")
-    ] = "mask",
+        str | None,
+        typer.Option(help="What to write: mask (default), labels (numbered objects) or probabilities."),
+    ] = None,
     to: Annotated[
         str | None,
-        typer.Option(
-            help="File format: png, tiff or zarr; or outlines for labelme, coco, geojson or imagej."
-        ),
+        typer.Option(help="File format: png, tiff or zarr; labels also as labelme, coco, geojson or imagej."),
     ] = None,
     server: Annotated[
         str | None,

@@ -18,7 +18,7 @@ from kerasseg.images.stores import address, hdf5
 from kerasseg.images.stores.omezarr import is_zarr
 from kerasseg.inference import overlap as halo
 from kerasseg.inference import record
-from kerasseg.inference.large_image import Wanted, segment
+from kerasseg.inference.large_image import OUTLINES, Wanted, segment
 from kerasseg.postprocess import streaming
 from kerasseg.recipe import amended
 from kerasseg.recipe.recipe import Evaluate, Predict
@@ -32,7 +32,7 @@ def predict(
     images: Path,
     out: Path,
     *,
-    what: str = "mask",
+    what: str | None = None,
     to: str | None = None,
     axes: str | None = None,
     threshold: float | None = None,
@@ -54,8 +54,8 @@ def predict(
         Gets a file for each, such as ``<name>.mask.png``, and ``predictions.json``, which tells how they were
         made.
     what, to : str
-        See `kerasseg.inference.large_image.Wanted`; by default PNG where it can hold the result,
-        otherwise OME-TIFF.
+        See `kerasseg.inference.large_image.Wanted`; by default the mask, or labels where the format holds
+        outlines, and PNG where it can hold the result, otherwise OME-TIFF.
     axes : str, optional
         What the stored axes are, such as ``ZYX``, where files do not say.
     threshold : float, optional
@@ -74,6 +74,7 @@ def predict(
     """
     told = model.metadata
     threshold = amended(Evaluate(threshold=told.threshold), threshold=threshold).threshold
+    what = what or ("labels" if to in OUTLINES else "mask")
     flat = told.rank == 2 and told.exclusive and what != "probabilities"
     to = to or ("png" if flat else "tiff")
     number = partial(streaming.STREAMED[told.objects.method], **told.objects.arguments)

@@ -12,10 +12,12 @@ from importlib.util import find_spec
 import keras
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from kerasseg import postprocess
 from kerasseg.annotations.masks import read_mask
 from kerasseg.annotations.values import class_ids
+from kerasseg.cli import app
 from kerasseg.commands import answering, check, predict, reuse
 from kerasseg.commands.train import run
 from kerasseg.errors import UserError
@@ -206,6 +208,16 @@ def test_a_run_that_was_killed_just_before_its_end_goes_on_to_the_same_scores(fi
     assert again.state == "finished"
     assert again.read_json("metrics.json")["test"] == finished.read_json("metrics.json")["test"]
     assert (again / "model.keras").is_file()
+
+
+@pytest.mark.parametrize(("to", "result"), [("coco", "a.coco.json"), ("png", "a.mask.png")])
+def test_outlines_are_those_of_objects_unless_something_else_is_wanted(finished, tmp_path, to, result):
+    files.write(tmp_path / "a.png", np.random.default_rng(0).integers(0, 255, (40, 50, 1), np.uint8))
+    words = f"predict {finished.path} {tmp_path / 'a.png'} {tmp_path / 'out'} --to {to}"
+    assert CliRunner().invoke(app, words.split()).exit_code == 0
+    assert (tmp_path / "out" / result).is_file()
+    refused = CliRunner().invoke(app, [*words.split(), "--what", "probabilities"])
+    assert refused.exit_code == 2
 
 
 def test_a_finished_run_is_not_resumed(finished, recipe, folder):
