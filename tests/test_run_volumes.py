@@ -76,7 +76,7 @@ def test_each_class_is_scored_by_the_channel_that_was_written_for_it(unet):
 
 
 def test_masks_name_their_channels_and_their_voxels(unet):
-    (path,) = (unet / "predictions").glob("*.mask.tif")
+    (path,) = (unet / "predictions").glob("*.mask.ome.tif")
     with tifffile.TiffFile(path) as file:
         pixels = tifffile.xml2dict(file.ome_metadata)["OME"]["Image"]["Pixels"]
         assert (file.series[0].axes, file.series[0].shape) == ("ZCYX", (12, 2, 24, 28))

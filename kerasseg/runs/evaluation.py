@@ -119,7 +119,7 @@ def judge(
     number : callable or None
         How a mask becomes labels; None scores no objects.
     folder : Path
-        Gets ``predictions/<name>.mask.png`` for every sample, ``.mask.tif`` where that is a volume or classes
+        Gets ``predictions/<name>.mask.png`` for every sample, ``.mask.ome.tif`` where that is a volume or classes
         do not exclude each other, ``predictions/<name>.pairs.csv`` with pairs, and
         ``predictions/overlays/<name>.png`` for the best, the median and the worst.
     exclusive : bool
