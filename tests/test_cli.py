@@ -212,3 +212,33 @@ def test_what_the_verbs_import_when_called_is_there():
     for node in ours:
         for name in node.names:
             assert hasattr(importlib.import_module(node.module), name.name), f"{node.module}.{name.name}"
+
+
+def checked(tmp_path, *overrides, shape=(40, 60)):
+    """Check a recipe of three images with their masks."""
+    for number, name in enumerate("abc"):
+        files.write(tmp_path / "images" / f"{name}.png", np.full(shape, number, np.uint8))
+        files.write(tmp_path / "masks" / f"{name}.png", np.eye(*shape[:2], dtype=np.uint8))
+    recipe = tmp_path / "cells.yaml"
+    recipe.write_text(
+        "name: cells\n"
+        f"data:\n  source: {{images_masks: {{root: {tmp_path}, images: images, masks: masks}}}}\n"
+        "  classes: [cell]\n  channels: 1\n  patch: {size: 32}\n"
+        "model: {unet: {encoder: plain, base_filters: 4}}\n"
+    )
+    return typed("check", str(recipe), *overrides)
+
+
+def test_check_says_what_is_hardly_meant(tmp_path):
+    fits = checked(tmp_path)
+    assert (fits.exit_code, "warning" in fits.output) == (0, False), fits.output
+    doubted = checked(tmp_path, "data.patch.size=64", "data.channels=3")
+    assert doubted.exit_code == 0
+    assert "a patch of 64x64 is larger than every one of the images (40x60 at most)" in doubted.output
+    assert "data.channels is 3, but no image has more than 1, so grey is repeated" in doubted.output
+
+
+def test_channels_that_a_model_cannot_take_are_told_with_the_axes(tmp_path):
+    shown = checked(tmp_path, "data.channels=2", shape=(40, 60, 3))
+    assert shown.exit_code == 2
+    assert "read with the axes YXC and has 3 channels, but data.channels is 2" in shown.stderr
