@@ -104,7 +104,8 @@ def _locked(path: Path, wait: bool) -> IO[str]:
             path.parent.mkdir(parents=True, exist_ok=True)
             file = path.open("a+", encoding="utf-8")
         except OSError as error:
-            raise unwritable(path, error) from error
+            folder = path.parent
+            raise unwritable(path if folder.is_file() else folder, error) from error
         try:
             _lock(file, wait)
             with suppress(FileNotFoundError):

@@ -6,6 +6,7 @@ import json
 import logging
 import math
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -76,6 +77,8 @@ class RunDirectory:
     def kept(self) -> Iterator[RunDirectory]:
         """Keep what the run says in ``log.txt``, its fallbacks, and how it ends in ``status.json``.
 
+        A run that is refused before it has learnt anything leaves no folder, so its number is free again.
+
         Raises
         ------
         Blocked
@@ -86,17 +89,21 @@ class RunDirectory:
             handler = _LogFile(self / "log.txt", encoding="utf-8")
             handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
             log.addHandler(handler)
+            refused = False
             try:
                 with saying_warnings(self.fallbacks), if_interrupted(f"{self.path} {GO_ON}"):
                     yield self
             except BaseException as error:
                 state = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+                refused = isinstance(error, UserError) and not (self / "checkpoints").exists()
                 with suppress(Blocked):  # a full disk, of which the error itself tells
                     self.set_state(state, error=str(error))
                 raise
             finally:
                 log.removeHandler(handler)
                 handler.close()
+                if refused:
+                    shutil.rmtree(self.path)
 
 
 class _LogFile(logging.FileHandler):

@@ -1,7 +1,6 @@
 """A whole run on tiny synthetic data: what it leaves behind, and what can be asked of it afterwards."""
 
 import csv
-import json
 import pickle
 import shutil
 import subprocess
@@ -243,13 +242,11 @@ def test_resuming_where_nothing_ran_says_so(recipe, tmp_path):
         run(recipe, directory=tmp_path, resume=True)
 
 
-def test_a_failure_is_kept_in_the_status(recipe, tmp_path):
+def test_a_run_that_is_refused_leaves_its_number_to_the_next(recipe, tmp_path):
     bad = load_with(recipe, tmp_path, f"data.source.sartorius.root={tmp_path / 'nowhere'}")
     with pytest.raises(UserError, match="nowhere"):
         run(bad, directory=tmp_path / "runs")
-    status = json.loads((tmp_path / "runs" / "tiny" / "1" / "status.json").read_text())
-    assert status["state"] == "failed"
-    assert "nowhere" in status["error"]
+    assert rundirectory.create(recipe, tmp_path / "runs").path == tmp_path / "runs" / "tiny" / "1"
 
 
 def test_check_counts_without_reading_pixels(recipe, capsys):

@@ -23,6 +23,18 @@ def test_an_error_is_kept_until_the_run_is_gone_on_with(tmp_path):
     assert finished["started"] == failed["started"]
 
 
+def test_a_run_that_is_refused_after_it_learnt_something_is_kept(tmp_path):
+    run = rundirectory.create(load("sartorius_linknet"), tmp_path)
+    (run / "checkpoints").mkdir()
+    with pytest.raises(UserError, match="no image"), run.kept():
+        raise UserError("no image")
+    assert run.state == "failed"
+    (run / "checkpoints").rmdir()
+    with pytest.raises(UserError, match="no image"), run.kept():
+        raise UserError("no image")
+    assert not run.path.exists()
+
+
 def test_a_run_that_goes_on_is_not_resumed(tmp_path):
     recipe = load("sartorius_linknet")
     with rundirectory.create(recipe, tmp_path).kept() as run:
