@@ -144,8 +144,8 @@ def test_signals_end_a_conversion_with_what_is_written(tmp_path, number, code):
     )
     assert ended.returncode == code
     assert ended.stderr == (
-        f"interrupted: 1 of 3 files are written to {tmp_path / 'out'}, each complete; the same command with "
-        "--overwrite writes all\n"
+        f"interrupted: 1 of 3 files are written to {tmp_path / 'out'}, each complete; repeat the command "
+        "with --overwrite to write them all\n"
     )
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.png"]
 

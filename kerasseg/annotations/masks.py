@@ -65,8 +65,8 @@ def refuse_lossy(header: Header, name: object) -> None:
     """
     if header.lossy:
         raise UserError(
-            f"{name}: the file is compressed by a codec that loses (JPEG; in a TIFF also JPEG 2000, JPEG XL "
-            "and WebP), so its numbers need not be those that were drawn; export the annotation as PNG, or "
+            f"{name}: the file was compressed with loss (JPEG; in a TIFF also JPEG 2000, JPEG XL "
+            "and WebP), so its numbers may not be those that were drawn; export the annotation as PNG, or "
             "as TIFF with LZW or Deflate"
         )
 
@@ -249,4 +249,4 @@ def _strange_colours(path: Path, codes: np.ndarray, colours: Mapping[str, Sequen
     found = np.unique(codes)[:SHOWN].tolist()
     shown = ", ".join(str([code >> 16, code >> 8 & 255, code & 255]) for code in found)
     known = ", ".join(f"{name} {list(colour)}" for name, colour in colours.items())
-    return f"{path}: the mask holds colours {shown}, which are no class; expected {known}"
+    return f"{path}: the mask holds colours {shown}, which are not classes; expected {known}"

@@ -119,8 +119,8 @@ def judge(
     number : callable or None
         How a mask becomes labels; None scores no objects.
     folder : Path
-        Gets ``predictions/<name>.mask.png`` for every sample, ``.mask.ome.tif`` where that is a volume or classes
-        do not exclude each other, ``predictions/<name>.pairs.csv`` with pairs, and
+        Gets ``predictions/<name>.mask.png`` for every sample, ``.mask.ome.tif`` where that is a volume or
+        classes do not exclude each other, ``predictions/<name>.pairs.csv`` with pairs, and
         ``predictions/overlays/<name>.png`` for the best, the median and the worst.
     exclusive : bool
         Whether a pixel is of one class at most; otherwise masks have a last axis of classes.
