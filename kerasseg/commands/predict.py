@@ -120,7 +120,7 @@ def _results(images: Path, out: Path, axes: str | None, suffix: str) -> dict[Pat
     results = {image: out / f"{name}{suffix}" for image, name in _found(images, axes)}
     taken = {image.resolve() for image in results}
     problems = [
-        f"{image}: its result would be {result}, which is taken; rename the image, or choose another folder"
+        f"{image}: its result would be {result}, which is in use; rename the image, or choose another folder"
         for image, result in results.items()
         if result.name == record.NAME or result.resolve() in taken
     ]

@@ -153,7 +153,9 @@ def segment(
         `Blocked` if another process is at work there, or the disk is full.
     """
     if result.is_dir() and not is_zarr(result):
-        raise UserError(f"{result}: it is a folder and no Zarr, so it is not replaced; give another name")
+        raise UserError(
+            f"{result}: this is a folder but not a Zarr, so it is not replaced; choose another name"
+        )
     asked, begun = {"image": facts(image), **asked}, _begun(result, wanted)
     with locks.held(begun.with_suffix(".lock"), result):
         if not force and _is_done(result, begun, asked):
