@@ -55,8 +55,8 @@ def held(path: Path, place: Path | str) -> Iterator[None]:
     with file:
         if (holder := _holder(path)) and _may_live(holder):
             raise Blocked(
-                f"{place}: {_named(holder)} is at work there, or was when it was lost; if you know that it "
-                f"has ended, delete {path}"
+                f"{place}: {_named(holder)} is at work there, or was when its machine was lost; if you know "
+                f"that it has ended, delete {path}"
             )
         file.truncate(0)
         file.write(json.dumps(_this_process()))

@@ -210,7 +210,9 @@ def predict(
 
 def _images_and_out(paths: list[Path]) -> tuple[Path, Path]:
     if len(paths) not in (1, 2):
-        raise UserError(f"{' '.join(map(str, paths)) or 'nothing'}: expected IMAGES and where results go")
+        raise UserError(
+            f"{' '.join(map(str, paths)) or 'nothing'}: expected IMAGES and a folder for the results"
+        )
     return (*paths, Path("predictions"))[:2]
 
 
@@ -269,7 +271,7 @@ def convert(
     if strange := [unknown("format", name, known) for name in (read_as, write_as) if name not in known]:
         raise UserError(*strange)
     if read_as == write_as:
-        raise UserError(f"{read_as} to {write_as}: nothing is to be converted; name two different formats")
+        raise UserError(f"{read_as} to {write_as}: there is nothing to convert; name two different formats")
     conversion, numbers = CONVERSIONS[read_as, write_as], _numbers(values)
     options = {"classes": classes or (), "values": numbers, "tolerance": tolerance}
     typer.echo(conversion(source, target, **options, crowds=crowds, overwrite=overwrite))

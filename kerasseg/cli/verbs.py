@@ -14,7 +14,7 @@ from kerasseg.errors import FULL, UserError, counted
 
 MISTAKE = 2
 NO_PLACE = (*FULL, errno.EACCES, errno.EROFS)  # full, or not ours to write
-KEPT = "what is complete is kept and nothing is half-written; repeat the command to go on"
+KEPT = "what is complete is kept and nothing is half-written; repeat the command to continue"
 
 
 class Interrupted:

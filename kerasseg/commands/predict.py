@@ -102,10 +102,10 @@ def _each(found: Mapping[Path, Path], out: Path, segment_one: Callable[[Path, Pa
     mistakes, written = Mistakes(), []
     for number, (image, result) in enumerate(found.items(), start=1):
         kept = f"{image} is number {number} of {len(found)}, and what is computed is kept"
-        with mistakes.noted(), if_interrupted(f"{kept}; the same command goes on"):
+        with mistakes.noted(), if_interrupted(f"{kept}; repeat the command to continue"):
             written.append(segment_one(image, result))
     there, results = written.count(False), "result" if sum(written) == 1 else "results"
-    say(f"wrote {sum(written)} {results} to {out}" + (f"; {there} were there already" if there else ""))
+    say(f"wrote {sum(written)} {results} to {out}" + (f"; {there} existed already" if there else ""))
     mistakes.check()
 
 

@@ -83,7 +83,7 @@ def run(recipe: Recipe, *, directory: Path = Path("runs"), resume: bool = False)
         for line in everything.lines(recipe.data.classes):
             say(line)
         if (problems := preparation.problems(recipe, contents)) and not recipe.data.allow_empty:
-            raise UserError(*problems, "data.allow_empty: true trains all the same")
+            raise UserError(*problems, "set data.allow_empty: true to train all the same")
         for problem in preparation.without_truth(recipe, contents):
             say(f"warning: {problem}", style="yellow")
         described = describe(parts, everything, recipe.data.classes, group_by, synthetic=synthetic)

@@ -38,8 +38,8 @@ NAME = "report.html"
 MOST_EXAMPLES = {2: 8, 3: 2}  # by rank: a volume takes a screen for each class
 SYNTHETIC = "SYNTHETIC data: these images were drawn by a program; the scores say nothing about cells."
 CRITERIA = {
-    "cycle": "how far held-out images are from themselves after a cycle; their true masks were not asked",
-    "truth": "what is made of held-out images, compared with their true masks",
+    "cycle": "how far held-out images are from themselves after a cycle; their true masks were not used",
+    "truth": "what the model makes of held-out images, compared with their true masks",
 }
 """What the validation loss is where images and masks are unpaired, by `kerasseg.training.cycle`'s names."""
 WIDEST = 1000  # of an embedded picture, in pixels

@@ -21,7 +21,7 @@ from kerasseg.images.files import write_atomically
 from kerasseg.recipe import Recipe, load
 
 FINISHED = "finished"
-GO_ON = "keeps what is complete; the same command with --resume goes on"
+GO_ON = "keeps what is complete; repeat the command with --resume to continue"
 
 
 @dataclass

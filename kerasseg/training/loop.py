@@ -187,7 +187,9 @@ def _start(checkpoints: Path, engine: keras.Model, resume: bool) -> list[Row]:
     if resume:
         return checkpoint.load_last(checkpoints, engine)
     if checkpoint.last(checkpoints):
-        raise UserError(f"{checkpoints}: a training was begun here; resume it, or choose another directory")
+        raise UserError(
+            f"{checkpoints}: an unfinished training is here; resume it, or choose another directory"
+        )
     return []
 
 
