@@ -131,7 +131,7 @@ def evaluate(
     """Test the model of a run again, and renew its scores."""
     run = _existing(run)
     start_tensorflow()
-    from kerasseg.commands.reuse import evaluate
+    from kerasseg.commands.evaluate import evaluate
 
     evaluate(run, threshold=threshold)
 
@@ -197,15 +197,15 @@ def predict(
     runs = [] if server else [_existing(path) for path in paths[:1]]
     images, out = _images_and_out(paths[len(runs) :])
     start_tensorflow()
-    from kerasseg.commands.answering import local, served
     from kerasseg.commands.predict import predict
     from kerasseg.inference.backends import TENSORFLOW
+    from kerasseg.segmenter import Segmenter
 
-    model = served(server) if server else local(*runs, engine or TENSORFLOW)
+    segmenter = Segmenter.connect(server) if server else Segmenter.load(*runs, engine=engine or TENSORFLOW)
     overlap = int(overlap) if overlap and overlap.isdecimal() else overlap
-    tiles = {"tile": tile, "overlap": overlap, "blend": blend, "padding": padding, "symmetries": tta}
+    tiles = {"tile": tile, "overlap": overlap, "blend": blend, "padding": padding, "tta": tta}
     how = {"what": what, "to": to, "threshold": threshold, "axes": axes, "force": force}
-    predict(model, images, out, scheduler=dask, **how, **tiles)
+    predict(segmenter, images, out, scheduler=dask, **how, **tiles)
 
 
 def _images_and_out(paths: list[Path]) -> tuple[Path, Path]:
@@ -227,7 +227,7 @@ def export(
     """Export the model of a run as a SavedModel that takes raw images."""
     run = _existing(run)
     start_tensorflow()
-    from kerasseg.commands.reuse import export
+    from kerasseg.commands.export import export
 
     export(run, out)
 
