@@ -237,7 +237,9 @@ def load_trained(run: Path) -> tuple[ModelSpec, Any]:
     try:
         spec = ModelSpec.from_json((folder / FILE).read_text(encoding="utf-8"))
     except ValueError as error:
-        raise UserError(f"{folder / FILE}: it does not say what the model takes ({error})") from error
+        raise UserError(
+            f"{folder / FILE}: it does not say what the model takes ({error}); train the model again"
+        ) from error
     model = load_model(folder / "model.keras")
     return replace(spec, weights=fingerprint(model)), model
 
@@ -247,8 +249,8 @@ def _advice(folder: Path) -> str:
     status = folder / "status.json"
     error = json.loads(status.read_text(encoding="utf-8")).get("error") if status.is_file() else None
     if error:
-        return f"it failed: {error.partition(chr(10))[0]}; mend that and run the recipe again"
-    return "continue it by kerasseg run RECIPE --resume"
+        return f"it failed: {error.partition(chr(10))[0]}; correct that and run the recipe again"
+    return "continue it with kerasseg run RECIPE --resume"
 
 
 @dataclass(frozen=True)

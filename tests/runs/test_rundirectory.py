@@ -61,10 +61,12 @@ def test_a_folder_of_runs_leads_to_the_last(tmp_path):
 
 def test_a_run_without_a_model_tells_why_it_failed(tmp_path):
     (tmp_path / "recipe.yaml").touch()
-    with pytest.raises(UserError, match=r"no trained model yet; continue it by kerasseg run RECIPE --resume"):
+    with pytest.raises(
+        UserError, match=r"no trained model yet; continue it with kerasseg run RECIPE --resume"
+    ):
         load_trained(tmp_path)
     RunDirectory(tmp_path).set_state("failed", error="the split is empty\nand more")
     with pytest.raises(
-        UserError, match=r"it failed: the split is empty; mend that and run the recipe again$"
+        UserError, match=r"it failed: the split is empty; correct that and run the recipe again$"
     ):
         load_trained(tmp_path)
