@@ -1,5 +1,6 @@
 """What the README tells people to write is valid, and what it names is there."""
 
+import configparser
 import re
 from pathlib import Path
 
@@ -30,3 +31,12 @@ def test_every_recipe_that_it_advises_is_shipped():
 def test_every_link_to_a_file_leads_to_one(page):
     links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_tree_that_contributing_shows_is_that_of_the_layers():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    shown = re.findall(r"`(\w+)(?:\.py)?`", "\n".join(re.findall(r"^\| (`.*?) \|", text, re.MULTILINE)))
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    layers = re.findall(r"\w+", setup["importlinter:contract:layers"]["layers"])
+    assert [name for name in shown if name != "kerasseg"] == layers
