@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from kerasseg.images.stores.store import Region, Store
 
-FILE = "spec.json"
-
 
 @dataclass(frozen=True)
 class Objects:

@@ -1,4 +1,4 @@
-"""The masks of a test on disk, in the files in which `kerasseg predict` writes them too."""
+"""Masks in memory to files and back, in the formats and under the names of `kerasseg predict`."""
 
 from __future__ import annotations
 
