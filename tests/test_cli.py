@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from kerasseg import __version__, cli
@@ -44,6 +45,17 @@ def test_help_fits_a_screen_and_shows_an_example(verb):
     assert "..." not in shown.output.replace("KEY.PATH=VALUE]...", "").replace("[ARGS]...", "").replace(
         "[OUT]}...", ""
     ), "nothing cut"
+
+
+@pytest.mark.parametrize("verb", [*VERBS, "recipes copy", *SYNTHESIZE])
+def test_every_option_is_explained_by_a_phrase_that_stands_alone(verb):
+    command = get_command(app)
+    for word in verb.split():
+        command = command.commands[word]
+    for parameter in (each for each in command.params if not each.hidden):
+        words = parameter.help.split()
+        assert len(words) >= 3, parameter.name
+        assert words[0] not in {"Of", "Instead", "Where", "As"}, parameter.name
 
 
 def test_help_lists_every_verb():
