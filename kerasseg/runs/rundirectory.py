@@ -109,6 +109,8 @@ class RunDirectory:
                 handler.close()
                 if refused:
                     shutil.rmtree(self.path)
+                    with suppress(OSError):  # other runs are in it
+                        self.path.parent.rmdir()
 
 
 class _LogFile(logging.FileHandler):
