@@ -113,6 +113,7 @@ def gather(directory: Path) -> dict[str, Any]:
         "ranking": ranking,
         "overlays": _overlays(directory / OVERLAYS, metrics, ranking),
         "threshold_curve": _threshold_curve(metrics),
+        "confusion": _confusion(metrics.get("test") or {}),
         "model": run.read_json(SUMMARY),
         "samples": _samples(directory / SAMPLES),
         "volumes": any(size.count("x") == 2 for size in data.get("sizes", {})),
@@ -184,6 +185,14 @@ def _curves(rows: list[history.Row]) -> str | None:
 def _threshold_curve(metrics: Mapping[str, Any]) -> str | None:
     curve = metrics.get("threshold_curve")
     return embedded(charts.threshold_curve(curve, metrics["threshold"]), SVG) if curve else None
+
+
+def _confusion(test: Mapping[str, Any]) -> str | None:
+    """Draw what was taken for what, where there are several classes that exclude each other."""
+    classes = list(test.get("classes", {}))
+    if "confusion" not in test or len(classes) < 2:
+        return None
+    return embedded(charts.confusion(test["confusion"], ["background", *classes]), SVG)
 
 
 def _examples(folder: Path) -> list[tuple[str, str]]:
