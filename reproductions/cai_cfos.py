@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 from trained import DASH, WIDTH
 
-from kerasseg.curve import points
+from kerasseg.commands.learning_curve import points
 from kerasseg.report.learning_curve import methods, sizes
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import tifffile
 
+from kerasseg.commands.predict import _check_folder, _found, _results
 from kerasseg.errors import UserError
 from kerasseg.images import files
-from kerasseg.predict import _check_folder, _found, _results
-from kerasseg.prediction import record
+from kerasseg.inference.resume import record
 
 
 def names(images, axes=None):
@@ -84,7 +84,7 @@ def test_linked_folders_are_predicted(tmp_path):
 
 def test_earlier_results_are_no_images(tmp_path):
     write(tmp_path, "a.png", "out/a.mask.png")
-    record.keep(tmp_path / "out/a.mask.png", {})
+    record(tmp_path / "out/a.mask.png", {})
     assert names(tmp_path) == ["a"]
     with pytest.raises(UserError, match="there are only results of earlier predictions here"):
         names(tmp_path / "out")
@@ -102,8 +102,8 @@ def test_results_go_into_a_folder_and_never_under_the_name_of_a_file(tmp_path):
 
 def test_a_result_never_takes_the_place_of_an_image_or_of_the_record(tmp_path):
     write(tmp_path, "a.png", "a.mask.png")
-    with pytest.raises(UserError, match=r"a\.png: its result would be .*a\.mask\.png, which is taken"):
+    with pytest.raises(UserError, match=r"a\.png: its result would be .*a\.mask\.png, which is in use"):
         _results(tmp_path, tmp_path, None, ".mask.png")
     write(tmp_path / "in", "predictions.png")
-    with pytest.raises(UserError, match=r"predictions\.json, which is taken"):
+    with pytest.raises(UserError, match=r"predictions\.json, which is in use"):
         _results(tmp_path / "in", tmp_path / "out", None, ".json")

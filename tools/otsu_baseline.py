@@ -18,7 +18,7 @@ from rich.table import Table
 from scipy.ndimage import gaussian_filter
 from skimage.filters import threshold_otsu
 
-from kerasseg import preparation
+from kerasseg.commands import preparation
 from kerasseg.console import console, saying_warnings, track
 from kerasseg.data.sample import Sample
 from kerasseg.errors import UserError, counted

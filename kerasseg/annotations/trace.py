@@ -16,8 +16,8 @@ import numpy as np
 from scipy import ndimage
 
 from kerasseg.annotations.shapes import IGNORE_LABEL, Shape
-from kerasseg.classes import IGNORE
-from kerasseg.consecutive import consecutive
+from kerasseg.images.consecutive import consecutive
+from kerasseg.masks import IGNORE
 
 TOLERANCE = 0.5  # pixels
 

@@ -23,7 +23,7 @@ def label() -> None:
 @app.command(**example("label crop recipes/cfos_curate.yaml label.slide=slides/brain.ome.tif"))
 def crop(recipe: RecipeFile, overrides: Overrides = None) -> None:
     """Cut the slide into tiles."""
-    from kerasseg import curate
+    from kerasseg.commands import label as curate
 
     curate.crop(load_recipe(recipe, overrides))
 
@@ -33,7 +33,7 @@ def embed(recipe: RecipeFile, overrides: Overrides = None) -> None:
     """Give every tile a code by which tiles are compared."""
     recipe = load_recipe(recipe, overrides)
     start_tensorflow()
-    from kerasseg import curate
+    from kerasseg.commands import label as curate
 
     curate.embed(recipe)
 
@@ -41,7 +41,7 @@ def embed(recipe: RecipeFile, overrides: Overrides = None) -> None:
 @app.command(**example("label cluster recipes/cfos_curate.yaml label.clusters=auto"))
 def cluster(recipe: RecipeFile, overrides: Overrides = None) -> None:
     """Group tiles that are alike."""
-    from kerasseg import curate
+    from kerasseg.commands import label as curate
 
     curate.cluster(load_recipe(recipe, overrides))
 
@@ -49,7 +49,7 @@ def cluster(recipe: RecipeFile, overrides: Overrides = None) -> None:
 @app.command(**example("label look recipes/cfos_curate.yaml"))
 def look(recipe: RecipeFile, overrides: Overrides = None) -> None:
     """Draw the page of the clusters."""
-    from kerasseg import curate
+    from kerasseg.commands import label as curate
 
     curate.look(load_recipe(recipe, overrides))
 
@@ -57,7 +57,7 @@ def look(recipe: RecipeFile, overrides: Overrides = None) -> None:
 @app.command(**example("label select recipes/cfos_curate.yaml label.select.budget=40"))
 def select(recipe: RecipeFile, overrides: Overrides = None) -> None:
     """Draw another round of tiles into the queue."""
-    from kerasseg import curate
+    from kerasseg.commands import label as curate
 
     curate.select(load_recipe(recipe, overrides))
 
@@ -67,7 +67,7 @@ def propose(recipe: RecipeFile, overrides: Overrides = None, directory: Runs = P
     """Draw the tiles that wait, by a model or Segment Anything."""
     recipe = load_recipe(recipe, overrides)
     start_tensorflow()
-    from kerasseg import curate
+    from kerasseg.commands import label as curate
 
     curate.propose(recipe, directory)
 
@@ -75,7 +75,7 @@ def propose(recipe: RecipeFile, overrides: Overrides = None, directory: Runs = P
 @app.command(name="open", **example("label open recipes/cfos_curate.yaml"))
 def open_(recipe: RecipeFile, overrides: Overrides = None) -> None:
     """Open labelme on the queue."""
-    from kerasseg import curate
+    from kerasseg.commands import label as curate
 
     curate.open_queue(load_recipe(recipe, overrides))
 
@@ -88,7 +88,7 @@ def review(
     sheets: Annotated[bool, typer.Option("--sheets", help="Only draw sheets of what waits.")] = False,
 ) -> None:
     """Accept or reject what is proposed, on a page in the browser."""
-    from kerasseg import curate
+    from kerasseg.commands import label as curate
 
     recipe = load_recipe(recipe, overrides)
     if sheets:
@@ -100,7 +100,7 @@ def review(
 @app.command(**example("label status recipes/cfos_curate.yaml"))
 def status(recipe: RecipeFile, overrides: Overrides = None) -> None:
     """Say how far the labelling is."""
-    from kerasseg import curate
+    from kerasseg.commands import label as curate
 
     curate.status(load_recipe(recipe, overrides))
 
@@ -120,7 +120,7 @@ def curve(
     recipe = load_recipe(recipe, overrides)
     numbers = tuple(_whole(number) for number in tiles.split(","))
     start_tensorflow()
-    from kerasseg import curate
+    from kerasseg.commands import label as curate
 
     plan = {"tiles": numbers, "policies": tuple(policies.split(",")), "seeds": seeds, "rounds": rounds}
     curate.curve(recipe, out / recipe.name, truth, **plan)

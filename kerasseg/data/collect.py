@@ -9,12 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from kerasseg.data.origin import is_synthetic
 from kerasseg.data.sample import Annotation, MissingData, Sample
 from kerasseg.data.sources import SOURCES
-from kerasseg.data.synthetic import synthesize
 from kerasseg.data.targets import class_ids, one_hot
 from kerasseg.errors import Fallback, UserError
+from kerasseg.synthetic.cells import synthesize
+from kerasseg.synthetic.origin import is_synthetic
 
 
 def _cells(arguments: Mapping[str, Any], seed: int) -> None:
@@ -22,7 +22,7 @@ def _cells(arguments: Mapping[str, Any], seed: int) -> None:
 
 
 def _golgi(arguments: Mapping[str, Any], seed: int) -> None:
-    from kerasseg.data import golgi  # scipy, which only those who draw volumes should wait for
+    from kerasseg.synthetic import golgi  # scipy, which only those who draw volumes should wait for
 
     masks_only = "images" in arguments and arguments["images"] is None
     golgi.synthesize(Path(arguments["root"]), seed=seed, masks_only=masks_only)

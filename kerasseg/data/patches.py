@@ -11,7 +11,7 @@ from itertools import product
 
 import numpy as np
 
-from kerasseg.classes import IGNORE
+from kerasseg.masks import IGNORE
 
 Place = tuple[int, ...]
 

@@ -11,13 +11,13 @@ from operator import add
 
 import numpy as np
 
-from kerasseg.classes import IGNORE
 from kerasseg.console import track
 from kerasseg.data.sample import Sample
 from kerasseg.errors import Mistakes
 from kerasseg.images.channels import with_channels
 from kerasseg.images.normalise import Dtype, Normalisation
 from kerasseg.images.prepare import prepare
+from kerasseg.masks import IGNORE
 
 MOST_IGNORED = 0.5  # share of all pixels; above it little is left to learn from
 
@@ -86,7 +86,7 @@ class Contents:
     def without_truth(self, classes: Sequence[str], what: str) -> list[str]:
         """Say which classes cannot be judged by these samples; `what` names them, such as "test images"."""
         if self.ignored == self.total:
-            return [f"all pixels of the {self.samples} {what} are ignored, so there is nothing to judge by"]
+            return [f"all pixels of the {self.samples} {what} are ignored, so there is nothing to score"]
         missing = [name for name, pixels in zip(classes, self.pixels, strict=True) if not pixels]
         return [
             f"{name} has no pixel in any of the {self.samples} {what}, so it has no score" for name in missing

@@ -18,9 +18,9 @@ from functools import cached_property
 import numpy as np
 
 from kerasseg.errors import UserError, unknown
-from kerasseg.prediction.padding import PADDINGS, cut
-from kerasseg.prediction.predict import Pixels
-from kerasseg.prediction.tiling import Tile, Tiling
+from kerasseg.inference.padding import PADDINGS, cut
+from kerasseg.inference.tiled import Pixels
+from kerasseg.inference.tiling import Tile, Tiling
 
 BEYOND = ("zero", "reflect", "edge")
 DIGITS = 3  # of a row or column in a name; more where a grid has more than a thousand
@@ -42,7 +42,7 @@ class SlidingWindow:
     margin : int
         Pixels on each side of a tile that are not of its core.
     padding : {"zero", "reflect", "edge"}
-        What lies beyond the slide; see `kerasseg.prediction.padding`.
+        What lies beyond the slide; see `kerasseg.inference.padding`.
     region : tuple of int, optional
         (y, x, height, width): only tiles whose cores lie in it are cut.
     test_region : tuple of int, optional

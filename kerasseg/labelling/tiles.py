@@ -15,14 +15,14 @@ from pathlib import Path
 import numpy as np
 
 from kerasseg.console import say, track
-from kerasseg.data.origin import inherit
 from kerasseg.errors import UserError
 from kerasseg.images import files
 from kerasseg.images.files import write_atomically
 from kerasseg.images.stores.store import Store, open_store
+from kerasseg.inference.tiling import Tile
 from kerasseg.labelling.slide import TILES, begin, described, finish, is_finished, read_window
 from kerasseg.labelling.sliding import Region, SlidingWindow
-from kerasseg.prediction.tiling import Tile
+from kerasseg.synthetic.origin import inherit
 
 TABLE = "tiles.csv"
 DIGITS = 6  # of means and deviations

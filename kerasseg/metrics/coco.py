@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kerasseg.consecutive import consecutive
 from kerasseg.errors import UserError
+from kerasseg.images.consecutive import consecutive
 from kerasseg.metrics import bootstrap
 from kerasseg.metrics.instance import THRESHOLDS, Overlap, match
 

@@ -16,8 +16,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from kerasseg.consecutive import consecutive
 from kerasseg.errors import UserError
+from kerasseg.images.consecutive import consecutive
 from kerasseg.metrics import bootstrap
 from kerasseg.metrics.pixel import dice as f1
 from kerasseg.metrics.pixel import iou as found_of_all

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from kerasseg.classes import IGNORE, MOST_CLASSES
 from kerasseg.errors import UserError, unknown
+from kerasseg.masks import IGNORE, MOST_CLASSES
 
 ACTIVATIONS = ("sigmoid", "softmax")
 

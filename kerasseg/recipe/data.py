@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Validat
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
-from kerasseg.classes import MOST_CLASSES
+from kerasseg.masks import MOST_CLASSES
 from kerasseg.recipe.mistakes import SEVERAL
 from kerasseg.recipe.normalisations import AnyNormalisation, Dtype
 from kerasseg.recipe.section import Positive, Section, Share
@@ -167,7 +167,7 @@ class Data(Section):
     @classmethod
     def _resized_in_two(cls, resize: Size | None, info: ValidationInfo) -> Size | None:
         if resize and isinstance(info.data.get("source"), Volumes):
-            raise _refused("volumes are not resized; take it out, and set data.patch to {size: 64}")
+            raise _refused("volumes are not resized; remove it, and set data.patch to {size: 64}")
         return resize
 
     @field_validator("patch")

@@ -1,4 +1,4 @@
-"""What is minimised: one section for every entry of `kerasseg.losses.LOSSES`, mirroring its arguments."""
+"""What is minimised: one section for every entry of `kerasseg.training.losses.LOSSES`."""
 
 from __future__ import annotations
 

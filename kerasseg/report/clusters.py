@@ -20,7 +20,7 @@ from kerasseg.images.files import write_atomically
 from kerasseg.report import charts, pictures, sheets
 from kerasseg.report.page import JPEG, SVG, number
 from kerasseg.report.slide import Slide, open_slide, table
-from kerasseg.template import embedded, fill
+from kerasseg.report.template import embedded, fill
 
 NAME = "clusters.html"
 PNG = "image/png"

@@ -10,7 +10,7 @@ from typing import Any
 from kerasseg.images.files import write_atomically
 from kerasseg.report import charts
 from kerasseg.report.page import SVG, SYNTHETIC, number
-from kerasseg.template import embedded, fill
+from kerasseg.report.template import embedded, fill
 
 NAME, PICTURE = "curve.html", "curve.svg"
 SCORES = {"f1": "F1", "foreground_iou": "Foreground IoU", "mean_iou_two_class": "Two-class mean IoU"}
@@ -27,7 +27,7 @@ def write(directory: Path, rows: Sequence[Row], facts: Mapping[str, Any]) -> Pat
     directory : Path
         Gets ``curve.svg`` and ``curve.html``.
     rows : sequence of mapping
-        At least one: the attributes of `kerasseg.curve.points.Point`.
+        At least one: the attributes of `kerasseg.commands.learning_curve.points.Point`.
     facts : mapping
         As in ``curve.json``.
 

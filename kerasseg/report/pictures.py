@@ -9,9 +9,9 @@ from functools import partial
 import cv2
 import numpy as np
 
-from kerasseg.classes import IGNORE
 from kerasseg.errors import UserError
 from kerasseg.images.resize import resize
+from kerasseg.masks import IGNORE
 from kerasseg.report import volumes
 
 Draw = Callable[..., np.ndarray]

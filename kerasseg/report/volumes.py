@@ -12,8 +12,8 @@ from itertools import cycle
 
 import numpy as np
 
-from kerasseg.classes import IGNORE
 from kerasseg.images.resize import resize, resize_mask
+from kerasseg.masks import IGNORE
 
 GAP = 8  # white pixels between panels
 WHITE = 255

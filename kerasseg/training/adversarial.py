@@ -18,8 +18,8 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from kerasseg.losses import Loss, Tensor, least_squares_loss
 from kerasseg.training.contest import MADE, REAL, Contest, mean_for, seen, weights
+from kerasseg.training.losses import Loss, Tensor, least_squares_loss
 from kerasseg.training.normalization import fused
 
 
@@ -48,7 +48,7 @@ def adversarial(
     discriminator : keras.Model
         From ``[images, masks]`` to scores ``(B, ..., 1)`` of any range and any size, built likewise.
     loss : callable
-        One of `kerasseg.losses.LOSSES`, with its numbers filled in.
+        One of `kerasseg.training.losses.LOSSES`, with its numbers filled in.
     optimizer, discriminator_optimizer : keras.optimizers.Optimizer
         Their arguments are used, and not themselves: they may be made anywhere.
     weight : float

@@ -12,9 +12,9 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from kerasseg.classes import IGNORE
-from kerasseg.losses import Tensor, least_squares_loss
+from kerasseg.masks import IGNORE
 from kerasseg.metrics.streaming import Dice
+from kerasseg.training.losses import Tensor, least_squares_loss
 from kerasseg.training.optimizers import renewed
 
 REAL, MADE = 1.0, 0.0
@@ -49,7 +49,7 @@ class Contest(keras.Model):
         super().__init__()
         self.generators, self.discriminators = list(generators), list(discriminators)
         self.means = {name: keras.metrics.Mean(name) for name in shown}
-        self.dice = Dice(generators[0].output_shape[-1] - (activation == "softmax"), threshold, activation)
+        self.dice = Dice(generators[0].output_shape[-1], threshold, activation)
         self.discriminator_optimizer = renewed(discriminator_optimizer, weights(discriminators))
         self.compile(renewed(optimizer, weights(generators)), jit_compile=False)
         self.built = True  # as its networks are

@@ -3,9 +3,9 @@
 One generator makes masks of images, the other images of masks; each has a discriminator that compares what it
 makes with the real ones. There and back again, an image is to be the same image, and a mask the same mask.
 
-Networks map [0, 1] to [0, 1], and not the paper's [-1, 1] to itself: `kerasseg.losses.absolute_loss` doubles
-distances, so weights are those of the paper. Pixels to be ignored in a mask are background to the networks,
-and count in no distance.
+Networks map [0, 1] to [0, 1], and not the paper's [-1, 1] to itself: `kerasseg.training.losses.absolute_loss`
+doubles distances, so weights are those of the paper. Pixels to be ignored in a mask are
+background to the networks, and count in no distance.
 
 References
 ----------
@@ -21,8 +21,8 @@ import keras
 import tensorflow as tf
 
 from kerasseg.errors import UserError, unknown
-from kerasseg.losses import Loss, Tensor, absolute_loss, least_squares_loss
 from kerasseg.training.contest import REAL, Contest, duel, gradients_in_turn, mean_for, seen, weights
+from kerasseg.training.losses import Loss, Tensor, absolute_loss, least_squares_loss
 from kerasseg.training.normalization import fused
 from kerasseg.training.pool import Pool
 
@@ -64,7 +64,7 @@ def cycle(
     of_masks, of_images : keras.Model
         From masks, and from images, to scores ``(B, ..., 1)`` of any range and any size, built likewise.
     loss : callable
-        One of `kerasseg.losses.LOSSES`, for the criterion ``"truth"``.
+        One of `kerasseg.training.losses.LOSSES`, for the criterion ``"truth"``.
     optimizer, discriminator_optimizer : keras.optimizers.Optimizer
         Of both generators, and of both discriminators. Their arguments are used, and not themselves.
     shape : sequence of int

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import keras
 from keras import ops
 
-from kerasseg.losses import Tensor
+from kerasseg.training.losses import Tensor
 
 
 class Pool(keras.layers.Layer):

@@ -7,9 +7,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from kerasseg.classes import IGNORE
 from kerasseg.data.stream import Fixed
 from kerasseg.images import files
+from kerasseg.masks import IGNORE
 
 SHOWN = 4
 """Images that are drawn and compared."""

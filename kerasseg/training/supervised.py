@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import keras
 
-from kerasseg.losses import Loss
 from kerasseg.metrics.streaming import Dice
+from kerasseg.training.losses import Loss
 from kerasseg.training.normalization import fused
 from kerasseg.training.optimizers import renewed
 
@@ -26,7 +26,8 @@ def supervised(
         From images ``(B, ..., C)`` to probabilities ``(B, ..., K)``, built under the scope of its devices. It
         stays uncompiled, so that its file holds nothing of the training.
     loss : callable
-        One of `kerasseg.losses.LOSSES`, with its numbers filled in; ``val_loss`` is its mean over validation.
+        One of `kerasseg.training.losses.LOSSES`, with its numbers filled in; ``val_loss`` is its mean over
+        validation.
     optimizer : keras.optimizers.Optimizer
         Its arguments are used, and not itself: it may be made anywhere.
     threshold, activation : float, {"sigmoid", "softmax"}
@@ -39,7 +40,7 @@ def supervised(
     """
     with model.distribute_strategy.scope():
         engine = fused(model)
-        dice = Dice(model.output_shape[-1] - (activation == "softmax"), threshold, activation)
+        dice = Dice(model.output_shape[-1], threshold, activation)
         optimizer = renewed(optimizer, engine.trainable_variables)
         engine.compile(optimizer, loss, metrics=[dice], jit_compile=False)
     return engine

@@ -5,12 +5,12 @@ import pytest
 import tifffile
 
 from kerasseg.data.collect import MAKERS, channels, collect
-from kerasseg.data.origin import is_synthetic
 from kerasseg.data.sample import Annotation, MissingData, Sample
-from kerasseg.data.synthetic import synthesize
 from kerasseg.errors import Fallback, UserError
 from kerasseg.images import files
 from kerasseg.images.stores.volume import Volume
+from kerasseg.synthetic.cells import synthesize
+from kerasseg.synthetic.origin import is_synthetic
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import tifffile
 
-from kerasseg.data.origin import is_synthetic
 from kerasseg.errors import UserError
 from kerasseg.images import files
 from kerasseg.images.stores.store import Store
@@ -17,6 +16,7 @@ from kerasseg.images.writing.zarr import write_zarr
 from kerasseg.labelling import tiles as cropping
 from kerasseg.labelling.slide import read_slide
 from kerasseg.labelling.tiles import crop, read_tile, read_tiles, recombine, tile_path
+from kerasseg.synthetic.origin import is_synthetic
 
 SMALL = {"tile": 16, "margin": 2}
 NOISE = np.random.default_rng(0).integers(1, 256, (30, 40, 1), np.uint8)
@@ -232,7 +232,7 @@ def test_a_row_of_tiles_is_read_at_a_time(slide, tmp_path, monkeypatch):
 def test_a_folder_of_tiles_of_somebody_else_is_left_alone(slide, tmp_path):
     (tmp_path / "root/tiles").mkdir(parents=True)
     (tmp_path / "root/tiles/mine.png").touch()
-    with pytest.raises(UserError, match="no crop made it; choose another folder"):
+    with pytest.raises(UserError, match="was not made by crop; choose another folder"):
         crop(slide, tmp_path / "root", **SMALL)
     assert (tmp_path / "root/tiles/mine.png").exists()
 
@@ -279,5 +279,5 @@ def test_files_made_nonsense_by_hand_are_named(slide, tmp_path):
         with pytest.raises(UserError, match=r"tiles.csv: .*expected the columns name, row"):
             read_tiles(root)
     (root / "slide.json").write_text("{")
-    with pytest.raises(UserError, match=r"slide.json: it is no JSON"):
+    with pytest.raises(UserError, match=r"slide.json: this is not JSON"):
         read_slide(root)

@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from kerasseg.curve.points import Point
+from kerasseg.commands.learning_curve.points import Point
 from kerasseg.report import learning_curve
 
 PLAN = {"start": 5, "reviewed": 25, "rounds": 2, "seeds": 2, "tested": 12, "candidates": 40, "least_iou": 0.8}

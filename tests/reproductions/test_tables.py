@@ -9,7 +9,7 @@ import pytest
 import trained
 from rich.console import Console
 
-from kerasseg.curve.points import Point
+from kerasseg.commands.learning_curve.points import Point
 
 PLAN = {"start": 5, "reviewed": 25}
 

@@ -15,9 +15,9 @@ import numpy as np
 import small
 from keras import layers
 
-from kerasseg.losses import LOSSES
 from kerasseg.training.adversarial import adversarial
 from kerasseg.training.cycle import cycle
+from kerasseg.training.losses import LOSSES
 from kerasseg.training.optimizers import OPTIMIZERS
 
 SGD = OPTIMIZERS["sgd"]

@@ -20,10 +20,10 @@ from keras import layers
 from kerasseg.data.sample import Annotation, Sample
 from kerasseg.data.stream import Fixed, Stream
 from kerasseg.images import files
-from kerasseg.losses import LOSSES
 from kerasseg.training import checkpoint
 from kerasseg.training.history import History
 from kerasseg.training.loop import Pace, train
+from kerasseg.training.losses import LOSSES
 from kerasseg.training.optimizers import OPTIMIZERS
 from kerasseg.training.schedule import plateau
 from kerasseg.training.supervised import supervised

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from keras import layers
 
-from kerasseg.losses import LOSSES
 from kerasseg.training.adversarial import adversarial
+from kerasseg.training.losses import LOSSES
 from kerasseg.training.optimizers import OPTIMIZERS
 
 IMAGES = np.array([[[[0.2]], [[0.6]]]], np.float32)  # one image of 2 x 1 pixels

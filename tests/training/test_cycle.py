@@ -10,9 +10,9 @@ from keras import layers
 from kerasseg.data.stream import Fixed
 from kerasseg.errors import UserError
 from kerasseg.images import files
-from kerasseg.losses import LOSSES
 from kerasseg.training import history, samples
 from kerasseg.training.cycle import cycle
+from kerasseg.training.losses import LOSSES
 from kerasseg.training.optimizers import OPTIMIZERS
 from kerasseg.training.pool import Pool
 

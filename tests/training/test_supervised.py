@@ -10,10 +10,10 @@ import tensorflow as tf
 
 from kerasseg.data.stream import Fixed, Stream
 from kerasseg.errors import UserError
-from kerasseg.losses import LOSSES
 from kerasseg.metrics.streaming import Dice
 from kerasseg.training import history, schedule
 from kerasseg.training.callbacks import Progress, TrainingDiverged
+from kerasseg.training.losses import LOSSES
 
 
 @pytest.fixture(scope="module")

@@ -28,8 +28,8 @@ from kerasseg.data.pipeline import Feed
 from kerasseg.data.sample import Sample
 from kerasseg.data.sources import SOURCES
 from kerasseg.data.stream import Stream
-from kerasseg.data.synthetic import phase_contrast
 from kerasseg.images import files
+from kerasseg.synthetic.cells import phase_contrast
 
 SIZE, BATCH, IMAGES, WORKERS = (256, 256), 8, 48, 2
 AFFINE = {"scale": (0.8, 1.0), "translate_percent": (-0.1, 0.1)}

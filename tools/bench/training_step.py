@@ -34,9 +34,9 @@ def ours(images: np.ndarray, targets: np.ndarray) -> tuple[Work, Work]:
     """Our settings: what `kerasseg run` trains and predicts with."""
     import tensorflow as tf
 
-    from kerasseg.losses import LOSSES
-    from kerasseg.prediction.forward import forward
+    from kerasseg.inference.forward import forward
     from kerasseg.training.engines import ENGINES
+    from kerasseg.training.losses import LOSSES
     from kerasseg.training.optimizers import OPTIMIZERS
 
     model = linknet()
@@ -51,8 +51,8 @@ def plain_keras(images: np.ndarray, targets: np.ndarray) -> tuple[Work, Work]:
     import keras
     import tensorflow as tf
 
-    from kerasseg.losses import LOSSES
     from kerasseg.metrics.streaming import Dice
+    from kerasseg.training.losses import LOSSES
 
     model = linknet()
     trained = keras.Model(model.inputs, model.outputs)

@@ -46,9 +46,9 @@ def ours(images: np.ndarray, targets: np.ndarray, filters: int) -> tuple[Work, W
     """Our settings: what `kerasseg run` trains and predicts with."""
     import tensorflow as tf
 
-    from kerasseg.losses import LOSSES
-    from kerasseg.prediction.forward import forward
+    from kerasseg.inference.forward import forward
     from kerasseg.training.engines import ENGINES
+    from kerasseg.training.losses import LOSSES
     from kerasseg.training.optimizers import OPTIMIZERS
 
     model = unet(filters)
@@ -63,7 +63,7 @@ def plain_keras(images: np.ndarray, targets: np.ndarray, filters: int) -> tuple[
     import keras
     import tensorflow as tf
 
-    from kerasseg.losses import LOSSES
+    from kerasseg.training.losses import LOSSES
 
     model = unet(filters)
     trained = keras.Model(model.inputs, model.outputs)
@@ -128,15 +128,17 @@ def contend(name: str, batch: int, filters: int) -> None:
 
 def predict_crop(crop: tuple[int, ...], filters: int) -> None:
     """Predict a crop by tiles and print the peak memory in MiB: with one tile, and with the whole."""
-    from kerasseg.prediction.forward import forward
-    from kerasseg.prediction.predict import predict
+    from kerasseg.inference.backends import Backend
+    from kerasseg.inference.forward import forward
+    from kerasseg.inference.tiled import predict
+    from kerasseg.spec import TilingSettings
 
-    tiles = {"tile": SIDE, "overlap": 8, "batch_size": 1}
+    tiles = TilingSettings(SIDE, 8, "hann", padding="inside", tta="none", batch_size=1)
     answer = forward(unet(filters))
     answer(np.zeros((1, SIDE, SIDE, SIDE, CHANNELS), np.float32))
     before = _peak()
     image = np.random.default_rng(0).random((*crop, CHANNELS), np.float32)
-    probabilities = predict(image, answer, **tiles)
+    probabilities = predict(image, Backend(answer), tiles, stride=32)
     print(before, _peak(), (image.nbytes + probabilities.nbytes) / MIB)
 
 

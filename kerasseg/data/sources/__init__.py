@@ -11,9 +11,9 @@ from kerasseg.data.sources.coco import coco
 from kerasseg.data.sources.images_masks import images_masks
 from kerasseg.data.sources.instances import instances
 from kerasseg.data.sources.labelme import labelme
-from kerasseg.data.sources.queue import queue
 from kerasseg.data.sources.sartorius import sartorius
 from kerasseg.data.sources.volumes import volumes
+from kerasseg.labelling.source import queue
 
 SOURCES: dict[str, Callable[..., list[Sample]]] = {
     "sartorius": sartorius,

@@ -9,8 +9,8 @@ import numpy as np
 
 from kerasseg.errors import UserError
 from kerasseg.images.normalise import Normalisation, stretch
+from kerasseg.inference.padding import cut
 from kerasseg.labelling.tiles import SlideTile, read_tile, tile_path
-from kerasseg.prediction.padding import cut
 
 
 class Pixels:

@@ -1,0 +1,136 @@
+"""One model learnt from scratch again and again, from other samples each time.
+
+To build a network and to trace its graphs takes longer than to train it on a few tiles. Here that is done
+once: before each training everything that a training changes is brought back to its beginning.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from kerasseg.commands import build, preparation
+from kerasseg.console import track
+from kerasseg.data.sample import Sample
+from kerasseg.data.split import Split
+from kerasseg.errors import UserError
+from kerasseg.inference.backends import Backend
+from kerasseg.inference.forward import compiled
+from kerasseg.metrics import pixel
+from kerasseg.metrics.pixel import Counts
+from kerasseg.models import receptive_field
+from kerasseg.recipe import Recipe
+from kerasseg.segmenter import Segmenter
+from kerasseg.training.loop import train
+
+FEW = 10  # samples that are too few for any to be kept from learning
+WATCHING = 5  # every fifth of more samples is for validation
+
+
+class Learner:
+    """The recipe's model, which forgets all that it learnt before it learns anew.
+
+    Built under the scope of its devices. All trainings begin with the same weights, those of the recipe's
+    seed.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Says the model, its training and what it sees; its source and split are not looked at.
+    channels : int
+        Channels of the images.
+    folder : Path
+        Of what is not to be kept.
+    """
+
+    def __init__(self, recipe: Recipe, channels: int, folder: Path) -> None:
+        keras.utils.set_random_seed(recipe.seed)
+        self.recipe, self.folder = recipe, folder
+        self.model = build.network(recipe, channels)
+        # Only translators, of which no learning curve is drawn, must know their batches beforehand.
+        self.engine = build.training_engine(recipe, self.model, None)
+        self.beginning = folder / f"beginning-{recipe.seed}.weights.h5"
+        self.engine.save_weights(self.beginning)
+        # One graph for whatever the weights are; what `run` answers with has them folded in.
+        self.segmenter = Segmenter(build.model_spec(recipe, self.model), Backend(compiled(self.model)))
+
+    def forget(self) -> None:
+        """Bring weights, batch statistics and the optimiser back to their beginning."""
+        self.engine.load_weights(self.beginning)
+
+    def learn(self, samples: Sequence[Sample]) -> None:
+        """Learn from these samples alone, and keep the weights of the best epoch; from none learn nothing."""
+        self.forget()
+        if not samples:
+            return
+        parts, channels = shared(samples), self.model.input_shape[-1]
+        stride = receptive_field.stride(self.model)
+        training, validation = preparation.streams(self.recipe, parts, channels, stride)
+        with tempfile.TemporaryDirectory(dir=self.folder) as folder:
+            how = {"directory": Path(folder), "seed": self.recipe.seed}
+            history = train(self.engine, training, validation, build.pace(self.recipe), **how)
+        if history.stopped == "interrupted":
+            raise KeyboardInterrupt
+
+    def predict(self, sample: Sample) -> np.ndarray:
+        """Predict a sample's mask: (Y, X) uint8 of class ids."""
+        return self.segmenter.spec.decide(self.segmenter.predict(sample.read(), str(sample.image)))
+
+    def count(self, samples: Sequence[Sample]) -> Counts:
+        """Count the pixels of all samples, foreground against background: arrays of shape (1,)."""
+        samples = track(samples, "testing")
+        pairs = ((sample.annotate().mask, self.predict(sample)) for sample in samples)
+        return Counts(*map(sum, zip(*(pixel.count_foreground(*pair) for pair in pairs), strict=True)))
+
+
+def shared(samples: Sequence[Sample]) -> Split:
+    """Keep every fifth sample to choose the best epoch by; of fewer than ten, all are for both.
+
+    Parameters
+    ----------
+    samples : sequence of Sample
+        In the order in which they were drawn.
+
+    Returns
+    -------
+    Split
+        Without a test.
+    """
+    if len(samples) < FEW:
+        return Split(list(samples), list(samples), [])
+    watching = [at % WATCHING == WATCHING - 1 for at in range(len(samples))]
+    parts = (
+        [sample for sample, watches in zip(samples, watching, strict=True) if watches is wanted]
+        for wanted in (False, True)
+    )
+    return Split(*parts, [])
+
+
+def check_comparable(recipe: Recipe) -> None:
+    """Refuse recipes by which more samples would also mean more training.
+
+    Raises
+    ------
+    UserError
+        With everything that stands in the way.
+    """
+    how, mistakes = recipe.train, []
+    if how.engine.name != "supervised":
+        mistakes.append(
+            f"train.engine is {how.engine.name}; a learning curve is of supervised training: set that"
+        )
+    if how.steps_per_epoch is None:
+        mistakes.append(
+            "train.steps_per_epoch is null, one pass over the samples, so models with more tiles would be "
+            "trained for longer too; set a number, such as 50"
+        )
+    if how.early_stopping is not None:
+        mistakes.append(
+            "train.early_stopping is set, by which some models would be trained for longer; set it to null"
+        )
+    if mistakes:
+        raise UserError(*mistakes)

@@ -1,0 +1,113 @@
+"""The story of one run: from a recipe to a trained model, its scores, its export and its report."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import keras
+
+from kerasseg.commands import build, preparation
+from kerasseg.commands.evaluate import score
+from kerasseg.commands.export import export_model
+from kerasseg.commands.inspect import describe
+from kerasseg.console import say
+from kerasseg.data.describe import describe as describe_data
+from kerasseg.data.describe import write_split
+from kerasseg.data.sample import Sample
+from kerasseg.data.survey import total
+from kerasseg.errors import UserError
+from kerasseg.images import files
+from kerasseg.images.names import file_name
+from kerasseg.inference.overlap import resolve_overlap
+from kerasseg.recipe import Recipe
+from kerasseg.report import page, pictures
+from kerasseg.runs import environment, rundirectory
+from kerasseg.runs.rundirectory import RunDirectory
+from kerasseg.synthetic.origin import is_synthetic
+from kerasseg.training import devices
+
+
+def run(recipe: Recipe, *, directory: Path = Path("runs"), resume: bool = False) -> RunDirectory:
+    """Follow a recipe from files to report.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    directory : Path
+        Where runs are kept; this one gets ``<directory>/<name>/<n>``.
+    resume : bool
+        Whether to go on with the last run of this recipe, which was killed or interrupted.
+
+    Returns
+    -------
+    RunDirectory
+        Where everything stands.
+
+    Raises
+    ------
+    UserError
+        If the recipe, the data or the disk do not allow it.
+    KeyboardInterrupt
+        If Ctrl-C ended the training; what was learnt by then was scored and exported.
+    """
+    find = rundirectory.unfinished if resume else rundirectory.create
+    with find(recipe.name, recipe.to_yaml(), directory).kept() as folder:
+        say(f"run {folder.path}")
+        setting = devices.configure(recipe.train.precision, recipe.train.devices)
+        say(f"computing on {setting}")
+        folder.write_json(rundirectory.ENVIRONMENT, environment.facts() | setting.facts())
+
+        parts, group_by = preparation.parts(recipe), recipe.data.split.group_by
+        synthetic = any(is_synthetic(source.root) for source in recipe.data.sources)
+        contents = preparation.surveyed(recipe, parts)
+        everything = total(list(contents.values()))
+        for line in everything.lines(recipe.data.classes):
+            say(line)
+        if (problems := preparation.problems(recipe, contents)) and not recipe.data.allow_empty:
+            raise UserError(*problems, "set data.allow_empty: true to train all the same")
+        for problem in preparation.without_truth(recipe, contents):
+            say(f"warning: {problem}", style="yellow")
+        described = describe_data(parts, everything, recipe.data.classes, group_by, synthetic=synthetic)
+        folder.write_json(rundirectory.DATA, described)
+        write_split(folder / rundirectory.SPLIT, parts, group_by)
+        show_examples(parts.train[: page.MOST_EXAMPLES[recipe.data.rank]], folder / rundirectory.EXAMPLES)
+
+        keras.utils.set_random_seed(recipe.seed)
+        with setting.scope():
+            model = build.network(recipe, preparation.model_channels(recipe, parts))
+        resolve_overlap(build.model_spec(recipe, model))  # refuses too small a tile before the training
+        history = build.learn(recipe, model, parts, folder.path, resume)
+        with files.write_atomically(folder / rundirectory.MODEL) as path:
+            model.save(path)
+        segmenter = build.segmenter(recipe, model)
+        with files.write_atomically(folder / rundirectory.SPEC) as path:
+            path.write_text(segmenter.spec.to_json() + "\n", encoding="utf-8")
+
+        evaluation = score(recipe, segmenter, parts.test, folder.path)
+        times = {"training_s": round(sum(row["seconds"] for row in history.rows), 1)}
+        folder.write_json(
+            rundirectory.METRICS, {**asdict(evaluation), "fallbacks": folder.fallbacks, "times": times}
+        )
+        size = build.seen_size(recipe, segmenter.spec.stride, parts.train)
+        folder.write_json(rundirectory.SUMMARY, describe(model, segmenter, size, recipe.train.batch_size))
+        if recipe.export.saved_model:
+            versions = folder / rundirectory.EXPORT
+            shutil.rmtree(versions, ignore_errors=True)  # of weights before a resumption
+            export_model(model, segmenter.spec, folder, versions, recipe.name, parts.test[0])
+        state = "interrupted" if history.stopped == "interrupted" else rundirectory.FINISHED
+        folder.set_state(state, stopped=history.stopped, fallbacks=folder.fallbacks)
+    say(f"report {page.write(folder.path)}")
+    if history.stopped == "interrupted":
+        epochs = len(history.rows)
+        raise KeyboardInterrupt(f"after epoch {epochs}, which was scored; {folder.path} {rundirectory.GO_ON}")
+    return folder
+
+
+def show_examples(samples: Sequence[Sample], folder: Path) -> None:
+    """Draw the annotations of some samples over their images, for the report."""
+    for sample in samples:
+        picture = pictures.annotated(sample.read(), sample.annotate().mask, sample.spacing)
+        files.write(folder / f"{file_name(sample.name)}.png", picture)

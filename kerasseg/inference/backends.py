@@ -1,0 +1,132 @@
+"""What computes a model's answers: TensorFlow, or OpenVINO on a CPU, which is an extra; or a server.
+
+OpenVINO is one Apache-2.0 package that converts the traced network in memory. ONNX Runtime was no faster,
+takes four times as long to convert, and needs a converter and a file between. Which of the two is the faster
+one depends on the processor: see `tools/bench/serving.py`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kerasseg.errors import UserError, unknown
+from kerasseg.images.stores.store import Region, Store
+from kerasseg.inference import tiled
+from kerasseg.inference.blending import Answers
+from kerasseg.inference.forward import Forward, forward, traced
+from kerasseg.inference.tiled import Pixels
+from kerasseg.inference.tiling import Tiling
+from kerasseg.spec import ModelSpec, TilingSettings
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    import keras
+
+TENSORFLOW = "tensorflow"
+
+
+@dataclass(frozen=True)
+class Backend:
+    """What computes in this process, or asks a server from it.
+
+    Attributes
+    ----------
+    forward : Forward
+        From a batch (B, ..., C) float32 to (B, ..., K) float32; all batches of an image have one shape.
+    name : str
+        One of `ENGINES`; servers compute by TensorFlow.
+    elsewhere : Forward or None
+        What answers in another process: it can be pickled and opens the same network there. None where no
+        other process can.
+    """
+
+    forward: Forward
+    name: str = TENSORFLOW
+    elsewhere: Forward | None = None
+
+    def pixels(self, store: Store, spec: ModelSpec) -> Pixels:
+        """Make what slices like an array of an open image as the network takes it."""
+        return _Prepared((*store.shape[:-1], spec.channels), spec.region_reader(store))
+
+    def answers(self, image: Pixels, tiling: Tiling, settings: TilingSettings, first: int = 0) -> Answers:
+        """Give every tile from number `first` on with its probabilities, in the tiling's order."""
+        return tiled.answers(image, tiling, self.forward, settings, first)
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    shape: tuple[int, ...]
+    read: Callable[[Region], np.ndarray]
+
+    def __getitem__(self, region: Region) -> np.ndarray:
+        return self.read(region)
+
+
+def on_openvino(model: keras.Model) -> Forward:
+    """Compile a Keras model with OpenVINO, once, for batches of every shape that it takes.
+
+    Answers are those of TensorFlow but for rounding: some 1e-6, see `tools/bench/serving.py`.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Of one input and one output. Its weights are copied now.
+
+    Returns
+    -------
+    Forward
+        To be called from one thread at a time.
+
+    Raises
+    ------
+    UserError
+        If OpenVINO is not installed.
+    """
+    from kerasseg.inference.folding import folded  # imports Keras
+
+    openvino = _openvino()
+    graph = traced(folded(model)).get_concrete_function()
+    # Weights that are shared would vanish with the folded model, which nobody else holds.
+    network = openvino.convert_model(graph, share_weights=False)
+    answer = network.output(graph.outputs[0].name)  # others are what Keras' silu keeps for its gradient
+    network = openvino.Model([answer.node], network.get_parameters())
+    exactly = {"INFERENCE_PRECISION_HINT": "f32"}  # it is bfloat16 by itself where a processor has that
+    compiled = openvino.compile_model(network, "CPU", exactly)
+    return lambda batch: compiled(np.ascontiguousarray(batch))[0]
+
+
+def _openvino() -> ModuleType:
+    """Import OpenVINO without its telemetry, which would report every import and conversion to Intel.
+
+    Where that package is missing, OpenVINO does without; to it, it is missing now.
+    """
+    sys.modules.setdefault("openvino_telemetry", None)
+    try:
+        import openvino
+    except ImportError as error:
+        raise UserError(
+            f"the engine openvino needs the package openvino ({error}): pip install 'kerasseg[openvino]'"
+        ) from error
+    return openvino
+
+
+ENGINES: dict[str, Callable[[keras.Model], Forward]] = {TENSORFLOW: forward, "openvino": on_openvino}
+
+
+def engine(name: str) -> Callable[[keras.Model], Forward]:
+    """Find an engine: a function that compiles a Keras model.
+
+    Raises
+    ------
+    UserError
+        If there is none of that name.
+    """
+    if name not in ENGINES:
+        raise UserError(f"--engine: {unknown('engine', name, ENGINES)}")
+    return ENGINES[name]

@@ -1,0 +1,264 @@
+"""From an image's file to a result's file, of any size; what was killed goes on where it was.
+
+An image is read by region and answered by tiles; what is decided of each band of rows is on the disk before
+the next one is begun, in a hidden folder beside the result (see `kerasseg.inference.resume`). The result
+itself appears when it is complete.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import uuid
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from kerasseg import locks
+from kerasseg.annotations.masks import MOST_IN_PNG, write_labels, write_mask
+from kerasseg.annotations.objects import write_objects
+from kerasseg.console import say, track
+from kerasseg.errors import UserError, unknown, unwritable
+from kerasseg.images import ondisk
+from kerasseg.images.ondisk import Channel, OnDisk
+from kerasseg.images.stores.blocks import cuts
+from kerasseg.images.stores.identity import facts
+from kerasseg.images.stores.omezarr import is_zarr
+from kerasseg.images.stores.store import Store, open_store
+from kerasseg.images.writing.result import Result
+from kerasseg.images.writing.tiff import write_tiff
+from kerasseg.images.writing.zarr import write_zarr
+from kerasseg.inference.blending import Bands
+from kerasseg.inference.resume import Ledger, is_begun, is_done, open_ledger, record
+from kerasseg.spec import ModelSpec
+
+KINDS = ("mask", "labels", "probabilities")
+PIXELS = {"png": ".png", "tiff": ".ome.tif", "zarr": ".ome.zarr"}
+OUTLINES = {"labelme": ".json", "coco": ".coco.json", "geojson": ".geojson", "imagej": ".roi.zip"}
+ROWS = 512  # of a mask that are looked at together; fewer where they hold more pixels than
+PIXELS_AT_ONCE = 2**25
+
+
+@dataclass(frozen=True)
+class Output:
+    """What is to become of a model's probabilities.
+
+    Attributes
+    ----------
+    kind : {"mask", "labels", "probabilities"}
+        Class ids (Y, X) uint8, ids of objects (Y, X) int32, or (Y, X, K) float32; volumes have Z before.
+        Of a multilabel model the first two are (Y, X, K) too, a channel a class.
+    format : {"png", "tiff", "zarr", "labelme", "coco", "geojson", "imagej"}
+        The last four hold outlines, of labels only.
+
+    Raises
+    ------
+    UserError
+        If there is no such kind or format, or the one cannot hold the other.
+    """
+
+    kind: str
+    format: str
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise UserError(unknown("result", self.kind, KINDS))
+        if self.format not in PIXELS | OUTLINES:
+            raise UserError(unknown("format", self.format, PIXELS | OUTLINES))
+        if (self.kind, self.format) == ("probabilities", "png"):
+            raise UserError("probabilities are float32, which png cannot hold; choose --to tiff or zarr")
+        if self.format in OUTLINES and self.kind != "labels":
+            raise UserError(
+                f"{self.format} holds the outlines of objects, not a {self.kind}; choose --what labels"
+            )
+
+    @property
+    def suffix(self) -> str:
+        """What the result's name ends in, such as ``.mask.png``; labelme wants the image's own name."""
+        return OUTLINES[self.format] if self.format in OUTLINES else f".{self.kind}{PIXELS[self.format]}"
+
+    def check(self, spec: ModelSpec) -> None:
+        """Refuse a format that cannot hold a multilabel model's masks."""
+        if spec.multilabel and self.format not in ("tiff", "zarr"):
+            raise UserError(
+                f"{self.format} holds one class a pixel, and these do not exclude each other: "
+                f"{', '.join(spec.classes)}; choose --to tiff or zarr, which hold a channel for each"
+            )
+
+    def channel_names(self, spec: ModelSpec) -> tuple[str, ...]:
+        """Name the result's channels; none where it has no axis of them."""
+        if self.kind == "probabilities":
+            return spec.output_names
+        return spec.classes if spec.multilabel else ()
+
+
+def segment(
+    image: Path,
+    result: Path,
+    segmenter: Segmenting,
+    output: Output,
+    *,
+    axes: str | None = None,
+    force: bool = False,
+) -> bool:
+    """Predict an image, or go on with it, and write the result; where it is there already nothing is done.
+
+    Parameters
+    ----------
+    image : Path
+        What `kerasseg.images.stores.store.open_store` opens.
+    result : Path
+        The file to appear.
+    segmenter : kerasseg.segmenter.Segmenter
+    output : Output
+    axes
+        See `kerasseg.images.stores.store.open_store`.
+    force : bool
+        Whether to start over where something was begun, or made with different settings.
+
+    Returns
+    -------
+    bool
+        Whether there was anything left to do.
+
+    Raises
+    ------
+    UserError
+        If the image cannot be read, the result not be written, or another prediction was begun or made there;
+        `Blocked` if another process is at work there, or the disk is full.
+    """
+    if result.is_dir() and not is_zarr(result):
+        raise UserError(
+            f"{result}: this is a folder but not a Zarr, so it is not replaced; choose another name"
+        )
+    spec = segmenter.spec
+    output.check(spec)
+    settings = {"image": facts(image), **segmenter.settings(), "what": output.kind}
+    if output.kind == "labels":
+        settings["instances"] = {spec.objects.method: spec.objects.arguments}
+    # Another format of the same result goes on from what was computed for this one.
+    stem = result.name.removesuffix(output.suffix)
+    begun = result.with_name(f".{stem}.{output.kind}.unfinished")
+    with locks.held(begun.with_suffix(".lock"), result):
+        if not force and _is_done(result, begun, settings):
+            return False
+        with open_store(image, axes) as store, open_ledger(begun, settings, force=force) as ledger:
+            if output.format in OUTLINES:
+                _refuse_volume(store, output)
+            answer = _answered(store, segmenter, output, ledger)
+            pixels, objects = _numbered(answer, spec, ledger) if output.kind == "labels" else (answer, 0)
+            target, output = _fitting(result, output, store, objects)
+            if target != result and not force:
+                is_done(target, settings)  # or it is refused to replace it
+            written = begun / target.name  # there, a kill leaves nothing that is not cleared away
+            if output.format in OUTLINES:
+                names = _class_names(pixels, answer, spec.classes)
+                write_objects(
+                    written, pixels, names, output.format, image=store.path.name, classes=spec.classes
+                )
+            else:
+                _write_pixels(written, pixels, store, output, output.channel_names(spec))
+        _give_name(written, target)
+        record(target, ledger.settings, instead_of=result)
+        ledger.close()
+    return True
+
+
+class Segmenting(Protocol):
+    """What predicts: `kerasseg.segmenter.Segmenter`."""
+
+    spec: ModelSpec
+
+    def settings(self) -> dict[str, Any]:
+        """Give what identifies its answers."""
+
+    def bands(self, store: Store, first_row: int = 0) -> Bands:
+        """Predict an open image a band of finished rows at a time."""
+
+
+def _is_done(result: Path, begun: Path, settings: Mapping[str, Any]) -> bool:
+    """Tell whether a result is there, is what is wanted, and nothing is left to do."""
+    if is_begun(begun) or not is_done(result, settings):
+        return False
+    shutil.rmtree(begun, ignore_errors=True)  # what a kill kept from being cleared away
+    return True
+
+
+def _fitting(result: Path, output: Output, store: Store, objects: int) -> tuple[Path, Output]:
+    """Choose OME-TIFF for what a PNG cannot hold: computed work is not lost to a wish about its format."""
+    too_many = objects > MOST_IN_PNG
+    if output.format != "png" or not (too_many or store.axes != "YXC"):
+        return result, output
+    fitting = Output(output.kind, "tiff")
+    target = result.with_name(result.name.removesuffix(output.suffix) + fitting.suffix)
+    reason = f"{objects:,} objects" if too_many else f"a volume ({store.axes})"
+    say(f"{result}: a PNG cannot hold {reason}; writing {target.name} instead")
+    return target, fitting
+
+
+def _give_name(written: Path, result: Path) -> None:
+    """Put a written result where it is wanted; a Zarr there is moved to where it is cleared away."""
+    try:
+        if result.is_dir():
+            result.rename(written.with_name(f"former.{uuid.uuid4().hex}"))
+        written.replace(result)
+    except OSError as error:
+        raise unwritable(result, error) from error
+
+
+def _answered(store: Store, segmenter: Segmenting, output: Output, ledger: Ledger) -> OnDisk:
+    """Decide what the ledger does not yet have."""
+    height = store.shape[0]
+    if ledger.rows < height:
+        bands = segmenter.bands(store, ledger.rows)
+        for rows, band in track(bands, f"{store.path.name}: rows", height, lambda item: item[0].stop):
+            decided = band if output.kind == "probabilities" else segmenter.spec.decide(band)
+            ledger.keep(rows, decided, height)
+    return ledger.answer
+
+
+def _numbered(mask: OnDisk, spec: ModelSpec, ledger: Ledger) -> tuple[OnDisk, int]:
+    """Number a mask's objects and count them; a kill begins this again, which is little beside predicting."""
+    labels = ondisk.create(ledger.folder / "labels.npy", np.dtype(np.int32), mask.shape)
+    counts = []
+    for k in range(len(spec.classes) if spec.multilabel else 1):
+        layer, into = (Channel(mask, k), Channel(labels, k)) if spec.multilabel else (mask, labels)
+        rows = max(1, min(ROWS, PIXELS_AT_ONCE // math.prod(layer.shape[1:])))
+        counts.append(spec.objects.label_bands((layer[part] for part in cuts(len(mask), rows)), into))
+    return labels, max(counts)
+
+
+def _class_names(labels: OnDisk, mask: OnDisk, classes: Sequence[str]) -> dict[int, str]:
+    """Name the class of most pixels of each object; filled holes and grown edges are of another."""
+    counts, ids = Counter(), len(classes) + 1
+    for rows in cuts(len(mask), ROWS):
+        pairs = labels[rows].astype(np.int64) * ids + mask[rows]
+        values, pixels = np.unique(pairs, return_counts=True)
+        counts.update(dict(zip(values.tolist(), pixels.tolist(), strict=True)))
+    names = {}
+    for pair, _ in sorted(counts.items(), key=itemgetter(1)):  # the class of most pixels comes last
+        label, class_id = divmod(pair, ids)
+        if label and class_id:
+            names[label] = classes[class_id - 1]
+    return names
+
+
+def _write_pixels(path: Path, pixels: OnDisk, store: Store, output: Output, channels: Sequence[str]) -> None:
+    if output.format == "png":
+        return (write_mask if output.kind == "mask" else write_labels)(path, pixels[:])
+    axes = store.axes if channels else store.axes.removesuffix("C")
+    shrink = "area" if output.kind == "probabilities" else "nearest"
+    write = write_tiff if output.format == "tiff" else write_zarr
+    write(path, Result(pixels, axes, store.pixel_size, shrink, channels))
+
+
+def _refuse_volume(store: Store, output: Output) -> None:
+    if store.axes != "YXC":
+        raise UserError(
+            f"{store.path}: {output.format} cannot hold a volume ({store.axes}); choose --to tiff or zarr"
+        )

@@ -1,0 +1,29 @@
+"""Points survive their file, and a file that was mended badly is refused."""
+
+import pytest
+
+from kerasseg.commands.learning_curve.points import Point, read, write
+from kerasseg.errors import UserError
+
+POINTS = [
+    Point("random", "", 30, 0, 1, 0.1 + 0.2, 0.75, 2 / 3, 12.5),
+    Point("balanced", "model", 87, 2, 0, 0.0, 0.5, 0.0, 9.0, accepted=57, empty=40, rejected=63),
+]
+
+
+def test_points_are_read_as_they_were_written(tmp_path):
+    write(tmp_path / "curve.csv", POINTS)
+    assert read(tmp_path / "curve.csv") == POINTS
+
+
+def test_before_the_first_point_there_is_none(tmp_path):
+    assert read(tmp_path / "curve.csv") == []
+
+
+@pytest.mark.parametrize(("then", "now"), [("87", "many"), ("tiles", "tile"), (",63", "")])
+def test_what_is_no_point_is_refused(then, now, tmp_path):
+    path = tmp_path / "curve.csv"
+    write(path, POINTS)
+    path.write_text(path.read_text().replace(then, now))
+    with pytest.raises(UserError, match=r"curve\.csv.*no point"):
+        read(path)

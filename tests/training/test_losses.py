@@ -1,0 +1,154 @@
+"""Losses against values worked by hand."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kerasseg.errors import UserError
+from kerasseg.training.losses import (
+    IGNORE,
+    LOSSES,
+    absolute_loss,
+    cross_entropy_loss,
+    dice_loss,
+    least_squares_loss,
+    tversky_loss,
+)
+
+# Two images of 1 x 2 pixels, one class.
+TARGET = np.array([[[[1], [0]]], [[[0], [0]]]], np.uint8)
+GUESS = np.array([[[[0.8], [0.4]]], [[[0.5], [0.0]]]], np.float32)
+
+
+def test_weighted_cross_entropy_is_the_mean_over_an_images_pixels():
+    first = -(0.7 * np.log(0.8) + 0.3 * np.log(0.6)) / 2
+    second = -(0.3 * np.log(0.5) + 0.3 * np.log(1.0)) / 2
+    np.testing.assert_allclose(cross_entropy_loss(TARGET, GUESS, beta=0.7), [first, second], rtol=1e-5)
+
+
+def test_dice_sums_over_an_image_and_its_smoothing_is_one():
+    first = 1 - (2 * 0.8 + 1) / (1 + 1.2 + 1)
+    second = 1 - 1 / (0.5 + 1)
+    np.testing.assert_allclose(dice_loss(TARGET, GUESS, smooth=1.0), [first, second], rtol=1e-6)
+
+
+def test_dice_is_the_mean_over_classes():
+    both = np.stack([TARGET[..., 0], 1 - TARGET[..., 0]], axis=-1)
+    guess = np.concatenate([GUESS, GUESS], axis=-1)
+    one_by_one = [dice_loss(both[..., k : k + 1], guess[..., k : k + 1], 1.0) for k in range(2)]
+    np.testing.assert_allclose(dice_loss(both, guess, 1.0), np.mean(one_by_one, axis=0), rtol=1e-6)
+
+
+def test_combo_is_the_mixture_that_it_says():
+    expected = 0.25 * cross_entropy_loss(TARGET, GUESS, 0.6) + 0.75 * dice_loss(TARGET, GUESS, 2.0)
+    np.testing.assert_allclose(LOSSES["combo"](alpha=0.25, beta=0.6, smooth=2.0)(TARGET, GUESS), expected)
+
+
+def test_bce_is_that_of_keras():
+    expected = keras.losses.binary_crossentropy(TARGET.astype("float32"), GUESS)
+    np.testing.assert_allclose(LOSSES["bce"]()(TARGET, GUESS), np.mean(expected, axis=(1, 2)), rtol=1e-5)
+
+
+def test_focal_is_that_of_keras():
+    judge = keras.losses.BinaryFocalCrossentropy(
+        apply_class_balancing=True, alpha=0.25, gamma=2.0, reduction=None
+    )
+    expected = np.mean(judge(TARGET.astype("float32"), GUESS), axis=(1, 2))
+    np.testing.assert_allclose(LOSSES["focal"]()(TARGET, GUESS), expected, rtol=1e-5, atol=1e-7)
+
+
+def test_tversky_charges_each_mistake_its_own_price():
+    false_positive, false_negative = 0.4, 0.2
+    expected = 1 - (0.8 + 1) / (0.8 + 0.3 * false_positive + 0.7 * false_negative + 1)
+    np.testing.assert_allclose(tversky_loss(TARGET, GUESS, 0.3, 0.7, 1.0)[0], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_perfect_answer_costs_nothing(name):
+    np.testing.assert_allclose(LOSSES[name]()(TARGET, TARGET.astype("float32")), 0.0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_ignored_pixels_change_nothing(name):
+    rng = np.random.default_rng(0)
+    target = rng.integers(0, 2, (2, 4, 4, 3)).astype("uint8")
+    guess = rng.random((2, 4, 4, 3), "float32")
+    target[:, :2] = IGNORE
+    changed = guess.copy()
+    changed[:, :2] = 1.0 - guess[:, :2]
+    loss = LOSSES[name]()
+    np.testing.assert_array_equal(loss(target, guess), loss(target, changed))
+    np.testing.assert_allclose(loss(target, guess), loss(target[:, 2:], guess[:, 2:]), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_an_image_without_a_pixel_that_counts_costs_nothing(name):
+    np.testing.assert_allclose(LOSSES[name]()(np.full_like(TARGET, IGNORE), GUESS), 0.0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("wrong", [0.0, 1.0])
+def test_certainty_keeps_value_and_gradient_finite(name, wrong):
+    guess = tf.fill(TARGET.shape, tf.constant(wrong, "float32"))
+    with tf.GradientTape() as tape:
+        tape.watch(guess)
+        loss = LOSSES[name]()(TARGET, guess)
+    assert np.all(np.isfinite(loss))
+    assert np.all(np.isfinite(tape.gradient(loss, guess)))
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_half_precision_is_summed_in_float32(name):
+    target, guess = (
+        np.ones((1, 300, 300, 1), np.uint8),
+        tf.fill((1, 300, 300, 1), tf.constant(0.5, "float16")),
+    )
+    loss = LOSSES[name]()(target, guess)
+    assert loss.dtype == tf.float32
+    np.testing.assert_allclose(loss, LOSSES[name]()(target, tf.cast(guess, "float32")))
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_volumes_are_summed_like_images(name):
+    volume, guess = TARGET[:, None], GUESS[:, None]
+    np.testing.assert_allclose(LOSSES[name]()(volume, guess), LOSSES[name]()(TARGET, GUESS), rtol=1e-6)
+
+
+def test_class_weights_multiply_each_class_before_the_mean():
+    both, guess = np.concatenate([TARGET, 1 - TARGET], axis=-1), np.concatenate([GUESS, GUESS], axis=-1)
+    for loss in LOSSES.values():
+        first, second = (loss()(both[..., k : k + 1], guess[..., k : k + 1]) for k in range(2))
+        weighted = loss(class_weights=[1.0, 6.0])(both, guess)
+        np.testing.assert_allclose(weighted, (first + 6.0 * second) / 2, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_weights_of_one_are_none(name):
+    both, guess = np.concatenate([TARGET, 1 - TARGET], axis=-1), np.concatenate([GUESS, GUESS], axis=-1)
+    loss = LOSSES[name]
+    np.testing.assert_array_equal(loss(class_weights=(1.0, 1.0))(both, guess), loss()(both, guess))
+
+
+def test_a_wrong_number_of_class_weights_is_refused():
+    with pytest.raises(UserError, match="3 numbers and there are 1 channels"):
+        LOSSES["dice"](class_weights=[1, 6, 1])(TARGET, GUESS)
+
+
+def test_least_squares_are_means_over_an_images_patches():
+    scores = np.array([[[[0.5], [1.0]]], [[[-1.0], [3.0]]]], np.float32)
+    np.testing.assert_allclose(least_squares_loss(scores, 1.0), [(0.25 + 0) / 2, (4 + 4) / 2])
+    np.testing.assert_allclose(least_squares_loss(scores, 0.0), [(0.25 + 1) / 2, (1 + 9) / 2])
+
+
+def test_absolute_differences_count_twice_as_in_minus_one_to_one():
+    image, back = np.array([[[[0.2, 0.4]]]], np.float32), np.array([[[[0.5, 0.2]]]], np.float32)
+    as_in_the_paper = np.mean(np.abs((2 * image - 1) - (2 * back - 1)))
+    np.testing.assert_allclose(absolute_loss(image, back), [as_in_the_paper], rtol=1e-6)
+    np.testing.assert_allclose(absolute_loss(image, back, [1.0, 3.5]), [0.3 + 3.5 * 0.2], rtol=1e-6)
+
+
+def test_absolute_differences_leave_out_ignored_pixels():
+    np.testing.assert_allclose(absolute_loss(TARGET[:1], GUESS[:1]), [2 * (0.2 + 0.4) / 2], rtol=1e-6)
+    target = np.array([[[[1], [IGNORE]]]], np.uint8)
+    np.testing.assert_allclose(absolute_loss(target, GUESS[:1]), [2 * 0.2], rtol=1e-6)
