@@ -2,18 +2,23 @@
 
 What becomes 0 and what becomes 1 is asked of a whole image; stretching to that can be done region by region.
 How it is asked is a value, `Dtype()`, `Minmax()` or `Percentile(5, 98)`: training, prediction and an exported
-model are handed the same one.
+model are handed the same one, and its fields, their ranges and their sentences are the keys of a recipe.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
 
 import numpy as np
+from annotated_types import Interval
+from typing_extensions import Doc
 
 from kerasseg.errors import UserError
 from kerasseg.images.statistics import Bands, bands_of, extremes, percentiles
+
+
+Percent = Annotated[float, Interval(ge=0, le=100)]
 
 
 class Limits(NamedTuple):
@@ -54,7 +59,7 @@ class Normalisation:
 
 @dataclass(frozen=True)
 class Dtype(Normalisation):
-    """The ends of the type's range; floats must lie in [0, 1] already."""
+    """The ends of the type's range become 0 and 1; floats lie in [0, 1] already."""
 
     name: ClassVar[str] = "dtype"
 
@@ -68,44 +73,44 @@ class Dtype(Normalisation):
 
 @dataclass(frozen=True)
 class Minmax(Normalisation):
-    """Each channel's smallest and largest value; a constant channel becomes 0."""
+    """Each channel's smallest and largest value become 0 and 1."""
 
     name: ClassVar[str] = "minmax"
 
     def limits(self, bands: Bands, dtype: np.dtype) -> Limits:
-        """Look at every value once."""
+        """Look at every value once; a constant channel becomes 0."""
         return Limits(*extremes(bands))
 
 
 @dataclass(frozen=True)
 class Percentile(Normalisation):
-    """Each channel's percentiles, and the rest clipped: (x - low) / (high - low) in [0, 1].
+    """Two percentiles of each channel become 0 and 1, and what lies beyond them is clipped.
 
     The defaults are StarDist's habit. 5 and 98 are the contrast stretch of A. H. da Rosa, Deep Learning
     Methods for the Segmentation of Fluorescent Microscopy Images, equation 5.1, which does not say what
-    becomes of values beyond them; here they are clipped.
-
-    Parameters
-    ----------
-    low, high : float
-        From 0 to 100, `low` the smaller. Where both are one intensity, it becomes 0, unstretched.
+    becomes of values beyond them; here they are clipped. Where both are one intensity, it becomes 0.
 
     Raises
     ------
     UserError
-        If they are not.
+        If they are not percentiles, or `low` is not the smaller.
     """
 
     name: ClassVar[str] = "percentile"
 
-    low: float = 1.0
-    high: float = 99.8
+    low: Annotated[
+        Percent,
+        Doc("Per cent of a channel's values that become 0; 5 for the contrast stretch of the Golgi recipes."),
+    ] = 1.0
+    high: Annotated[
+        Percent, Doc("Per cent of a channel's values below what becomes 1; 98 for that contrast stretch.")
+    ] = 99.8
 
     def __post_init__(self) -> None:
         if not 0 <= self.low < self.high <= 100:
             raise UserError(
-                f"low is {self.low:g} and high is {self.high:g}; expected percentiles from 0 to 100, the low "
-                "one less than the high one"
+                f"low is {self.low:g} and high is {self.high:g}; low must be less than high, and both are "
+                "percentiles from 0 to 100"
             )
 
     def limits(self, bands: Bands, dtype: np.dtype) -> Limits:

@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 
 from kerasseg.masks import MOST_CLASSES
 from kerasseg.recipe.mistakes import SEVERAL
-from kerasseg.recipe.normalisations import AnyNormalisation, Dtype
+from kerasseg.recipe.normalisations import SECTIONS, AnyNormalisation
 from kerasseg.recipe.section import Positive, Section, Share
 from kerasseg.recipe.sources import AnySource, Source, Volumes
 
@@ -130,7 +130,7 @@ class Data(Section):
     """Whether a pixel is of one class at most; if not, each class is decided for itself."""
     channels: Positive | None = 3
     """Channels that the model takes: grey is repeated, RGB made grey; null is as stored."""
-    normalise: AnyNormalisation = Dtype()
+    normalise: AnyNormalisation = SECTIONS["dtype"]()
     """How intensities come into [0, 1]: by the type's range, the image's own, or its percentiles."""
     resize: Size | None = None
     """[height, width] that every image is brought to; null keeps its own."""
