@@ -20,9 +20,7 @@ from kerasseg.annotations.documents import (
     checked_points,
     checked_size,
     contained,
-    read_json,
     told_together,
-    write_json_list,
 )
 from kerasseg.annotations.draw import draw_instance
 from kerasseg.annotations.rings import shape_polygons
@@ -37,6 +35,7 @@ from kerasseg.annotations.shapes import (
 )
 from kerasseg.annotations.trace import label_shapes
 from kerasseg.errors import UserError
+from kerasseg.files import read_json, write_json_list
 
 _SECTIONS = ("images", "categories", "annotations")
 _OUTLINES = {"polygon", "rectangle", "oriented_rectangle", CORNER_POLYGON}

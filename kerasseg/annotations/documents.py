@@ -5,9 +5,8 @@ JSON of a sane size, images beside it, points near the image, and mistakes that 
 
 from __future__ import annotations
 
-import json
 import posixpath
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path, PureWindowsPath
 from typing import Any
@@ -17,7 +16,6 @@ import numpy as np
 from kerasseg.errors import UserError
 from kerasseg.images import files
 
-MAX_BYTES = 1 << 28  # an embedded image makes a file large, a mistake makes it larger
 FAR = 10  # longer sides of the image by which a point may lie outside, where what is drawn is cut off
 
 # How many points a shape of each type has, at least and at most.
@@ -32,24 +30,6 @@ POINTS: dict[str, tuple[int, float]] = {
     "points": (1, np.inf),
     "mask": (2, 2),
 }
-
-
-def read_json(path: Path) -> Any:
-    """Read a JSON file of at most ``MAX_BYTES``.
-
-    Raises
-    ------
-    UserError
-        If the file is missing, too large, or no JSON.
-    """
-    if not path.is_file():
-        raise UserError(f"{path}: there is no such file")
-    if path.stat().st_size > MAX_BYTES:
-        raise UserError(f"{path}: the file has {path.stat().st_size:,} bytes; expected at most {MAX_BYTES:,}")
-    try:
-        return json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: this is not JSON ({error}); save it again") from error
 
 
 @contextmanager
@@ -83,28 +63,6 @@ def told_together(*kinds: type[Exception]) -> Iterator[Callable[[str], AbstractC
     yield reading
     if problems:
         raise UserError(*problems)
-
-
-def write_json_list(path: Path, head: Mapping[str, Any], key: str, entries: Iterable[Any]) -> None:
-    """Write a JSON object whose last key holds a list, one entry after another: the list is never in memory.
-
-    Parameters
-    ----------
-    path : Path
-        The file, which appears when it is complete.
-    head : mapping
-        The keys before.
-    key : str
-        The last one.
-    entries : iterable
-        What its list holds, each on a line of its own.
-    """
-    with files.write_atomically(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-        opening = json.dumps({**head, key: []}, ensure_ascii=False)
-        file.write(opening.removesuffix("]}"))
-        for at, entry in enumerate(entries):
-            file.write((",\n" if at else "\n") + json.dumps(entry, ensure_ascii=False))
-        file.write("\n]}\n")
 
 
 def contained(given: Any, path: Path, key: str) -> str | None:

@@ -20,12 +20,13 @@ from typing import Any
 
 import numpy as np
 
-from kerasseg.annotations.documents import agreed_image, read_json, told_together, write_json_list
+from kerasseg.annotations.documents import agreed_image, told_together
 from kerasseg.annotations.masks import palette
 from kerasseg.annotations.planes import placed
 from kerasseg.annotations.rings import Polygon, filled_shape, shape_polygons
 from kerasseg.annotations.shapes import CROWD, EVERYWHERE, IGNORE_LABEL, SCORE, Drawing, Plane, Shape
 from kerasseg.errors import UserError
+from kerasseg.files import read_json, write_json_list
 
 IGNORED_CLASS = "Ignore*"  # QuPath's own name for what is not to be counted
 UNCLASSIFIED = "Unclassified"  # what QuPath shows where an object has no class

@@ -21,14 +21,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kerasseg.annotations.documents import MAX_BYTES, agreed_image, told_together
+from kerasseg.annotations.documents import agreed_image, told_together
 from kerasseg.annotations.imagejoutlines import outline
 from kerasseg.annotations.masks import palette
 from kerasseg.annotations.planes import counted, placed
 from kerasseg.annotations.rings import IMAGEJ, filled_shape, shape_polygons
 from kerasseg.annotations.shapes import CROWD, EVERYWHERE, SCORE, Drawing, Plane, Shape
 from kerasseg.errors import UserError
-from kerasseg.images import files
+from kerasseg.files import MAX_BYTES, write_atomically
 
 if TYPE_CHECKING:
     from roifile import ImagejRoi
@@ -126,7 +126,7 @@ def write(
     """
     ids, colours = {label: at for at, label in enumerate(classes, start=1)}, palette()
     image = {"name": name, "height": size[0], "width": size[1]}
-    with files.write_atomically(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+    with write_atomically(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         archive.comment = json.dumps(image).encode()
         for at, shape in enumerate(objects, start=1):
             class_id = ids.get(shape.label, 0)

@@ -25,6 +25,7 @@ from kerasseg.annotations.draw import draw_labels
 from kerasseg.annotations.shapes import Drawing, Shape, instances
 from kerasseg.annotations.trace import pixels_shape
 from kerasseg.errors import Mistakes, UserError, unknown
+from kerasseg.files import write_atomically
 from kerasseg.images import files
 from kerasseg.images.names import clashes, stem
 
@@ -186,7 +187,7 @@ def write(path: Path, drawings: Mapping[str, Drawing]) -> None:
         By image id. An image without objects is a row without annotation; crowds and regions to ignore, for
         which Kaggle has no word, are left out.
     """
-    with files.write_atomically(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+    with write_atomically(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow([*SARTORIUS.all, CLASS])
         for name, drawing in drawings.items():

@@ -16,12 +16,11 @@ from kerasseg.annotations.documents import (
     checked_points,
     checked_size,
     contained,
-    read_json,
     told_together,
-    write_json_list,
 )
 from kerasseg.annotations.shapes import Drawing, Shape
 from kerasseg.errors import UserError, unknown
+from kerasseg.files import read_json, write_json_list
 from kerasseg.images import files
 from kerasseg.images.embedded import Embedded
 

@@ -12,6 +12,7 @@ import numpy as np
 from kerasseg.annotations import values
 from kerasseg.annotations.values import SHOWN, Meaning
 from kerasseg.errors import Notice, UserError, unknown
+from kerasseg.files import write_atomically
 from kerasseg.images import files, raster
 from kerasseg.images.header import Header
 from kerasseg.masks import IGNORE
@@ -138,7 +139,7 @@ def write_mask(path: Path, mask: np.ndarray) -> None:
     mask : numpy.ndarray, shape (Y, X), uint8
         Class ids; 255 is ignore and shown white.
     """
-    with files.write_atomically(path) as temporary:
+    with write_atomically(path) as temporary:
         raster.write_indices(temporary, mask, palette())
 
 

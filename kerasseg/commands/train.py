@@ -20,6 +20,7 @@ from kerasseg.data.describe import describe, write_split
 from kerasseg.data.sample import Sample
 from kerasseg.data.survey import total
 from kerasseg.errors import UserError
+from kerasseg.files import write_atomically
 from kerasseg.images import files
 from kerasseg.images.names import file_name
 from kerasseg.inference import overlap as halo
@@ -95,7 +96,7 @@ def run(recipe: Recipe, *, directory: Path = Path("runs"), resume: bool = False)
         with setting.scope():
             model = build(recipe, preparation.model_channels(recipe, parts))
         history = learn(recipe, model, parts, folder.path, resume)
-        with files.write_atomically(folder / "model.keras") as path:
+        with write_atomically(folder / "model.keras") as path:
             model.save(path)
 
         answering = predictor(recipe, model)

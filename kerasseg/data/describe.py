@@ -10,7 +10,7 @@ from typing import Any
 
 from kerasseg.data.split import Split, audit
 from kerasseg.data.survey import Contents
-from kerasseg.images.files import write_atomically
+from kerasseg.files import write_atomically
 
 
 def describe(

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 
-from kerasseg import locks
-from kerasseg.errors import UserError, unwritable
+from kerasseg.errors import UserError
+from kerasseg.files import write_atomically
 from kerasseg.images import folders, raster, tiff
 from kerasseg.images.embedded import Embedded
 from kerasseg.images.formats import scenes, table
@@ -141,41 +139,6 @@ def write(path: Path, image: np.ndarray) -> None:
 def find(folder: Path, suffixes: Collection[str] = SUFFIXES, known: Collection[str] = ()) -> list[Path]:
     """List the images, or the files with other suffixes, in a folder: see `kerasseg.images.folders.find`."""
     return folders.find(folder, suffixes, known)
-
-
-@contextmanager
-def write_atomically(path: Path) -> Iterator[Path]:
-    """Yield a path to write to; it takes the place of `path` when all went well, and vanishes otherwise.
-
-    What a kill leaves is overwritten the next time, for its name is always the same, except where two write
-    one file at a time.
-
-    Parameters
-    ----------
-    path : Path
-        The file to appear; its folder is made where it is missing.
-
-    Yields
-    ------
-    Path
-        A hidden path in the same folder with the same suffix.
-
-    Raises
-    ------
-    UserError
-        If the system cannot write there: no permission, disk full.
-    """
-    path = Path(path)
-    with locks.tried(path.with_name(f".{path.name}.lock")) as alone:
-        state = "unfinished" if alone else uuid.uuid4().hex[:8]
-        temporary = path.with_name(f".{path.stem}.{state}{path.suffix}")
-        try:
-            yield temporary
-            temporary.replace(path)
-        except OSError as error:
-            raise unwritable(path, error) from error
-        finally:
-            temporary.unlink(missing_ok=True)
 
 
 def _at_hand(path: Path | Embedded) -> Path | Embedded:

@@ -17,7 +17,6 @@ from typing_extensions import Doc
 from kerasseg.errors import UserError
 from kerasseg.images.statistics import Bands, bands_of, extremes, percentiles
 
-
 Percent = Annotated[float, Interval(ge=0, le=100)]
 
 

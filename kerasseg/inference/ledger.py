@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from kerasseg.errors import UserError, changes
+from kerasseg.files import write_atomically
 from kerasseg.images import ondisk
-from kerasseg.images.files import write_atomically
 from kerasseg.images.ondisk import OnDisk
 
 LEDGER, ANSWER = "ledger.json", "answer.npy"

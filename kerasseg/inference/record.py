@@ -9,7 +9,7 @@ from typing import Any
 
 from kerasseg import locks
 from kerasseg.errors import UserError, changes
-from kerasseg.images.files import write_atomically
+from kerasseg.files import write_atomically
 
 NAME, INSTEAD = "predictions.json", "written_instead"
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from kerasseg.console import track
 from kerasseg.errors import UserError, changes
-from kerasseg.images.files import write_atomically
+from kerasseg.files import write_atomically
 from kerasseg.images.stores.address import parted
 from kerasseg.images.stores.identity import facts
 from kerasseg.images.stores.store import Store

@@ -16,7 +16,7 @@ import numpy as np
 
 from kerasseg.console import track
 from kerasseg.errors import UserError
-from kerasseg.images.files import write_atomically
+from kerasseg.files import write_atomically
 from kerasseg.report import charts, pictures, sheets
 from kerasseg.report.page import JPEG, SVG, number
 from kerasseg.report.slide import Slide, open_slide, table

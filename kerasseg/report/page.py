@@ -29,7 +29,8 @@ from typing import Any
 
 import yaml
 
-from kerasseg.images.files import read, write_atomically
+from kerasseg.files import write_atomically
+from kerasseg.images.files import read
 from kerasseg.report import charts, pictures
 from kerasseg.report.ranking import Rank, ranks, shown
 from kerasseg.report.template import embedded, fill

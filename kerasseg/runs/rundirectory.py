@@ -16,7 +16,7 @@ from typing import Any
 from kerasseg import locks
 from kerasseg.console import log, saying_warnings
 from kerasseg.errors import Blocked, UserError, changes, if_interrupted, unwritable
-from kerasseg.images.files import write_atomically
+from kerasseg.files import write_atomically
 from kerasseg.recipe import Recipe, load
 
 FINISHED = "finished"

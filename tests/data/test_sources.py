@@ -260,7 +260,7 @@ def test_labelme_names_every_embedded_image_that_is_damaged(tmp_path, monkeypatc
 
 def test_labelme_refuses_a_json_file_too_long_for_its_image_before_reading_it(tmp_path, monkeypatch):
     (tmp_path / "a.json").write_text(embedded(bytes(2000)))
-    monkeypatch.setattr("kerasseg.annotations.documents.MAX_BYTES", 1000)
+    monkeypatch.setattr("kerasseg.files.MAX_BYTES", 1000)
     assert "expected at most 1,000" in messages("labelme", tmp_path)[0]
 
 

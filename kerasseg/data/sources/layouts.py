@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasseg.annotations.documents import read_json
 from kerasseg.annotations.kaggle import is_table
 from kerasseg.errors import UserError
+from kerasseg.files import read_json
 from kerasseg.images import files, folders
 from kerasseg.images.names import stem
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import tifffile
 
-from kerasseg.images.files import write_atomically
+from kerasseg.files import write_atomically
 from kerasseg.images.stores.blocks import cuts
 from kerasseg.images.writing.pyramid import Plane
 from kerasseg.images.writing.result import Result

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kerasseg.errors import UserError, unknown, unwritable
+from kerasseg.errors import UserError, unknown
+from kerasseg.files import folder_atomically
 from kerasseg.images.stores.blocks import cuts
 from kerasseg.images.stores.omezarr import is_zarr, library
 from kerasseg.images.writing.pyramid import Plane
@@ -45,13 +43,15 @@ def write_zarr(path: Path, result: Result, version: str = "0.5") -> None:
     pyramids = [
         [result.pyramid(plane, channel) for plane in range(result.planes)] for channel in range(result.depth)
     ]
-    count = len(pyramids[0][0])
-    with _appearing(Path(path)) as folder:
+    count, path = len(pyramids[0][0]), Path(path)
+    if path.exists() and not is_zarr(path):
+        raise UserError(f"{path}: it exists and is not a Zarr, so it is not replaced; give another name")
+    with folder_atomically(path) as folder:
         group = library().open_group(folder, mode="w", zarr_format=FORMATS[version])
         for number in range(count):
             level = [[planes[number] for planes in channel] for channel in pyramids]
             _write_level(group, str(number), level, result)
-        group.attrs.update(_metadata(result, version, Path(path).name.split(".")[0], count))
+        group.attrs.update(_metadata(result, version, path.name.split(".")[0], count))
 
 
 def _write_level(group: zarr.Group, name: str, level: list[list[Plane]], result: Result) -> None:
@@ -119,24 +119,3 @@ def _transformations(axes: str, sizes: dict[str, float], number: int) -> list[di
     middle = [unit * (factor - 1) / 2 for unit, factor in zip(units, factors, strict=True)]
     moved = [{"type": "translation", "translation": middle}] if number else []
     return [{"type": "scale", "scale": scale}, *moved]
-
-
-@contextmanager
-def _appearing(path: Path) -> Iterator[Path]:
-    """Yield a folder to fill; it takes its name, and a former Zarr's place, when all went well."""
-    if path.exists() and not is_zarr(path):
-        raise UserError(f"{path}: it exists and is no Zarr, so it is not replaced; give another name")
-    partial, former = (path.with_name(f".{path.name}.{state}") for state in ("unfinished", "former"))
-    for left in (partial, former):  # by a kill
-        shutil.rmtree(left, ignore_errors=True)
-    try:
-        partial.mkdir(parents=True)
-        yield partial
-        if path.exists():
-            path.rename(former)
-        partial.rename(path)
-        shutil.rmtree(former, ignore_errors=True)
-    except OSError as error:
-        raise unwritable(path, error) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
