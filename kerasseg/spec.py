@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from kerasseg.images.normalise import NORMALISATIONS, Normalisation
+from kerasseg.images.normalisation import NORMALISATIONS, Normalisation
 from kerasseg.postprocess import INSTANCES
 
 

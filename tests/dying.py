@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from kerasseg.images import ondisk
-from kerasseg.images.normalise import Dtype
+from kerasseg.images.normalisation import Dtype
 from kerasseg.images.writing import tiff as writing_tiff
 from kerasseg.inference import large_image as segmentation
 from kerasseg.inference import ledger

@@ -32,8 +32,8 @@ from kerasseg.data.sources import SOURCES
 from kerasseg.errors import UserError
 from kerasseg.files import write_atomically
 from kerasseg.images import ondisk
-from kerasseg.images.channels import with_channels
 from kerasseg.images.ondisk import OnDisk
+from kerasseg.images.preprocessing import with_channels
 from kerasseg.images.writing.result import Result
 from kerasseg.images.writing.tiff import write_tiff
 

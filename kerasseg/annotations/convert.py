@@ -43,7 +43,7 @@ from kerasseg.annotations.shapes import (
 from kerasseg.annotations.trace import TOLERANCE, outline
 from kerasseg.console import track
 from kerasseg.errors import UserError, if_interrupted, unknown
-from kerasseg.images.names import clashes
+from kerasseg.images.folders import clashes
 
 SHOWN = 3  # paths that a message lists
 SEVERAL = {

@@ -27,7 +27,7 @@ from kerasseg.annotations.trace import pixels_shape
 from kerasseg.errors import Mistakes, UserError, unknown
 from kerasseg.files import write_atomically
 from kerasseg.images import files
-from kerasseg.images.names import clashes, stem
+from kerasseg.images.folders import clashes, stem
 
 CLASS = "class"  # a column of our own; Kaggle's files have one class and no such column
 _LONGEST = 1 << 24  # characters of one annotation; csv stops at 131,072 unless told

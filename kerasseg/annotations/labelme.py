@@ -22,7 +22,7 @@ from kerasseg.annotations.shapes import Drawing, Shape
 from kerasseg.errors import UserError, unknown
 from kerasseg.files import read_json, write_json_list
 from kerasseg.images import files
-from kerasseg.images.embedded import Embedded
+from kerasseg.images.header import Embedded
 
 __all__ = ["VERSION", "Drawing", "Shape", "embedded_image", "read", "write"]
 

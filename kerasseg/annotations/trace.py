@@ -16,7 +16,7 @@ import numpy as np
 from scipy import ndimage
 
 from kerasseg.annotations.shapes import IGNORE_LABEL, Shape
-from kerasseg.images.consecutive import consecutive
+from kerasseg.images.label_ids import consecutive
 from kerasseg.masks import IGNORE
 
 TOLERANCE = 0.5  # pixels

@@ -11,7 +11,7 @@ from kerasseg.data.split import Split, split
 from kerasseg.data.stream import MULTIPLE_OF, Fixed, Stream
 from kerasseg.data.survey import Contents, survey, total
 from kerasseg.data.unpaired import Unpaired
-from kerasseg.images.normalise import NORMALISATIONS, Minmax, Normalisation
+from kerasseg.images.normalisation import NORMALISATIONS, Minmax, Normalisation
 from kerasseg.recipe import Recipe
 from kerasseg.recipe.data import Data
 from kerasseg.recipe.sources import Source

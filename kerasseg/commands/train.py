@@ -22,7 +22,7 @@ from kerasseg.data.survey import total
 from kerasseg.errors import UserError
 from kerasseg.files import write_atomically
 from kerasseg.images import files
-from kerasseg.images.names import file_name
+from kerasseg.images.folders import file_name
 from kerasseg.inference import overlap as halo
 from kerasseg.inference.forward import forward
 from kerasseg.inference.predictor import Predictor

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from kerasseg.data.sample import Sample
-from kerasseg.images.normalise import Normalisation
-from kerasseg.images.prepare import prepare
-from kerasseg.images.resize import resize_mask
+from kerasseg.images.normalisation import Normalisation
+from kerasseg.images.preprocessing import prepare, resize_mask
 
 BUDGET = 2 << 30  # bytes
 
@@ -22,7 +21,7 @@ class Prepared:
     samples : sequence of Sample
         What to read.
     channels, normalise, resize
-        As ``channels``, ``method`` and ``size`` of :func:`kerasseg.images.prepare.prepare`.
+        As ``channels``, ``method`` and ``size`` of :func:`kerasseg.images.preprocessing.prepare`.
     budget : int, default BUDGET
         Bytes to keep; what does not fit is read each time.
     """

@@ -20,7 +20,7 @@ from kerasseg.data.prepared import BUDGET, Prepared
 from kerasseg.data.sample import Sample
 from kerasseg.data.targets import one_hot
 from kerasseg.errors import UserError
-from kerasseg.images.normalise import Dtype, Normalisation
+from kerasseg.images.normalisation import Dtype, Normalisation
 
 WHITE = 255  # of uint8
 MULTIPLE_OF = 32  # pixels: the stride of the deepest encoder

@@ -14,9 +14,8 @@ import numpy as np
 from kerasseg.console import track
 from kerasseg.data.sample import Sample
 from kerasseg.errors import Mistakes
-from kerasseg.images.channels import with_channels
-from kerasseg.images.normalise import Dtype, Normalisation
-from kerasseg.images.prepare import prepare
+from kerasseg.images.normalisation import Dtype, Normalisation
+from kerasseg.images.preprocessing import prepare, with_channels
 from kerasseg.masks import IGNORE
 
 MOST_IGNORED = 0.5  # share of all pixels; above it little is left to learn from

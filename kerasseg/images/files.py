@@ -11,9 +11,8 @@ import numpy as np
 from kerasseg.errors import UserError
 from kerasseg.files import write_atomically
 from kerasseg.images import folders, raster, tiff
-from kerasseg.images.embedded import Embedded
-from kerasseg.images.formats import scenes, table
-from kerasseg.images.header import MAX_PIXELS, Header
+from kerasseg.images.formats import scenes
+from kerasseg.images.header import MAX_PIXELS, Embedded, Header
 
 __all__ = [
     "MAX_PIXELS",
@@ -32,7 +31,7 @@ __all__ = [
 _TIFF_SUFFIXES = (".tif", ".tiff")
 WRITTEN = (".png", ".jpg", ".jpeg", ".bmp", *_TIFF_SUFFIXES)
 ALSO_TIFF = (".lsm", ".stk", ".svs", ".ndpi", ".btf", ".tf8")
-SUFFIXES = (*WRITTEN, *ALSO_TIFF, *table.SUFFIXES)
+SUFFIXES = (*WRITTEN, *ALSO_TIFF, *scenes.SUFFIXES)
 
 
 def header(path: Path | Embedded) -> Header:
@@ -158,14 +157,14 @@ def format_of(path: Path | Embedded) -> ModuleType:
     if not path.is_file():
         raise UserError(f"{path}: there is no such file")
     with path.open("rb") as file:
-        start = file.read(table.HEADER_BYTES)
+        start = file.read(scenes.HEADER_BYTES)
     if not start:
         raise UserError(f"{path}: the file is empty; expected an image")
     if start.startswith(tiff.MAGIC):
         return tiff
     if start.startswith(raster.MAGIC):
         return raster
-    return raster if table.recognised(start, path) is None else scenes
+    return raster if scenes.recognised(start, path) is None else scenes
 
 
 def _checked(path: Path | Embedded) -> ModuleType:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,13 +23,39 @@ BAND_BYTES = 4 << 20  # of an image in memory: counting takes eight bytes a numb
 Bands = Callable[[], Iterable[np.ndarray]]
 
 
+class Limits(NamedTuple):
+    """The intensities that become 0 and 1, each of shape (C,) or one for all channels."""
+
+    low: np.ndarray
+    high: np.ndarray
+
+
 def bands_of(image: np.ndarray) -> Bands:
     """Cut an image in memory, (..., C), along its first axis, so that counting it takes little more."""
     parts = max(1, min(len(image), image.nbytes // BAND_BYTES))
     return lambda: np.array_split(image, parts)
 
 
-def extremes(bands: Bands) -> tuple[np.ndarray, np.ndarray]:
+def type_limits(bands: Bands, dtype: np.dtype) -> Limits:
+    """Take the ends of the type's range; only floats are read, to see whether they keep to [0, 1].
+
+    Raises
+    ------
+    UserError
+        If floats do not.
+    """
+    if dtype.kind != "f":
+        return Limits(np.zeros(1), np.full(1, np.iinfo(dtype).max))
+    low, high = extremes(bands)
+    if low.min() < 0 or high.max() > 1:
+        raise UserError(
+            f"float intensities lie in [{low.min():g}, {high.max():g}]; expected [0, 1] with normalise: "
+            "dtype. Set data.normalise to minmax or percentile"
+        )
+    return Limits(np.zeros(1), np.ones(1))
+
+
+def extremes(bands: Bands) -> Limits:
     """Find each channel's smallest and largest value.
 
     Parameters
@@ -38,7 +65,8 @@ def extremes(bands: Bands) -> tuple[np.ndarray, np.ndarray]:
 
     Returns
     -------
-    low, high : numpy.ndarray, shape (C,)
+    Limits
+        Each of shape (C,).
 
     Raises
     ------
@@ -51,7 +79,7 @@ def extremes(bands: Bands) -> tuple[np.ndarray, np.ndarray]:
         axes = tuple(range(band.ndim - 1))
         low.append(band.min(axis=axes))
         high.append(band.max(axis=axes))
-    return np.min(low, axis=0), np.max(high, axis=0)
+    return Limits(np.min(low, axis=0), np.max(high, axis=0))
 
 
 def percentiles(bands: Bands, dtype: np.dtype, wanted: tuple[float, ...]) -> np.ndarray:

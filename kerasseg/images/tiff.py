@@ -21,9 +21,7 @@ import numpy as np
 import tifffile
 
 from kerasseg.errors import UserError
-from kerasseg.images.dtypes import as_intensities, intensity_type
-from kerasseg.images.header import Header, sane
-from kerasseg.images.orientation import TAG, TURNED, upright
+from kerasseg.images.header import TAG, TURNED, Header, as_intensities, intensity_type, sane, upright
 
 # What tifffile, zarr and their codecs raise when tags or pixels make no sense.
 DAMAGES = (

@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kerasseg.errors import UserError
-from kerasseg.images.normalise import Normalisation
-from kerasseg.images.prepare import by_region
+from kerasseg.images.normalisation import Normalisation
+from kerasseg.images.preprocessing import by_region
 from kerasseg.images.stores.store import Opening, Store
 from kerasseg.inference.blending import Answers
 from kerasseg.inference.compiling import Forward

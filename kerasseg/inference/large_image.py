@@ -26,8 +26,8 @@ from kerasseg.console import say, track
 from kerasseg.errors import UserError, unknown, unwritable
 from kerasseg.images import ondisk
 from kerasseg.images.ondisk import Channel, OnDisk
+from kerasseg.images.stores.address import file_signature
 from kerasseg.images.stores.blocks import cuts
-from kerasseg.images.stores.identity import facts
 from kerasseg.images.stores.omezarr import is_zarr
 from kerasseg.images.stores.store import Store, open_store
 from kerasseg.images.writing.result import Result
@@ -154,7 +154,7 @@ def segment(
     """
     if result.is_dir() and not is_zarr(result):
         raise UserError(f"{result}: it is a folder and no Zarr, so it is not replaced; give another name")
-    asked, begun = {"image": facts(image), **asked}, _begun(result, wanted)
+    asked, begun = {"image": file_signature(image), **asked}, _begun(result, wanted)
     with locks.held(begun.with_suffix(".lock"), result):
         if not force and _is_done(result, begun, asked):
             return False

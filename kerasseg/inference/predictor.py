@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 
 from kerasseg.errors import UserError
-from kerasseg.images.normalise import Normalisation
-from kerasseg.images.prepare import by_region, prepare
-from kerasseg.images.resize import resize
+from kerasseg.images.normalisation import Normalisation
+from kerasseg.images.preprocessing import by_region, prepare, resize
 from kerasseg.images.stores.store import Store
 from kerasseg.inference import seams
 from kerasseg.inference.blending import Bands

@@ -1,4 +1,4 @@
-"""How intensities come into [0, 1]: a section made from every entry of `images.normalise.NORMALISATIONS`."""
+"""How intensities come into [0, 1]: a section made from every entry of `images.normalisation.NORMALISATIONS`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from typing_extensions import Doc
 
 from kerasseg.errors import UserError
-from kerasseg.images.normalise import NORMALISATIONS, Normalisation
+from kerasseg.images.normalisation import NORMALISATIONS, Normalisation
 from kerasseg.recipe.section import Component, one_of
 
 

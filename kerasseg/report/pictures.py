@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from kerasseg.errors import UserError
-from kerasseg.images.resize import resize
+from kerasseg.images.preprocessing import resize
 from kerasseg.masks import IGNORE
 from kerasseg.report import volumes
 

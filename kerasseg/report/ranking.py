@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from statistics import fmean
 from typing import NamedTuple
 
-from kerasseg.images.names import file_name
+from kerasseg.images.folders import file_name
 
 SCORES = ("dice", "iou", "precision", "recall")
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from kerasseg.images.resize import resize
+from kerasseg.images.preprocessing import resize
 from kerasseg.report import pictures
 from kerasseg.report.pictures import Limits
 

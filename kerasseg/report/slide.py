@@ -13,7 +13,7 @@ import numpy as np
 
 from kerasseg.errors import UserError
 from kerasseg.images.files import read
-from kerasseg.images.resize import resize
+from kerasseg.images.preprocessing import resize
 from kerasseg.report import pictures, sheets
 from kerasseg.report.pictures import Limits
 

@@ -12,7 +12,7 @@ from itertools import cycle
 
 import numpy as np
 
-from kerasseg.images.resize import resize, resize_mask
+from kerasseg.images.preprocessing import resize, resize_mask
 from kerasseg.masks import IGNORE
 
 GAP = 8  # white pixels between panels

@@ -19,8 +19,8 @@ from kerasseg.masks import IGNORE
 from kerasseg.console import track
 from kerasseg.data.sample import Annotation, Sample
 from kerasseg.images.files import write
-from kerasseg.images.names import file_name
-from kerasseg.images.resize import resize, resize_mask
+from kerasseg.images.folders import file_name
+from kerasseg.images.preprocessing import resize, resize_mask
 from kerasseg.metrics import objects, pixel
 from kerasseg.metrics.objects import Labelled, Objects
 from kerasseg.metrics.pixel import Counts

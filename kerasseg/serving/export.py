@@ -21,7 +21,8 @@ import tensorflow as tf
 
 from kerasseg import locks
 from kerasseg.errors import UserError, unknown
-from kerasseg.images.normalise import Minmax, normalise
+from kerasseg.images.normalisation import Minmax
+from kerasseg.images.preprocessing import normalise
 from kerasseg.inference.predictor import Predictor
 from kerasseg.models import receptive_field
 from kerasseg.postprocess import ACTIVATIONS

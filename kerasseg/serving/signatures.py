@@ -92,7 +92,7 @@ class Served(tf.Module):
         return {"metadata": tf.fill(tf.shape(request), self._told.to_json())}
 
     def _seen(self, image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Normalise and resize in the order of `kerasseg.images.prepare.prepare`; keep the size as sent."""
+        """Normalise and resize as `kerasseg.images.preprocessing.prepare` does; keep the size as sent."""
         told, dtype = self._told, image.dtype
         pixels = graph.with_channels(tf.cast(image, tf.float32), told.channels, dtype.is_integer)
         stored = tf.shape(pixels)[1:-1]

@@ -1,7 +1,7 @@
 import numpy as np
 
 from kerasseg.data.prepared import Prepared
-from kerasseg.images.normalise import Dtype
+from kerasseg.images.normalisation import Dtype
 
 
 def test_what_fits_is_read_once(gradients, monkeypatch):

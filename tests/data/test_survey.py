@@ -9,7 +9,7 @@ from kerasseg.data.sample import Annotation, Sample
 from kerasseg.data.survey import survey, total
 from kerasseg.errors import UserError
 from kerasseg.images import files
-from kerasseg.images.normalise import Minmax
+from kerasseg.images.normalisation import Minmax
 
 
 def sample(folder, name, mask, labels=None, image=None):

@@ -16,7 +16,7 @@ import pytest
 import tifffile
 
 from kerasseg.errors import UserError
-from kerasseg.images.normalise import Dtype, Percentile
+from kerasseg.images.normalisation import Dtype, Percentile
 from kerasseg.images.stores.store import Opening
 from kerasseg.inference.distributed import Distributed, StoredImage, answers, connected
 from kerasseg.inference.large_image import Wanted, segment

@@ -12,7 +12,7 @@ from kerasseg.annotations.draw import draw_mask
 from kerasseg.annotations.formats import READERS, Options
 from kerasseg.errors import Blocked, UserError
 from kerasseg.images import files
-from kerasseg.images.normalise import Dtype, Percentile
+from kerasseg.images.normalisation import Dtype, Percentile
 from kerasseg.images.stores.store import open_store
 from kerasseg.inference import large_image as segmentation
 from kerasseg.inference.large_image import Wanted, _classes_of, segment

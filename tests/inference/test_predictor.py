@@ -6,7 +6,7 @@ import tifffile
 
 from kerasseg.errors import UserError
 from kerasseg.images import files
-from kerasseg.images.normalise import Dtype, Percentile
+from kerasseg.images.normalisation import Dtype, Percentile
 from kerasseg.images.stores.store import open_store
 from kerasseg.inference.predictor import Predictor
 

@@ -7,7 +7,7 @@ import pytest
 
 from kerasseg import models, postprocess
 from kerasseg.data import sources, split
-from kerasseg.images.normalise import NORMALISATIONS
+from kerasseg.images.normalisation import NORMALISATIONS
 from kerasseg.inference import blending as merge
 from kerasseg.inference import padding, symmetries
 from kerasseg.inference.tiled import predicted_bands

@@ -11,7 +11,7 @@ from kerasseg.runs import predictions
 from kerasseg.data.sample import Annotation, Sample
 from kerasseg.runs.evaluation import judge
 from kerasseg.images import files
-from kerasseg.images.normalise import Dtype
+from kerasseg.images.normalisation import Dtype
 from kerasseg.postprocess.pairs import Pairing
 from kerasseg.inference.predictor import Predictor
 

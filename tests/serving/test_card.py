@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from kerasseg.images.normalise import Dtype, Minmax, Percentile
+from kerasseg.images.normalisation import Dtype, Minmax, Percentile
 from kerasseg.serving import card
 from kerasseg.spec import Metadata
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from kerasseg import postprocess
 from kerasseg.errors import UserError
-from kerasseg.images.normalise import Dtype, Minmax, Percentile
+from kerasseg.images.normalisation import Dtype, Minmax, Percentile
 from kerasseg.inference.forward import forward
 from kerasseg.inference.predictor import Predictor
 from kerasseg.serving import export as exporting

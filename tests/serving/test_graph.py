@@ -5,9 +5,8 @@ import pytest
 import tensorflow as tf
 
 from kerasseg import postprocess
-from kerasseg.images.channels import with_channels
-from kerasseg.images.normalise import Dtype, Minmax, Percentile, normalise
-from kerasseg.images.resize import resize
+from kerasseg.images.normalisation import Dtype, Minmax, Percentile
+from kerasseg.images.preprocessing import normalise, resize, with_channels
 from kerasseg.inference.padding import cut
 from kerasseg.serving import graph
 

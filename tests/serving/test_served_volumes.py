@@ -11,7 +11,7 @@ import tifffile
 from keras import layers
 
 from kerasseg.errors import UserError
-from kerasseg.images.normalise import Minmax
+from kerasseg.images.normalisation import Minmax
 from kerasseg.inference.forward import forward
 from kerasseg.inference.predictor import Predictor
 from kerasseg.inference.server import client

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerasseg.images.normalise import Dtype
+from kerasseg.images.normalisation import Dtype
 from kerasseg.serving import warmup
 from kerasseg.spec import Metadata
 

@@ -55,7 +55,7 @@ def seconds(work: Callable[[], object]) -> np.ndarray:
 
 def measure(folder: Path, tile: int, overlap: int, height: int, width: int) -> None:
     """Predict one slide in this process, and print batches, times and extra MiB."""
-    from kerasseg.images.normalise import Dtype
+    from kerasseg.images.normalisation import Dtype
     from kerasseg.inference.forward import forward
     from kerasseg.inference.large_image import Wanted, segment
     from kerasseg.inference.predictor import Predictor

@@ -25,7 +25,7 @@ import tensorflow as tf
 from rich.table import Table
 
 from kerasseg.console import console
-from kerasseg.images.normalise import Dtype
+from kerasseg.images.normalisation import Dtype
 from kerasseg.inference.backends import ENGINES
 from kerasseg.inference.server import client
 from kerasseg.models import MODELS

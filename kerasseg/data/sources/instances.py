@@ -24,7 +24,7 @@ from kerasseg.data.sources.listing import (
 )
 from kerasseg.errors import Mistakes, UserError
 from kerasseg.images import files
-from kerasseg.images.names import stem
+from kerasseg.images.folders import stem
 
 EXPECTED = "ID/images/ID.png with ID/masks/*.png, or a label image for each image"
 

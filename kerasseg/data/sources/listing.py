@@ -10,8 +10,8 @@ from kerasseg.data.sample import MissingData, Sample
 from kerasseg.data.sources.layouts import wrong_layout
 from kerasseg.errors import Mistakes, UserError
 from kerasseg.images import files
-from kerasseg.images.embedded import Embedded
-from kerasseg.images.names import clashes, file_name, stem
+from kerasseg.images.folders import clashes, file_name, stem
+from kerasseg.images.header import Embedded
 from kerasseg.images.stores.volume import Volume
 
 Find = Callable[[Path], list[Path]]

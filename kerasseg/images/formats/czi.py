@@ -13,7 +13,7 @@ from pylibCZIrw import czi
 
 from kerasseg.errors import UserError
 from kerasseg.images.calibration import micrometres
-from kerasseg.images.formats.scene import Index, Scene, chosen, part
+from kerasseg.images.formats.scenes import Index, Scene, chosen, part
 
 DAMAGES = ()
 SIDE = 1024  # of what is read at once: libCZI composes any rectangle
@@ -28,7 +28,7 @@ TYPES = {
 
 @contextmanager
 def opened(path: Path, name: str | None) -> Iterator[Scene]:
-    """Open a scene; see `kerasseg.images.formats.table.opened`."""
+    """Open a scene; see `kerasseg.images.formats.scenes.opened`."""
     with czi.open_czi(str(path)) as document:
         scenes = document.scenes_bounding_rectangle
         numbers = sorted(scenes) or [None]

@@ -10,14 +10,14 @@ import liffile
 import numpy as np
 
 from kerasseg.images.calibration import micrometres
-from kerasseg.images.formats.scene import Index, Scene, chosen
+from kerasseg.images.formats.scenes import Index, Scene, chosen
 
 DAMAGES = (liffile.LifFileError, NotImplementedError)
 
 
 @contextmanager
 def opened(path: Path, name: str | None) -> Iterator[Scene]:
-    """Open an image; see `kerasseg.images.formats.table.opened`."""
+    """Open an image; see `kerasseg.images.formats.scenes.opened`."""
     with liffile.LifFile(path) as file:
         images = list(file.images)
         image = images[chosen([each.path for each in images], name, path)]

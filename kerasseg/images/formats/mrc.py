@@ -12,14 +12,14 @@ import numpy as np
 from mrcfile import utils
 
 from kerasseg.images.calibration import micrometres
-from kerasseg.images.formats.scene import Scene, chosen, planes
+from kerasseg.images.formats.scenes import Scene, chosen, planes
 
 DAMAGES = ()
 
 
 @contextmanager
 def opened(path: Path, name: str | None) -> Iterator[Scene]:
-    """Open the volume; see `kerasseg.images.formats.table.opened`."""
+    """Open the volume; see `kerasseg.images.formats.scenes.opened`."""
     chosen(["0"], name, path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of fields of the header that say nothing of pixels

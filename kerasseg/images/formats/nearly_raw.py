@@ -13,7 +13,7 @@ import numpy as np
 
 from kerasseg.errors import UserError
 from kerasseg.images.calibration import micrometres
-from kerasseg.images.formats.scene import Scene, chosen, planes
+from kerasseg.images.formats.scenes import Scene, chosen, planes
 from kerasseg.images.header import MAX_VOXELS
 
 DAMAGES = (nrrd.errors.NRRDError,)
@@ -24,7 +24,7 @@ SPACE = "XYZ"  # the fastest axis comes first
 
 @contextmanager
 def opened(path: Path, name: str | None) -> Iterator[Scene]:
-    """Open the image; see `kerasseg.images.formats.table.opened`."""
+    """Open the image; see `kerasseg.images.formats.scenes.opened`."""
     chosen(["0"], name, path)
     with path.open("rb") as file, ExitStack() as beside:
         header = nrrd.read_header(file)

@@ -10,7 +10,7 @@ import nd2
 import numpy as np
 
 from kerasseg.images.calibration import micrometres
-from kerasseg.images.formats.scene import Index, Scene, chosen
+from kerasseg.images.formats.scenes import Index, Scene, chosen
 
 DAMAGES = ()
 FRAME = "CYXS"
@@ -18,7 +18,7 @@ FRAME = "CYXS"
 
 @contextmanager
 def opened(path: Path, name: str | None) -> Iterator[Scene]:
-    """Open a position; see `kerasseg.images.formats.table.opened`."""
+    """Open a position; see `kerasseg.images.formats.scenes.opened`."""
     with nd2.ND2File(path) as file:
         loops = [axis for axis in file.sizes if axis not in FRAME]
         lengths = [file.sizes[axis] for axis in loops]

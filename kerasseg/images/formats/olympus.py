@@ -10,14 +10,14 @@ import numpy as np
 import oiffile
 
 from kerasseg.images.calibration import micrometres
-from kerasseg.images.formats.scene import Index, Scene, chosen
+from kerasseg.images.formats.scenes import Index, Scene, chosen
 
 DAMAGES = (oiffile.OifFileError,)
 
 
 @contextmanager
 def opened(path: Path, name: str | None) -> Iterator[Scene]:
-    """Open the image; see `kerasseg.images.formats.table.opened`."""
+    """Open the image; see `kerasseg.images.formats.scenes.opened`."""
     chosen(["0"], name, path)
     with oiffile.OifFile(path) as file:
         if not file.series:

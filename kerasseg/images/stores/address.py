@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kerasseg.errors import UserError
-from kerasseg.images.formats import table
+from kerasseg.images import folders
+from kerasseg.images.formats import scenes
 from kerasseg.images.stores import hdf5
+from kerasseg.images.stores.omezarr import is_zarr
 
 # Of files that may hold several.
-SUFFIXES = (*hdf5.SUFFIXES, ".zarr", ".tif", ".tiff", ".lsm", ".stk", *table.SUFFIXES)
+SUFFIXES = (*hdf5.SUFFIXES, ".zarr", ".tif", ".tiff", ".lsm", ".stk", *scenes.SUFFIXES)
 
 
 class Inside(NamedTuple):
@@ -69,3 +71,19 @@ def inside(typed: str | None) -> Inside:
     if not found[2].isdecimal():
         raise UserError(f"{typed}: t={found[2]} is no point of time; expected a number from 0, such as t=0")
     return Inside(found[1], int(found[2]))
+
+
+def file_signature(image: Path) -> dict[str, Any]:
+    """Say what an image is recognised by: where it lies, how long its file is, when it was changed.
+
+    Of a folder of planes it is how long they are together, and when the last of them was changed.
+    """
+    file, _ = parted(image)
+    inside = folders.entries(file) if file.is_dir() and not is_zarr(file) else []
+    states = [part.stat() for part in (file, *inside) if part.exists()]  # a link may lead nowhere
+    changed = max(state.st_mtime_ns for state in states)
+    return {
+        "path": str(image.resolve()),
+        "bytes": sum(state.st_size for state in states),
+        "changed": changed,
+    }

@@ -17,6 +17,8 @@ from threading import Lock
 
 import numpy as np
 
+from kerasseg.console import say
+
 # A band is no longer kept once it takes this much: decoding twice is better than swapping.
 CACHE_BYTES = 2**30
 
@@ -119,3 +121,26 @@ class Blocks:
 def cuts(length: int, step: int) -> Iterator[slice]:
     """Cut an axis into parts of so many pixels; the last may have fewer."""
     return (slice(at, min(at + step, length)) for at in range(0, length, step))
+
+
+MOST_SAID = 5  # arrays that are named, of a data set that may have thousands
+
+_said: set[str] = set()
+
+
+def say_missing(array: str, missing: int, expected: int, fill: str) -> None:
+    """Say, once for each of the first arrays, how many chunks of HDF5 or Zarr are filled.
+
+    Chunks that were never written hold the fill value, by the formats' own rule, and a lost chunk looks like
+    one that its writer left out.
+    """
+    if missing == 0 or array in _said or len(_said) > MOST_SAID:
+        return
+    _said.add(array)
+    if len(_said) > MOST_SAID:
+        say(f"... and {array}; more arrays like these are not named")
+        return
+    say(
+        f"{array}: {missing} of {expected} chunks are not there; they are read as {fill}, as the format "
+        "means it. If its writer leaves out no chunks, copy it again"
+    )

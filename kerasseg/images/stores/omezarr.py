@@ -16,10 +16,8 @@ import numpy as np
 
 from kerasseg.errors import UserError
 from kerasseg.images.calibration import micrometres
-from kerasseg.images.dtypes import intensity_type
-from kerasseg.images.header import MAX_PIXELS
-from kerasseg.images.stores.blocks import Blocks, Index
-from kerasseg.images.stores.missing import say_missing
+from kerasseg.images.header import MAX_PIXELS, intensity_type
+from kerasseg.images.stores.blocks import Blocks, Index, say_missing
 from kerasseg.images.tiff import DAMAGES
 
 if TYPE_CHECKING:

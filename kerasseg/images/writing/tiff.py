@@ -14,8 +14,7 @@ import tifffile
 
 from kerasseg.files import write_atomically
 from kerasseg.images.stores.blocks import cuts
-from kerasseg.images.writing.pyramid import Plane
-from kerasseg.images.writing.result import Result
+from kerasseg.images.writing.result import Plane, Result
 
 TILE = 512
 TIFF_UNIT = 16  # sides of a tile are multiples of it

@@ -11,8 +11,7 @@ from kerasseg.errors import UserError, unknown
 from kerasseg.files import folder_atomically
 from kerasseg.images.stores.blocks import cuts
 from kerasseg.images.stores.omezarr import is_zarr, library
-from kerasseg.images.writing.pyramid import Plane
-from kerasseg.images.writing.result import Result
+from kerasseg.images.writing.result import Plane, Result
 
 if TYPE_CHECKING:
     import zarr

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from kerasseg.errors import UserError
-from kerasseg.images.normalise import Normalisation, stretch
+from kerasseg.images.normalisation import Normalisation
+from kerasseg.images.preprocessing import stretch
 from kerasseg.inference.padding import cut
 from kerasseg.labelling.tiles import SlideTile, read_tile, tile_path
 

@@ -114,7 +114,7 @@ def test_nothing_is_left_of_a_folder_that_cannot_be_finished(tmp_path, monkeypat
     def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("kerasseg.images.writing.pyramid.Halved.__getitem__", full)
+    monkeypatch.setattr("kerasseg.images.writing.result.Halved.__getitem__", full)
     with pytest.raises(UserError, match=r"a\.zarr: it cannot be written \(No space left"):
         write_zarr(tmp_path / "a.zarr", result("YX"))
     assert list(tmp_path.iterdir()) == []

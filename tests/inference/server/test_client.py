@@ -19,7 +19,7 @@ from kerasseg.commands import answering, reuse
 from kerasseg.commands.predict import predict
 from kerasseg.errors import UserError
 from kerasseg.images import files
-from kerasseg.images.normalise import Percentile
+from kerasseg.images.normalisation import Percentile
 from kerasseg.inference.forward import forward
 from kerasseg.inference.predictor import Predictor
 from kerasseg.inference.server import client

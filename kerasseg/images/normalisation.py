@@ -1,30 +1,27 @@
-"""From stored intensities to float32 in [0, 1], the only range that a model sees.
+"""How intensities come into [0, 1]: what becomes 0 and what becomes 1.
 
-What becomes 0 and what becomes 1 is asked of a whole image; stretching to that can be done region by region.
-How it is asked is a value, `Dtype()`, `Minmax()` or `Percentile(5, 98)`: training, prediction and an exported
-model are handed the same one, and its fields, their ranges and their sentences are the keys of a recipe.
+That is asked of a whole image; stretching to it can be done region by region. How it is asked is a value,
+`Dtype()`, `Minmax()` or `Percentile(5, 98)`: training, prediction and an exported model are handed the same
+one, and its fields, their ranges and their sentences are the keys of a recipe. NumPy is imported where an
+image is looked at, as a recipe that is only read does without.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
-import numpy as np
 from annotated_types import Interval
 from typing_extensions import Doc
 
 from kerasseg.errors import UserError
-from kerasseg.images.statistics import Bands, bands_of, extremes, percentiles
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from kerasseg.images.statistics import Bands, Limits
 
 Percent = Annotated[float, Interval(ge=0, le=100)]
-
-
-class Limits(NamedTuple):
-    """The intensities that become 0 and 1, each of shape (C,) or one for all channels."""
-
-    low: np.ndarray
-    high: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,7 @@ class Normalisation:
         Returns
         -------
         Limits
-            For :func:`stretch`.
+            For :func:`kerasseg.images.preprocessing.stretch`.
 
         Raises
         ------
@@ -64,10 +61,9 @@ class Dtype(Normalisation):
 
     def limits(self, bands: Bands, dtype: np.dtype) -> Limits:
         """Take the type's word; only floats are read, to see whether they keep to theirs."""
-        if dtype.kind == "f":
-            _check_unit_range(*extremes(bands))
-            return Limits(np.zeros(1), np.ones(1))
-        return Limits(np.zeros(1), np.full(1, np.iinfo(dtype).max))
+        from kerasseg.images.statistics import type_limits
+
+        return type_limits(bands, dtype)
 
 
 @dataclass(frozen=True)
@@ -78,7 +74,9 @@ class Minmax(Normalisation):
 
     def limits(self, bands: Bands, dtype: np.dtype) -> Limits:
         """Look at every value once; a constant channel becomes 0."""
-        return Limits(*extremes(bands))
+        from kerasseg.images.statistics import extremes
+
+        return extremes(bands)
 
 
 @dataclass(frozen=True)
@@ -114,61 +112,9 @@ class Percentile(Normalisation):
 
     def limits(self, bands: Bands, dtype: np.dtype) -> Limits:
         """Count every value: exactly what `numpy.percentile` finds in the whole image."""
+        from kerasseg.images.statistics import Limits, percentiles
+
         return Limits(*percentiles(bands, dtype, (self.low, self.high)))
 
 
 NORMALISATIONS: dict[str, type[Normalisation]] = {"dtype": Dtype, "minmax": Minmax, "percentile": Percentile}
-
-
-def normalise(image: np.ndarray, method: Normalisation = Dtype()) -> np.ndarray:
-    """Scale intensities to [0, 1].
-
-    Parameters
-    ----------
-    image : numpy.ndarray, shape (..., C), uint8, uint16 or float32
-        As stored; the last axis is channels.
-    method : Normalisation
-        What becomes 0 and 1; the rest is clipped.
-
-    Returns
-    -------
-    numpy.ndarray, same shape, float32 in [0, 1]
-
-    Raises
-    ------
-    UserError
-        If a value is not finite, or `Dtype` is given floats outside [0, 1].
-    """
-    return stretch(image, method.limits(bands_of(image), image.dtype))
-
-
-def stretch(image: np.ndarray, limits: Limits) -> np.ndarray:
-    """Map known limits to 0 and 1, and clip the rest.
-
-    Parameters
-    ----------
-    image : numpy.ndarray, shape (..., C), uint8, uint16 or float32
-        An image or a region of one.
-    limits : Limits
-        Of the whole image.
-
-    Returns
-    -------
-    numpy.ndarray, same shape, float32 in [0, 1]
-        The image itself where there is nothing to do.
-    """
-    low, high = (np.asarray(limit, np.float32) for limit in limits)
-    if image.dtype == np.float32 and (low == 0).all() and (high == 1).all():
-        return image
-    stretched = image.astype(np.float32)
-    stretched -= low
-    stretched /= np.where(high > low, high - low, np.float32(1))
-    return np.clip(stretched, 0, 1, out=stretched)
-
-
-def _check_unit_range(low: np.ndarray, high: np.ndarray) -> None:
-    if low.min() < 0 or high.max() > 1:
-        raise UserError(
-            f"float intensities lie in [{low.min():g}, {high.max():g}]; expected [0, 1] with normalise: "
-            "dtype. Set data.normalise to minmax or percentile"
-        )

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from kerasseg.errors import UserError
-from kerasseg.images.normalise import NORMALISATIONS, Dtype, Minmax, Percentile, normalise
+from kerasseg.images.normalisation import NORMALISATIONS, Dtype, Minmax, Percentile
+from kerasseg.images.preprocessing import normalise
 
 
 @pytest.mark.parametrize(("dtype", "top"), [(np.uint8, 255), (np.uint16, 65535)])
