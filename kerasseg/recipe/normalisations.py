@@ -1,4 +1,4 @@
-"""How intensities come into [0, 1]: a section made from every entry of `images.normalisation.NORMALISATIONS`."""
+"""How intensities come into [0, 1]: a section made from each of `images.normalisation.NORMALISATIONS`."""
 
 from __future__ import annotations
 
