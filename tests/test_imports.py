@@ -37,7 +37,7 @@ LIGHT = [
     "annotations.objects",
     "annotations.rings",
     "annotations.masks",
-    "annotations.convert",
+    "annotations.conversion",
     "data.sample",
     "data.sources",
     "synthetic.origin",

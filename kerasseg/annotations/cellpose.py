@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from kerasseg.annotations.masks import as_labels
+from kerasseg.annotations.label_images import as_labels
 from kerasseg.errors import UserError
 from kerasseg.images.header import MAX_PIXELS
 

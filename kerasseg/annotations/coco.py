@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,14 @@ import numpy as np
 
 from kerasseg.annotations import rle
 from kerasseg.annotations.documents import (
+    Options,
+    Plan,
+    by_name,
     checked_points,
     checked_size,
+    collect_errors,
     contained,
-    told_together,
+    only_file,
 )
 from kerasseg.annotations.draw import draw_instance
 from kerasseg.annotations.rings import shape_polygons
@@ -30,6 +35,7 @@ from kerasseg.annotations.shapes import (
     CROWD,
     IGNORE_LABEL,
     Drawing,
+    Drawings,
     Shape,
     instances,
 )
@@ -88,7 +94,7 @@ def read(path: Path, crowds: str = "ignore") -> list[Drawing]:
     names = {_key(entry, "id", path): str(_key(entry, "name", path)) for entry in document["categories"]}
     drawings = _images(document["images"], list(names.values()), path, _left_out(document))
     empty: Counter[int] = Counter()
-    with told_together(ValueError, UserError) as reading:
+    with collect_errors(ValueError, UserError) as reading:
         for number, entry in enumerate(document["annotations"], start=1):
             with reading(f"{path}: annotation {number - 1}"):
                 drawing = _looked_up(drawings, entry, "image_id")
@@ -124,9 +130,15 @@ def write(path: Path, drawings: Iterable[Drawing], classes: Sequence[str]) -> No
 
 
 def write_objects(
-    path: Path, name: str, size: tuple[int, int], objects: Iterable[Shape], classes: Sequence[str]
+    path: Path,
+    name: str,
+    size: tuple[int, int],
+    objects: Iterable[Shape],
+    classes: Sequence[str],
+    *,
+    tolerance: float = 0,
 ) -> None:
-    """Write the objects of one image, one after another.
+    """Write the objects of one image as run lengths, one after another.
 
     Parameters
     ----------
@@ -140,6 +152,8 @@ def write_objects(
         One an object.
     classes : sequence of str
         The categories 1, 2, ...
+    tolerance : float
+        Run lengths keep every pixel, whatever it is.
     """
     _write(path, [Drawing(name, size, [])], ((1, [shape]) for shape in objects), classes)
 
@@ -328,3 +342,24 @@ def _annotation(shapes: list[Shape], size: tuple[int, int]) -> dict[str, Any]:
         counts = rle.box_counts(pixels.mask, (row, column), size)
     runs = {"size": list(size), "counts": rle.compress(counts)}
     return other | {"segmentation": runs, "area": area, "bbox": box}
+
+
+def read_drawings(source: Path, options: Options) -> Drawings:
+    """Read a COCO file, or the only JSON file of a folder."""
+    drawings = read(only_file(source, ".json"), options.crowds)
+    return by_name((Path(drawing.image_path), drawing) for drawing in drawings)
+
+
+def plan(drawings: Drawings, target: Path, options: Options) -> Plan:
+    """Plan one COCO file for all drawings."""
+    path = target if target.suffix.lower() == ".json" else target / "annotations.json"
+    return {path: partial(write, path, drawings.values(), options.classes)}
+
+
+def outline_drawings(drawings: Drawings, tolerance: float) -> tuple[Drawings, Drawings]:
+    """Bring all drawings into the forms that COCO knows: see :func:`outlined`."""
+    brought = {
+        name: replace(drawing, shapes=outlined(drawing.shapes, drawing.size))
+        for name, drawing in drawings.items()
+    }
+    return brought, brought

@@ -1,20 +1,26 @@
-"""What annotation files have in common.
+"""What annotation files have in common: how folders of them are read and written, and how they are checked.
 
-JSON of a sane size, images beside it, points near the image, and mistakes that are told all at once.
+Images lie beside them, points near the image, and all that is wrong is raised at once.
 """
 
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import numpy as np
 
-from kerasseg.errors import UserError
-from kerasseg.images import files
+from kerasseg.annotations.shapes import Drawing, Drawings
+from kerasseg.console import track
+from kerasseg.errors import Mistakes, UserError
+from kerasseg.images import files, folders
+
+Plan = dict[Path, Callable[[], None]]  # what writes each file
 
 FAR = 10  # longer sides of the image by which a point may lie outside, where what is drawn is cut off
 
@@ -32,9 +38,110 @@ POINTS: dict[str, tuple[int, float]] = {
 }
 
 
+@dataclass(frozen=True)
+class Options:
+    """What annotation files alone do not say.
+
+    Attributes
+    ----------
+    classes : sequence of str
+        Names of the classes 1, 2, ...
+    values : mapping of str to int, optional
+        The number of each class in masks, where these do not hold class ids.
+    tolerance : float
+        Pixels by which outlines may move.
+    crowds : {"ignore", "objects"}
+        What COCO's crowds mean.
+    """
+
+    classes: Sequence[str] = ()
+    values: Mapping[str, int] | None = None
+    tolerance: float = 0
+    crowds: str = "ignore"
+
+
+def files_of(source: Path, suffixes: Sequence[str]) -> list[Path]:
+    """Take a file as it is, or find those of a folder.
+
+    Raises
+    ------
+    UserError
+        If there is nothing.
+    """
+    if source.is_file():
+        return [source]
+    if not source.exists():
+        raise UserError(f"{source}: there is no such file or folder")
+    paths = files.find(source, suffixes, known=(*files.SUFFIXES, ".json"))
+    if not paths:
+        raise UserError(f"{source}: the folder holds no {', '.join(suffixes)} file")
+    return paths
+
+
+def only_file(source: Path, suffix: str) -> Path:
+    """Take a file, or the only one of a folder.
+
+    Raises
+    ------
+    UserError
+        If the folder holds several, or none.
+    """
+    if not source.is_dir():
+        return source
+    paths = [path for path in folders.entries(source) if path.suffix.lower() == suffix]
+    if len(paths) != 1:
+        raise UserError(
+            f"{source}: the folder holds {len(paths) or 'no'} {suffix} files; name the one to convert"
+        )
+    return paths[0]
+
+
+def read_each(source: Path, suffixes: Sequence[str], read: Callable[[Path], Drawing]) -> Drawings:
+    """Read all files of a folder, or one; images are named from the folder of them all.
+
+    Raises
+    ------
+    UserError
+        With all that is wrong with any file.
+    """
+    folder = source if source.is_dir() else source.parent
+    drawings, mistakes = [], Mistakes()
+    for path in track(files_of(source, suffixes), "reading"):
+        with mistakes.noted():
+            drawing = read(path)
+            inside = path.relative_to(folder)
+            image_path = (inside.parent / (drawing.image_path or f"{path.stem}.png")).as_posix()
+            drawings.append((inside, replace(drawing, image_path=image_path)))
+    mistakes.check()
+    return by_name(drawings)
+
+
+def by_name(drawings: Iterable[tuple[Path, Drawing]]) -> Drawings:
+    """Name drawings by their paths without suffix, of which no two may be the same."""
+    named: Drawings = {}
+    for path, drawing in drawings:
+        name = path.with_suffix("").as_posix()
+        if name in named:
+            raise UserError(f"{path}: there are two images {name}, by other suffixes; rename one")
+        named[name] = drawing
+    return named
+
+
+def plan_each(drawings: Drawings, target: Path, suffix: str, write: Callable[[Path, Drawing], None]) -> Plan:
+    """Plan a file for each drawing."""
+    paths = {target / f"{name}{suffix}": drawing for name, drawing in drawings.items()}
+    return {path: partial(write, path, drawing) for path, drawing in paths.items()}
+
+
+def image_beside(stem: Path) -> Path | None:
+    """Find the image of a path without suffix."""
+    paths = (stem.with_name(stem.name + suffix) for suffix in files.SUFFIXES)
+    return next((path for path in paths if path.is_file()), None)
+
+
 @contextmanager
-def told_together(*kinds: type[Exception]) -> Iterator[Callable[[str], AbstractContextManager]]:
-    """Read entry after entry, and tell what is wrong with any of them at the end.
+def collect_errors(*kinds: type[Exception]) -> Iterator[Callable[[str], AbstractContextManager]]:
+    """Read entry after entry, and raise what is wrong with any of them at the end.
 
     Parameters
     ----------

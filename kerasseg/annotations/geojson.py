@@ -15,16 +15,27 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from kerasseg.annotations.documents import agreed_image, told_together
+from kerasseg.annotations import rings
+from kerasseg.annotations.documents import Options, Plan, agreed_image, collect_errors, plan_each, read_each
 from kerasseg.annotations.masks import palette
-from kerasseg.annotations.planes import placed
-from kerasseg.annotations.rings import Polygon, filled_shape, shape_polygons
-from kerasseg.annotations.shapes import CROWD, EVERYWHERE, IGNORE_LABEL, SCORE, Drawing, Plane, Shape
+from kerasseg.annotations.planes import placed, repeated, size_and_stack_beside
+from kerasseg.annotations.rings import Polygon, filled_shape, pixel_objects, shape_polygons
+from kerasseg.annotations.shapes import (
+    CROWD,
+    EVERYWHERE,
+    IGNORE_LABEL,
+    SCORE,
+    Drawing,
+    Drawings,
+    Plane,
+    Shape,
+)
 from kerasseg.errors import UserError
 from kerasseg.files import read_json, write_json_list
 
@@ -71,7 +82,7 @@ def read(path: Path, size: tuple[int, int] | None = None, stack: Plane | None = 
     image = document.get("image") if isinstance(document, dict) else None
     name, size = agreed_image(image, size, path)
     shapes, left_out = [], Counter()
-    with told_together(ValueError) as reading:
+    with collect_errors(ValueError) as reading:
         for feature_name, feature in _with_children(features):
             with reading(f"{path}: {feature_name}"):
                 left_out.update(_left_out(feature))
@@ -80,7 +91,7 @@ def read(path: Path, size: tuple[int, int] | None = None, stack: Plane | None = 
     return placed(drawing, path)
 
 
-def write(
+def write_objects(
     path: Path,
     name: str | None,
     size: tuple[int, int],
@@ -88,7 +99,7 @@ def write(
     classes: Iterable[str],
     *,
     tolerance: float = 0,
-    object_type: str = "annotation",
+    object_type: str = "detection",
 ) -> None:
     """Write a FeatureCollection, one object after another.
 
@@ -257,3 +268,28 @@ def _closed(ring: np.ndarray) -> list[list[float]]:
     """List a ring's corners, the first once more at the end; whole numbers without a dot."""
     closed = np.concatenate([ring, ring[:1]])
     return (closed.astype(int) if (closed == closed.round()).all() else closed).tolist()
+
+
+def read_drawings(source: Path, options: Options) -> Drawings:
+    """Read a folder of GeoJSON files, or one; images beside them say how large they are."""
+    return read_each(source, (".geojson",), lambda path: read(path, *size_and_stack_beside(path)))
+
+
+def plan(drawings: Drawings, target: Path, options: Options) -> Plan:
+    """Plan a file for each drawing, with each instance along its pixels, whatever shapes it was drawn by."""
+
+    def write(path: Path, drawing: Drawing) -> None:
+        write_objects(
+            path,
+            Path(drawing.image_path or path.stem).name,
+            drawing.size,
+            pixel_objects(repeated(drawing)),
+            options.classes,
+            tolerance=options.tolerance,
+            object_type="annotation",
+        )
+
+    return plan_each(drawings, target, ".geojson", write)
+
+
+outline_drawings = partial(rings.outline_drawings, rings.JAVA)

@@ -16,17 +16,19 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kerasseg.annotations.documents import agreed_image, told_together
+from kerasseg.annotations import rings
+from kerasseg.annotations.documents import Options, Plan, agreed_image, collect_errors, plan_each, read_each
 from kerasseg.annotations.imagejoutlines import outline
 from kerasseg.annotations.masks import palette
-from kerasseg.annotations.planes import counted, placed
-from kerasseg.annotations.rings import IMAGEJ, filled_shape, shape_polygons
-from kerasseg.annotations.shapes import CROWD, EVERYWHERE, SCORE, Drawing, Plane, Shape
+from kerasseg.annotations.planes import counted, placed, size_and_stack_beside
+from kerasseg.annotations.rings import IMAGEJ, filled_shape, pixel_objects, shape_polygons
+from kerasseg.annotations.shapes import CROWD, EVERYWHERE, SCORE, Drawing, Drawings, Plane, Shape
 from kerasseg.errors import UserError
 from kerasseg.files import MAX_BYTES, write_atomically
 
@@ -86,7 +88,7 @@ def read(
     said, contents = _contents(path)
     name, size = agreed_image(said, size, path)
     shapes, left_out = [], Counter()
-    with told_together(*_DAMAGES) as reading:
+    with collect_errors(*_DAMAGES) as reading:
         for entry, content in contents.items():
             with reading(f"{path}: {entry}"):
                 roi = _roi_of(content)
@@ -98,7 +100,7 @@ def read(
     return placed(drawing, path)
 
 
-def write(
+def write_objects(
     path: Path,
     name: str | None,
     size: tuple[int, int],
@@ -263,3 +265,31 @@ def _path(ring: np.ndarray) -> Iterator[float]:
     for at, (x, y) in enumerate(ring.tolist()):
         yield from (_LINE if at else _MOVE, x, y)
     yield _CLOSE
+
+
+def read_drawings(source: Path, options: Options) -> Drawings:
+    """Read a folder of zips of ROIs, or one; images beside them say how large they are."""
+
+    def drawing(path: Path) -> Drawing:
+        return read(path, options.classes, *size_and_stack_beside(path))
+
+    return read_each(source, (".zip",), drawing)
+
+
+def plan(drawings: Drawings, target: Path, options: Options) -> Plan:
+    """Plan a file for each drawing, with each instance along its pixels, whatever shapes it was drawn by."""
+
+    def write(path: Path, drawing: Drawing) -> None:
+        write_objects(
+            path,
+            Path(drawing.image_path or path.stem).name,
+            drawing.size,
+            pixel_objects(drawing),
+            options.classes,
+            tolerance=options.tolerance,
+        )
+
+    return plan_each(drawings, target, ".zip", write)
+
+
+outline_drawings = partial(rings.outline_drawings, rings.IMAGEJ)

@@ -15,12 +15,13 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from kerasseg.annotations import rle
-from kerasseg.annotations.documents import checked_size
+from kerasseg.annotations.documents import Options, Plan, checked_size, only_file
 from kerasseg.annotations.draw import draw_labels
 from kerasseg.annotations.shapes import Drawing, Shape, instances
 from kerasseg.annotations.trace import pixels_shape
@@ -278,3 +279,14 @@ def _written(name: str, drawing: Drawing) -> Iterable[tuple]:
         yield name, "", width, height, ""
     for at, numbers in runs.items():
         yield name, " ".join(map(str, numbers)), width, height, groups[at - 1][0].label
+
+
+def read_drawings(source: Path, options: Options) -> dict[str, Drawing]:
+    """Read a CSV file of run lengths, or the only one of a folder."""
+    return read(only_file(source, ".csv"), options.classes)
+
+
+def plan(drawings: Mapping[str, Drawing], target: Path, options: Options) -> Plan:
+    """Plan one CSV file for all drawings."""
+    path = target if target.suffix.lower() == ".csv" else target / "train.csv"
+    return {path: partial(write, path, drawings)}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,18 +15,23 @@ from PIL import Image
 
 from kerasseg.annotations.documents import (
     POINTS,
+    Options,
+    Plan,
     checked_points,
     checked_size,
+    collect_errors,
     contained,
-    told_together,
+    image_beside,
+    plan_each,
+    read_each,
 )
-from kerasseg.annotations.shapes import Drawing, Shape
+from kerasseg.annotations.draw import draw_instance
+from kerasseg.annotations.shapes import CORNER_POLYGON, Drawing, Drawings, Shape, instances
+from kerasseg.annotations.trace import mask_polygons, outline
 from kerasseg.errors import UserError, unknown
 from kerasseg.files import read_json, write_json_list
 from kerasseg.images import files
 from kerasseg.images.header import Embedded
-
-__all__ = ["VERSION", "Drawing", "Shape", "embedded_image", "read", "write"]
 
 VERSION = "6.3.1"  # whose format is written
 
@@ -134,7 +141,7 @@ def _size_beside(image_path: str | None, path: Path) -> tuple[int, int]:
 def _shapes(documents: list, size: tuple[int, int], path: Path) -> list[Shape]:
     """Check every shape, and name all that are wrong at once."""
     shapes = []
-    with told_together(ValueError) as reading:
+    with collect_errors(ValueError) as reading:
         for at, document in enumerate(documents):
             label = document.get("label") if isinstance(document, dict) else None
             with reading(f"{path}: shape {at} ({label!r})"):
@@ -215,3 +222,52 @@ def _png(mask: np.ndarray) -> str:
     buffer = io.BytesIO()
     Image.fromarray(mask.astype(np.uint8)).save(buffer, format="PNG")
     return base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def read_drawings(source: Path, options: Options) -> Drawings:
+    """Read a folder of labelme files, or one."""
+    return read_each(source, (".json",), read)
+
+
+def plan(drawings: Drawings, target: Path, options: Options) -> Plan:
+    """Plan a labelme file for each drawing, beside its image where that is in the folder."""
+    beside = {name: _beside(drawing, target / name) for name, drawing in drawings.items()}
+    return plan_each(beside, target, ".json", write)
+
+
+def _beside(drawing: Drawing, stem: Path) -> Drawing:
+    """Name the image as it stands beside the JSON file to be, whose size it must have."""
+    image = image_beside(stem)
+    if image is None:
+        return replace(drawing, image_path=Path(drawing.image_path or stem).name)
+    size = files.header(image).size
+    if size != drawing.size:
+        raise UserError(f"{image}: the image is {size} (height, width), its annotation {drawing.size}")
+    return replace(drawing, image_path=image.name)
+
+
+def outline_drawings(drawings: Drawings, tolerance: float) -> tuple[Drawings, Drawings]:
+    """Outline what is pixels, and what was outlined along corners, through the centres of pixels."""
+    outlined = {}
+    for name, drawing in drawings.items():
+        shapes: list[Shape] = []
+        for group in instances(drawing.shapes):
+            along_corners = group[0].shape_type == CORNER_POLYGON
+            shapes += filter(None, [draw_instance(group, drawing.size)]) if along_corners else group
+        outlined[name] = replace(drawing, shapes=outline(shapes, tolerance))
+    return outlined, outlined
+
+
+def write_objects(
+    path: Path,
+    name: str,
+    size: tuple[int, int],
+    objects: Iterable[Shape],
+    classes: Sequence[str],
+    *,
+    tolerance: float,
+) -> None:
+    """Write the objects of one image as polygons, one after another."""
+    numbered = enumerate(objects, start=1)
+    polygons = (polygon for number, shape in numbered for polygon in mask_polygons(shape, tolerance, number))
+    write(path, Drawing(name, size, polygons))

@@ -13,7 +13,8 @@ from itertools import product
 from math import prod
 from pathlib import Path
 
-from kerasseg.annotations.shapes import EVERYWHERE, Drawing, Plane, Shape
+from kerasseg.annotations.documents import image_beside
+from kerasseg.annotations.shapes import EVERYWHERE, Drawing, Drawings, Plane, Shape
 from kerasseg.errors import UserError
 from kerasseg.images import files, tiff
 
@@ -41,6 +42,12 @@ def stack_of(image: Path) -> Plane | None:
     channels, frames = lengths.pop("C", 1), lengths.pop("T", 1)
     slices = prod(length for axis, length in lengths.items() if axis not in "YXS")
     return Plane(channels, slices, frames) if channels * slices * frames > 1 else None
+
+
+def size_and_stack_beside(path: Path) -> tuple[tuple[int, int] | None, Plane | None]:
+    """Read the size and the planes of the image beside a file of annotations, where there is one."""
+    image = image_beside(path.with_suffix(""))
+    return (files.header(image).size, stack_of(image)) if image else (None, None)
 
 
 def counted(position: int, stack: Plane | None) -> Plane:
@@ -71,6 +78,23 @@ def placed(drawing: Drawing, path: Path) -> Drawing:
     lone = dict.fromkeys(alone)
     shapes = [replace(shape, plane=shape.plane._replace(**lone)) for shape in drawing.shapes]
     return replace(drawing, shapes=shapes)
+
+
+def planes_apart(drawings: Drawings) -> Drawings:
+    """Make each annotated plane of a stack an image of its own.
+
+    Raises
+    ------
+    UserError
+        If a plane has the name of an image that is there too.
+    """
+    planes: Drawings = {}
+    for stack, drawing in drawings.items():
+        for name, plane in apart(stack, drawing):
+            if name in planes:
+                raise UserError(f"{name}: an image and a plane of a stack have this name; rename the image")
+            planes[name] = plane
+    return planes
 
 
 def apart(name: str, drawing: Drawing) -> Iterator[tuple[str, Drawing]]:

@@ -17,7 +17,8 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
-from kerasseg.annotations.shapes import Shape
+from kerasseg.annotations.draw import draw_instance
+from kerasseg.annotations.shapes import BACKGROUND_LABEL, Drawing, Drawings, Shape, instances
 from kerasseg.annotations.trace import pixels_shape
 
 Polygon = list[np.ndarray]
@@ -223,3 +224,18 @@ def _simplified(rim: np.ndarray, holes: list[np.ndarray], tolerance: float) -> P
 
     polygon = shapely.Polygon(rim, holes).simplify(tolerance)
     return [np.array(ring.coords[:-1]) for ring in (polygon.exterior, *polygon.interiors)]
+
+
+def pixel_objects(drawing: Drawing) -> Iterator[Shape]:
+    """Yield the pixels of each instance, crowd and region to ignore as a ``mask`` shape."""
+    held = (draw_instance(shapes, drawing.size) for shapes in instances(drawing.shapes))
+    return (shape for shape in held if shape and shape.label != BACKGROUND_LABEL)
+
+
+def outline_drawings(rule: FillRule, drawings: Drawings, tolerance: float) -> tuple[Drawings, Drawings]:
+    """Tell what is to be written, and what is left of it when its outlines are filled by a rule."""
+    left = {}
+    for name, drawing in drawings.items():
+        shapes = (refilled(shape, drawing.size, tolerance, rule) for shape in pixel_objects(drawing))
+        left[name] = replace(drawing, shapes=[shape for shape in shapes if shape])
+    return drawings, left

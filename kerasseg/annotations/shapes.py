@@ -120,6 +120,10 @@ class Drawing:
     left_out: Mapping[str, int] = field(default_factory=dict)
 
 
+Drawings = dict[str, Drawing]
+"""Drawings by the paths of their images without suffix, from the folder of the annotations."""
+
+
 def instances(shapes: list[Shape]) -> list[list[Shape]]:
     """Group shapes into instances, in the order of their first shapes.
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from kerasseg import __version__
+from kerasseg.annotations.formats import FORMATS, OUTLINES, PIXELS
 from kerasseg.cli import data, label, recipes
 from kerasseg.cli.verbs import (
     Interrupted,
@@ -36,7 +37,8 @@ app.add_typer(label.app, name="label", **example("label crop recipes/cfos_curate
 app.add_typer(data.app, name="data", **example("data synthesize golgi data/golgi"))
 app.add_typer(recipes.app, name="recipes", **example("recipes copy sartorius_linknet"))
 
-RESULT_FORMATS = "png, tiff, zarr; labelme, coco, geojson, imagej."
+ANNOTATION_FORMATS = f"{', '.join(list(FORMATS)[:-1])} or {list(FORMATS)[-1]}."
+RESULT_FORMATS = f"{', '.join(PIXELS)}; {', '.join(OUTLINES)}."
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, such as runs/NAME/1.")]
 Tolerance = Annotated[float, typer.Option(help="Pixels by which an outline may move.")]
@@ -185,9 +187,7 @@ def report(run: RunFolder) -> None:
 
 @app.command(**example("convert labelme masks drawn/ masks/ --classes cell"))
 def convert(
-    read_as: Annotated[
-        str, typer.Argument(metavar="FROM", help="labelme, masks, labels, coco, rle, geojson or imagej.")
-    ],
+    read_as: Annotated[str, typer.Argument(metavar="FROM", help=ANNOTATION_FORMATS)],
     write_as: Annotated[str, typer.Argument(metavar="TO", help="Another of them.")],
     source: Annotated[Path, typer.Argument(metavar="IN", help="A file or folder to read.")],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="A file or folder to write.")],
@@ -202,17 +202,11 @@ def convert(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
 ) -> None:
     """Convert annotations; say what is lost."""
-    from kerasseg.annotations.convert import CONVERSIONS
-    from kerasseg.errors import unknown
+    from kerasseg.annotations import conversion
 
-    known = {name for pair in CONVERSIONS for name in pair}
-    if strange := [unknown("format", name, known) for name in (read_as, write_as) if name not in known]:
-        raise UserError(*strange)
-    if read_as == write_as:
-        raise UserError(f"{read_as} to {write_as}: nothing is to be converted; name two different formats")
-    conversion, numbers = CONVERSIONS[read_as, write_as], _numbers(values)
-    options = {"classes": classes or (), "values": numbers, "tolerance": tolerance}
-    typer.echo(conversion(source, target, **options, crowds=crowds, overwrite=overwrite))
+    options = {"classes": classes or (), "values": _numbers(values), "tolerance": tolerance}
+    options |= {"crowds": crowds, "overwrite": overwrite}
+    typer.echo(conversion.convert(read_as, write_as, source, target, **options))
 
 
 def _numbers(values: list[str] | None) -> dict[str, int] | None:

@@ -20,7 +20,9 @@ from typing import Any
 import numpy as np
 
 from kerasseg import locks, postprocess
-from kerasseg.annotations.masks import MOST_IN_PNG, write_labels, write_mask
+from kerasseg.annotations.formats import OUTLINES, PIXELS
+from kerasseg.annotations.label_images import MOST_IN_PNG, write_labels
+from kerasseg.annotations.masks import write_mask
 from kerasseg.annotations.objects import write_objects
 from kerasseg.console import say, track
 from kerasseg.errors import UserError, unknown, unwritable
@@ -39,8 +41,6 @@ from kerasseg.inference.predictor import Predictor
 from kerasseg.postprocess import streaming
 
 WHAT = ("mask", "labels", "probabilities")
-PIXELS = {"png": ".png", "tiff": ".ome.tif", "zarr": ".ome.zarr"}
-OUTLINES = {"labelme": ".json", "coco": ".coco.json", "geojson": ".geojson", "imagej": ".roi.zip"}
 ROWS = 512  # of a mask that are looked at together; fewer where they hold more pixels than
 PIXELS_AT_ONCE = 2**25
 

@@ -8,8 +8,9 @@ import pytest
 import tifffile
 
 from kerasseg import postprocess
+from kerasseg.annotations.documents import Options
 from kerasseg.annotations.draw import draw_mask
-from kerasseg.annotations.formats import READERS, Options
+from kerasseg.annotations.formats import FORMATS
 from kerasseg.errors import Blocked, UserError
 from kerasseg.images import files
 from kerasseg.images.normalisation import Dtype, Percentile
@@ -79,7 +80,7 @@ def test_labels_are_those_of_the_whole_mask(image, tmp_path):
 def test_outlines_of_labels_in_the_formats_of_other_programs(image, tmp_path, to):
     want = wanted("labels", to)
     segment(image, tmp_path / f"a{want.suffix}", predictor(), want, asked=ASKED)
-    drawings = READERS[to](tmp_path / f"a{want.suffix}", Options(classes=["cell"]))
+    drawings = FORMATS[to].load().read_drawings(tmp_path / f"a{want.suffix}", Options(classes=["cell"]))
     (drawing,) = drawings.values()
     assert {shape.label for shape in drawing.shapes} == {"cell"}
     expected = expected_mask(image)

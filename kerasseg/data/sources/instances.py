@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from kerasseg.annotations import cellpose, masks
+from kerasseg.annotations import cellpose, label_images
 from kerasseg.data.sample import Annotation, Sample
 from kerasseg.data.sources.layouts import wrong_layout
 from kerasseg.data.sources.listing import (
@@ -139,7 +139,7 @@ def _draw(objects: Sequence[Path], size: tuple[int, int]) -> Annotation:
     """Number the objects in the order of their files; the later one lies on top."""
     labels = np.zeros(size, np.int32)
     for number, path in enumerate(objects, start=1):
-        labels[masks.read_labels(path) > 0] = number
+        labels[label_images.read_labels(path) > 0] = number
     return _annotation(labels)
 
 
@@ -236,7 +236,7 @@ def _is_drawn_by_cellpose(path: Path, by_name: dict[Path, Path]) -> bool:
 
 def _labelled(root: Path, image: Path, label_image: Path) -> Sample:
     size = image_size(image)
-    read = cellpose.read if _is_cellpose(label_image) else masks.read_labels
+    read = cellpose.read if _is_cellpose(label_image) else label_images.read_labels
     labelled = read(label_image).shape if _is_cellpose(label_image) else image_size(label_image)
     check_size(image, size, label_image, labelled)
     name = image.relative_to(root).with_name(stem(image)).as_posix()

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from kerasseg.annotations import labelme as labelme_files
-from kerasseg.annotations.formats import image_beside
+from kerasseg.annotations.documents import image_beside
 from kerasseg.annotations.shapes import Drawing
 from kerasseg.data.sample import Sample
 from kerasseg.data.sources.layouts import wrong_layout

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasseg.annotations.masks import as_labels, refuse_lossy
+from kerasseg.annotations.label_images import as_labels
+from kerasseg.annotations.masks import refuse_lossy
 from kerasseg.annotations.values import Meaning, meaning_of
 from kerasseg.data.sample import Annotation, Sample
 from kerasseg.data.sources.layouts import subfolder
