@@ -1,11 +1,12 @@
+"""Mask files: numbers of classes, palettes, colours, and what CVAT says of these."""
+
 import numpy as np
 import pytest
 from PIL import Image
-
 from kerasseg.annotations import label_images, masks
 from kerasseg.errors import UserError
 from kerasseg.images import files
-
+from kerasseg.annotations import masks
 
 def _saved(path, values, dtype=np.uint8):
     files.write(path, np.array(values, dtype))
@@ -113,3 +114,18 @@ def test_real_label_images(shared_data):
     labels = label_images.read_labels(path)
     assert labels.shape == (1022, 1024)
     assert len(np.unique(labels)) > 50
+
+
+def test_colours_of_classes(tmp_path):
+    path = tmp_path / "labelmap.txt"
+    path.write_text(
+        "# label:color_rgb:parts:actions\nbackground:0,0,0::\n\nbig cell:250,50,83:nucleus,body:divides\n"
+    )
+    assert masks.read_label_map(path) == {"background": (0, 0, 0), "big cell": (250, 50, 83)}
+
+
+@pytest.mark.parametrize("line", ["cell", "cell:1,2", "cell:1,2,256::", "cell:red"])
+def test_a_line_of_something_else_is_named(tmp_path, line):
+    (tmp_path / "labelmap.txt").write_text(f"background:0,0,0::\n{line}\n")
+    with pytest.raises(UserError, match=r"labelmap\.txt: line 2"):
+        masks.read_label_map(tmp_path / "labelmap.txt")
