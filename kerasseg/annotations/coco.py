@@ -45,15 +45,7 @@ from kerasseg.files import read_json, write_json_list
 
 _SECTIONS = ("images", "categories", "annotations")
 _OUTLINES = {"polygon", "rectangle", "oriented_rectangle", CORNER_POLYGON}
-_OWN = {
-    "id",
-    "image_id",
-    "category_id",
-    "segmentation",
-    "area",
-    "bbox",
-    CROWD,
-}  # written anew from the pixels
+_OWN = {"id", "image_id", "category_id", "segmentation", "area", "bbox", CROWD}  # written anew
 _OF_IMAGES = {"id", "file_name", "height", "width"}
 CROWDS = ("ignore", "objects")
 
@@ -103,7 +95,10 @@ def read(path: Path, crowds: str = "ignore") -> list[Drawing]:
                 drawing.shapes.extend(shapes)
                 empty[id(drawing)] += not shapes
     distinct = {id(drawing): drawing for drawing in drawings.values()}
-    return [_with_left_out(drawing, empty[key]) for key, drawing in distinct.items()]
+    for key in filter(empty.get, distinct):  # counted as polygons without a pixel are
+        left_out = {**distinct[key].left_out, "object without a pixel": empty[key]}
+        distinct[key] = replace(distinct[key], left_out=left_out)
+    return list(distinct.values())
 
 
 def write(path: Path, drawings: Iterable[Drawing], classes: Sequence[str]) -> None:
@@ -174,23 +169,23 @@ def outlined(shapes: Sequence[Shape], size: tuple[int, int]) -> list[Shape]:
     list of Shape
         Those of one instance under one ``group_id``; without background, for which COCO has no word.
     """
-    found: list[Shape] = []
-    for number, group in enumerate(instances(list(shapes)), start=1):
+    shapes, given = [], list(shapes)
+    for number, group in enumerate(instances(given), start=1):
         if group[0].label == BACKGROUND_LABEL:
             continue
         kinds = {shape.shape_type for shape in group}
         if kinds == {CORNER_POLYGON} or (
             kinds == {"mask"} and len(group) == 1 and _is_inside(group[0], size)
         ):
-            found += group
+            shapes += group
         elif pixels := draw_instance(group, size):
             polygons = shape_polygons(pixels) if kinds <= _OUTLINES and pixels.is_object else []
             if polygons and all(len(rings) == 1 for rings in polygons):  # COCO's polygons know no holes
                 outline = replace(pixels, shape_type=CORNER_POLYGON, mask=None, group_id=number)
-                found += [replace(outline, points=rings[0]) for rings in polygons]
+                shapes += [replace(outline, points=rings[0]) for rings in polygons]
             else:
-                found.append(pixels)
-    return found
+                shapes.append(pixels)
+    return shapes
 
 
 def _is_inside(shape: Shape, size: tuple[int, int]) -> bool:
@@ -240,13 +235,6 @@ def _left_out(document: dict) -> dict[str, int]:
         "supercategory": sum(bool(entry.get("supercategory")) for entry in _listed(document, "categories")),
     }
     return {what: count for what, count in counts.items() if count}
-
-
-def _with_left_out(drawing: Drawing, empty: int) -> Drawing:
-    """Count the run lengths in which nothing lies, as polygons without a pixel are counted."""
-    if not empty:
-        return drawing
-    return replace(drawing, left_out={**drawing.left_out, "object without a pixel": empty})
 
 
 def _listed(document: dict, key: str) -> list[dict]:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from kerasseg.annotations import coco
 from kerasseg.annotations.corners import as_pixels
-from kerasseg.annotations.documents import Options, Plan, image_beside
+from kerasseg.annotations.documents import Options, image_beside
 from kerasseg.annotations.draw import draw_instance, draw_labels, draw_mask
 from kerasseg.annotations.formats import FORMATS
 from kerasseg.annotations.planes import planes_apart
@@ -27,12 +27,7 @@ from kerasseg.errors import UserError, if_interrupted, unknown
 from kerasseg.images.folders import clashes
 
 SHOWN = 3  # paths that a message lists
-SEVERAL = {
-    "class": "classes",
-    "supercategory": "supercategories",
-    "nucleus": "nuclei",
-    "COCO's": "COCO's",
-}
+SEVERAL = {"class": "classes", "supercategory": "supercategories", "nucleus": "nuclei", "COCO's": "COCO's"}
 
 
 @dataclass(frozen=True)
@@ -152,15 +147,30 @@ def convert(
     if hasattr(writer, "outline_drawings"):
         written, left = writer.outline_drawings(drawings, tolerance)
     plan = writer.plan(written, Path(target), Options(names, tolerance=tolerance))
-    _check_free(plan, overwrite)
+    taken = [str(path) for path in plan if path.exists()]
+    if taken and not overwrite:
+        more = f" and {len(taken) - SHOWN} more" if len(taken) > SHOWN else ""
+        raise UserError(
+            f"{', '.join(taken[:SHOWN])}{more} exist already; choose another folder or --overwrite"
+        )
     for number, write in enumerate(track(list(plan.values()), "writing")):
         with if_interrupted(
             f"{number} of {len(plan)} files are written to {target}, each complete; the same command with "
             "--overwrite writes all"
         ):
             write()
-    report = _report(drawings, left, list(plan), names, write_as)
-    return replace(report, crowds=_crowds(drawings) if read_as == "coco" else 0)
+    shapes = [shape for drawing in drawings.values() for shape in drawing.shapes]
+    beside = plan if write_as == "labelme" else ()
+    return Report(
+        files=list(plan),
+        images=len(drawings),
+        shapes=len(shapes),
+        classes=names,
+        agreement=_agreement(drawings, left, names) if left else {},
+        without_image=[str(path) for path in beside if not image_beside(path.with_suffix(""))],
+        left_out=_left_out(drawings, left or {}, write_as),
+        crowds=sum(shape.is_crowd for shape in shapes) if read_as == "coco" else 0,
+    )
 
 
 def _count(number: int, what: str) -> str:
@@ -181,34 +191,6 @@ def _class_names(drawings: Drawings, given: Sequence[str]) -> list[str]:
         raise UserError(*(unknown("class", label, given) for label in strangers))
     listed = [name for drawing in drawings.values() for name in drawing.classes if name not in NO_CLASS]
     return list(given) or list(dict.fromkeys([*listed, *sorted(found)]))
-
-
-def _check_free(plan: Plan, overwrite: bool) -> None:
-    taken = [str(path) for path in plan if path.exists()]
-    if taken and not overwrite:
-        more = f" and {len(taken) - SHOWN} more" if len(taken) > SHOWN else ""
-        raise UserError(
-            f"{', '.join(taken[:SHOWN])}{more} exist already; choose another folder or --overwrite"
-        )
-
-
-def _report(
-    drawings: Drawings, outlined: Drawings | None, paths: list[Path], names: list[str], write_as: str
-) -> Report:
-    beside = paths if write_as == "labelme" else ()
-    return Report(
-        files=paths,
-        images=len(drawings),
-        shapes=sum(len(drawing.shapes) for drawing in drawings.values()),
-        classes=names,
-        agreement=_agreements(drawings, outlined, names) if outlined else {},
-        without_image=[str(path) for path in beside if not image_beside(path.with_suffix(""))],
-        left_out=_left_out(drawings, outlined or {}, write_as),
-    )
-
-
-def _crowds(drawings: Drawings) -> int:
-    return sum(shape.is_crowd for drawing in drawings.values() for shape in drawing.shapes)
 
 
 def _left_out(drawings: Drawings, outlined: Drawings, write_as: str) -> Counter[str]:
@@ -246,14 +228,13 @@ def _objects(shapes: Sequence[Shape]) -> int:
     return len(instances([shape for shape in shapes if shape.is_object]))
 
 
-def _agreements(before: Drawings, after: Drawings, names: list[str]) -> dict[str, float]:
-    """Draw each plane as it was and as it is now, and compare the annotated pixels."""
-    old, new = planes_apart(before), planes_apart(after)
-    empty = {name: replace(drawing, shapes=[]) for name, drawing in old.items()}
-    return {name: _agreement(old[name], new.get(name, empty[name]), names) for name in old}
-
-
-def _agreement(before: Drawing, after: Drawing, names: list[str]) -> float:
-    old, new = (draw_mask(drawing.shapes, drawing.size, names) for drawing in (before, after))
-    either = (old > 0) | (new > 0)
-    return float((old == new)[either].mean()) if either.any() else 1.0
+def _agreement(before: Drawings, after: Drawings, names: list[str]) -> dict[str, float]:
+    """Draw each plane as it was and as it is now, and compare the annotated pixels (IoU of all classes)."""
+    after, agreement = planes_apart(after), {}
+    for name, drawing in planes_apart(before).items():
+        shapes = after[name].shapes if name in after else []
+        old = draw_mask(drawing.shapes, drawing.size, names)
+        new = draw_mask(shapes, drawing.size, names)
+        either = (old > 0) | (new > 0)
+        agreement[name] = float((old == new)[either].mean()) if either.any() else 1.0
+    return agreement

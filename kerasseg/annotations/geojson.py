@@ -25,7 +25,7 @@ from kerasseg.annotations import rings
 from kerasseg.annotations.documents import Options, Plan, agreed_image, collect_errors, plan_each, read_each
 from kerasseg.annotations.masks import palette
 from kerasseg.annotations.planes import placed, repeated, size_and_stack_beside
-from kerasseg.annotations.rings import Polygon, filled_shape, pixel_objects, shape_polygons
+from kerasseg.annotations.rings import filled_shape, pixel_objects, shape_polygons
 from kerasseg.annotations.shapes import (
     CROWD,
     EVERYWHERE,
@@ -171,11 +171,16 @@ def _shape(feature: Any, size: tuple[int, int]) -> Shape | None:
     if kind not in _POLYGONS:
         expected = " or ".join([*_POLYGONS, *_NO_AREAS])
         raise ValueError(f"its geometry is {kind}; expected {expected}")
-    polygons = [_polygon(rings) for rings in _listed(_POLYGONS[kind](geometry.get("coordinates")))]
+    polygons = _listed(_POLYGONS[kind](geometry.get("coordinates")))
+    polygons = [[_ring(points) for points in _listed(rings)] for rings in polygons]
     if geometry.get("isEllipse"):
         polygons = [[_ellipse(polygons[0][0])]]
     properties = _mapping(feature, "properties")
-    filled = filled_shape(polygons, size, _label(properties), _other(properties))
+    # What other formats know too is kept: a crowd, and a score.
+    crowd = _mapping(properties, "metadata").get(CROWD) == "1"
+    score = _mapping(properties, "measurements").get(SCORE)
+    other = ({CROWD: 1} if crowd else {}) | ({} if score is None else {SCORE: score})
+    filled = filled_shape(polygons, size, _label(properties), other)
     return replace(filled, plane=_plane(geometry)) if filled else None
 
 
@@ -201,10 +206,6 @@ def _listed(value: Any) -> list:
     return value
 
 
-def _polygon(rings: Any) -> Polygon:
-    return [_ring(points) for points in _listed(rings)]
-
-
 def _ring(points: Any) -> np.ndarray:
     try:
         ring = np.array([point[:2] for point in points], np.float64)
@@ -227,13 +228,6 @@ def _label(properties: dict) -> str:
             given = _mapping(given, "parentClass")
     name = ": ".join(map(str, names if isinstance(names, list) else ())) or UNCLASSIFIED
     return IGNORE_LABEL if name == IGNORED_CLASS else name
-
-
-def _other(properties: dict) -> dict[str, Any]:
-    """Keep what other formats know too: a crowd, and a score."""
-    crowd = _mapping(properties, "metadata").get(CROWD) == "1"
-    score = _mapping(properties, "measurements").get(SCORE)
-    return ({CROWD: 1} if crowd else {}) | ({} if score is None else {SCORE: score})
 
 
 def _mapping(given: dict, key: str) -> dict:

@@ -84,6 +84,8 @@ def read(
         If the file is missing or damaged, the image's size is unknown, or a ROI is wrong, of no class or on a
         plane that the image does not have; all wrong ones are named at once.
     """
+    from roifile import ImagejRoi
+
     path = Path(path)
     said, contents = _contents(path)
     name, size = agreed_image(said, size, path)
@@ -91,7 +93,7 @@ def read(
     with collect_errors(*_DAMAGES) as reading:
         for entry, content in contents.items():
             with reading(f"{path}: {entry}"):
-                roi = _roi_of(content)
+                roi = ImagejRoi.frombytes(content)
                 if kind := _no_area(roi):
                     left_out[kind] += roi.n_coordinates if kind == "point" else 1
                 else:
@@ -164,12 +166,6 @@ def _comment(archive: zipfile.ZipFile) -> Any:
         return json.loads(archive.comment)
     except ValueError:
         return None
-
-
-def _roi_of(content: bytes) -> ImagejRoi:
-    from roifile import ImagejRoi
-
-    return ImagejRoi.frombytes(content)
 
 
 def _no_area(roi: ImagejRoi) -> str | None:

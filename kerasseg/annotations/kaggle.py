@@ -222,7 +222,10 @@ def _row(values: dict[str, str], columns: Columns, path: Path, number: int) -> t
     if None in values or None in values.values():
         raise UserError(f"{where}: it has more or fewer values than there are columns")
     sides = [values.get(columns.height), values.get(columns.width)]
-    size = _size(sides, path, f"line {number}: height and width") if columns.sized or any(sides) else None
+    size = None
+    if columns.sized or any(sides):
+        height, width = (int(side) if side and side.isdecimal() else side for side in sides)
+        size = checked_size(height, width, path, f"line {number}: height and width")
     others = {key: value for key, value in values.items() if key not in columns.all}
     return name, Row(f"{where}: {name}", values[columns.runs], size, columns.order, others)
 
@@ -235,11 +238,6 @@ def _is_inside(name: str | None) -> bool:
         and not set(name) & set("\\\0")
         and name[1:2] != ":"
     )
-
-
-def _size(sides: Sequence[str | None], path: Path, keys: str) -> tuple[int, int]:
-    height, width = (int(side) if side and side.isdecimal() else side for side in sides)
-    return checked_size(height, width, path, keys)
 
 
 def _drawing(

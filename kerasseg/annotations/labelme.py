@@ -117,10 +117,15 @@ def _size(document: dict, image_path: str | None, path: Path) -> tuple[int, int]
     """Take the size that the file says, else that of the embedded image, else that of the image beside."""
     height, width = document.get("imageHeight"), document.get("imageWidth")
     if height is None and width is None:
-        embedded = Embedded(path, partial(_image_file, document, path))
-        height, width = (
-            files.header(embedded).size if document.get("imageData") else _size_beside(image_path, path)
-        )
+        if document.get("imageData"):
+            image = Embedded(path, partial(_image_file, document, path))
+        elif image_path is not None:
+            image = path.parent / image_path
+        else:
+            raise UserError(
+                f"{path}: neither imageHeight, imageData nor imagePath says how large the image is"
+            )
+        height, width = files.header(image).size
     return checked_size(height, width, path, "imageHeight and imageWidth")
 
 
@@ -130,12 +135,6 @@ def _image_file(document: dict, path: Path) -> bytes:
         return base64.b64decode(document.get("imageData"))
     except _NOT_BASE64 as error:
         raise UserError(f"{path}: imageData is no image in base64 ({error}); save it again") from error
-
-
-def _size_beside(image_path: str | None, path: Path) -> tuple[int, int]:
-    if image_path is None:
-        raise UserError(f"{path}: neither imageHeight, imageData nor imagePath says how large the image is")
-    return files.header(path.parent / image_path).size
 
 
 def _shapes(documents: list, size: tuple[int, int], path: Path) -> list[Shape]:

@@ -89,13 +89,11 @@ def object_boxes(labels: np.ndarray, band: int = BAND) -> dict[int, tuple[slice,
     """
     boxes: dict[int, tuple[slice, slice]] = {}
     for top in range(0, labels.shape[0], band):
-        for at, (rows, columns) in label_boxes(np.asarray(labels[top : top + band])):
+        for number, (rows, columns) in label_boxes(np.asarray(labels[top : top + band])):
             rows = slice(rows.start + top, rows.stop + top)
-            boxes[at] = _joined(boxes[at], (rows, columns)) if at in boxes else (rows, columns)
+            if number in boxes:
+                above, beside = boxes[number]
+                rows = slice(above.start, rows.stop)
+                columns = slice(min(beside.start, columns.start), max(beside.stop, columns.stop))
+            boxes[number] = rows, columns
     return boxes
-
-
-def _joined(one: tuple[slice, slice], other: tuple[slice, slice]) -> tuple[slice, slice]:
-    pairs = zip(one, other, strict=True)
-    rows, columns = (slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in pairs)
-    return rows, columns

@@ -140,16 +140,13 @@ def by_plane(drawing: Drawing, axes: str = "czt") -> dict[Plane, list[Shape]]:
     for shape in shapes:
         for plane in product(*(_choice(shape.plane, axis, choices.get(axis, [])) for axis in "czt")):
             lying_on.setdefault(Plane(*plane), []).append(shape)
-    return {plane: lying_on[plane] for plane in sorted(lying_on, key=_order)} or {EVERYWHERE: []}
+    order = sorted(lying_on, key=lambda plane: (plane.t or 0, plane.z or 0, plane.c or 0))
+    return {plane: lying_on[plane] for plane in order} or {EVERYWHERE: []}
 
 
 def _choice(plane: Plane, axis: str, choices: list[int]) -> Sequence[int | None]:
     place = getattr(plane, axis)
     return (choices if place is None else [place]) if choices else [None]
-
-
-def _order(plane: Plane) -> tuple[int, ...]:
-    return tuple(place or 0 for place in (plane.t, plane.z, plane.c))
 
 
 def _places(shapes: Sequence[Shape], axis: str) -> list[int]:

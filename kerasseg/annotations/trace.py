@@ -22,26 +22,6 @@ from kerasseg.masks import IGNORE
 TOLERANCE = 0.5  # pixels
 
 
-def trace_mask(mask: np.ndarray, classes: Sequence[str], tolerance: float = TOLERANCE) -> list[Shape]:
-    """Trace each connected component (by sides and corners) of each class.
-
-    Parameters
-    ----------
-    mask : numpy.ndarray, shape (Y, X), uint8
-        Class ids; pixels of 255 are traced as ``__ignore__``.
-    classes : sequence of str
-        Names of the classes 1, 2, ...
-    tolerance : float, default 0.5
-        Pixels by which an outline may move; 0 keeps every pixel.
-
-    Returns
-    -------
-    list of Shape
-        Polygons, and ``mask`` shapes where there are holes.
-    """
-    return outline(mask_shapes(mask, classes), tolerance)
-
-
 def trace_labels(
     labels: np.ndarray, label_of: Callable[[int], str], tolerance: float = TOLERANCE
 ) -> list[Shape]:
@@ -65,7 +45,11 @@ def trace_labels(
 
 
 def mask_shapes(mask: np.ndarray, classes: Sequence[str]) -> list[Shape]:
-    """Hold each connected component of each class exactly, as a ``mask`` shape; see :func:`trace_mask`."""
+    """Hold each connected component of each class exactly, as a ``mask`` shape.
+
+    Components are connected by sides and corners. ``mask`` is (Y, X) uint8 of class ids, `classes` the names of
+    1, 2, ...; pixels of 255 are ``__ignore__``.
+    """
     names = dict(enumerate(classes, start=1)) | {IGNORE: IGNORE_LABEL}
     shapes = []
     for value in np.unique(mask[mask > 0]).tolist():

@@ -19,12 +19,7 @@ from kerasseg.console import track
 from kerasseg.errors import Mistakes, UserError, unknown
 from kerasseg.masks import BACKGROUND, IGNORE
 
-LARGEST = (
-    IGNORE,
-    2**16 - 1,
-    2**31 - 1,
-    2**32 - 1,
-)  # what one class is written as where it is not written as 1
+LARGEST = (IGNORE, 2**16 - 1, 2**31 - 1, 2**32 - 1)  # what one class may be written as instead of 1
 SHOWN = 6  # numbers that a message lists
 
 

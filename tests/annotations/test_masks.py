@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 from PIL import Image
+
 from kerasseg.annotations import label_images, masks
 from kerasseg.errors import UserError
 from kerasseg.images import files
-from kerasseg.annotations import masks
+
 
 def _saved(path, values, dtype=np.uint8):
     files.write(path, np.array(values, dtype))
