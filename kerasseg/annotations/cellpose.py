@@ -52,7 +52,7 @@ def read(path: Path) -> np.ndarray:
     Raises
     ------
     UserError
-        If it is no such file, or its masks are no image.
+        If it is not such a file, or its masks are not an image.
     """
     if path.stat().st_size > MAX_BYTES:
         raise UserError(f"{path}: the file has more than {MAX_BYTES:,} bytes. {INSTEAD}")
@@ -72,7 +72,7 @@ def _array(call: Call) -> np.ndarray:
     """Make the array that numpy would: from its shape, its type and its bytes."""
     _, shape, described, by_columns, content = call.state
     if call.name.rpartition(".")[2] != "_reconstruct" or described.name != "numpy.dtype":
-        raise ValueError(f"its masks are {call.name} and no array")
+        raise ValueError(f"its masks are {call.name} and not an array")
     dtype = np.dtype(described.arguments[0]).newbyteorder(described.state[1])
     if len(shape) != 2 or dtype.kind not in "iu" or not 0 < math.prod(shape) <= MAX_PIXELS:
         raise ValueError(f"its masks are an array {shape} of {dtype}; expected one 2-D image")

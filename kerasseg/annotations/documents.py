@@ -213,7 +213,7 @@ def checked_size(height: Any, width: Any, path: Path, keys: str) -> tuple[int, i
     Raises
     ------
     UserError
-        If they are no whole numbers, less than 1, or more pixels than are read.
+        If they are not whole numbers, less than 1, or more pixels than are read.
     """
     whole = all(
         isinstance(side, int | float) and not isinstance(side, bool) and side > 0 and side == side // 1
@@ -270,7 +270,7 @@ def checked_points(given: Any, shape_type: str, size: tuple[int, int]) -> np.nda
     except (TypeError, ValueError, OverflowError):
         points = np.empty(0)
     if points.ndim != 2 or points.shape[1] != 2:
-        raise ValueError("points is no list of [x, y]")
+        raise ValueError("points is not a list of [x, y]")
     least, most = POINTS[shape_type]
     if not least <= len(points) <= most:
         expected = f"{least}" if most == least else f"{least} or more"

@@ -42,7 +42,7 @@ from kerasseg.files import read_json, write_json_list
 IGNORED_CLASS = "Ignore*"  # QuPath's own name for what is not to be counted
 UNCLASSIFIED = "Unclassified"  # what QuPath shows where an object has no class
 _POLYGONS = {"Polygon": lambda coordinates: [coordinates], "MultiPolygon": lambda coordinates: coordinates}
-# What is no area, by what it is called and how many its coordinates are.
+# What is not an area, by what it is called and how many its coordinates are.
 _NO_AREAS = {
     "Point": ("point", lambda coordinates: 1),
     "MultiPoint": ("point", len),
@@ -68,7 +68,7 @@ def read(path: Path, size: tuple[int, int] | None = None, stack: Plane | None = 
     -------
     Drawing
         Each area as a ``mask`` shape of the pixels whose centres it contains, labelled by its classification;
-        without one it is ``Unclassified``. What is no area is left out and counted.
+        without one it is ``Unclassified``. What is not an area is left out and counted.
 
     Raises
     ------
@@ -202,7 +202,7 @@ def _ellipse(ring: np.ndarray) -> np.ndarray:
 
 def _listed(value: Any) -> list:
     if not isinstance(value, list) or not value:
-        raise ValueError("its coordinates are no list of rings")
+        raise ValueError("its coordinates are not a list of rings")
     return value
 
 
@@ -212,7 +212,7 @@ def _ring(points: Any) -> np.ndarray:
     except (TypeError, ValueError, KeyError):
         ring = np.empty(0)
     if ring.ndim != 2 or ring.shape[1] != 2 or len(ring) < 3 or not np.isfinite(ring).all():
-        raise ValueError("a ring is no list of three or more [x, y]")
+        raise ValueError("a ring is not a list of three or more [x, y]")
     return ring
 
 

@@ -53,7 +53,7 @@ def outline(roi: ImagejRoi, content: bytes) -> Outline:
     Raises
     ------
     ValueError
-        If it has no corners, or they are no numbers.
+        If it has no corners, or they are not numbers.
     """
     from roifile import ROI_OPTIONS, ROI_SUBTYPE, ROI_TYPE
 

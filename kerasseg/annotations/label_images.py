@@ -34,7 +34,7 @@ def read_labels(path: Path) -> np.ndarray:
     Raises
     ------
     UserError
-        If the file cannot be read, has colours, or holds numbers that are no ids.
+        If the file cannot be read, has colours, or holds numbers that are not ids.
     """
     return as_labels(read_numbers(Path(path)), path)
 
@@ -45,7 +45,7 @@ def as_labels(values: np.ndarray, name: object) -> np.ndarray:
     Raises
     ------
     UserError
-        If some are no ids; `name` says of what they are.
+        If some are not ids; `name` says of what they are.
     """
     low, high = values.min(), values.max()
     broken = values.dtype.kind == "f" and not (values == np.floor(values)).all()

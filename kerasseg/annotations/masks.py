@@ -163,7 +163,7 @@ def read_colours(path: Path, classes: Sequence[str], colours: Mapping[str, Seque
     Raises
     ------
     UserError
-        If the file cannot be read, or holds a colour that is no class.
+        If the file cannot be read, or holds a colour that is not a class.
     """
     refuse_lossy(files.header(path), path)
     ids = {"background": 0, "ignore": IGNORE} | {name: at for at, name in enumerate(classes, start=1)}
@@ -198,7 +198,7 @@ def _strange_colours(path: Path, codes: np.ndarray, colours: Mapping[str, Sequen
     found = np.unique(codes)[:SHOWN].tolist()
     shown = ", ".join(str([code >> 16, code >> 8 & 255, code & 255]) for code in found)
     known = ", ".join(f"{name} {list(colour)}" for name, colour in colours.items())
-    return f"{path}: the mask holds colours {shown}, which are no class; expected {known}"
+    return f"{path}: the mask holds colours {shown}, which are not classes; expected {known}"
 
 
 def read_label_map(path: Path) -> dict[str, tuple[int, int, int]]:

@@ -98,7 +98,7 @@ def planes_apart(drawings: Drawings) -> Drawings:
 
 
 def apart(name: str, drawing: Drawing) -> Iterator[tuple[str, Drawing]]:
-    """Make a drawing of each plane that is annotated, by its name; of an image that is no stack, itself."""
+    """Make a drawing of each annotated plane, by its name; an image that is not a stack stays as it is."""
     image, left_out = Path(drawing.image_path or name), drawing.left_out
     for plane, shapes in by_plane(drawing).items():
         places = ((axis, getattr(plane, axis)) for axis in "tzc")

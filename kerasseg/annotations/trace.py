@@ -47,8 +47,8 @@ def trace_labels(
 def mask_shapes(mask: np.ndarray, classes: Sequence[str]) -> list[Shape]:
     """Hold each connected component of each class exactly, as a ``mask`` shape.
 
-    Components are connected by sides and corners. ``mask`` is (Y, X) uint8 of class ids, `classes` the names of
-    1, 2, ...; pixels of 255 are ``__ignore__``.
+    Components are connected by sides and corners. The mask is (Y, X) uint8 of class ids, `classes` are the
+    names of 1, 2, ...; pixels of 255 are ``__ignore__``.
     """
     names = dict(enumerate(classes, start=1)) | {IGNORE: IGNORE_LABEL}
     shapes = []

@@ -61,7 +61,7 @@ class Meaning:
         if not known.all():
             strange = shown(distinct(values)[~known])
             raise UserError(
-                f"{name}: the mask holds {strange}, which is no class; expected {shown(sorted(self.ids))}"
+                f"{name}: the mask holds {strange}, which is not a class; expected {shown(sorted(self.ids))}"
             )
         ids = np.zeros(values.shape, np.uint8)
         for number, class_id in self.ids.items():
@@ -215,7 +215,7 @@ class Survey:
         if strange == [IGNORE] and not any(beside):
             where += " and no class beside it, so that it may be a class or what is to be ignored"
         else:
-            where += ", which is no class"
+            where += ", which is not a class"
         example = _example(classes, [*beside, *strange], key)
         objects = "labels" if key.startswith("--") else "instances"  # as convert and a recipe call them
         return (

@@ -88,7 +88,7 @@ def intensity_type(dtype: np.dtype) -> np.dtype:
     Raises
     ------
     ValueError
-        If they are no real numbers.
+        If they are not real numbers.
     """
     if dtype.kind not in "buif":
         raise ValueError(f"pixels of type {dtype}")

@@ -45,7 +45,14 @@ SCIENTIFIC = {
     *("andor", "scanimage", "fei", "sem", "sis", "scn", "streak", "tvips", "pilatus", "eer"),
 }
 """tifffile's names of formats whose lookup tables say how numbers are shown, and not what they are."""
-BESIDE = ("thumbnail", "label", "macro", "overview", "map", "preview")  # series of slides that are no image
+BESIDE = (
+    "thumbnail",
+    "label",
+    "macro",
+    "overview",
+    "map",
+    "preview",
+)  # series of slides that are not the image
 LOSSY = {
     tifffile.COMPRESSION.OJPEG,
     tifffile.COMPRESSION.JPEG,
@@ -272,7 +279,7 @@ def _refuse_print_colours(page: tifffile.TiffPage, path: Path) -> None:
 
 
 def _print_colours(page: tifffile.TiffPage) -> str:
-    """Name colours that are no RGB when they are decoded."""
+    """Name colours that are not RGB when they are decoded."""
     if page.photometric == _PHOTOMETRIC.SEPARATED:
         is_cmyk = page.tags.valueof(INKSET, CMYK) == CMYK and page.samplesperpixel >= 4
         return "CMYK" if is_cmyk else ""

@@ -123,7 +123,7 @@ def test_arguments_that_do_not_fit_are_refused(golgi):
 def test_numbers_beyond_the_classes_are_refused(tmp_path):
     for kind in ("images", "masks"):
         write(tmp_path / kind / "a.tif", np.full(SIZE, 3, np.uint8))
-    with pytest.raises(UserError, match=r"masks/a\.tif: the mask holds 3, which is no class"):
+    with pytest.raises(UserError, match=r"masks/a\.tif: the mask holds 3, which is not a class"):
         volumes(tmp_path, ["golgi", "nuclei"])
 
 

@@ -90,5 +90,5 @@ def _metadata(document: czi.CziReader, *keys: str) -> Any:
 
 
 def _listed(found: Any) -> list[dict[str, Any]]:
-    """Undo that a single element of XML is no list."""
+    """Undo that a single element of XML is not a list."""
     return found if isinstance(found, list) else [found] if isinstance(found, dict) else []

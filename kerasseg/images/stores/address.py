@@ -33,7 +33,7 @@ def parted(path: Path) -> tuple[Path, str | None]:
     Parameters
     ----------
     path : Path
-        The colon is the one after the suffix, so that a drive's (``C:``) is none.
+        The colon is the one after the suffix, so that a drive's (``C:``) is not one.
 
     Returns
     -------
@@ -58,7 +58,7 @@ def inside(typed: str | None) -> Inside:
     Raises
     ------
     UserError
-        If a point of time is no number.
+        If a point of time is not a number.
 
     Examples
     --------
@@ -69,7 +69,9 @@ def inside(typed: str | None) -> Inside:
     if found is None:
         return Inside(typed)
     if not found[2].isdecimal():
-        raise UserError(f"{typed}: t={found[2]} is no point of time; expected a number from 0, such as t=0")
+        raise UserError(
+            f"{typed}: t={found[2]} is not a point of time; expected a number from 0, such as t=0"
+        )
     return Inside(found[1], int(found[2]))
 
 

@@ -52,7 +52,8 @@ def opened(path: Path) -> Iterator[h5py.File]:
             yield file
     except DAMAGES as error:
         raise UserError(
-            f"{path}: this is no HDF5 file, or it is damaged or truncated ({error}); copy or write it again"
+            f"{path}: this is not an HDF5 file, or it is damaged or truncated ({error}); copy or "
+            "write it again"
         ) from error
 
 

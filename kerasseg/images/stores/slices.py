@@ -131,7 +131,7 @@ def _numbers(path: Path) -> list[int]:
 
 
 def _check_series(paths: list[Path], folder: Path) -> None:
-    """Refuse names that do not belong to each other: such images are no planes, whatever their sizes."""
+    """Refuse names that do not belong to each other: such images are not planes, whatever their sizes."""
     first, *others = paths
     strange = [path.name for path in others if _parts(path)[::2] != _parts(first)[::2]]
     if strange:

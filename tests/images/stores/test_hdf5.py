@@ -251,7 +251,7 @@ def test_what_is_damaged_truncated_or_no_hdf5_is_refused(path, content):
     whole = written(path).read_bytes()
     path.write_bytes(whole[:-3000] if content == "cut" else content)
     with pytest.raises(
-        UserError, match=r"cells\.h5: (this is no HDF5 file, or it is damaged|the file is empty)"
+        UserError, match=r"cells\.h5: (this is not an HDF5 file, or it is damaged|the file is empty)"
     ):
         open_store(path)
 
