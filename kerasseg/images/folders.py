@@ -136,22 +136,25 @@ def say_left_alone(folder: Path, paths: Iterable[Path]) -> None:
     Notice
         If there are any.
     """
-    suffixes = Counter(map(_kind, paths))
+
+    def kind(path: Path) -> str:
+        if path.is_symlink() and not path.exists():
+            return f"{path.name}, a link that leads nowhere"
+        return "".join(path.suffixes[-2 if path.suffix == ".gz" else -1 :]).lower() or path.name
+
+    suffixes = Counter(map(kind, paths))
     if not suffixes:
         return
     count = sum(suffixes.values())
-    shown = [f"{of} {suffix}" if 1 < of < count else suffix for suffix, of in suffixes.most_common(SHOWN)]
+    shown = [
+        f"{number} {suffix}" if 1 < number < count else suffix
+        for suffix, number in suffixes.most_common(SHOWN)
+    ]
     shown += ["..."] if len(suffixes) > SHOWN else []
     formats = dict.fromkeys(name for suffix, name in FOREIGN.items() if suffix in suffixes)
     foreign = f"; {', '.join(formats)}: not read here, export TIFF or OME-TIFF" if formats else ""
     message = f"{folder}: left alone: {count} file{'s' * (count > 1)} ({', '.join(shown)}){foreign}"
     warnings.warn(message, Notice, stacklevel=3)
-
-
-def _kind(path: Path) -> str:
-    if path.is_symlink() and not path.exists():
-        return f"{path.name}, a link that leads nowhere"
-    return "".join(path.suffixes[-2 if path.suffix == ".gz" else -1 :]).lower() or path.name
 
 
 def stem(path: Path) -> str:

@@ -177,16 +177,12 @@ def converted(image: np.ndarray, n: int | None, name: str, *, silent_alpha: bool
     if channels == 1:
         return np.repeat(opaque, n, axis=-1)
     if channels == 3 and n == 1:
-        return _luminance(opaque)
+        grey = opaque.astype(np.float32) @ LUMINANCE
+        return (grey if image.dtype.kind == "f" else np.rint(grey)).astype(image.dtype)[..., None]
     raise UserError(
         f"{name}: the image has {image.shape[-1]} channels, the recipe's data.channels is {n}; "
         f"set data.channels to {image.shape[-1]}, or save the image with {n}"
     )
-
-
-def _luminance(image: np.ndarray) -> np.ndarray:
-    grey = image.astype(np.float32) @ LUMINANCE
-    return (grey if image.dtype.kind == "f" else np.rint(grey)).astype(image.dtype)[..., None]
 
 
 def normalise(image: np.ndarray, method: Normalisation = Dtype()) -> np.ndarray:
@@ -283,10 +279,8 @@ def resize_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     -------
     numpy.ndarray, shape (height, width, ...), of the same type
     """
-    rows, columns = (_nearest(old, new) for old, new in zip(mask.shape, size, strict=False))
+    rows, columns = (
+        ((np.arange(new) + 0.5) * old / new).astype(np.intp)  # the pixel whose centre lies nearest
+        for old, new in zip(mask.shape, size, strict=False)
+    )
     return mask[rows][:, columns]
-
-
-def _nearest(old: int, new: int) -> np.ndarray:
-    """Index the pixel whose centre lies nearest to each new pixel's centre."""
-    return ((np.arange(new) + 0.5) * old / new).astype(np.intp)

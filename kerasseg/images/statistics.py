@@ -103,14 +103,16 @@ def percentiles(bands: Bands, dtype: np.dtype, wanted: tuple[float, ...]) -> np.
     UserError
         If a value is not finite.
     """
-    upper = _count(bands, _upper if dtype.kind == "f" else _itself)
+    upper = _count(bands, (lambda band: _key(band) >> HALF) if dtype.kind == "f" else lambda band: band)
     at = [(upper[0].sum() - 1) * (percent / 100) for percent in wanted]
     ranks = [rank for place in at for rank in (math.floor(place), math.ceil(place))]
     if dtype.kind == "f":
         values = _floats(bands, upper, ranks).astype(np.float64)
     else:
         values = np.stack([_places(counts, ranks) for counts in upper], axis=1)
-    return _between(values[0::2], values[1::2], np.array(at)[:, np.newaxis] % 1)
+    below, above, share = values[0::2], values[1::2], np.array(at)[:, np.newaxis] % 1
+    step = above - below  # from the nearer end, so that rounding is numpy's
+    return np.where(share < 0.5, below + step * share, above - step * (1 - share))
 
 
 def _count(bands: Bands, digit: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
@@ -137,7 +139,7 @@ def _floats(bands: Bands, upper: np.ndarray, ranks: list[int]) -> np.ndarray:
         before = upper[channel, :chosen].sum()
         inside = _places(lower[channel, chosen], [ranks[at] - before])[0]
         keys[at, channel] = chosen << HALF | inside
-    return _of_key(keys)
+    return np.where(keys & SIGN, keys & ~SIGN, ~keys).astype(np.uint32).view(np.float32)
 
 
 def _count_within(bands: Bands, bins: np.ndarray) -> dict[tuple[int, int], np.ndarray]:
@@ -154,28 +156,10 @@ def _count_within(bands: Bands, bins: np.ndarray) -> dict[tuple[int, int], np.nd
     return counts
 
 
-def _upper(band: np.ndarray) -> np.ndarray:
-    return _key(band) >> HALF
-
-
-def _itself(band: np.ndarray) -> np.ndarray:
-    return band
-
-
 def _key(floats: np.ndarray) -> np.ndarray:
     """Give the whole numbers that are ordered as the floats are: negative ones have all bits turned."""
     bits = np.ascontiguousarray(floats).view(np.uint32)
     return np.where(bits & SIGN, ~bits, bits | SIGN)
-
-
-def _of_key(keys: np.ndarray) -> np.ndarray:
-    return np.where(keys & SIGN, keys & ~SIGN, ~keys).astype(np.uint32).view(np.float32)
-
-
-def _between(below: np.ndarray, above: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """Go a share of the way, from the nearer end, so that rounding is numpy's."""
-    step = above - below
-    return np.where(share < 0.5, below + step * share, above - step * (1 - share))
 
 
 def _check_finite(band: np.ndarray) -> None:

@@ -197,13 +197,11 @@ def shows_colours(file: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> b
     """
     page = series.keyframe
     several = _channels(dict(zip(series.axes, series.shape, strict=True))) > 1
-    return _has_palette(page) and not (several or file.flags & SCIENTIFIC or _is_ramp(page.colormap))
-
-
-def _is_ramp(colormap: np.ndarray) -> bool:
-    """Tell a table ``(3, N)`` whose colours are black or rise evenly to their last."""
-    even = np.linspace(0, 1, colormap.shape[1]) * colormap[:, -1:]
-    return bool((np.abs(colormap - even) <= 1024).all())  # four steps of 8 bits: some writers round
+    if not _has_palette(page) or several or file.flags & SCIENTIFIC:
+        return False
+    even = np.linspace(0, 1, page.colormap.shape[1]) * page.colormap[:, -1:]
+    is_ramp = (np.abs(page.colormap - even) <= 1024).all()  # four steps of 8 bits: some writers round
+    return not is_ramp
 
 
 def _is_white_zero(page: tifffile.TiffPage) -> bool:
@@ -302,12 +300,8 @@ def _plane(series: tifffile.TiffPageSeries, path: Path) -> np.ndarray:
 
 def _planes(series: tifffile.TiffPageSeries) -> int:
     """Count the planes of an image; samples and channels belong to one plane."""
-    return math.prod(series.shape) // _plane_values(series)
-
-
-def _plane_values(series: tifffile.TiffPageSeries) -> int:
     lengths = dict(zip(series.axes, series.shape, strict=True))
-    return max(1, lengths["Y"] * lengths["X"] * _channels(lengths))
+    return math.prod(series.shape) // max(1, lengths["Y"] * lengths["X"] * _channels(lengths))
 
 
 def _channels(lengths: dict[str, int]) -> int:

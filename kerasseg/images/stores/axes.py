@@ -118,13 +118,9 @@ def arrangement(
         raise UserError(f"{given}, whose axes ({axes}) name one twice. {_HOW}")
     if 0 in shape:
         raise UserError(f"{given}; expected at least one pixel")
-    names = _without_names(axes, shape)
-    upright = names.translate(SWAPPED) if orientation in TURNED else names
-    return Arrangement(upright, tuple(shape), BACKWARDS.get(orientation, ""), time or 0)
-
-
-def _without_names(axes: str, shape: tuple[int, ...]) -> str:
-    """Blank out the names of axes of length 1, which say nothing and may repeat others."""
-    return "".join(
+    # Names of axes of length 1 say nothing, and may repeat others.
+    names = "".join(
         axis if length > 1 or axis in "YX" else "_" for axis, length in zip(axes, shape, strict=True)
     )
+    upright = names.translate(SWAPPED) if orientation in TURNED else names
+    return Arrangement(upright, tuple(shape), BACKWARDS.get(orientation, ""), time or 0)

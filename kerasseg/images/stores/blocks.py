@@ -78,24 +78,19 @@ class Blocks:
         with self._lock:
             self._forget_but(touched)
             indices = list(itertools.product(*touched))
-            fresh = self._decoded([index for index in indices if index not in self._kept])
+            missing = [index for index in indices if index not in self._kept]
+            fresh = dict(zip(missing, self._threads.map(self._decode, missing), strict=True))
             for index in indices:
                 block = fresh[index] if index in fresh else self._kept[index]
                 self._paste(pixels, region, index, block)
-            self._keep(fresh)
+            room = max(0, self._most - len(self._kept))
+            self._kept.update(itertools.islice(fresh.items(), room))
         return pixels
 
     def close(self) -> None:
         """Forget all blocks and end the threads."""
         self._threads.shutdown()
         self._kept.clear()
-
-    def _decoded(self, indices: list[Index]) -> dict[Index, np.ndarray]:
-        return dict(zip(indices, self._threads.map(self._decode, indices), strict=True))
-
-    def _keep(self, fresh: dict[Index, np.ndarray]) -> None:
-        room = max(0, self._most - len(self._kept))
-        self._kept.update(itertools.islice(fresh.items(), room))
 
     def _forget_but(self, touched: list[range]) -> None:
         """Keep the blocks of the band that is touched, wherever they lie along its width."""

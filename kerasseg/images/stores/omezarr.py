@@ -91,8 +91,8 @@ def full_resolution(path: Path, name: str | None = None) -> tuple[zarr.Array, st
         return _largest_level(node)
     except (*DAMAGES, AttributeError, StopIteration) as error:
         raise UserError(
-            f"{path}: this folder is not an OME-Zarr, or its metadata are damaged ({plainly(error)}); expected "
-            "a folder with multiscales, or a Zarr array"
+            f"{path}: this folder is not an OME-Zarr, or its metadata are damaged ({plainly(error)}); "
+            "expected a folder with multiscales, or a Zarr array"
         ) from error
 
 
@@ -130,7 +130,9 @@ def blocks_of(array: zarr.Array, path: Path, columns: int) -> Blocks:
     in_blosc = array.shards is None and type(last).__name__.startswith("Blosc")
 
     def decode(index: Index) -> np.ndarray:
-        file = _file(array, path, index)
+        starts = (at * step for at, step in zip(index, array.chunks, strict=True))
+        place = (start // step for start, step in zip(starts, array.shards or array.chunks, strict=True))
+        file = path / array.path / array.metadata.encode_chunk_key(tuple(place))  # alone, or in a shard
         if str(file) in stored and not file.is_file():
             raise FileNotFoundError(f"the chunk {file} is missing")
         if in_blosc and file.is_file():
@@ -250,12 +252,9 @@ def _axes_of(image: dict[str, Any], level: dict[str, Any]) -> list[dict[str, Any
     if "coordinateSystems" not in image:
         return image.get("axes")
     systems = {system["name"]: system["axes"] for system in image["coordinateSystems"]}
-    outputs = [_space_of(each.get("output")) for each in level.get("coordinateTransformations", [])]
-    return next(systems[name] for name in (*outputs, *systems) if name in systems)
-
-
-def _space_of(output: str | dict[str, str] | None) -> str | None:
-    return output.get("name") if isinstance(output, dict) else output
+    outputs = [each.get("output") for each in level.get("coordinateTransformations", [])]
+    named = [output.get("name") if isinstance(output, dict) else output for output in outputs]
+    return next(systems[name] for name in (*named, *systems) if name in systems)
 
 
 def _letter(axis: dict[str, Any]) -> str:
@@ -287,10 +286,3 @@ def _stored(array: zarr.Array, path: Path) -> frozenset[str]:
     expected = math.prod(-(-length // step) for length, step in zip(array.shape, stored, strict=True))
     say_missing(str(folder), max(0, expected - len(found)), expected, str(array.fill_value))
     return found
-
-
-def _file(array: zarr.Array, path: Path, index: Index) -> Path:
-    """Name the file that a chunk is in, alone or with others of its shard."""
-    stored = array.shards or array.chunks
-    place = tuple(at * chunk // step for at, chunk, step in zip(index, array.chunks, stored, strict=True))
-    return path / array.path / array.metadata.encode_chunk_key(place)
