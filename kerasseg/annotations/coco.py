@@ -55,8 +55,6 @@ def read(path: Path, crowds: str = "ignore") -> list[Drawing]:
 
     Parameters
     ----------
-    path : Path
-        The JSON file.
     crowds : {"ignore", "objects"}
         What ``iscrowd: 1`` means: COCO's own region of objects that nobody told apart; or an object like any
         other, where a program such as CVAT writes it for every mask that was painted with a brush.
@@ -106,14 +104,10 @@ def write(path: Path, drawings: Iterable[Drawing], classes: Sequence[str]) -> No
 
     Parameters
     ----------
-    path : Path
-        The JSON file to appear.
     drawings : iterable of Drawing
         Each instance becomes an annotation of its pixels: polygons along their corners where it was drawn by
         outlines and has no hole, compressed run lengths elsewhere. A region to ignore becomes a crowd of
         every class, which means the same; background, for which COCO has no word, is left out.
-    classes : sequence of str
-        The categories 1, 2, ...
     """
     drawings = list(drawings)
     groups = (
@@ -137,16 +131,8 @@ def write_objects(
 
     Parameters
     ----------
-    path : Path
-        The JSON file to appear.
-    name : str
-        The image.
-    size : tuple of int
-        Its height and width.
     objects : iterable of Shape
         One an object.
-    classes : sequence of str
-        The categories 1, 2, ...
     tolerance : float
         Run lengths keep every pixel, whatever it is.
     """
@@ -161,8 +147,6 @@ def outlined(shapes: Sequence[Shape], size: tuple[int, int]) -> list[Shape]:
     shapes : sequence of Shape
         What was drawn by outlines and has no hole becomes ``corner_polygon`` shapes along the corners of its
         pixels, all else ``mask`` shapes; what has no pixel is left out.
-    size : tuple of int
-        Height and width of the image.
 
     Returns
     -------

@@ -116,10 +116,6 @@ def convert(
     overwrite : bool, default False
         Whether files that are there already may be replaced.
 
-    Returns
-    -------
-    Report
-
     Raises
     ------
     UserError

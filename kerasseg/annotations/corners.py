@@ -38,13 +38,6 @@ _MIDDLE = STEPS // 2  # the step before the middle of a pixel
 def as_pixels(shapes: Iterable[Shape], size: tuple[int, int]) -> list[Shape]:
     """Replace COCO's polygons by ``mask`` shapes of their pixels; all other shapes stay as they are.
 
-    Parameters
-    ----------
-    shapes : iterable of Shape
-        Those of one image.
-    size : tuple of int
-        Height and width of the image.
-
     Returns
     -------
     list of Shape
@@ -76,8 +69,6 @@ def fill(
     polygons : sequence of numpy.ndarray, shape (N, 2), float64
         Corners (x, y) in pixels from the image's upper left corner; the last is joined to the first. They may
         lie outside the image.
-    size : tuple of int
-        Height and width of the image.
 
     Returns
     -------

@@ -179,8 +179,6 @@ def contained(given: Any, path: Path, key: str) -> str | None:
     ----------
     given : str or None
         As the file says it; Windows' backslashes are understood.
-    path : Path
-        The annotation file.
     key : str
         Where it says so, for the message.
 
@@ -236,8 +234,6 @@ def agreed_image(image: Any, size: tuple[int, int] | None, path: Path) -> tuple[
         What we wrote of it: ``name``, ``height`` and ``width``; None in files of other programs.
     size : tuple of int or None
         Height and width of the image beside the file, where there is one.
-    path : Path
-        The annotation file.
 
     Raises
     ------

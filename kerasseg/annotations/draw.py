@@ -37,12 +37,6 @@ def draw_mask(
     shapes : sequence of Shape
         Later ones cover earlier ones. The labels ``__ignore__`` and ``_background_`` need no class. A crowd
         is ignored, whatever its class, and all others cover it.
-    size : tuple of int
-        Height and width of the image.
-    classes : list of str
-        Names of the classes 1, 2, ...
-    name : str, optional
-        The file, for the message.
 
     Returns
     -------
@@ -71,8 +65,6 @@ def draw_labels(shapes: Sequence[Shape], size: tuple[int, int]) -> np.ndarray:
     ----------
     shapes : sequence of Shape
         Later ones cover earlier ones, of which nothing may remain.
-    size : tuple of int
-        Height and width of the image.
 
     Returns
     -------
@@ -91,8 +83,6 @@ def draw_instance(shapes: Sequence[Shape], size: tuple[int, int]) -> Shape | Non
     ----------
     shapes : sequence of Shape
         Its parts; what is not points and pixels is taken from the first.
-    size : tuple of int
-        Height and width of the image.
 
     Returns
     -------

@@ -105,14 +105,6 @@ def write_objects(
 
     Parameters
     ----------
-    path : Path
-        The file to appear.
-    name : str or None
-        The image.
-    size : tuple of int
-        Its height and width.
-    objects : iterable of Shape
-        ``mask`` shapes, one an object.
     classes : iterable of str
         Names of the classes 1, 2, ..., whose colours are those of masks.
     tolerance : float, default 0

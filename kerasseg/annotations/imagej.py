@@ -63,8 +63,6 @@ def read(
 
     Parameters
     ----------
-    path : Path
-        The file.
     classes : sequence of str, optional
         Names of the classes 1, 2, ...: a ROI that does not name its own is of the one with its group's
         number, or else of the first.
@@ -115,14 +113,6 @@ def write_objects(
 
     Parameters
     ----------
-    path : Path
-        The zip to appear.
-    name : str or None
-        The image.
-    size : tuple of int
-        Its height and width.
-    objects : iterable of Shape
-        ``mask`` shapes, one an object.
     classes : iterable of str
         Names of the classes 1, 2, ..., whose colours are those of masks.
     tolerance : float, default 0

@@ -182,8 +182,6 @@ def write(path: Path, drawings: Mapping[str, Drawing]) -> None:
 
     Parameters
     ----------
-    path : Path
-        The CSV file to appear.
     drawings : mapping of str to Drawing
         By image id. An image without objects is a row without annotation; crowds and regions to ignore, for
         which Kaggle has no word, are left out.

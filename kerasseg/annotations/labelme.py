@@ -48,10 +48,6 @@ def read(path: Path) -> Drawing:
     path : Path
         The JSON file. Where it does not say the image's size, as old versions do not, the image is asked.
 
-    Returns
-    -------
-    Drawing
-
     Raises
     ------
     UserError
@@ -96,8 +92,6 @@ def write(path: Path, drawing: Drawing) -> None:
 
     Parameters
     ----------
-    path : Path
-        The JSON file to appear.
     drawing : Drawing
         What it shall hold; its shapes may be any iterable, and are written one after another.
     """

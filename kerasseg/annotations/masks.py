@@ -147,10 +147,6 @@ def read_colours(path: Path, classes: Sequence[str], colours: Mapping[str, Seque
 
     Parameters
     ----------
-    path : Path
-        An image file.
-    classes : sequence of str
-        Names of the classes 1, 2, ...
     colours : mapping of str to (int, int, int)
         Red, green and blue of each class by its name. ``background`` and ``ignore`` may be named too; black
         is background otherwise.

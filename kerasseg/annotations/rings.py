@@ -86,8 +86,6 @@ def filled_shape(
     ----------
     polygons : sequence of list of numpy.ndarray, shape (N, 2)
         Each a rim and its holes; they may overlap.
-    size : tuple of int
-        Height and width of the image.
     label : str
         The shape's class.
     other : dict

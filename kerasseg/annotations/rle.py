@@ -48,12 +48,8 @@ def decode(
     ----------
     runs : str or sequence of int
         Start, length, start, length, ...; a string has spaces between. Pixels count from 1.
-    size : tuple of int
-        Height and width of the image.
     order : {"row", "column"}
         Along what pixels are counted.
-    name : str
-        What the runs are of, for the message.
 
     Returns
     -------
@@ -97,8 +93,6 @@ def box_counts(mask: np.ndarray, corner: tuple[int, int], size: tuple[int, int])
         The pixels in the box.
     corner : tuple of int
         Row and column of the box's first pixel.
-    size : tuple of int
-        Height and width of the image.
 
     Returns
     -------
@@ -123,10 +117,6 @@ def from_counts(counts: Sequence[int], size: tuple[int, int], name: str = "count
     ----------
     counts : sequence of int
         Lengths of background, object, background, ... column by column.
-    size : tuple of int
-        Height and width of the image.
-    name : str
-        What the counts are of, for the message.
 
     Returns
     -------

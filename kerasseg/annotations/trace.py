@@ -91,8 +91,6 @@ def outline(shapes: Iterable[Shape], tolerance: float = TOLERANCE) -> list[Shape
 
     Parameters
     ----------
-    shapes : iterable of Shape
-        Those of one image.
     tolerance : float, default 0.5
         Pixels by which an outline may move; 0 keeps every pixel.
     """

@@ -88,10 +88,6 @@ def meaning_of(
     classes, chosen, key
         As :meth:`Survey.meaning` takes them.
 
-    Returns
-    -------
-    Meaning
-
     Raises
     ------
     UserError
@@ -143,16 +139,10 @@ class Survey:
 
         Parameters
         ----------
-        classes : sequence of str
-            Names of the classes 1, 2, ...
         chosen : mapping of str to int, optional
             The number of each class by its name, and of ``background`` and ``ignore``, if the user says it.
         key : str
             Where the user may say it, for the messages.
-
-        Returns
-        -------
-        Meaning
 
         Raises
         ------

@@ -35,8 +35,6 @@ def of_tiff(file: tifffile.TiffFile, space: str) -> PixelSize:
 
     Parameters
     ----------
-    file : tifffile.TiffFile
-        Open.
     space : str
         Axes wanted: YX or ZYX.
 
@@ -69,10 +67,6 @@ def sizes(said: Mapping[str, tuple[float, str]], space: str, name: str) -> Pixel
     ----------
     said : mapping of str to (float, str)
         A length and its unit for each axis that the file knows.
-    space : str
-        Axes wanted.
-    name : str
-        The file, for the message.
 
     Returns
     -------

@@ -63,8 +63,6 @@ def walk(folder: Path, whole: Callable[[Path], bool] = is_store) -> list[Path]:
 
     Parameters
     ----------
-    folder : Path
-        Where to look.
     whole : callable, optional
         Tells which folders are one thing, as a Zarr is: they are listed and not looked into.
 
@@ -103,8 +101,6 @@ def find(
 
     Parameters
     ----------
-    folder : Path
-        Where to look.
     suffixes : collection of str
         Endings to find, in lower case; a file's own may be in any case.
     known : collection of str

@@ -40,8 +40,6 @@ def prepare(
         How intensities come into [0, 1].
     size : tuple of int or None
         Height and width wanted, of 2-D images only; None keeps them.
-    name : str
-        The file, for the messages.
 
     Returns
     -------
@@ -72,8 +70,6 @@ def by_region(store: Store, *, channels: int | None, method: Normalisation) -> C
 
     Parameters
     ----------
-    store : Store
-        Open.
     channels, method
         As in :func:`prepare`.
 
@@ -134,8 +130,6 @@ def with_channels(image: np.ndarray, n: int | None, name: str) -> np.ndarray:
         Of any type, which is kept.
     n : int or None
         Channels wanted; None keeps the image as it is stored.
-    name : str
-        The file, for the message.
 
     Returns
     -------

@@ -89,8 +89,6 @@ def percentiles(bands: Bands, dtype: np.dtype, wanted: tuple[float, ...]) -> np.
     ----------
     bands : callable
         As in :func:`extremes`; called twice for floats.
-    dtype : numpy.dtype
-        Their type.
     wanted : tuple of float
         Between 0 and 100.
 

@@ -71,11 +71,6 @@ HEADER_BYTES = 512
 def format_of(path: Path) -> Format | None:
     """Tell which of these formats a file is, by its content and not by its name.
 
-    Parameters
-    ----------
-    path : Path
-        A file.
-
     Returns
     -------
     Format or None
@@ -100,8 +95,6 @@ def opened(path: Path, name: str | None = None) -> Iterator[Scene]:
 
     Parameters
     ----------
-    path : Path
-        The file.
     name : str, optional
         Which of several scenes, positions or images, by its name or, where no name is so, its number from 0.
 
@@ -190,8 +183,6 @@ def chosen(names: Sequence[str], wanted: str | None, path: Path) -> int:
         Of the file's scenes; empty or repeated ones are called by number.
     wanted : str or None
         A name, or a number from 0 where no name is so.
-    path : Path
-        For the message.
 
     Returns
     -------

@@ -37,8 +37,6 @@ def parted(path: Path) -> tuple[Path, str | None]:
 
     Returns
     -------
-    path : Path
-        The file.
     inside : str or None
         None where nothing is named, or where a file has this very name. See `inside`.
 

@@ -82,10 +82,6 @@ def arrangement(
     ----------
     axes : str
         As the file names them, or as the user does; upper case.
-    shape : tuple of int
-        Their lengths.
-    name : str
-        The file, for the message.
     orientation : int, default 1
         EXIF's, which says which way is up.
     time : int, optional

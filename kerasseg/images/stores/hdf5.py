@@ -62,10 +62,6 @@ def chosen(file: h5py.File, path: Path, dataset: str | None) -> h5py.Dataset:
 
     Parameters
     ----------
-    file : h5py.File
-        Open.
-    path : Path
-        For the message.
     dataset : str or None
         Its name, with those of its groups; None takes the only one with 2 to 5 axes.
 
@@ -135,10 +131,6 @@ def blocks_of(dataset: h5py.Dataset, path: Path, columns: int) -> Blocks:
     ----------
     dataset : h5py.Dataset
         Its file stays open as long as the array is read.
-    path : Path
-        The file, for the messages.
-    columns : int
-        The axis along which the image's rows run.
 
     Raises
     ------

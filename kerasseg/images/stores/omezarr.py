@@ -110,12 +110,8 @@ def blocks_of(array: zarr.Array, path: Path, columns: int) -> Blocks:
 
     Parameters
     ----------
-    array : zarr.Array
-        Open.
     path : Path
         The folder that was opened.
-    columns : int
-        The axis along which the image's rows run.
 
     Raises
     ------

@@ -98,8 +98,6 @@ def blocks_of(planes: Planes, columns: int) -> Blocks:
     ----------
     planes : Planes
         See :func:`opened`.
-    columns : int
-        The axis along which the image's rows run.
     """
 
     def decode(index: Index) -> np.ndarray:

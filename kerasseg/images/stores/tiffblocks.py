@@ -29,8 +29,6 @@ def blocks_of(series: tifffile.TiffPageSeries, columns: int) -> Blocks:
     ----------
     series : tifffile.TiffPageSeries
         Its file stays open as long as the array is read.
-    columns : int
-        The axis along which the image's rows run.
 
     Returns
     -------
@@ -73,8 +71,6 @@ def axes_of(series: tifffile.TiffPageSeries, names: str) -> tuple[str, tuple[int
     -------
     axes : str
         As many letters as the array has axes; those of length 1 that have no name are ``_``.
-    shape : tuple of int
-        Their lengths.
     """
     if not _by_pages(series):
         return names, series.shape
