@@ -116,9 +116,9 @@ MARK = object()
 
 def _since_mark(stack: list) -> list:
     """Take off what was put on the stack since the last mark."""
-    at = max(place for place, value in enumerate(stack) if value is MARK)
-    values = stack[at + 1 :]
-    del stack[at:]
+    start = max(place for place, value in enumerate(stack) if value is MARK)
+    values = stack[start + 1 :]
+    del stack[start:]
     return values
 
 

@@ -186,19 +186,19 @@ def _write(
     classes: Sequence[str],
 ) -> None:
     """Write instances as they come, each with the number of its image."""
-    ids = {label: at for at, label in enumerate(classes, start=1)}
+    ids = {label: number for number, label in enumerate(classes, start=1)}
     listed = [
-        {**image.other, "id": at, "file_name": image.image_path}
+        {**image.other, "id": number, "file_name": image.image_path}
         | dict(zip(("height", "width"), image.size, strict=True))
-        for at, image in enumerate(images, start=1)
+        for number, image in enumerate(images, start=1)
     ]
-    categories = [{"id": at, "name": label} for label, at in ids.items()]
+    categories = [{"id": number, "name": label} for label, number in ids.items()]
     entries = (
         {"image_id": image_id, "category_id": category_id} | _annotation(shapes, images[image_id - 1].size)
         for image_id, shapes in groups
         for category_id in (ids.values() if shapes[0].label == IGNORE_LABEL else [ids[shapes[0].label]])
     )
-    numbered = ({"id": at} | entry for at, entry in enumerate(entries, start=1))
+    numbered = ({"id": number} | entry for number, entry in enumerate(entries, start=1))
     write_json_list(Path(path), {"images": listed, "categories": categories}, "annotations", numbered)
 
 
@@ -286,7 +286,9 @@ def _shapes(entry: dict, label: str, size: tuple[int, int], number: int, crowds:
 def _polygon(numbers: Any, size: tuple[int, int]) -> np.ndarray:
     if not isinstance(numbers, list) or len(numbers) % 2:
         raise ValueError("a polygon is not a list of x, y, x, y, ...")
-    return checked_points([numbers[at : at + 2] for at in range(0, len(numbers), 2)], "polygon", size)
+    return checked_points(
+        [numbers[start : start + 2] for start in range(0, len(numbers), 2)], "polygon", size
+    )
 
 
 def _run_length_mask(segmentation: dict, size: tuple[int, int]) -> np.ndarray:

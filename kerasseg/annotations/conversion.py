@@ -181,12 +181,12 @@ def _class_names(drawings: Drawings, given: Sequence[str]) -> list[str]:
 
     What they do not list comes after, sorted.
     """
-    found = {shape.label for drawing in drawings.values() for shape in drawing.shapes} - NO_CLASS.keys()
-    strangers = sorted(found - set(given)) if given else []
+    labels = {shape.label for drawing in drawings.values() for shape in drawing.shapes} - NO_CLASS.keys()
+    strangers = sorted(labels - set(given)) if given else []
     if strangers:
         raise UserError(*(unknown("class", label, given) for label in strangers))
     listed = [name for drawing in drawings.values() for name in drawing.classes if name not in NO_CLASS]
-    return list(given) or list(dict.fromkeys([*listed, *sorted(found)]))
+    return list(given) or list(dict.fromkeys([*listed, *sorted(labels)]))
 
 
 def _left_out(drawings: Drawings, outlined: Drawings, write_as: str) -> Counter[str]:

@@ -48,7 +48,7 @@ def draw_mask(
     UserError
         If a label is none of the classes.
     """
-    values = NO_CLASS | {label: at for at, label in enumerate(classes, start=1)}
+    values = NO_CLASS | {label: number for number, label in enumerate(classes, start=1)}
     strangers = sorted({shape.label for shape in shapes} - values.keys())
     if strangers:
         place = f"{name}: " if name else ""
@@ -72,7 +72,9 @@ def draw_labels(shapes: Sequence[Shape], size: tuple[int, int]) -> np.ndarray:
         0 is background.
     """
     shapes = as_pixels(shapes, size)
-    numbers = {id(shape): at for at, group in enumerate(instances(shapes), start=1) for shape in group}
+    numbers = {
+        id(shape): number for number, group in enumerate(instances(shapes), start=1) for shape in group
+    }
     return _draw("I", size, ((shape, numbers[id(shape)]) for shape in shapes))
 
 

@@ -112,7 +112,7 @@ def write_objects(
     object_type : {"annotation", "detection"}
         As QuPath tells apart what a person drew and what a program found.
     """
-    colours = {label: palette()[at].tolist() for at, label in enumerate(classes, start=1)}
+    colours = {label: palette()[number].tolist() for number, label in enumerate(classes, start=1)}
     image = {"name": name, "height": size[0], "width": size[1]}
     features = (_feature(shape, colours, tolerance, object_type) for shape in objects)
     write_json_list(path, {"type": "FeatureCollection", "image": image}, "features", features)
@@ -130,13 +130,13 @@ def _features(document: Any, path: Path) -> list:
 
 def _with_children(features: list) -> Iterator[tuple[str, Any]]:
     """Name features, each before the objects that QuPath keeps inside it."""
-    waiting = [(f"feature {at}", feature) for at, feature in enumerate(features)][::-1]
+    waiting = [(f"feature {number}", feature) for number, feature in enumerate(features)][::-1]
     while waiting:
         name, feature = waiting.pop()
         yield name, feature
         children = feature.get("childObjects") if isinstance(feature, dict) else None
         if isinstance(children, list):
-            waiting += [(f"{name}, child {at}", child) for at, child in enumerate(children)][::-1]
+            waiting += [(f"{name}, child {number}", child) for number, child in enumerate(children)][::-1]
 
 
 def _geometry(feature: Any) -> tuple[str | None, dict]:

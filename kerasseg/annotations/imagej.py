@@ -118,14 +118,14 @@ def write_objects(
     tolerance : float, default 0
         Pixels by which an outline may move.
     """
-    ids, colours = {label: at for at, label in enumerate(classes, start=1)}, palette()
+    ids, colours = {label: number for number, label in enumerate(classes, start=1)}, palette()
     image = {"name": name, "height": size[0], "width": size[1]}
     with write_atomically(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         archive.comment = json.dumps(image).encode()
-        for at, shape in enumerate(objects, start=1):
+        for number, shape in enumerate(objects, start=1):
             class_id = ids.get(shape.label, 0)
             roi = _roi(shape, tolerance)
-            roi.name = f"{shape.label}-{at:05}"
+            roi.name = f"{shape.label}-{number:05}"
             roi.group = class_id
             roi.stroke_color = bytes([255, *colours[class_id].tolist()])
             entry = zipfile.ZipInfo(f"{roi.name.replace('/', '_')}.roi")  # of a fixed date
@@ -248,8 +248,8 @@ def _composite_roi(rings: Sequence[np.ndarray]) -> ImagejRoi:
 
 
 def _path(ring: np.ndarray) -> Iterator[float]:
-    for at, (x, y) in enumerate(ring.tolist()):
-        yield from (_LINE if at else _MOVE, x, y)
+    for number, (x, y) in enumerate(ring.tolist()):
+        yield from (_LINE if number else _MOVE, x, y)
     yield _CLOSE
 
 

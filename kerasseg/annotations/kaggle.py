@@ -205,7 +205,7 @@ def _table(path: Path) -> tuple[Columns, list[dict[str, str]]]:
         raise UserError(f"{path}: this is not CSV ({error})") from error
     columns = SCIENCE_BOWL if SCIENCE_BOWL.image in header else SARTORIUS
     if missing := [column for column in columns.needed if column not in header]:
-        expected = " or ".join(",".join(each.needed) for each in COLUMNS)
+        expected = " or ".join(",".join(one.needed) for one in COLUMNS)
         raise UserError(f"{path}: there is no column {', '.join(missing)}; expected {expected}")
     return columns, table
 
@@ -273,8 +273,8 @@ def _written(name: str, drawing: Drawing) -> Iterable[tuple]:
     runs = rle.encode_labels(draw_labels(objects, drawing.size))
     if not runs:
         yield name, "", width, height, ""
-    for at, numbers in runs.items():
-        yield name, " ".join(map(str, numbers)), width, height, groups[at - 1][0].label
+    for number, numbers in runs.items():
+        yield name, " ".join(map(str, numbers)), width, height, groups[number - 1][0].label
 
 
 def read_drawings(source: Path, options: Options) -> dict[str, Drawing]:

@@ -135,9 +135,9 @@ def _shapes(documents: list, size: tuple[int, int], path: Path) -> list[Shape]:
     """Check every shape, and name all that are wrong at once."""
     shapes = []
     with collect_errors(ValueError) as reading:
-        for at, document in enumerate(documents):
+        for number, document in enumerate(documents):
             label = document.get("label") if isinstance(document, dict) else None
-            with reading(f"{path}: shape {at} ({label!r})"):
+            with reading(f"{path}: shape {number} ({label!r})"):
                 shapes.append(_shape(document, size))
     return shapes
 

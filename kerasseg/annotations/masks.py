@@ -162,7 +162,7 @@ def read_colours(path: Path, classes: Sequence[str], colours: Mapping[str, Seque
         If the file cannot be read, or holds a colour that is not a class.
     """
     refuse_lossy(files.header(path), path)
-    ids = {"background": 0, "ignore": IGNORE} | {name: at for at, name in enumerate(classes, start=1)}
+    ids = {"background": 0, "ignore": IGNORE} | {name: number for number, name in enumerate(classes, start=1)}
     strangers = [unknown("class in colours", name, ids) for name in colours if name not in ids]
     if strangers:
         raise UserError(*strangers)
@@ -191,8 +191,8 @@ def _code(colours: np.ndarray) -> np.ndarray:
 
 
 def _strange_colours(path: Path, codes: np.ndarray, colours: Mapping[str, Sequence[int]]) -> str:
-    found = np.unique(codes)[:SHOWN].tolist()
-    shown = ", ".join(str([code >> 16, code >> 8 & 255, code & 255]) for code in found)
+    strange = np.unique(codes)[:SHOWN].tolist()
+    shown = ", ".join(str([code >> 16, code >> 8 & 255, code & 255]) for code in strange)
     known = ", ".join(f"{name} {list(colour)}" for name, colour in colours.items())
     return f"{path}: the mask holds colours {shown}, which are not classes; expected {known}"
 

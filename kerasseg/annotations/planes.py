@@ -59,8 +59,8 @@ def counted(position: int, stack: Plane | None) -> Plane:
         return Plane(z=position)
     channels, slices, frames = stack
     rest, channel = divmod(position, channels)
-    frame, at = divmod(rest, slices)
-    return Plane(channel, at, frame) if frame < frames else Plane(z=position)  # to be refused
+    frame, z = divmod(rest, slices)
+    return Plane(channel, z, frame) if frame < frames else Plane(z=position)  # to be refused
 
 
 def placed(drawing: Drawing, path: Path) -> Drawing:

@@ -64,7 +64,7 @@ def trace_rings(mask: np.ndarray, tolerance: float = 0) -> list[Polygon]:
     """
     parts, count = ndimage.label(mask)
     boxes = ndimage.find_objects(parts, count)
-    return [_polygon(parts[box] == at, box, tolerance) for at, box in enumerate(boxes, start=1)]
+    return [_polygon(parts[box] == number, box, tolerance) for number, box in enumerate(boxes, start=1)]
 
 
 def shape_polygons(shape: Shape, tolerance: float = 0) -> list[Polygon]:
@@ -164,10 +164,10 @@ def _polygon(part: np.ndarray, box: tuple[slice, slice], tolerance: float) -> Po
     """Trace a part whose pixels are connected by their sides; the rim is the ring of most area."""
     rings = [simple for ring in _corner_rings(part) for simple in _split(ring)]
     areas = [_area(ring) for ring in rings]
-    order = sorted(range(len(rings)), key=lambda at: -abs(areas[at]))
+    order = sorted(range(len(rings)), key=lambda number: -abs(areas[number]))
     rim, *holes = (
-        rings[at] if (areas[at] > 0) == (place == 0) else np.roll(rings[at][::-1], 1, axis=0)
-        for place, at in enumerate(order)
+        rings[number] if (areas[number] > 0) == (place == 0) else np.roll(rings[number][::-1], 1, axis=0)
+        for place, number in enumerate(order)
     )
     corner = np.array([box[1].start, box[0].start], np.float64)
     return [ring + corner for ring in _simplified(rim, holes, tolerance)]

@@ -60,14 +60,14 @@ def mask_shapes(mask: np.ndarray, classes: Sequence[str]) -> list[Shape]:
 
 def label_shapes(labels: np.ndarray, label_of: Callable[[int], str]) -> list[Shape]:
     """Hold each instance exactly, as a ``mask`` shape; see :func:`trace_labels`."""
-    return [box_shape(labels[box] == at, box, label_of(at)) for at, box in label_boxes(labels)]
+    return [box_shape(labels[box] == number, box, label_of(number)) for number, box in label_boxes(labels)]
 
 
 def label_boxes(labels: np.ndarray) -> Iterator[tuple[int, tuple[slice, slice]]]:
     """Find the ids of instances, in their order, and the box of rows and columns in which each lies."""
     ids, numbers = consecutive(labels)
     boxes = zip(ids[1:].tolist(), ndimage.find_objects(numbers), strict=True)
-    return ((at, box) for at, box in boxes if box is not None)
+    return ((number, box) for number, box in boxes if box is not None)
 
 
 def pixels_shape(rows: np.ndarray, columns: np.ndarray, label: str) -> Shape:

@@ -77,11 +77,11 @@ def sizes(said: Mapping[str, tuple[float, str]], space: str, name: str) -> Pixel
     Notice
         As :func:`of_tiff`.
     """
-    found = {axis: micrometres(*said[axis]) for axis in space if axis in said}
+    lengths = {axis: micrometres(*said[axis]) for axis in space if axis in said}
     lost = [
         f"{axis} {length:g} {unit}"
         for axis, (length, unit) in said.items()
-        if axis in found and found[axis] is None and unit.strip().lower() not in NO_LENGTH
+        if axis in lengths and lengths[axis] is None and unit.strip().lower() not in NO_LENGTH
     ]
     if lost:
         warnings.warn(
@@ -89,7 +89,7 @@ def sizes(said: Mapping[str, tuple[float, str]], space: str, name: str) -> Pixel
             Notice,
             stacklevel=2,
         )
-    return tuple(map(found.get, space))
+    return tuple(map(lengths.get, space))
 
 
 def micrometres(length: float, unit: str) -> float | None:

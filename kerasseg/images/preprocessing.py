@@ -84,19 +84,21 @@ def by_region(store: Store, *, channels: int | None, method: Normalisation) -> C
         If the channels or the intensities do not fit, or pixels cannot be read.
     """
     name, grey = str(store.path), store.shape[-1] == 1
-    how = {"n": channels, "name": name, "silent_alpha": _alpha_is_silent(store, channels)}
-    converted(np.empty((0, store.shape[-1]), store.dtype), **how)  # refuses channels before any work is done
+    options = {"n": channels, "name": name, "silent_alpha": _alpha_is_silent(store, channels)}
+    converted(
+        np.empty((0, store.shape[-1]), store.dtype), **options
+    )  # refuses channels before any work is done
 
     def converted_unless_grey(region: Region) -> np.ndarray:
         image = store.read(region)
-        return image if grey else converted(image, **how)
+        return image if grey else converted(image, **options)
 
     with _naming(name):
-        found = method.limits(lambda: map(converted_unless_grey, store.bands()), store.dtype)
+        limits = method.limits(lambda: map(converted_unless_grey, store.bands()), store.dtype)
 
     def read(region: Region) -> np.ndarray:
-        image = stretch(converted_unless_grey(region), found)
-        return converted(image, **how) if grey else image
+        image = stretch(converted_unless_grey(region), limits)
+        return converted(image, **options) if grey else image
 
     return read
 
@@ -115,7 +117,9 @@ def _naming(name: str) -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        messages = (each if each.startswith(name) else f"{name}: {each}" for each in error.messages)
+        messages = (
+            message if message.startswith(name) else f"{name}: {message}" for message in error.messages
+        )
         raise UserError(*messages) from error
 
 
@@ -254,7 +258,9 @@ def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     height, width = size
     shrinks = height <= image.shape[0] and width <= image.shape[1]
     method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    parts = [image[..., at : at + CHANNELS_AT_ONCE] for at in range(0, image.shape[2], CHANNELS_AT_ONCE)]
+    parts = [
+        image[..., first : first + CHANNELS_AT_ONCE] for first in range(0, image.shape[2], CHANNELS_AT_ONCE)
+    ]
     resized = [cv2.resize(part, (width, height), interpolation=method) for part in parts]
     return np.concatenate([part.reshape(height, width, -1) for part in resized], axis=2)
 

@@ -102,13 +102,13 @@ def percentiles(bands: Bands, dtype: np.dtype, wanted: tuple[float, ...]) -> np.
         If a value is not finite.
     """
     upper = _count(bands, (lambda band: _key(band) >> HALF) if dtype.kind == "f" else lambda band: band)
-    at = [(upper[0].sum() - 1) * (percent / 100) for percent in wanted]
-    ranks = [rank for place in at for rank in (math.floor(place), math.ceil(place))]
+    positions = [(upper[0].sum() - 1) * (percent / 100) for percent in wanted]
+    ranks = [rank for place in positions for rank in (math.floor(place), math.ceil(place))]
     if dtype.kind == "f":
         values = _floats(bands, upper, ranks).astype(np.float64)
     else:
         values = np.stack([_places(counts, ranks) for counts in upper], axis=1)
-    below, above, share = values[0::2], values[1::2], np.array(at)[:, np.newaxis] % 1
+    below, above, share = values[0::2], values[1::2], np.array(positions)[:, np.newaxis] % 1
     step = above - below  # from the nearer end, so that rounding is numpy's
     return np.where(share < 0.5, below + step * share, above - step * (1 - share))
 
@@ -133,10 +133,10 @@ def _floats(bands: Bands, upper: np.ndarray, ranks: list[int]) -> np.ndarray:
     bins = np.stack([_places(counts, ranks) for counts in upper], axis=1)
     lower = _count_within(bands, bins)
     keys = np.empty(bins.shape, np.uint32)
-    for (at, channel), chosen in np.ndenumerate(bins):
+    for (number, channel), chosen in np.ndenumerate(bins):
         before = upper[channel, :chosen].sum()
-        inside = _places(lower[channel, chosen], [ranks[at] - before])[0]
-        keys[at, channel] = chosen << HALF | inside
+        inside = _places(lower[channel, chosen], [ranks[number] - before])[0]
+        keys[number, channel] = chosen << HALF | inside
     return np.where(keys & SIGN, keys & ~SIGN, ~keys).astype(np.uint32).view(np.float32)
 
 

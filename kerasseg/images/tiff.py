@@ -324,9 +324,11 @@ def check_complete(file: tifffile.TiffFile, path: Path) -> None:
     if end > path.stat().st_size:
         raise UserError(f"{path}: the TIFF is truncated: {path.stat().st_size} of {end} bytes; copy it again")
     there = sum(math.prod(series.shape) // series.keyframe.size for series in file.series)
-    told = (file.imagej_metadata or {}).get("images", 1)
-    if there < told:  # ImageJ names only the first of a large stack
-        raise UserError(f"{path}: the TIFF is truncated: {there} of {told} planes are there; copy it again")
+    expected = (file.imagej_metadata or {}).get("images", 1)
+    if there < expected:  # ImageJ names only the first of a large stack
+        raise UserError(
+            f"{path}: the TIFF is truncated: {there} of {expected} planes are there; copy it again"
+        )
     end = _end_of_tags(file)
     if end > path.stat().st_size:  # Bio-Formats writes OME-XML last
         raise UserError(

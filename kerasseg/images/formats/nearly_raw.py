@@ -72,7 +72,7 @@ def _axes(header: dict[str, Any], rank: int) -> str:
     if len(kinds) != rank:
         return SPACE[:rank] if rank <= len(SPACE) else "?" * rank
     return "".join(
-        "T" if kind == "time" else "C" if any(each in kind for each in CHANNELS) else next(space, "?")
+        "T" if kind == "time" else "C" if any(word in kind for word in CHANNELS) else next(space, "?")
         for kind in kinds
     )
 

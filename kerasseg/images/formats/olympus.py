@@ -45,7 +45,7 @@ def _sizes(file: oiffile.OifFile) -> dict[str, float | None]:
         "X": (picture.get("WidthConvertValue"), picture.get("WidthUnit")),
         "Y": (picture.get("HeightConvertValue"), picture.get("HeightUnit")),
     }
-    common = (file.mainfile.get(f"Axis {at} Parameters Common", {}) for at in range(8))
+    common = (file.mainfile.get(f"Axis {number} Parameters Common", {}) for number in range(8))
     for axis in common:
         if axis.get("AxisCode") == "Z":
             lengths["Z"] = (axis.get("Interval"), axis.get("UnitName") or axis.get("PixUnit"))

@@ -85,8 +85,8 @@ def recognised(start: bytes, path: Path) -> Format | None:
     if start.startswith(b"\x1f\x8b"):
         start = _unpacked(path)
     name = path.name.lower()
-    alike = (each for each in FORMATS if re.match(each.magic, start, re.DOTALL))
-    return next((each for each in alike if not each.is_named or name.endswith(each.suffixes)), None)
+    alike = (format for format in FORMATS if re.match(format.magic, start, re.DOTALL))
+    return next((format for format in alike if not format.is_named or name.endswith(format.suffixes)), None)
 
 
 @contextmanager
@@ -195,7 +195,7 @@ def chosen(names: Sequence[str], wanted: str | None, path: Path) -> int:
         If there is none of that name, or several and none is named.
     """
     unique = len(set(names)) == len(names) and all(names)
-    called = list(names) if unique else [str(at) for at in range(len(names))]
+    called = list(names) if unique else [str(number) for number in range(len(names))]
     if not called:
         raise UserError(f"{path}: the file holds no image; expected one")
     if wanted is None and len(called) == 1:
@@ -214,7 +214,7 @@ def chosen(names: Sequence[str], wanted: str | None, path: Path) -> int:
 
 def part(index: Index, block: Sequence[int], shape: Sequence[int]) -> tuple[slice, ...]:
     """Find where a block lies in the image."""
-    starts = [at * step for at, step in zip(index, block, strict=True)]
+    starts = [place * step for place, step in zip(index, block, strict=True)]
     return tuple(
         slice(start, min(start + step, length))
         for start, step, length in zip(starts, block, shape, strict=True)

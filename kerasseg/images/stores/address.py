@@ -46,8 +46,8 @@ def parted(path: Path) -> tuple[Path, str | None]:
     (PosixPath('cells.h5'), 'volumes/raw')
     """
     suffixes = "|".join(map(re.escape, SUFFIXES))
-    found = re.fullmatch(rf"(.+?(?:{suffixes})):(.+)", path.as_posix(), re.IGNORECASE)
-    return (path, None) if found is None or path.exists() else (Path(found[1]), found[2])
+    match = re.fullmatch(rf"(.+?(?:{suffixes})):(.+)", path.as_posix(), re.IGNORECASE)
+    return (path, None) if match is None or path.exists() else (Path(match[1]), match[2])
 
 
 def inside(typed: str | None) -> Inside:
@@ -63,14 +63,14 @@ def inside(typed: str | None) -> Inside:
     >>> inside("Scene 2,t=3")
     Inside(name='Scene 2', time=3)
     """
-    found = re.fullmatch(r"(?:(.*?),)?\s*t=(.*)", typed or "", re.IGNORECASE)
-    if found is None:
+    match = re.fullmatch(r"(?:(.*?),)?\s*t=(.*)", typed or "", re.IGNORECASE)
+    if match is None:
         return Inside(typed)
-    if not found[2].isdecimal():
+    if not match[2].isdecimal():
         raise UserError(
-            f"{typed}: t={found[2]} is not a point of time; expected a number from 0, such as t=0"
+            f"{typed}: t={match[2]} is not a point of time; expected a number from 0, such as t=0"
         )
-    return Inside(found[1], int(found[2]))
+    return Inside(match[1], int(match[2]))
 
 
 def file_signature(image: Path) -> dict[str, Any]:

@@ -64,7 +64,9 @@ class Arrangement:
     def arrange(self, pixels: np.ndarray) -> np.ndarray:
         """Bring a part of the stored array into the order of an image, (Y, X, C) or (Z, Y, X, C)."""
         order = [self.axes.index(axis) for axis in self.space + CHANNELS if axis in self.axes]
-        others = [at for at in range(len(self.axes)) if at not in order]  # of length 1, as time now is
+        others = [
+            number for number in range(len(self.axes)) if number not in order
+        ]  # of length 1, as time now is
         sides = self.along_space(pixels.shape)
         image = pixels.transpose(others + order).reshape(*sides, self.shape[-1])
         return np.flip(image, [self.space.index(axis) for axis in self.backwards])
@@ -99,8 +101,8 @@ def arrangement(
     long = [axis for axis, length in zip(axes, shape, strict=True) if length != 1 or axis in "YX"]
     points = shape[axes.index("T")] if "T" in long else 1
     if points > 1 and time is None:
-        told = axes.replace("T", "Z")
-        depth = "" if "Z" in axes else f'; or, if they are planes in depth, say so by axes="{told}"'
+        as_planes = axes.replace("T", "Z")
+        depth = "" if "Z" in axes else f'; or, if they are planes in depth, say so by axes="{as_planes}"'
         raise UserError(
             f"{given} ({axes}): {points} points of time; expected one. Choose t=0 to "
             f"t={points - 1}, typed FILE:t=0 or FILE:NAME,t=0{depth}"

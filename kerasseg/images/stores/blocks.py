@@ -99,14 +99,14 @@ class Blocks:
         self._kept = {
             index: block
             for index, block in self._kept.items()
-            if all(at in part for at, part in zip(index, band, strict=True))
+            if all(place in part for place, part in zip(index, band, strict=True))
         }
 
     def _paste(self, pixels: np.ndarray, region: tuple[slice, ...], index: Index, block: np.ndarray) -> None:
         """Copy what a block and a region share."""
         there, here = [], []
-        for part, at, step in zip(region, index, self.block, strict=True):
-            origin = at * step
+        for part, place, step in zip(region, index, self.block, strict=True):
+            origin = place * step
             start, stop = max(part.start, origin), min(part.stop, origin + step)
             there.append(slice(start - part.start, stop - part.start))
             here.append(slice(start - origin, stop - origin))
@@ -115,7 +115,7 @@ class Blocks:
 
 def cuts(length: int, step: int) -> Iterator[slice]:
     """Cut an axis into parts of so many pixels; the last may have fewer."""
-    return (slice(at, min(at + step, length)) for at in range(0, length, step))
+    return (slice(start, min(start + step, length)) for start in range(0, length, step))
 
 
 MOST_SAID = 5  # arrays that are named, of a data set that may have thousands

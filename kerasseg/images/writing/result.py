@@ -62,7 +62,7 @@ class Halved:
 
     def __getitem__(self, rows: slice) -> np.ndarray:
         start, stop, _ = rows.indices(self.shape[0])
-        return np.concatenate([self._rows(at, min(at + ROWS, stop)) for at in range(start, stop, ROWS)])
+        return np.concatenate([self._rows(row, min(row + ROWS, stop)) for row in range(start, stop, ROWS)])
 
     def _rows(self, start: int, stop: int) -> np.ndarray:
         larger = self._plane[2 * start : min(2 * stop, self._plane.shape[0])]
