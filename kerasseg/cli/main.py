@@ -85,6 +85,43 @@ def run(
     run(recipe, directory=directory, resume=resume)
 
 
+@app.command(**example("sweep phase_unet model.unet.levels=3,4 train.epochs=5"))
+def sweep(
+    recipe: RecipeFile,
+    overrides: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="KEY=A,B",
+            help="Values to try, separated by commas; LOW..HIGH in a search; one value holds for all.",
+        ),
+    ],
+    directory: Annotated[Path, typer.Option(help="Folder in which sweeps are kept.")] = Path("sweeps"),
+    search: Annotated[
+        str, typer.Option(help="grid trains all combinations; tpe and random choose --trials of them.")
+    ] = "grid",
+    trials: Annotated[int | None, typer.Option(min=1, help="Number of trials of a search.")] = None,
+    objective: Annotated[
+        str, typer.Option(help="Column of history.csv by which trials are judged.")
+    ] = "val_loss",
+    storage: Annotated[
+        str | None, typer.Option(help="URL of a database that Optuna uses instead of a journal file.")
+    ] = None,
+) -> None:
+    """Train a recipe with many settings and compare them."""
+    start_tensorflow()
+    from kerasseg.commands.sweep import sweep
+
+    sweep(
+        recipe,
+        overrides,
+        directory=directory,
+        search=search,
+        trials=trials,
+        objective=objective,
+        storage=storage,
+    )
+
+
 @app.command(**example("check recipes/sartorius_linknet.yaml data.source.sartorius.root=data/mine"))
 def check(recipe: RecipeFile, overrides: Overrides = None) -> None:
     """Validate a recipe and its data; say what a run takes."""
@@ -118,7 +155,7 @@ def evaluate(
     """Score a run's model on its test images again."""
     run = _existing(run)
     start_tensorflow()
-    from kerasseg.commands.reuse import evaluate
+    from kerasseg.commands.evaluate import evaluate
 
     evaluate(run, threshold=threshold)
 
@@ -135,7 +172,7 @@ def predict(
     overlap: Annotated[str | None, typer.Option(help="Pixels on each side of a tile, or auto.")] = None,
     blend: Annotated[str | None, typer.Option(help="crop, gaussian, hann or constant.")] = None,
     padding: Annotated[str | None, typer.Option(help="inside, reflect, edge or zero.")] = None,
-    symmetries: Annotated[str | None, typer.Option(help="none, flips or d4.")] = None,
+    tta: Annotated[str | None, typer.Option(help="none, flips or d4.")] = None,
     threshold: Annotated[float | None, typer.Option(help="Of a class.")] = None,
     axes: Annotated[str | None, typer.Option(help="Where files do not say, such as ZYX.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Start over, and replace what is there.")] = False,
@@ -147,15 +184,15 @@ def predict(
     runs = [] if server else [_existing(path) for path in paths[:1]]
     images, out = _images_and_out(paths[len(runs) :])
     start_tensorflow()
-    from kerasseg.commands.answering import local, served
     from kerasseg.commands.predict import predict
     from kerasseg.inference.backends import TENSORFLOW
+    from kerasseg.segmenter import Segmenter
 
-    model = served(server) if server else local(*runs, engine or TENSORFLOW)
+    segmenter = Segmenter.connect(server) if server else Segmenter.load(*runs, engine=engine or TENSORFLOW)
     overlap = int(overlap) if overlap and overlap.isdecimal() else overlap
-    tiles = {"tile": tile, "overlap": overlap, "blend": blend, "padding": padding, "symmetries": symmetries}
+    tiles = {"tile": tile, "overlap": overlap, "blend": blend, "padding": padding, "tta": tta}
     how = {"what": what, "to": to, "threshold": threshold, "axes": axes, "force": force}
-    predict(model, images, out, scheduler=scheduler, **how, **tiles)
+    predict(segmenter, images, out, scheduler=scheduler, **how, **tiles)
 
 
 def _images_and_out(paths: list[Path]) -> tuple[Path, Path]:
@@ -172,7 +209,7 @@ def export(
     """Write a run's model as a SavedModel for raw images."""
     run = _existing(run)
     start_tensorflow()
-    from kerasseg.commands.reuse import export
+    from kerasseg.commands.export import export
 
     export(run, out)
 

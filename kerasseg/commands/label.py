@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from functools import partial, wraps
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,6 @@ from kerasseg.recipe import Recipe
 from kerasseg.recipe.labelling import Label
 from kerasseg.review import review as reviewing
 from kerasseg.runs import rundirectory
-from kerasseg.runs.rundirectory import RunDirectory
 from kerasseg.synthetic.synthesizers import SYNTHESIZERS
 
 RUNS = Path("runs")
@@ -184,29 +183,12 @@ def propose(recipe: Recipe, directory: Path = RUNS) -> None:
         found = proposer(asked, recipe.data.classes[0], **settings)
         propose_tiles(folder, names, found, by=how.name, model=how.preset)
     elif how is not None and (run := rundirectory.last_finished(recipe.name, directory)):
-        _propose_by(run, names)
+        from kerasseg.segmenter import Segmenter
+
+        proposer = by_model(Segmenter.load(run.path))
+        propose_tiles(folder, names, proposer, by="model", model=str(run.path))
     else:
         unproposed(folder, names)
-
-
-def _propose_by(run: RunDirectory, names: list[str]) -> None:
-    """Let a run's model propose."""
-    from kerasseg import postprocess
-    from kerasseg.commands import reuse
-    from kerasseg.commands.train import predictor
-
-    _, recipe, model = reuse.opened(run.path)
-    number = recipe.instances and partial(
-        postprocess.INSTANCES[recipe.instances.name], **recipe.instances.arguments
-    )
-    proposer = by_model(
-        predictor(recipe, model),
-        recipe.data.classes,
-        threshold=recipe.evaluate.threshold,
-        activation=recipe.model.activation,
-        number=number,
-    )
-    propose_tiles(root(recipe), names, proposer, by="model", model=str(run.path))
 
 
 def open_queue(recipe: Recipe) -> None:
