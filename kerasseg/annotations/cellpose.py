@@ -20,7 +20,7 @@ import numpy as np
 
 from kerasseg.annotations.label_images import as_labels
 from kerasseg.errors import UserError
-from kerasseg.images.header import MAX_PIXELS
+from kerasseg.images.headers import MAX_PIXELS
 
 SUFFIX, ENDING = ".npy", "_seg"
 MAX_BYTES = 1 << 30  # Cellpose keeps flows and image in it too

@@ -158,18 +158,17 @@ def collect_errors(*kinds: type[Exception]) -> Iterator[Callable[[str], Abstract
     UserError
         With a message for each entry that is wrong.
     """
-    problems = []
+    mistakes = Mistakes()
 
     @contextmanager
     def reading(name: str) -> Iterator[None]:
         try:
             yield
         except kinds as error:
-            problems.append(f"{name}: {error}")
+            mistakes.add(f"{name}: {error}")
 
     yield reading
-    if problems:
-        raise UserError(*problems)
+    mistakes.check()
 
 
 def contained(given: Any, path: Path, key: str) -> str | None:

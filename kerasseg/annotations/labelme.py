@@ -31,7 +31,7 @@ from kerasseg.annotations.trace import mask_polygons, outline
 from kerasseg.errors import UserError, unknown
 from kerasseg.files import read_json, write_json_list
 from kerasseg.images import files
-from kerasseg.images.header import Embedded
+from kerasseg.images.headers import Embedded
 
 VERSION = "6.3.1"  # whose format is written
 

@@ -18,7 +18,7 @@ from kerasseg.annotations.values import SHOWN, Meaning
 from kerasseg.errors import Notice, UserError, unknown
 from kerasseg.files import write_atomically
 from kerasseg.images import files, raster
-from kerasseg.images.header import Header
+from kerasseg.images.headers import Header
 from kerasseg.masks import IGNORE
 
 LABEL_MAP = "labelmap.txt"

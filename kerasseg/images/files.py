@@ -12,7 +12,7 @@ from kerasseg.errors import UserError
 from kerasseg.files import write_atomically
 from kerasseg.images import folders, raster, tiff
 from kerasseg.images.formats import scenes
-from kerasseg.images.header import MAX_PIXELS, Embedded, Header
+from kerasseg.images.headers import MAX_PIXELS, Embedded, Header
 
 __all__ = [
     "MAX_PIXELS",

@@ -14,7 +14,7 @@ from PIL import Image
 
 from kerasseg.errors import UserError
 from kerasseg.images.folders import FOREIGN
-from kerasseg.images.header import TAG, TURNED, Embedded, Header, sane, too_large, upright
+from kerasseg.images.headers import TAG, TURNED, Embedded, Header, sane, too_large, upright
 
 # Pillow warns of images half as large as our own limit.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)

@@ -21,7 +21,7 @@ import numpy as np
 import tifffile
 
 from kerasseg.errors import UserError
-from kerasseg.images.header import TAG, TURNED, Header, as_intensities, intensity_type, sane, upright
+from kerasseg.images.headers import TAG, TURNED, Header, as_intensities, intensity_type, sane, upright
 
 # What tifffile, zarr and their codecs raise when tags or pixels make no sense.
 DAMAGES = (

@@ -13,10 +13,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from kerasseg import locks
+from kerasseg import files, locks
 from kerasseg.console import log, saying_warnings
 from kerasseg.errors import Blocked, UserError, changes, if_interrupted, unwritable
-from kerasseg.files import write_atomically
 from kerasseg.recipe import Recipe, load
 
 FINISHED = "finished"
@@ -58,9 +57,7 @@ class RunDirectory:
 
     def write_json(self, name: str, facts: Any) -> None:
         """Write facts as JSON, complete or not at all; NaN, which JSON does not know, is null."""
-        with write_atomically(self / name) as temporary:
-            text = json.dumps(_without_nan(facts), indent=1, ensure_ascii=False, allow_nan=False)
-            temporary.write_text(text + "\n", encoding="utf-8")
+        files.write_json(self / name, _without_nan(facts))
 
     def set_state(self, state: str, **facts: Any) -> None:
         """Say in ``status.json`` how far the run is, keeping what was said before but an error."""
@@ -136,7 +133,7 @@ def create(recipe: Recipe, root: Path) -> RunDirectory:
 
 
 def _begin(path: Path, recipe: Recipe) -> RunDirectory:
-    with write_atomically(path / "recipe.yaml") as temporary:
+    with files.write_atomically(path / "recipe.yaml") as temporary:
         temporary.write_text(recipe.to_yaml(), encoding="utf-8")
     return RunDirectory(path)
 

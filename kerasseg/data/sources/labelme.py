@@ -15,7 +15,7 @@ from kerasseg.data.sources.listing import existing, listed
 from kerasseg.data.sources.shapes import drawn_sample
 from kerasseg.errors import Mistakes, UserError
 from kerasseg.images import files
-from kerasseg.images.header import Embedded
+from kerasseg.images.headers import Embedded
 
 EXPECTED = "labelme's JSON files and their images"
 

@@ -11,7 +11,7 @@ from kerasseg.data.sources.layouts import wrong_layout
 from kerasseg.errors import Mistakes, UserError
 from kerasseg.images import files
 from kerasseg.images.folders import clashes, file_name, stem
-from kerasseg.images.header import Embedded
+from kerasseg.images.headers import Embedded
 from kerasseg.images.stores.volume import Volume
 
 Find = Callable[[Path], list[Path]]

@@ -10,7 +10,7 @@ from kerasseg.annotations.shapes import NO_CLASS, Drawing, Shape
 from kerasseg.data.sample import Annotation, Sample
 from kerasseg.data.sources.listing import check_size, folder_of, image_size
 from kerasseg.errors import UserError, unknown
-from kerasseg.images.header import Embedded
+from kerasseg.images.headers import Embedded
 
 
 def drawn_sample(

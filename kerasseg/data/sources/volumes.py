@@ -26,7 +26,7 @@ from kerasseg.errors import Mistakes, Notice, UserError, unknown
 from kerasseg.images import files, folders
 from kerasseg.images.folders import stem
 from kerasseg.images.formats import scenes
-from kerasseg.images.header import Header
+from kerasseg.images.headers import Header
 from kerasseg.images.stores import hdf5
 from kerasseg.images.stores.omezarr import is_zarr
 from kerasseg.images.stores.volume import Volume

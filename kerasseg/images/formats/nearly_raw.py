@@ -14,7 +14,7 @@ import numpy as np
 from kerasseg.errors import UserError
 from kerasseg.images.calibration import micrometres
 from kerasseg.images.formats.scenes import Scene, chosen, planes
-from kerasseg.images.header import MAX_VOXELS
+from kerasseg.images.headers import MAX_VOXELS
 
 DAMAGES = (nrrd.errors.NRRDError,)
 # In the names of kinds of axes along which nothing lies in space.

@@ -22,7 +22,7 @@ from typing import BinaryIO
 import numpy as np
 
 from kerasseg.errors import UserError
-from kerasseg.images.header import MAX_PIXELS, Header, as_intensities, intensity_type, sane
+from kerasseg.images.headers import MAX_PIXELS, Header, as_intensities, intensity_type, sane
 from kerasseg.images.stores.axes import arrangement
 from kerasseg.images.stores.blocks import Blocks, Index
 from kerasseg.images.tiff import DAMAGES

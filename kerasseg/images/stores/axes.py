@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kerasseg.errors import UserError
-from kerasseg.images.header import BACKWARDS, TURNED
+from kerasseg.images.headers import BACKWARDS, TURNED
 
 CHANNELS = "CS"  # OME's channels and TIFF's samples: an image has both in its last axis
 SPACE = "ZYX"

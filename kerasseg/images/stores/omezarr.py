@@ -16,7 +16,7 @@ import numpy as np
 
 from kerasseg.errors import UserError
 from kerasseg.images.calibration import micrometres
-from kerasseg.images.header import MAX_PIXELS, intensity_type
+from kerasseg.images.headers import MAX_PIXELS, intensity_type
 from kerasseg.images.stores.blocks import Blocks, Index, say_missing
 from kerasseg.images.tiff import DAMAGES
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from kerasseg.errors import UserError
 from kerasseg.images import calibration, files, folders, tiff
-from kerasseg.images.header import Header
+from kerasseg.images.headers import Header
 from kerasseg.images.stores.blocks import Blocks, Index
 
 Read = Callable[[Path], np.ndarray]

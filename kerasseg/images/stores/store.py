@@ -21,7 +21,7 @@ from kerasseg.errors import UserError
 from kerasseg.images import calibration, files, tiff
 from kerasseg.images.calibration import PixelSize
 from kerasseg.images.formats import scenes
-from kerasseg.images.header import as_intensities, intensity_type
+from kerasseg.images.headers import as_intensities, intensity_type
 from kerasseg.images.stores import address, hdf5, omezarr, slices, tiffblocks
 from kerasseg.images.stores.address import Inside
 from kerasseg.images.stores.axes import Arrangement, arrangement

@@ -13,7 +13,7 @@ import numpy as np
 import tifffile
 
 from kerasseg.errors import UserError
-from kerasseg.images.header import MAX_PIXELS
+from kerasseg.images.headers import MAX_PIXELS
 from kerasseg.images.stores.blocks import Blocks, Index
 
 ROWS_BYTES = 2**19  # read at once where nothing is compressed

@@ -1,4 +1,4 @@
-"""What a file says about its image before any pixel is decoded: size, type, and which way is up."""
+"""What files say about their images before any pixel is decoded: size, type, and which way is up."""
 
 from __future__ import annotations
 
