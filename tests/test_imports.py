@@ -17,7 +17,7 @@ LIGHT = [
     "postprocess",
     "postprocess.streaming",
     "postprocess.pairs",
-    "runs.predictions",
+    "inference.mask_files",
     "recipe",
     "images.files",
     "images.preprocessing",
@@ -87,6 +87,10 @@ LIGHT = [
     "labelling.embedding.embed",
     "labelling.select",
     "commands.learning_curve.truth",
+    "commands.components",
+    "commands.match",
+    "metrics.confusion",
+    "postprocess.cleaning",
 ]
 
 

@@ -249,7 +249,7 @@ def _images(
         if said.setdefault(name, entry["file_name"]) != entry["file_name"]:
             raise UserError(
                 f"{path}: {said[name]!r} and {entry['file_name']!r} lead outside the folder of this file and "
-                "have one name; name the images from that folder"
+                "have the same name; name the images from that folder"
             )
         drawings[key] = drawing
     return drawings

@@ -70,7 +70,7 @@ class Report:
         if self.crowds:
             lines.append(
                 f"crowds: {self.crowds:,} of {_count(self.shapes, 'shape')} are taken for regions to ignore; "
-                "where they are objects, as CVAT's brush masks are, say --crowds objects"
+                "where they are objects, as CVAT's brush masks are, choose --crowds objects"
             )
         if self.agreement:
             worst = min(self.agreement, key=self.agreement.get)
@@ -124,7 +124,7 @@ def convert(
     if strange := [unknown("format", name, FORMATS) for name in (read_as, write_as) if name not in FORMATS]:
         raise UserError(*strange)
     if read_as == write_as:
-        raise UserError(f"{read_as} to {write_as}: nothing is to be converted; name two different formats")
+        raise UserError(f"{read_as} to {write_as}: there is nothing to convert; name two different formats")
     if not Path(source).exists():
         raise UserError(f"{source}: there is no such file or folder")
     if FORMATS[read_as].needs_classes and not classes:
@@ -151,8 +151,8 @@ def convert(
         )
     for number, write in enumerate(track(list(plan.values()), "writing")):
         with if_interrupted(
-            f"{number} of {len(plan)} files are written to {target}, each complete; the same command with "
-            "--overwrite writes all"
+            f"{number} of {len(plan)} files are written to {target}, each complete; repeat the command with "
+            "--overwrite to write them all"
         ):
             write()
     shapes = [shape for drawing in drawings.values() for shape in drawing.shapes]

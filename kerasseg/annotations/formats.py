@@ -4,7 +4,7 @@
 format    read from                                                          written as
 ========  =================================================================  =============================
 labelme   a folder of JSON files, or one                                     a folder of JSON files
-masks     a folder of images, or one: class ids, 0 and 255, or palettes      a folder of palette PNGs
+masks     a folder of images, or one: class ids, 0 and 255, or palettes      a folder of grey PNGs
 labels    a folder of images of instance ids, or one, all of one class       16-bit PNGs, or 32-bit TIFFs
 coco      a JSON file, or a folder that holds one                            a JSON file
 rle       a CSV file as Kaggle's, or a folder that holds one                 a CSV file
@@ -27,6 +27,7 @@ A format is one line here and one module, which is imported where it is used. It
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
@@ -80,3 +81,9 @@ PIXELS = {"png": ".png", "tiff": ".ome.tif", "zarr": ".ome.zarr"}
 """What a file of predicted pixels ends in, by format."""
 OUTLINES = {name: format.suffix_of_results for name, format in FORMATS.items() if format.suffix_of_results}
 """What a file of predicted objects ends in, by format."""
+
+
+def any_of(names: Iterable[str]) -> str:
+    """List names as a sentence does: ``"labelme, coco or imagej"``."""
+    *most, last = names
+    return f"{', '.join(most)} or {last}"

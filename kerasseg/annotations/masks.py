@@ -70,8 +70,8 @@ def refuse_lossy(header: Header, name: object) -> None:
     """
     if header.lossy:
         raise UserError(
-            f"{name}: the file is compressed by a codec that loses (JPEG; in a TIFF also JPEG 2000, JPEG XL "
-            "and WebP), so its numbers need not be those that were drawn; export the annotation as PNG, or "
+            f"{name}: the file was compressed with loss (JPEG; in a TIFF also JPEG 2000, JPEG XL "
+            "and WebP), so its numbers may not be those that were drawn; export the annotation as PNG, or "
             "as TIFF with LZW or Deflate"
         )
 
@@ -97,17 +97,22 @@ def meaning_of(
 
 
 def write_mask(path: Path, mask: np.ndarray) -> None:
-    """Write a mask as a PNG whose values are class ids and whose palette shows them in colours.
+    """Write a mask as a grey PNG whose values are class ids, which every program reads as such.
 
     Parameters
     ----------
     path : Path
         A ``.png``.
     mask : numpy.ndarray, shape (Y, X), uint8
-        Class ids; 255 is ignore and shown white.
+        Class ids; 255 is ignore.
+
+    Notes
+    -----
+    Viewers show small numbers as nearly black. A palette would show classes in colours, but scikit-image,
+    imageio and OpenCV would read those colours instead of the numbers.
     """
     with write_atomically(path) as temporary:
-        raster.write_indices(temporary, mask, palette())
+        raster.write_class_ids(temporary, mask)
 
 
 def palette() -> np.ndarray:

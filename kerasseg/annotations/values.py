@@ -199,11 +199,11 @@ class Survey:
             where += f" and others of this set {shown(elsewhere)}"
         if not all(float(number).is_integer() for number in strange):
             return (
-                f"{where}; expected whole numbers: {expected}. Where these are probabilities, or come of "
+                f"{where}; expected whole numbers: {expected}. If these are probabilities, or come of "
                 "resizing, save the masks as class ids"
             )
         if strange == [IGNORE] and not any(beside):
-            where += " and no class beside it, so that it may be a class or what is to be ignored"
+            where += " and no class beside it, so it may be a class or mean ignore"
         else:
             where += ", which is not a class"
         example = _example(classes, [*beside, *strange], key)

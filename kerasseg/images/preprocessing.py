@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # ITU-R BT.601, the weights of Pillow's and OpenCV's grey.
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
+MOST_CHANNELS = 4  # more are likelier to be another axis that was read as one of channels
 CHANNELS_AT_ONCE = 4  # OpenCV resizes no more
 
 
@@ -86,7 +87,7 @@ def by_region(store: Store, *, channels: int | None, method: Normalisation) -> C
     name, grey = str(store.path), store.shape[-1] == 1
     options = {"n": channels, "name": name, "silent_alpha": _alpha_is_silent(store, channels)}
     converted(
-        np.empty((0, store.shape[-1]), store.dtype), **options
+        np.empty((0, *store.shape[1:]), store.dtype), **options
     )  # refuses channels before any work is done
 
     def converted_unless_grey(region: Region) -> np.ndarray:
@@ -177,9 +178,13 @@ def converted(image: np.ndarray, n: int | None, name: str, *, silent_alpha: bool
     if channels == 3 and n == 1:
         grey = opaque.astype(np.float32) @ LUMINANCE
         return (grey if image.dtype.kind == "f" else np.rint(grey)).astype(image.dtype)[..., None]
+    stored, axes = image.shape[-1], "ZYXC"[-image.ndim :]
+    advice = f"set data.channels to {stored}, or save the image with {n}"
+    if stored > MOST_CHANNELS:
+        advice = f"if they are not channels, name the axes, such as --axes ZYX; otherwise {advice}"
     raise UserError(
-        f"{name}: the image has {image.shape[-1]} channels, the recipe's data.channels is {n}; "
-        f"set data.channels to {image.shape[-1]}, or save the image with {n}"
+        f"{name}: the image was read with the axes {axes} and has {stored} channels, but data.channels is "
+        f"{n}; {advice}"
     )
 
 

@@ -66,13 +66,13 @@ def connected(scheduler: str, patience: float = PATIENCE) -> Iterator[Client]:
     try:
         from distributed import Client
     except ImportError as error:
-        raise UserError("a Dask cluster needs dask.distributed: pip install 'kerasseg[dask]'") from error
+        raise UserError("--dask needs dask.distributed: pip install 'kerasseg[dask]'") from error
     try:
         client = Client(scheduler, timeout=patience, set_as_default=False)
     except (TimeoutError, OSError, ValueError) as error:
         raise UserError(
-            f"{scheduler}: no scheduler answers there ({error}); expected such as tcp://HOST:8786, where "
-            "dask scheduler was started"
+            f"{scheduler}: no scheduler answers there ({error}); expected an address such as "
+            "tcp://HOST:8786, where dask scheduler was started"
         ) from error
     with client:
         try:
@@ -126,11 +126,15 @@ class DaskBackend:
             self.client.submit, _answer, image, self.forward, shape=shape, settings=settings,
             pure=False, retries=RETRIES,
         )  # fmt: skip
-        unasked = ((tiles, submit(tiles)) for tiles in groups(tiling, settings.batch_size, first))
-        asked: deque[tuple[list[Tile], Future]] = deque()
+        waiting = ((tiles, submit(tiles)) for tiles in groups(tiling, settings.batch_size, first))
+        submitted: deque[tuple[list[Tile], Future]] = deque()
         with _advised():
-            while _keep_busy(self.client, asked, unasked):
-                tiles, future = asked.popleft()
+            while True:
+                most = BATCHES_PER_THREAD * max(1, sum(self.client.nthreads().values()))
+                submitted.extend(itertools.islice(waiting, max(0, most - len(submitted))))
+                if not submitted:
+                    return
+                tiles, future = submitted.popleft()
                 yield from zip(tiles, future.result(), strict=False)  # a last batch holds more than its tiles
 
 
@@ -169,13 +173,6 @@ def _opened(image: StoredImage):
     return by_region(store, channels=image.shape[-1], method=image.normalise)
 
 
-def _keep_busy(client: Client, asked: deque, unasked: Iterator) -> int:
-    """Ask for so many batches that no worker waits, and say how many are on their way."""
-    most = BATCHES_PER_THREAD * max(1, sum(client.nthreads().values()))
-    asked.extend(itertools.islice(unasked, max(0, most - len(asked))))
-    return len(asked)
-
-
 def _answer(
     image: Pixels, forward: Forward, tiles: list[Tile], shape: tuple[int, ...], settings: TilingSettings
 ) -> np.ndarray:
@@ -206,16 +203,16 @@ def _advised() -> Iterator[None]:
     except KilledWorker as error:
         raise UserError(
             f"workers were lost at the same tiles time and again, {error.last_worker.address} the last: give "
-            "them more memory, or set a smaller predict.tile; the same command goes on"
+            "them more memory, or set a smaller predict.tile, and repeat the command to continue"
         ) from error
     except (CancelledError, CommClosedError) as error:
         raise UserError(
-            "the scheduler is gone; when it is there again, the same command goes on where it was"
+            "the scheduler is gone; start it again, and repeat the command to continue"
         ) from error
     except (ModuleNotFoundError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "deserialization" not in str(error):
             raise
         raise UserError(
-            f"the cluster does not know what it is asked ({' '.join(str(error).split())}): install "
+            f"the cluster cannot read what it was sent ({' '.join(str(error).split())}): install "
             "kerasseg[dask] of the same version on the scheduler and on all workers"
         ) from error

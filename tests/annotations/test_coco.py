@@ -206,7 +206,7 @@ def test_regions_to_ignore_are_crowds_of_every_class(tmp_path):
         ({"bbox": [1, 1, 2, 2]}, "no segmentation"),
         ({"segmentation": {"size": [6, 5], "counts": [30]}}, r"size \[6, 5\]; the image is \[5, 6\]"),
         ({"segmentation": {"size": [5, 6], "counts": [31]}}, "add up to 31"),
-        ({"segmentation": {"size": [5, 6], "counts": "\u00e9"}}, "not a run-length string"),
+        ({"segmentation": {"size": [5, 6], "counts": "\u00e9"}}, "not a COCO run-length string"),
         ({"segmentation": {"size": [5, 6]}}, "neither a string nor a list"),
         ({"segmentation": [SQUARE], "image_id": 4}, "image_id is 4"),
         ({"segmentation": [SQUARE], "category_id": None}, "category_id is None"),
@@ -225,7 +225,7 @@ def test_a_wrong_annotation_is_named(tmp_path, annotation, message):
         ({"images": [IMAGE, IMAGE | {"id": 1, "height": 7}]}, "listed twice"),
         (
             {"images": [IMAGE | {"id": at, "file_name": f"../{at}/a.png"} for at in (1, 2)]},
-            "have one name",
+            "have the same name",
         ),
         ({"images": [IMAGE | {"file_name": None}]}, "no file_name"),
         ({"images": [IMAGE | {"height": -1}]}, "whole numbers from 1"),

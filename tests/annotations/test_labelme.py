@@ -189,7 +189,7 @@ def test_a_mask_of_another_size_than_its_box_is_refused_undecoded(tmp_path):
         (OLD, "no such file"),
         (OLD | {"imagePath": None}, "how large the image is"),
         (OLD | {"imageData": "????"}, "embedded image.*not an image"),
-        (OLD | {"imageData": "abcde"}, "damaged|not an image|not an image in base64"),
+        (OLD | {"imageData": "abcde"}, "damaged|not an image|no image in base64"),
         (OLD | {"imageData": 5}, "imageData is not an image in base64"),
         (NEW | {"imagePath": 5}, "expected a file name"),
     ],

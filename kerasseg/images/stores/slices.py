@@ -67,8 +67,8 @@ def opened(folder: Path, read: Read = files.read) -> Planes:
     paths.sort(key=lambda path: (_numbers(path), path.name))
     if not paths:
         raise UserError(
-            f"{folder}: this folder is neither a Zarr nor one of slices; expected 2-D images in it, one "
-            f"a plane, as {', '.join(files.SUFFIXES)}"
+            f"{folder}: this folder is neither a Zarr nor a folder of slices; expected a 2-D image for "
+            f"each plane, as {', '.join(files.SUFFIXES)}"
         )
     _check_series(paths, folder)
     mistakes = [*_miscounted(paths, folder), *_unlike(paths)]
@@ -148,7 +148,7 @@ def _miscounted(paths: list[Path], folder: Path) -> Iterator[str]:
     for step, (before, after) in zip(steps, pairwise(path.name for path in paths), strict=True):
         if step == 0:
             yield (
-                f"{folder}: {before} and {after} are counted as one plane; expected the first number that "
+                f"{folder}: {before} and {after} have the same plane number; expected the first number that "
                 "differs to count planes. Give each channel or position a folder of its own"
             )
             return

@@ -40,7 +40,7 @@ def write_zarr(path: Path, result: Result) -> None:
     ]
     count, path = len(pyramids[0][0]), Path(path)
     if path.exists() and not is_zarr(path):
-        raise UserError(f"{path}: it exists and is not a Zarr, so it is not replaced; give another name")
+        raise UserError(f"{path}: it exists and is not a Zarr, so it is not replaced; choose another name")
     with folder_atomically(path) as folder:
         group = library().open_group(folder, mode="w", zarr_format=3)
         for number in range(count):

@@ -97,7 +97,7 @@ def test_a_chunk_that_is_left_out_holds_the_fill_value_which_is_said_once(
         with open_store(tmp_path / "a.zarr") as store:
             assert_array_equal(store.read((slice(None), slice(None)))[..., 0], expected)
     assert (expected[:16, 16:32] == 7).all()
-    assert capsys.readouterr().out.count("full: 1 of 20 chunks are not there; they are read as 7") == 1
+    assert capsys.readouterr().out.count("full: 1 of 20 chunks are missing; they are read as 7") == 1
 
 
 def test_a_chunk_that_vanishes_while_others_are_read_is_an_error(tmp_path):
