@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from kerasseg.images import files
-from kerasseg.images.resize import resize
+from kerasseg.images.preprocessing import resize
 from kerasseg.nuclei import crops
 from kerasseg.nuclei.crops import Corner
 from kerasseg.nuclei.detection import Outline, ellipse_points
