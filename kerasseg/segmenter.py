@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from kerasseg.errors import UserError
-from kerasseg.images.resize import resize
+from kerasseg.images.preprocessing import resize
 from kerasseg.images.stores.store import Store, open_store
 from kerasseg.inference import backends, seams
 from kerasseg.inference.backends import TENSORFLOW, Backend

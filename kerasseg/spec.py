@@ -16,7 +16,7 @@ import numpy as np
 
 from kerasseg import masks
 from kerasseg.errors import UserError, naming
-from kerasseg.images.normalise import NORMALISATIONS, Normalisation
+from kerasseg.images.normalisation import NORMALISATIONS, Normalisation
 from kerasseg.images.preprocessing import Preprocessing
 from kerasseg.postprocess import INSTANCES, streaming
 

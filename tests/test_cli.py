@@ -14,7 +14,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from kerasseg import __version__, cli
-from kerasseg.annotations.formats import READERS, WRITERS
+from kerasseg.annotations.formats import FORMATS
 from kerasseg.cli import app
 from kerasseg.cli.verbs import KEPT
 from kerasseg.errors import UserError
@@ -71,7 +71,7 @@ def test_version():
 def test_convert_names_the_formats():
     shown = " ".join(typed("convert", "--help").output.split())
     named = re.search(r"FROM <str> Format of IN: (.*?)\. ", shown).group(1)
-    assert re.findall(r"\w+", named.replace(" or ", " ")) == list(READERS) == list(WRITERS)
+    assert re.findall(r"\w+", named.replace(" or ", " ")) == list(FORMATS)
 
 
 def test_a_mistake_is_a_message_on_stderr_and_exit_code_2(tmp_path):

@@ -8,7 +8,7 @@ from specs import segmenter
 import kerasseg
 from kerasseg.errors import UserError
 from kerasseg.images import files
-from kerasseg.images.normalise import Percentile
+from kerasseg.images.normalisation import Percentile
 from kerasseg.images.stores.store import open_store
 
 

@@ -18,7 +18,6 @@ that its field's border cut, or that was annotated in several pieces, is named i
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -29,10 +28,10 @@ import numpy as np
 
 from kerasseg.console import console, say
 from kerasseg.errors import UserError, naming
+from kerasseg.files import write_json
 from kerasseg.images import ondisk
-from kerasseg.images.channels import with_channels
-from kerasseg.images.files import write_atomically
 from kerasseg.images.ondisk import OnDisk
+from kerasseg.images.preprocessing import with_channels
 from kerasseg.images.writing.result import Result
 from kerasseg.images.writing.tiff import write_tiff
 from kerasseg.recipe.sources import Instances
@@ -237,8 +236,7 @@ def write(folder: Path, given: argparse.Namespace) -> dict:
     settings = {name: getattr(given, name) for name in ("width", "height", "dtype", "background", "seed")}
     regions = {name: vars(box) for name, box in layout.regions.items()}
     told = {"slide": settings, "regions": regions, "patches": patches}
-    with write_atomically(folder / "regions.json") as temporary:
-        temporary.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    write_json(folder / "regions.json", told)
     return told
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from kerasseg.commands import preparation
-from kerasseg.images.names import file_name
+from kerasseg.images.folders import file_name
 from kerasseg.inference import mask_files
 from kerasseg.recipe import load
 from kerasseg.report.pictures import PREDICTED, TRUTH, compressed, display, outline

@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from kerasseg.annotations.masks import as_labels
+from kerasseg.annotations.label_images import as_labels
 from kerasseg.errors import UserError
-from kerasseg.images.header import MAX_PIXELS
+from kerasseg.images.headers import MAX_PIXELS
 
 SUFFIX, ENDING = ".npy", "_seg"
 MAX_BYTES = 1 << 30  # Cellpose keeps flows and image in it too
@@ -52,7 +52,7 @@ def read(path: Path) -> np.ndarray:
     Raises
     ------
     UserError
-        If it is no such file, or its masks are no image.
+        If it is not such a file, or its masks are not an image.
     """
     if path.stat().st_size > MAX_BYTES:
         raise UserError(f"{path}: the file has more than {MAX_BYTES:,} bytes. {INSTEAD}")
@@ -116,9 +116,9 @@ MARK = object()
 
 def _since_mark(stack: list) -> list:
     """Take off what was put on the stack since the last mark."""
-    at = max(place for place, value in enumerate(stack) if value is MARK)
-    values = stack[at + 1 :]
-    del stack[at:]
+    start = max(place for place, value in enumerate(stack) if value is MARK)
+    values = stack[start + 1 :]
+    del stack[start:]
     return values
 
 

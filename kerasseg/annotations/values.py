@@ -19,12 +19,7 @@ from kerasseg.console import track
 from kerasseg.errors import Mistakes, UserError, unknown
 from kerasseg.masks import BACKGROUND, IGNORE
 
-LARGEST = (
-    IGNORE,
-    2**16 - 1,
-    2**31 - 1,
-    2**32 - 1,
-)  # what one class is written as where it is not written as 1
+LARGEST = (IGNORE, 2**16 - 1, 2**31 - 1, 2**32 - 1)  # what one class may be written as instead of 1
 SHOWN = 6  # numbers that a message lists
 
 
@@ -93,10 +88,6 @@ def meaning_of(
     classes, chosen, key
         As :meth:`Survey.meaning` takes them.
 
-    Returns
-    -------
-    Meaning
-
     Raises
     ------
     UserError
@@ -148,16 +139,10 @@ class Survey:
 
         Parameters
         ----------
-        classes : sequence of str
-            Names of the classes 1, 2, ...
         chosen : mapping of str to int, optional
             The number of each class by its name, and of ``background`` and ``ignore``, if the user says it.
         key : str
             Where the user may say it, for the messages.
-
-        Returns
-        -------
-        Meaning
 
         Raises
         ------

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from kerasseg import __version__
+from kerasseg.annotations.formats import FORMATS, OUTLINES, PIXELS, any_of
 from kerasseg.cli import components, data, label, recipes
 from kerasseg.cli.verbs import (
     Interrupted,
@@ -182,7 +183,7 @@ def predict(
     ] = None,
     to: Annotated[
         str | None,
-        typer.Option(help="File format: png, tiff or zarr; labels also as labelme, coco, geojson or imagej."),
+        typer.Option(help=f"File format: {any_of(PIXELS)}; labels also as {any_of(OUTLINES)}."),
     ] = None,
     server: Annotated[
         str | None,
@@ -279,12 +280,7 @@ def report(run: RunFolder) -> None:
 
 @app.command(**example("convert labelme masks drawn/ masks/ --classes cell"))
 def convert(
-    read_as: Annotated[
-        str,
-        typer.Argument(
-            metavar="FROM", help="Format of IN: labelme, masks, labels, coco, rle, geojson or imagej."
-        ),
-    ],
+    read_as: Annotated[str, typer.Argument(metavar="FROM", help=f"Format of IN: {any_of(FORMATS)}.")],
     write_as: Annotated[str, typer.Argument(metavar="TO", help="Format of OUT: another of these.")],
     source: Annotated[Path, typer.Argument(metavar="IN", help="The file or folder to read.")],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="The file or folder to write.")],
@@ -301,17 +297,11 @@ def convert(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
 ) -> None:
     """Convert annotations from one format to another."""
-    from kerasseg.annotations.convert import CONVERSIONS
-    from kerasseg.errors import unknown
+    from kerasseg.annotations import conversion
 
-    known = {name for pair in CONVERSIONS for name in pair}
-    if strange := [unknown("format", name, known) for name in (read_as, write_as) if name not in known]:
-        raise UserError(*strange)
-    if read_as == write_as:
-        raise UserError(f"{read_as} to {write_as}: there is nothing to convert; name two different formats")
-    conversion, numbers = CONVERSIONS[read_as, write_as], _numbers(values)
-    options = {"classes": classes or (), "values": numbers, "tolerance": tolerance}
-    typer.echo(conversion(source, target, **options, crowds=crowds, overwrite=overwrite))
+    options = {"classes": classes or (), "values": _numbers(values), "tolerance": tolerance}
+    options |= {"crowds": crowds, "overwrite": overwrite}
+    typer.echo(conversion.convert(read_as, write_as, source, target, **options))
 
 
 def _numbers(values: list[str] | None) -> dict[str, int] | None:

@@ -16,8 +16,8 @@ import numpy as np
 from kerasseg.console import track
 from kerasseg.data.sample import Annotation, Sample
 from kerasseg.images.files import write
-from kerasseg.images.names import file_name
-from kerasseg.images.resize import resize, resize_mask
+from kerasseg.images.folders import file_name
+from kerasseg.images.preprocessing import resize, resize_mask
 from kerasseg.inference import mask_files
 from kerasseg.masks import IGNORE, split_classes
 from kerasseg.metrics import confusion, objects, pixel

@@ -12,7 +12,7 @@ from typing import Any
 
 from kerasseg.console import say
 from kerasseg.errors import Mistakes, UserError, if_interrupted
-from kerasseg.images import files, folders, names
+from kerasseg.images import files, folders
 from kerasseg.images.stores import address, hdf5
 from kerasseg.images.stores.omezarr import is_zarr
 from kerasseg.inference.large_image import OUTLINES, Output, segment
@@ -148,7 +148,7 @@ def _found(images: Path, axes: str | None) -> Iterator[tuple[Path, Path]]:
             f"{images}: there is no image here; expected {', '.join(sorted(files.SUFFIXES))} or "
             f"{', '.join(STORES)}"
         )
-    yield from names.unique(found, images).items()
+    yield from folders.unique(found, images).items()
 
 
 def _is_volume(folder: Path, axes: str | None) -> bool:
@@ -167,4 +167,4 @@ def _stem(image: Path) -> str:
     """Leave out the suffix, and ``.ome`` or ``.nii`` before it; a folder of planes has none."""
     if image.is_dir() and image.suffix not in STORES:
         return image.resolve().name
-    return names.stem(image)
+    return folders.stem(image)

@@ -11,7 +11,7 @@ from kerasseg.data.collect import channels, collect
 from kerasseg.data.sample import Sample
 from kerasseg.data.split import Split, split
 from kerasseg.data.survey import Contents, survey, total
-from kerasseg.images.normalise import Minmax, Normalisation
+from kerasseg.images.normalisation import Minmax, Normalisation
 from kerasseg.images.preprocessing import Preprocessing
 from kerasseg.recipe import Recipe
 from kerasseg.recipe.data import Data

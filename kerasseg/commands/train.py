@@ -18,8 +18,9 @@ from kerasseg.data.sample import Sample
 from kerasseg.data.split import write_split
 from kerasseg.data.survey import describe_data, total
 from kerasseg.errors import UserError
+from kerasseg.files import write_atomically
 from kerasseg.images import files
-from kerasseg.images.names import file_name
+from kerasseg.images.folders import file_name
 from kerasseg.inference.overlap import resolve_overlap
 from kerasseg.recipe import Recipe
 from kerasseg.report import page, pictures
@@ -79,10 +80,10 @@ def run(recipe: Recipe, *, directory: Path = Path("runs"), resume: bool = False)
             model = build.network(recipe, preparation.model_channels(recipe, parts))
         resolve_overlap(build.model_spec(recipe, model))  # refuses too small a tile before the training
         history = build.learn(recipe, model, parts, folder.path, resume)
-        with files.write_atomically(folder / rundirectory.MODEL) as path:
+        with write_atomically(folder / rundirectory.MODEL) as path:
             model.save(path)
         segmenter = build.segmenter(recipe, model)
-        with files.write_atomically(folder / rundirectory.SPEC) as path:
+        with write_atomically(folder / rundirectory.SPEC) as path:
             path.write_text(segmenter.spec.to_json() + "\n", encoding="utf-8")
 
         evaluation = score(recipe, segmenter, parts.test, folder.path)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kerasseg.data.sample import Sample
 from kerasseg.errors import UserError, unknown
-from kerasseg.images.files import write_atomically
+from kerasseg.files import write_atomically
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,8 @@
-"""What every image goes through before a model sees it, in training, prediction and serving alike."""
+"""What every image goes through before a model sees it, in training, prediction and serving alike.
+
+Its channels become those that the model takes, its intensities float32 in [0, 1], the only range that a model
+sees, and its size the one that the recipe asks for.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +10,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 
-from kerasseg.errors import naming
-from kerasseg.images.channels import converted, may_have_alpha, with_channels
-from kerasseg.images.normalise import Dtype, Normalisation, normalise, stretch
-from kerasseg.images.resize import resize
-from kerasseg.images.statistics import extremes
+from kerasseg.errors import UserError, naming
+from kerasseg.images.normalisation import Dtype, Normalisation
+from kerasseg.images.statistics import Limits, bands_of, extremes
 
 if TYPE_CHECKING:
     from kerasseg.images.stores.store import Region, Store
+
+# ITU-R BT.601, the weights of Pillow's and OpenCV's grey.
+LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
+MOST_CHANNELS = 4  # more are likelier to be another axis that was read as one of channels
+CHANNELS_AT_ONCE = 4  # OpenCV resizes no more
 
 
 @dataclass(frozen=True)
@@ -115,3 +123,170 @@ class Preprocessing:
             return False
         low, high = extremes(lambda: (store.read(band)[..., -1:] for band in store.bands()))
         return bool(low == high)
+
+
+def with_channels(image: np.ndarray, n: int | None) -> np.ndarray:
+    """Give an image the number of channels that a model takes.
+
+    Grey is repeated, colour becomes luminance where one channel is wanted, alpha of one value is dropped.
+
+    Parameters
+    ----------
+    image : numpy.ndarray, shape (..., C)
+        Of any type, which is kept.
+    n : int or None
+        Channels wanted; None keeps the image as it is stored.
+
+    Returns
+    -------
+    numpy.ndarray, shape (..., n)
+
+    Raises
+    ------
+    UserError
+        If the channels cannot be turned into `n` without guessing.
+    """
+    if n is None or image.shape[-1] == n:
+        return image
+    alpha = image[..., -1]
+    constant = may_have_alpha(image.shape[-1]) and bool((alpha == alpha.flat[0]).all())
+    return converted(image, n, constant_alpha=constant)
+
+
+def may_have_alpha(channels: int) -> bool:
+    """Tell whether the last of so many channels may be alpha: after grey or after colours."""
+    return channels in (2, 4)
+
+
+def converted(image: np.ndarray, n: int | None, *, constant_alpha: bool) -> np.ndarray:
+    """Do as :func:`with_channels` for a region of an image whose alpha is known to be constant or not.
+
+    Parameters
+    ----------
+    image, n
+        As there.
+    constant_alpha : bool
+        Whether the last channel is alpha of one value throughout the whole image.
+    """
+    if n is None or image.shape[-1] == n:
+        return image
+    opaque = image[..., :-1] if constant_alpha else image
+    channels = opaque.shape[-1]
+    if channels == n:
+        return opaque
+    if channels == 1:
+        return np.repeat(opaque, n, axis=-1)
+    if channels == 3 and n == 1:
+        grey = opaque.astype(np.float32) @ LUMINANCE
+        return (grey if image.dtype.kind == "f" else np.rint(grey)).astype(image.dtype)[..., None]
+    stored, axes = image.shape[-1], "ZYXC"[-image.ndim :]
+    advice = f"set data.channels to {stored}, or save the image with {n}"
+    if stored > MOST_CHANNELS:
+        advice = f"if they are not channels, name the axes, such as --axes ZYX; otherwise {advice}"
+    raise UserError(
+        f"the image was read with the axes {axes} and has {stored} channels, but data.channels is {n}; "
+        f"{advice}"
+    )
+
+
+def normalise(image: np.ndarray, method: Normalisation = Dtype()) -> np.ndarray:
+    """Scale intensities to [0, 1].
+
+    Parameters
+    ----------
+    image : numpy.ndarray, shape (..., C), uint8, uint16 or float32
+        As stored; the last axis is channels.
+    method : Normalisation
+        What becomes 0 and 1; the rest is clipped.
+
+    Returns
+    -------
+    numpy.ndarray, same shape, float32 in [0, 1]
+
+    Raises
+    ------
+    UserError
+        If a value is not finite, or `Dtype` is given floats outside [0, 1].
+    """
+    return stretch(image, method.limits(bands_of(image), image.dtype))
+
+
+def stretch(image: np.ndarray, limits: Limits) -> np.ndarray:
+    """Map known limits to 0 and 1, and clip the rest.
+
+    Parameters
+    ----------
+    image : numpy.ndarray, shape (..., C), uint8, uint16 or float32
+        An image or a region of one.
+    limits : Limits
+        Of the whole image.
+
+    Returns
+    -------
+    numpy.ndarray, same shape, float32 in [0, 1]
+        The image itself where there is nothing to do.
+    """
+    low, high = (np.asarray(limit, np.float32) for limit in limits)
+    if image.dtype == np.float32 and (low == 0).all() and (high == 1).all():
+        return image
+    stretched = image.astype(np.float32)
+    stretched -= low
+    stretched /= np.where(high > low, high - low, np.float32(1))
+    return np.clip(stretched, 0, 1, out=stretched)
+
+
+def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize intensities: by area where the image shrinks, linearly where it grows.
+
+    Parameters
+    ----------
+    image : numpy.ndarray, shape (Y, X, C), uint8, uint16 or float32
+        Intensities or probabilities.
+    size : tuple of int
+        Height and width wanted.
+
+    Returns
+    -------
+    numpy.ndarray, shape (height, width, C), of the same type
+
+    Raises
+    ------
+    UserError
+        If the image is a volume.
+    """
+    if image.ndim != 3:
+        raise UserError(
+            f"a volume of shape {image.shape} cannot be resized to {tuple(size)}; expected a 2-D image. Set "
+            "data.resize to null, and data.patch to {size: [depth, height, width]}"
+        )
+    if image.shape[:2] == tuple(size):
+        return image
+    height, width = size
+    shrinks = height <= image.shape[0] and width <= image.shape[1]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    parts = [
+        image[..., first : first + CHANNELS_AT_ONCE] for first in range(0, image.shape[2], CHANNELS_AT_ONCE)
+    ]
+    resized = [cv2.resize(part, (width, height), interpolation=method) for part in parts]
+    return np.concatenate([part.reshape(height, width, -1) for part in resized], axis=2)
+
+
+def resize_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize class ids or instance ids by the nearest pixel centre, which makes no new id.
+
+    Parameters
+    ----------
+    mask : numpy.ndarray, shape (Y, X, ...), any type
+        Mask or labels.
+    size : tuple of int
+        Height and width wanted.
+
+    Returns
+    -------
+    numpy.ndarray, shape (height, width, ...), of the same type
+    """
+    rows, columns = (
+        ((np.arange(new) + 0.5) * old / new).astype(np.intp)  # the pixel whose centre lies nearest
+        for old, new in zip(mask.shape, size, strict=False)
+    )
+    return mask[rows][:, columns]

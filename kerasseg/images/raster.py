@@ -13,10 +13,8 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 
 from kerasseg.errors import UserError
-from kerasseg.images.embedded import Embedded
 from kerasseg.images.folders import FOREIGN
-from kerasseg.images.header import Header, sane, too_large
-from kerasseg.images.orientation import TAG, TURNED, upright
+from kerasseg.images.headers import TAG, TURNED, Embedded, Header, sane, too_large, upright
 
 # Pillow warns of images half as large as our own limit.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)

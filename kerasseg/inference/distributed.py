@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kerasseg.errors import UserError
-from kerasseg.images.normalise import Normalisation
+from kerasseg.images.normalisation import Normalisation
 from kerasseg.images.preprocessing import Preprocessing
 from kerasseg.images.stores.store import Opening, Store
 from kerasseg.inference.blending import Answers

@@ -18,14 +18,16 @@ from typing import Any, Protocol
 import numpy as np
 
 from kerasseg import locks
-from kerasseg.annotations.masks import MOST_IN_PNG, write_labels, write_mask
+from kerasseg.annotations.formats import OUTLINES, PIXELS
+from kerasseg.annotations.label_images import MOST_IN_PNG, write_labels
+from kerasseg.annotations.masks import write_mask
 from kerasseg.annotations.objects import write_objects
 from kerasseg.console import say, track
 from kerasseg.errors import UserError, unknown, unwritable
 from kerasseg.images import ondisk
 from kerasseg.images.ondisk import Channel, OnDisk
+from kerasseg.images.stores.address import file_signature
 from kerasseg.images.stores.blocks import cuts
-from kerasseg.images.stores.identity import facts
 from kerasseg.images.stores.omezarr import is_zarr
 from kerasseg.images.stores.store import Store, open_store
 from kerasseg.images.writing.result import Result
@@ -37,8 +39,6 @@ from kerasseg.postprocess.numbering import object_classes
 from kerasseg.spec import ModelSpec
 
 KINDS = ("mask", "labels", "probabilities")
-PIXELS = {"png": ".png", "tiff": ".ome.tif", "zarr": ".ome.zarr"}
-OUTLINES = {"labelme": ".json", "coco": ".coco.json", "geojson": ".geojson", "imagej": ".roi.zip"}
 ROWS = 512  # of a mask that are looked at together; fewer where they hold more pixels than
 PIXELS_AT_ONCE = 2**25
 
@@ -137,7 +137,7 @@ def segment(
         )
     spec = segmenter.spec
     output.check(spec)
-    settings = {"image": facts(image), **segmenter.settings(), "what": output.kind}
+    settings = {"image": file_signature(image), **segmenter.settings(), "what": output.kind}
     if output.kind == "labels":
         settings["instances"] = {spec.objects.method: spec.objects.arguments}
     # Another format of the same result goes on from what was computed for this one.

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasseg.annotations.masks import read_labels, write_mask
+from kerasseg.annotations.label_images import read_labels
+from kerasseg.annotations.masks import write_mask
 from kerasseg.images.stores.store import open_store
 from kerasseg.images.writing.result import Result
 from kerasseg.images.writing.tiff import write_tiff

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kerasseg import locks
 from kerasseg.errors import UserError
+from kerasseg.files import write_atomically
 from kerasseg.images import files
 
 
@@ -108,7 +109,7 @@ def rewrite(path: Path, write: Callable[[Path], None]) -> None:
 def _rewritten(path: Path, write: Callable[[Path], None]) -> bool:
     before = _content(path)
     try:
-        with files.write_atomically(path) as temporary:
+        with write_atomically(path) as temporary:
             write(temporary)
             if _content(path) != before:
                 raise _Overtaken

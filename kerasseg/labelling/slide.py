@@ -19,9 +19,8 @@ from typing import Any
 
 from kerasseg.console import track
 from kerasseg.errors import UserError, changes
-from kerasseg.images.files import write_atomically
-from kerasseg.images.stores.address import parted
-from kerasseg.images.stores.identity import facts
+from kerasseg.files import write_atomically
+from kerasseg.images.stores.address import file_signature, parted
 from kerasseg.images.stores.store import Store
 from kerasseg.labelling.sliding import SlidingWindow
 
@@ -56,7 +55,7 @@ def described(
         "margin", "padding", "region" and "test_region".
     """
     file, dataset = parted(slide)
-    now, known = facts(slide), (_record(root) or {}).get("slide", {})
+    now, known = file_signature(slide), (_record(root) or {}).get("slide", {})
     same = all(known.get(name) == fact for name, fact in now.items())
     now |= {"digest": known["digest"] if same else _digest(file), "dataset": dataset}
     now |= {"size": store.shape[:2], "dtype": store.dtype.name, "axes": axes, "channels": store.shape[-1]}

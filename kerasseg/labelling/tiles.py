@@ -16,8 +16,8 @@ import numpy as np
 
 from kerasseg.console import say, track
 from kerasseg.errors import UserError
+from kerasseg.files import write_atomically
 from kerasseg.images import files
-from kerasseg.images.files import write_atomically
 from kerasseg.images.stores.store import Store, open_store
 from kerasseg.inference.tiling import Tile
 from kerasseg.labelling.slide import TILES, begin, described, finish, is_finished, read_window

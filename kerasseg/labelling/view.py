@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kerasseg.files import write_atomically
 from kerasseg.images import files
 from kerasseg.labelling import folder
 
@@ -36,7 +37,7 @@ def put(root: Path, tile: str, path: Path) -> None:
     if view.is_file():
         return
     if path.suffix.lower() == ".png" and header.dtype == np.uint8:
-        with files.write_atomically(view) as temporary:
+        with write_atomically(view) as temporary:
             _link(path, temporary)
     else:
         files.write(view, as_shown(files.read(path), scale(root)))

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kerasseg.errors import UserError
-from kerasseg.images.consecutive import consecutive
+from kerasseg.images.label_ids import consecutive
 from kerasseg.metrics import bootstrap
 from kerasseg.metrics.instance import THRESHOLDS, Overlap, match
 

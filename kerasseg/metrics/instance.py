@@ -17,7 +17,7 @@ import numpy as np
 from scipy import sparse
 
 from kerasseg.errors import UserError
-from kerasseg.images.consecutive import consecutive
+from kerasseg.images.label_ids import consecutive
 from kerasseg.metrics import bootstrap
 from kerasseg.metrics.pixel import dice as f1
 from kerasseg.metrics.pixel import iou as jaccard_index

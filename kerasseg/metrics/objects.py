@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kerasseg.images.consecutive import consecutive
+from kerasseg.images.label_ids import consecutive
 from kerasseg.metrics import coco, instance
 from kerasseg.postprocess.numbering import object_classes
 

@@ -10,12 +10,12 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from kerasseg.images import files
-from kerasseg.images.resize import resize
+from kerasseg.images.preprocessing import resize
 from kerasseg.nuclei import crops
 from kerasseg.nuclei.crops import Corner
 from kerasseg.nuclei.detection import Outline, ellipse_points
 from kerasseg.nuclei.linking import Sighting
-from kerasseg.report import pictures, sheets
+from kerasseg.report import pictures, slide
 
 SHEETS, FOUND = "sheets", "found"
 OVERVIEW = "nuclei.jpg"
@@ -65,15 +65,15 @@ def _sheet(
     captions: Sequence[str],
 ) -> np.ndarray:
     """Lay out crops, each with the ellipse of its nucleus."""
-    length = min(side, sheets.SIDE)
+    length = min(side, slide.SIDE)
     tiles, masks = [], []
     for nucleus, sighting in shown:
         tiles.append(resize(files.read(crops.path_of(out, nucleus, sighting.slice)), (length, length)))
         masks.append(_ellipse(sighting, corners[nucleus], side, length))
-    limits = sheets.contrast(tiles)
+    limits = slide.contrast(tiles)
     tiles = [pictures.display(tile, limits) for tile in tiles]
-    columns = max(sheets.COLUMNS, round(len(tiles) ** 0.5))
-    return sheets.sheet(tiles, masks=masks, captions=captions, columns=min(columns, len(tiles)))
+    columns = max(slide.COLUMNS, round(len(tiles) ** 0.5))
+    return slide.sheet(tiles, masks=masks, captions=captions, columns=min(columns, len(tiles)))
 
 
 def _ellipse(sighting: Sighting, corner: Corner, side: int, length: int) -> np.ndarray:

@@ -19,8 +19,7 @@ from kerasseg import locks
 from kerasseg.console import say, track
 from kerasseg.errors import UserError, unknown
 from kerasseg.images import files
-from kerasseg.images.stores.address import parted
-from kerasseg.images.stores.identity import facts
+from kerasseg.images.stores.address import file_signature, parted
 from kerasseg.images.stores.store import Store, open_store
 from kerasseg.nuclei import crops, detection, drawing, linking, published, table
 from kerasseg.nuclei.crops import Corner
@@ -125,7 +124,7 @@ def extract(stack: Path, out: Path, settings: Settings) -> None:
         slices = Slices(store)
         method = _method(settings, slices)
         with locks.held(out / ".extract.lock", out):
-            journal = Journal(out, {"stack": facts(stack), "settings": vars(settings)})
+            journal = Journal(out, {"stack": file_signature(stack), "settings": vars(settings)})
             for number in track(range(journal.slices, slices.count), "finding nuclei"):
                 journal.keep(_sightings(method, slices.grey(number), number))
             sightings = list(journal.sightings())

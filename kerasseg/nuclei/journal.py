@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from kerasseg.errors import UserError, changes, unwritable
-from kerasseg.images.files import write_atomically
+from kerasseg.files import write_atomically
 from kerasseg.nuclei.linking import Sighting
 
 NAME = "sightings.jsonl"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kerasseg.errors import UserError
-from kerasseg.images.files import write_atomically
+from kerasseg.files import write_atomically
 from kerasseg.nuclei.crops import Corner
 from kerasseg.nuclei.linking import Sighting
 

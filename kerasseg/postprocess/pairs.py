@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from kerasseg.images.files import write_atomically
+from kerasseg.files import write_atomically
 from kerasseg.postprocess.components import components
 
 AXES = "zyx"

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
 from kerasseg.recipe.mistakes import SEVERAL
-from kerasseg.recipe.normalisations import AnyNormalisation, Dtype
+from kerasseg.recipe.normalisations import SECTIONS, AnyNormalisation
 from kerasseg.recipe.section import Positive, Section, Share
 from kerasseg.recipe.sources import AnySource, Source, Volumes
 
@@ -134,7 +134,7 @@ class Data(Section):
     """Whether a pixel may be of several classes; each class is then decided for itself."""
     channels: Positive | None = 3
     """Channels that the model takes: grey is repeated, RGB made grey; null is as stored."""
-    normalise: AnyNormalisation = Dtype()
+    normalise: AnyNormalisation = SECTIONS["dtype"]()
     """How intensities come into [0, 1]: by the type's range, the image's own, or its percentiles."""
     resize: Size | None = None
     """[height, width] that every image is brought to; null keeps its own."""

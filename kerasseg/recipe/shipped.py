@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from kerasseg.errors import UserError, unknown
+from kerasseg.files import write_atomically
 
 FOLDER = "recipes"
 SCHEMA = "recipe.schema.json"
@@ -68,8 +69,6 @@ def copy(name: str, to: Path) -> Path:
     UserError
         If there is no such recipe, or the file is there already.
     """
-    from kerasseg.images.files import write_atomically  # brings NumPy, which no other verb on recipes needs
-
     known = shipped()
     if name not in known:
         raise UserError(unknown("shipped recipe", name, known))

@@ -16,7 +16,7 @@ import numpy as np
 
 from kerasseg.console import track
 from kerasseg.errors import UserError
-from kerasseg.images.files import write_atomically
+from kerasseg.files import write_atomically
 from kerasseg.report import charts, pictures
 from kerasseg.report.slide import Slide, code_pictures, open_slide, sheet, table
 from kerasseg.report.template import JPEG, PNG, SVG, embedded, fill

@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from kerasseg.images.files import write_atomically
+from kerasseg.files import write_atomically
 from kerasseg.report import charts
 from kerasseg.report.page import SYNTHETIC
 from kerasseg.report.template import SVG, embedded, fill

@@ -28,8 +28,9 @@ from typing import Any, NamedTuple
 import yaml
 
 from kerasseg.data.split import read_split
-from kerasseg.images.files import read, write_atomically
-from kerasseg.images.names import file_name
+from kerasseg.files import write_atomically
+from kerasseg.images.files import read
+from kerasseg.images.folders import file_name
 from kerasseg.report import charts, pictures
 from kerasseg.report.template import JPEG, SVG, embedded, fill
 from kerasseg.runs.rundirectory import (

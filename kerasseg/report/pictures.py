@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from kerasseg.errors import UserError
-from kerasseg.images.resize import resize, resize_mask
+from kerasseg.images.preprocessing import resize, resize_mask
 from kerasseg.masks import IGNORE
 
 Draw = Callable[..., np.ndarray]

@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from kerasseg.errors import UserError
 from kerasseg.images.files import read
-from kerasseg.images.resize import resize
+from kerasseg.images.preprocessing import resize
 from kerasseg.report import pictures
 from kerasseg.report.pictures import Limits
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kerasseg.images.files import write_atomically
+from kerasseg.files import write_atomically
 from kerasseg.report import charts
 from kerasseg.report.template import SVG, embedded, fill
 from kerasseg.runs.rundirectory import HISTORY, METRICS, SUMMARY, RunDirectory

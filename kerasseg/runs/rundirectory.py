@@ -19,10 +19,9 @@ from typing import Any
 
 import yaml
 
-from kerasseg import locks
+from kerasseg import files, locks
 from kerasseg.console import log, saying_warnings
 from kerasseg.errors import Blocked, UserError, changes, if_interrupted, unwritable
-from kerasseg.images.files import write_atomically
 
 RECIPE, SPLIT, HISTORY, LOG = "recipe.yaml", "split.csv", "history.csv", "log.txt"
 STATUS, ENVIRONMENT, DATA = "status.json", "environment.json", "data.json"
@@ -64,9 +63,7 @@ class RunDirectory:
 
     def write_json(self, name: str, facts: Any) -> None:
         """Write facts as JSON, complete or not at all; NaN, which JSON does not know, is null."""
-        with write_atomically(self / name) as temporary:
-            text = json.dumps(_without_nan(facts), indent=1, ensure_ascii=False, allow_nan=False)
-            temporary.write_text(text + "\n", encoding="utf-8")
+        files.write_json(self / name, _without_nan(facts))
 
     def set_state(self, state: str, **facts: Any) -> None:
         """Say in ``status.json`` how far the run is, keeping what was said before but an error."""
@@ -153,7 +150,7 @@ def create(name: str, recipe: str, root: Path) -> RunDirectory:
 
 
 def _begin(path: Path, recipe: str) -> RunDirectory:
-    with write_atomically(path / RECIPE) as temporary:
+    with files.write_atomically(path / RECIPE) as temporary:
         temporary.write_text(recipe, encoding="utf-8")
     return RunDirectory(path)
 

@@ -20,7 +20,8 @@ import tensorflow as tf
 
 from kerasseg import locks
 from kerasseg.errors import UserError, unknown
-from kerasseg.images.normalise import Minmax, normalise
+from kerasseg.images.normalisation import Minmax
+from kerasseg.images.preprocessing import normalise
 from kerasseg.inference.backends import Backend
 from kerasseg.segmenter import Segmenter
 from kerasseg.serving import card, warmup

@@ -17,7 +17,7 @@ import numpy as np
 
 from kerasseg.console import track
 from kerasseg.errors import UserError
-from kerasseg.images.files import write_atomically
+from kerasseg.files import write_atomically
 from kerasseg.images.writing.result import Result
 from kerasseg.images.writing.tiff import write_tiff
 from kerasseg.synthetic.golgi_masks import (

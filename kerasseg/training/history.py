@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasseg.images.files import write_atomically
+from kerasseg.files import write_atomically
 
 Row = dict[str, float]
 

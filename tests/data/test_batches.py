@@ -5,7 +5,7 @@ import pytest
 
 from kerasseg.data.batches import SampleCache, TrainingBatches, UnpairedBatches, ValidationBatches
 from kerasseg.errors import UserError
-from kerasseg.images.normalise import Dtype
+from kerasseg.images.normalisation import Dtype
 from kerasseg.images.preprocessing import Preprocessing
 
 AUGMENT = [{"HorizontalFlip": {}}, {"Affine": {"scale": [0.8, 1.0]}}]

@@ -3,7 +3,7 @@ import pytest
 
 from kerasseg.data.batches import TrainingBatches, UnpairedBatches, ValidationBatches
 from kerasseg.errors import UserError
-from kerasseg.images.normalise import Dtype
+from kerasseg.images.normalisation import Dtype
 from kerasseg.images.preprocessing import Preprocessing
 
 tf = pytest.importorskip("tensorflow")

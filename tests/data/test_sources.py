@@ -250,7 +250,7 @@ def test_labelme_names_every_embedded_image_that_is_damaged(tmp_path, monkeypatc
     (tmp_path / "d.json").write_text(embedded(content[:20], **sized))
     (tmp_path / "e.json").write_text(embedded(b"II*\0" + content, **sized))
     (tmp_path / "f.json").write_text(embedded(encoded(np.zeros((99, 99), np.uint8)), **sized))
-    monkeypatch.setattr("kerasseg.images.header.MAX_PIXELS", 9000)
+    monkeypatch.setattr("kerasseg.images.headers.MAX_PIXELS", 9000)
     found = messages("labelme", tmp_path)
     expected = ["a.json (its", "40 x 60", "c.json (its", "d.json (its", "e.json (its", "at most 9,000"]
     for part in expected:
@@ -260,7 +260,7 @@ def test_labelme_names_every_embedded_image_that_is_damaged(tmp_path, monkeypatc
 
 def test_labelme_refuses_a_json_file_too_long_for_its_image_before_reading_it(tmp_path, monkeypatch):
     (tmp_path / "a.json").write_text(embedded(bytes(2000)))
-    monkeypatch.setattr("kerasseg.annotations.documents.MAX_BYTES", 1000)
+    monkeypatch.setattr("kerasseg.files.MAX_BYTES", 1000)
     assert "expected at most 1,000" in messages("labelme", tmp_path)[0]
 
 

@@ -12,7 +12,7 @@ from kerasseg.data.split import Split, write_split
 from kerasseg.data.survey import describe_data, survey, total
 from kerasseg.errors import UserError
 from kerasseg.images import files
-from kerasseg.images.normalise import Dtype, Minmax
+from kerasseg.images.normalisation import Dtype, Minmax
 from kerasseg.images.preprocessing import Preprocessing
 
 AS_STORED = Preprocessing(None, Dtype(), None)

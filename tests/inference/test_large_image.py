@@ -9,11 +9,12 @@ import tifffile
 from specs import segmenter
 
 from kerasseg import masks, postprocess
+from kerasseg.annotations.documents import Options
 from kerasseg.annotations.draw import draw_mask
-from kerasseg.annotations.formats import READERS, Options
+from kerasseg.annotations.formats import FORMATS
 from kerasseg.errors import Blocked, UserError
 from kerasseg.images import files
-from kerasseg.images.normalise import Percentile
+from kerasseg.images.normalisation import Percentile
 from kerasseg.images.stores.store import open_store
 from kerasseg.inference import large_image
 from kerasseg.inference.large_image import Output, segment
@@ -77,7 +78,7 @@ def test_labels_are_those_of_the_whole_mask(image, tmp_path):
 def test_outlines_of_labels_in_the_formats_of_other_programs(image, tmp_path, to):
     output = Output("labels", to)
     segment(image, tmp_path / f"a{output.suffix}", predictor(), output)
-    drawings = READERS[to](tmp_path / f"a{output.suffix}", Options(classes=["cell"]))
+    drawings = FORMATS[to].load().read_drawings(tmp_path / f"a{output.suffix}", Options(classes=["cell"]))
     (drawing,) = drawings.values()
     assert {shape.label for shape in drawing.shapes} == {"cell"}
     expected = expected_mask(image)

@@ -4,7 +4,7 @@ import pytest
 
 from kerasseg.commands import preparation
 from kerasseg.errors import UserError
-from kerasseg.images.normalise import Dtype, Minmax, Percentile
+from kerasseg.images.normalisation import Dtype, Minmax, Percentile
 from kerasseg.recipe import load
 
 RECIPE = """\

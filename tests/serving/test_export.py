@@ -17,7 +17,7 @@ from specs import spec as grey
 from specs import tiling
 
 from kerasseg.errors import UserError
-from kerasseg.images.normalise import Dtype, Minmax, Percentile
+from kerasseg.images.normalisation import Dtype, Minmax, Percentile
 from kerasseg.inference.backends import Backend
 from kerasseg.inference.forward import forward
 from kerasseg.segmenter import Segmenter

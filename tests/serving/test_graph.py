@@ -5,10 +5,9 @@ import pytest
 import tensorflow as tf
 from specs import spec
 
-from kerasseg.images.channels import with_channels
-from kerasseg.images.normalise import Dtype, Minmax, Percentile, normalise
+from kerasseg.images.normalisation import Dtype, Minmax, Percentile
 from kerasseg.images.padding import cut
-from kerasseg.images.resize import resize
+from kerasseg.images.preprocessing import normalise, resize, with_channels
 from kerasseg.serving import graph
 
 rng = np.random.default_rng(0)

@@ -20,7 +20,7 @@ from keras import layers
 from kerasseg.data.batches import TrainingBatches, ValidationBatches
 from kerasseg.data.sample import Annotation, Sample
 from kerasseg.images import files
-from kerasseg.images.normalise import Dtype
+from kerasseg.images.normalisation import Dtype
 from kerasseg.images.preprocessing import Preprocessing
 from kerasseg.recipe.losses import Combo
 from kerasseg.recipe.train import Adam

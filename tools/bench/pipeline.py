@@ -28,7 +28,7 @@ from kerasseg.data.batches import TrainingBatches
 from kerasseg.data.pipeline import Feed
 from kerasseg.data.sample import Sample
 from kerasseg.images import files
-from kerasseg.images.normalise import Dtype
+from kerasseg.images.normalisation import Dtype
 from kerasseg.images.preprocessing import Preprocessing
 from kerasseg.recipe.sources import ImagesMasks
 from kerasseg.synthetic.cells import phase_contrast

@@ -9,7 +9,7 @@ from typing import Any
 
 from kerasseg.commands.learning_curve.plan import Plan
 from kerasseg.errors import UserError, changes
-from kerasseg.images.files import write_atomically
+from kerasseg.files import write_atomically
 from kerasseg.labelling.slide import read_slide
 from kerasseg.recipe import Recipe
 from kerasseg.synthetic.origin import is_synthetic

@@ -10,7 +10,7 @@ from typing import get_type_hints
 
 from kerasseg.console import say
 from kerasseg.errors import UserError
-from kerasseg.images.files import write_atomically
+from kerasseg.files import write_atomically
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasseg.annotations.masks import as_labels
+from kerasseg.annotations.label_images import as_labels
 from kerasseg.annotations.values import class_ids
 from kerasseg.data.sample import Annotation, Sample
 from kerasseg.errors import UserError

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasseg.annotations import cvat
 from kerasseg.annotations import masks as mask_files
 from kerasseg.annotations.values import Meaning
 from kerasseg.data.sample import Annotation, Sample
@@ -88,10 +87,10 @@ def _labelmap(root: Path, classes: Sequence[str]) -> dict[str, tuple[int, int, i
     UserError
         If a class has none.
     """
-    path = root / cvat.NAME
+    path = root / mask_files.LABEL_MAP
     if not path.is_file():
         return None
-    colours = cvat.read_colours(path)
+    colours = mask_files.read_label_map(path)
     if strangers := [name for name in classes if name not in colours]:
         raise UserError(*(f"{path}: {unknown('class', name, colours)} (data.classes)" for name in strangers))
     return {name: colours[name] for name in ("background", *classes) if name in colours}

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from kerasseg.annotations import cellpose, masks
+from kerasseg.annotations import cellpose, label_images
 from kerasseg.data.sample import Annotation, Sample
 from kerasseg.data.sources.layouts import wrong_layout
 from kerasseg.data.sources.listing import (
@@ -24,7 +24,7 @@ from kerasseg.data.sources.listing import (
 )
 from kerasseg.errors import Mistakes, UserError
 from kerasseg.images import files
-from kerasseg.images.names import stem
+from kerasseg.images.folders import stem
 
 EXPECTED = "ID/images/ID.png with ID/masks/*.png, or a label image for each image"
 
@@ -142,7 +142,7 @@ def _draw(objects: Sequence[Path], size: tuple[int, int]) -> Annotation:
     """Number the objects in the order of their files; the later one lies on top."""
     labels = np.zeros(size, np.int32)
     for number, path in enumerate(objects, start=1):
-        labels[masks.read_labels(path) > 0] = number
+        labels[label_images.read_labels(path) > 0] = number
     return _annotation(labels)
 
 
@@ -246,7 +246,7 @@ def _labelled(root: Path, image: Path, label_image: Path) -> Sample:
     if _is_cellpose(label_image):
         read, labelled = cellpose.read, cellpose.read(label_image).shape
     else:
-        read, labelled = masks.read_labels, image_size(label_image)
+        read, labelled = label_images.read_labels, image_size(label_image)
     check_size(image, size, label_image, labelled)
     name = image.relative_to(root).with_name(stem(image)).as_posix()
     return Sample(name, image, size, partial(_read, read, label_image), folder_of(image, root))

@@ -7,14 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from kerasseg.annotations import labelme as labelme_files
-from kerasseg.annotations.formats import image_beside
+from kerasseg.annotations.documents import image_beside
 from kerasseg.annotations.shapes import Drawing
 from kerasseg.data.sample import Sample
 from kerasseg.data.sources.layouts import wrong_layout
 from kerasseg.data.sources.listing import drawn_sample, existing, listed
 from kerasseg.errors import Mistakes, UserError
 from kerasseg.images import files
-from kerasseg.images.embedded import Embedded
+from kerasseg.images.headers import Embedded
 
 EXPECTED = "labelme's JSON files and their images"
 

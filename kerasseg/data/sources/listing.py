@@ -13,8 +13,8 @@ from kerasseg.data.sample import Annotation, MissingData, Sample
 from kerasseg.data.sources.layouts import wrong_layout
 from kerasseg.errors import Mistakes, UserError, unknown
 from kerasseg.images import files
-from kerasseg.images.embedded import Embedded
-from kerasseg.images.names import clashes, file_name, stem
+from kerasseg.images.folders import clashes, file_name, stem
+from kerasseg.images.headers import Embedded
 from kerasseg.images.stores.volume import Volume
 
 Find = Callable[[Path], list[Path]]

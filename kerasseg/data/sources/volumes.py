@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasseg.annotations.masks import as_labels, refuse_lossy
+from kerasseg.annotations.label_images import as_labels
+from kerasseg.annotations.masks import refuse_lossy
 from kerasseg.annotations.values import Meaning, meaning_of
 from kerasseg.data.sample import Annotation, Sample
 from kerasseg.data.sources.layouts import subfolder
@@ -23,14 +24,14 @@ from kerasseg.data.sources.listing import (
 )
 from kerasseg.errors import Mistakes, Notice, UserError, unknown
 from kerasseg.images import files, folders
-from kerasseg.images.formats import table
-from kerasseg.images.header import Header
-from kerasseg.images.names import stem
+from kerasseg.images.folders import stem
+from kerasseg.images.formats import scenes
+from kerasseg.images.headers import Header
 from kerasseg.images.stores import hdf5
 from kerasseg.images.stores.omezarr import is_zarr
 from kerasseg.images.stores.volume import Volume
 
-SUFFIXES = (".tif", ".tiff", *hdf5.SUFFIXES, *table.SUFFIXES)
+SUFFIXES = (".tif", ".tiff", *hdf5.SUFFIXES, *scenes.SUFFIXES)
 EXPECTED = "TIFF stacks, HDF5 files, OME-Zarrs, microscopes' files or folders of slices"
 
 

@@ -20,8 +20,8 @@ import numpy as np
 from kerasseg.errors import UserError
 from kerasseg.images import calibration, files, tiff
 from kerasseg.images.calibration import PixelSize
-from kerasseg.images.dtypes import as_intensities, intensity_type
 from kerasseg.images.formats import scenes
+from kerasseg.images.headers import as_intensities, intensity_type
 from kerasseg.images.stores import address, hdf5, omezarr, slices, tiffblocks
 from kerasseg.images.stores.address import Inside
 from kerasseg.images.stores.axes import Arrangement, arrangement
@@ -101,7 +101,9 @@ class Store:
         UserError
             If the pixels there cannot be read; those elsewhere may still be.
         """
-        inside = self._clipped(region)
+        if len(region) != len(self.shape) - 1:
+            raise ValueError(f"a region of {len(region)} axes; expected one for each of {self.axes[:-1]}")
+        inside = tuple(_within(part, length) for part, length in zip(region, self.shape, strict=False))
         try:
             stored = self._blocks.read(self._arrangement.region(inside))
             return self._finish(self._arrangement.arrange(stored))
@@ -136,11 +138,6 @@ class Store:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _clipped(self, region: Region) -> Region:
-        if len(region) != len(self.shape) - 1:
-            raise ValueError(f"a region of {len(region)} axes; expected one for each of {self.axes[:-1]}")
-        return tuple(_within(part, length) for part, length in zip(region, self.shape, strict=False))
 
     def _unreadable(self, region: Region, error: Exception) -> str:
         where = ", ".join(f"{a} {part.start}:{part.stop}" for a, part in zip(self.axes, region, strict=False))

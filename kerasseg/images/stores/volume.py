@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from kerasseg.errors import UserError
-from kerasseg.images.header import Header, sane
+from kerasseg.images.headers import Header, sane
 from kerasseg.images.stores.store import Store, open_store
 
 

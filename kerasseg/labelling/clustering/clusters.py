@@ -16,7 +16,7 @@ import numpy as np
 
 from kerasseg.console import say, track
 from kerasseg.errors import UserError
-from kerasseg.images.files import write_atomically
+from kerasseg.files import write_atomically
 from kerasseg.labelling.clustering.codes import distinct, drawn, flat, one_thread, principal
 
 NAME = "clusters.csv"

@@ -23,8 +23,8 @@ import numpy as np
 
 from kerasseg.console import say, track
 from kerasseg.errors import UserError, unknown
-from kerasseg.images.files import write_atomically
-from kerasseg.images.normalise import Dtype, Normalisation
+from kerasseg.files import write_atomically
+from kerasseg.images.normalisation import Dtype, Normalisation
 from kerasseg.labelling.embedding.intensity import intensity_codes
 from kerasseg.labelling.embedding.pixels import Pixels
 from kerasseg.labelling.tiles import SlideTile, read_tiles

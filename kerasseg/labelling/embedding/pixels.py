@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from kerasseg.errors import UserError
-from kerasseg.images.normalise import Normalisation, stretch
+from kerasseg.images.normalisation import Normalisation
 from kerasseg.images.padding import cut
+from kerasseg.images.preprocessing import stretch
 from kerasseg.labelling.tiles import SlideTile, read_tile, tile_path
 
 

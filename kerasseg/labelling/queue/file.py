@@ -7,7 +7,7 @@ from operator import attrgetter
 from pathlib import Path
 
 from kerasseg.errors import UserError
-from kerasseg.images.files import write_atomically
+from kerasseg.files import write_atomically
 from kerasseg.labelling import folder
 from kerasseg.labelling.queue import table
 from kerasseg.labelling.queue.table import Entry

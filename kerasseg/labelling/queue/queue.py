@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from kerasseg.errors import UserError, unknown
-from kerasseg.images.files import write_atomically
+from kerasseg.files import write_atomically
 from kerasseg.labelling import folder
 from kerasseg.labelling.queue import marked, states, table
 from kerasseg.labelling.queue.file import change, change_entry, read, write

@@ -19,7 +19,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from kerasseg.annotations.documents import told_together
+from kerasseg.annotations.documents import collect_errors
 from kerasseg.errors import UserError, unknown
 
 WAITING, DECIDED = ("selected", "proposed"), ("accepted", "edited", "rejected")
@@ -120,7 +120,7 @@ def parsed(text: str, path: Path, tiles: Collection[str]) -> list[Entry]:
     """
     _refuse_conflicts(text, path)
     lines: dict[str, list[tuple[int, Entry]]] = defaultdict(list)
-    with told_together(ValueError) as reading:
+    with collect_errors(ValueError) as reading:
         for number, row in _rows(text, path):
             with reading(f"{path}: line {number}"):
                 entry = _entry(row, tiles)

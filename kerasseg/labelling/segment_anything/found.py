@@ -80,7 +80,7 @@ def runs(rows: np.ndarray, columns: np.ndarray, size: tuple[int, int]) -> tuple[
     Returns
     -------
     tuple of int
-        What `kerasseg.annotations.rle.encode` gives for the mask.
+        What `kerasseg.annotations.rle.encode_labels` gives for the mask.
     """
     along = rows * size[1] + columns
     first = np.flatnonzero(np.diff(along, prepend=-2) != 1)

@@ -17,9 +17,8 @@ import cv2
 import numpy as np
 
 from kerasseg.errors import UserError
-from kerasseg.images.channels import with_channels
-from kerasseg.images.normalise import Dtype, Normalisation, normalise
-from kerasseg.images.resize import resize
+from kerasseg.images.normalisation import Dtype, Normalisation
+from kerasseg.images.preprocessing import normalise, resize, with_channels
 
 if TYPE_CHECKING:
     import keras

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from kerasseg.errors import UserError
-from kerasseg.images.stores import hdf5, missing
+from kerasseg.images.stores import blocks, hdf5
 from kerasseg.images.stores.store import open_store
 
 NOISE = np.random.default_rng(0).integers(1, 60000, (12, 20, 30)).astype(np.uint16)
@@ -209,7 +209,7 @@ def test_pixels_in_other_files_are_refused(path, tmp_path):
 
 @pytest.mark.parametrize("chunks", [(6, 10, 15), None])
 def test_what_was_never_written_holds_the_fill_value_which_is_said(path, chunks, capsys, monkeypatch):
-    monkeypatch.setattr(missing, "_said", set())
+    monkeypatch.setattr(blocks, "_said", set())
     with h5py.File(path, "w") as file:
         raw = file.create_dataset("raw", NOISE.shape, NOISE.dtype, chunks=chunks, fillvalue=9)
         if chunks:

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from kerasseg.errors import UserError
-from kerasseg.images.stores import missing
+from kerasseg.images.stores import blocks
 from kerasseg.images.stores.store import open_store
 
 zarr = pytest.importorskip("zarr", minversion="3")
@@ -88,7 +88,7 @@ def test_a_plain_array_is_told_its_axes(tmp_path):
 def test_a_chunk_that_is_left_out_holds_the_fill_value_which_is_said_once(
     tmp_path, version, capsys, monkeypatch
 ):
-    monkeypatch.setattr(missing, "_said", set())
+    monkeypatch.setattr(blocks, "_said", set())
     made(tmp_path / "a.zarr", "yx", version, fill_value=7)
     full = tmp_path / "a.zarr" / "full"
     (full / ("c/0/1" if version == "0.5" else "0.1")).unlink()

@@ -21,7 +21,7 @@ from kerasseg.commands.export import export as export_run
 from kerasseg.commands.predict import predict
 from kerasseg.errors import UserError
 from kerasseg.images import files
-from kerasseg.images.normalise import Percentile
+from kerasseg.images.normalisation import Percentile
 from kerasseg.inference.backends import Backend
 from kerasseg.inference.forward import forward
 from kerasseg.inference.server import client

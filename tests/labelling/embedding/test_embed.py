@@ -8,7 +8,7 @@ import pytest
 
 from kerasseg.errors import UserError
 from kerasseg.images import files
-from kerasseg.images.normalise import Minmax
+from kerasseg.images.normalisation import Minmax
 from kerasseg.labelling.embedding import embed as embedding
 from kerasseg.labelling.embedding.embed import embed, read_codes
 from kerasseg.labelling.embedding.intensity import intensity_codes

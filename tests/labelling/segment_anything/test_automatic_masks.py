@@ -28,7 +28,7 @@ def test_a_record_has_the_fields_of_the_original():
     found = automatic_masks(picture(SIZE, [(14, 20, 8)]), Discs(), points_per_side=8)
     (one,) = found
     mask = disc(SIZE, 14, 20, 8)
-    assert one.segmentation == tuple(rle.encode(mask))
+    assert one.segmentation == tuple(rle.encode_labels(mask.astype(int))[1])
     assert one.area == mask.sum()
     assert one.bbox == (12, 6, 16, 16)  # from pixel 12 to pixel 28
     assert one.predicted_iou == pytest.approx(0.95)

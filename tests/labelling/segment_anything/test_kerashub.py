@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kerasseg.errors import UserError
-from kerasseg.images.normalise import Dtype
+from kerasseg.images.normalisation import Dtype
 from kerasseg.labelling.segment_anything import SegmentAnything, automatic_masks, network
 from kerasseg.labelling.segment_anything.kerashub import rgb, squared
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from kerasseg.images.normalise import Dtype, Minmax
+from kerasseg.images.normalisation import Dtype, Minmax
 from kerasseg.labelling.segment_anything.kerashub import MEAN, SegmentAnything, rgb, scaled, squared
 
 

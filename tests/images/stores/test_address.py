@@ -1,10 +1,13 @@
-"""How an image in a file is named where it is typed."""
+"""How an image inside a file is named, and what it is recognised by."""
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from kerasseg.images import files
 from kerasseg.images.stores import address
+from kerasseg.images.stores.address import file_signature
 
 
 @pytest.mark.parametrize(
@@ -42,3 +45,13 @@ def test_a_file_of_that_very_name_is_taken_first(tmp_path):
 )
 def test_a_name_and_a_point_of_time_are_told_apart(typed, expected):
     assert address.inside(typed) == expected
+
+
+def test_a_folder_of_planes_is_known_by_its_files(tmp_path):
+    folder = tmp_path / "planes"
+    for at in range(3):
+        files.write(folder / f"{at}.png", np.full((4, 5), at, np.uint8))
+    before = file_signature(folder)
+    assert before["bytes"] > sum(path.stat().st_size for path in folder.iterdir()) - 1
+    files.write(folder / "1.png", np.eye(4, 5, dtype=np.uint8))
+    assert file_signature(folder) != before

@@ -1,13 +1,15 @@
 """All ways between the formats, there and back."""
 
+import itertools
 import json
 
 import numpy as np
 import pytest
 
-from kerasseg.annotations import coco, labelme, masks
-from kerasseg.annotations.convert import CONVERSIONS
+from kerasseg.annotations import coco, label_images, labelme, masks
+from kerasseg.annotations.conversion import convert
 from kerasseg.annotations.draw import draw_labels, draw_mask
+from kerasseg.annotations.formats import FORMATS
 from kerasseg.annotations.shapes import Drawing, Shape
 from kerasseg.annotations.trace import mask_shapes
 from kerasseg.annotations.values import class_ids
@@ -32,8 +34,8 @@ def source(tmp_path):
 
 @pytest.mark.parametrize("between", ["labelme", "coco", "geojson", "imagej"])
 def test_masks_there_and_back(tmp_path, source, between):
-    CONVERSIONS["masks", between](source, tmp_path / "there", classes=CLASSES, tolerance=0)
-    report = CONVERSIONS[between, "masks"](tmp_path / "there", tmp_path / "back", classes=CLASSES)
+    convert("masks", between, source, tmp_path / "there", classes=CLASSES, tolerance=0)
+    report = convert(between, "masks", tmp_path / "there", tmp_path / "back", classes=CLASSES)
     assert np.array_equal(masks.read_mask(tmp_path / "back" / "a.png", IDS), MASK)
     assert np.array_equal(masks.read_mask(tmp_path / "back" / "deep" / "b.png", IDS), MASK[::-1])
     assert (report.images, report.classes, len(report.files)) == (2, CLASSES, 2)
@@ -44,12 +46,12 @@ def test_every_pair_of_formats_keeps_the_pixels(tmp_path):
     folders = {"masks": tmp_path / "masks"}
     for name in ("labelme", "labels", "coco", "rle", "geojson", "imagej"):
         folders[name] = tmp_path / name
-        CONVERSIONS["masks", name](folders["masks"], folders[name], classes=CLASSES, tolerance=0)
-    for (read_as, write_as), conversion in CONVERSIONS.items():
+        convert("masks", name, folders["masks"], folders[name], classes=CLASSES, tolerance=0)
+    for read_as, write_as in itertools.permutations(FORMATS, 2):
         target = tmp_path / f"{read_as}_{write_as}"
-        conversion(folders[read_as], target, classes=CLASSES, tolerance=0)
+        convert(read_as, write_as, folders[read_as], target, classes=CLASSES, tolerance=0)
         if write_as != "masks":
-            CONVERSIONS[write_as, "masks"](target, target / "m", classes=CLASSES)
+            convert(write_as, "masks", target, target / "m", classes=CLASSES)
         mask = masks.read_mask((target if write_as == "masks" else target / "m") / "a.png", IDS)
         named = "labels" not in (read_as, write_as)
         assert np.array_equal(mask if named else mask > 0, MASK if named else MASK > 0), (read_as, write_as)
@@ -59,9 +61,7 @@ def test_the_loss_of_outlines_is_measured_and_said(tmp_path):
     y, x = np.mgrid[:60, :60]
     disc = (np.hypot(x - 30, y - 30) < 20).astype(np.uint8)
     masks.write_mask(tmp_path / "masks" / "disc.png", disc)
-    report = CONVERSIONS["masks", "labelme"](
-        tmp_path / "masks", tmp_path / "out", classes=["cell"], tolerance=3
-    )
+    report = convert("masks", "labelme", tmp_path / "masks", tmp_path / "out", classes=["cell"], tolerance=3)
     drawing = labelme.read(tmp_path / "out" / "disc.json")
     back = draw_mask(drawing.shapes, drawing.size, ["cell"])
     assert report.agreement["disc"] == pytest.approx((back & disc).sum() / (back | disc).sum())
@@ -74,7 +74,7 @@ def test_the_loss_of_outlines_is_measured_and_said(tmp_path):
 
 def test_a_folder_that_is_not_there_is_told_before_classes_are_asked_for(tmp_path):
     with pytest.raises(UserError, match=r"nowhere: there is no such file or folder"):
-        CONVERSIONS["labels", "coco"](tmp_path / "nowhere", tmp_path / "out")
+        convert("labels", "coco", tmp_path / "nowhere", tmp_path / "out")
 
 
 def test_json_files_name_the_image_beside_them_and_labelme_opens_them(tmp_path, source):
@@ -83,11 +83,11 @@ def test_json_files_name_the_image_beside_them_and_labelme_opens_them(tmp_path, 
     for name in ("a.jpg", "deep/b.png"):
         (images / name).parent.mkdir(parents=True, exist_ok=True)
         files.write(images / name, np.zeros((12, 16), np.uint8))
-    report = CONVERSIONS["masks", "labelme"](source, images, classes=CLASSES)
+    report = convert("masks", "labelme", source, images, classes=CLASSES)
     assert report.without_image == []
     assert peer.LabelFile(str(images / "a.json")).image_path == "a.jpg"
     assert peer.LabelFile(str(images / "deep" / "b.json")).image_path == "b.png"
-    CONVERSIONS["labelme", "coco"](images, tmp_path / "c.json")
+    convert("labelme", "coco", images, tmp_path / "c.json")
     named = [image["file_name"] for image in json.loads((tmp_path / "c.json").read_text())["images"]]
     assert named == ["a.jpg", "deep/b.png"]
 
@@ -95,7 +95,7 @@ def test_json_files_name_the_image_beside_them_and_labelme_opens_them(tmp_path, 
 def test_an_image_of_another_size_is_refused(tmp_path, source):
     files.write(tmp_path / "images" / "a.png", np.zeros((5, 5), np.uint8))
     with pytest.raises(UserError, match=r"a\.png: the image is \(5, 5\).*its annotation \(12, 16\)"):
-        CONVERSIONS["masks", "labelme"](source, tmp_path / "images", classes=CLASSES)
+        convert("masks", "labelme", source, tmp_path / "images", classes=CLASSES)
     assert len(list((tmp_path / "images").iterdir())) == 1
 
 
@@ -105,8 +105,8 @@ def test_crowds_stay_crowds_where_the_format_can_hold_them(tmp_path, between):
     shapes = [*mask_shapes(cell, ["cell"]), *mask_shapes(crowd, ["cell"])]
     shapes[1].other["iscrowd"] = 1
     coco.write(tmp_path / "c.json", [Drawing("a.png", (5, 6), shapes)], ["cell"])
-    CONVERSIONS["coco", between](tmp_path / "c.json", tmp_path / between, tolerance=0)
-    CONVERSIONS[between, "coco"](tmp_path / between, tmp_path / "back.json", classes=["cell"])
+    convert("coco", between, tmp_path / "c.json", tmp_path / between, tolerance=0)
+    convert(between, "coco", tmp_path / between, tmp_path / "back.json", classes=["cell"])
     (drawing,) = coco.read(tmp_path / "back.json")
     assert draw_mask(drawing.shapes, (5, 6), ["cell"]).tolist() == [[1, 1, 1, 255, 255, 255]] * 5
     assert sorted(shape.is_crowd for shape in drawing.shapes) == [False, True]
@@ -116,10 +116,10 @@ def test_crowds_are_told_and_may_be_objects(tmp_path):
     shapes = mask_shapes(np.array([[1, 0, 1]], np.uint8), ["cell"])
     shapes[0].other["iscrowd"] = 1
     coco.write(tmp_path / "c.json", [Drawing("a.png", (1, 3), shapes)], ["cell"])
-    report = CONVERSIONS["coco", "masks"](tmp_path / "c.json", tmp_path / "ignored")
+    report = convert("coco", "masks", tmp_path / "c.json", tmp_path / "ignored")
     assert "crowds: 1 of 2 shapes are taken for regions to ignore" in str(report)
     assert masks.read_mask(tmp_path / "ignored" / "a.png", IDS).tolist() == [[255, 0, 1]]
-    report = CONVERSIONS["coco", "masks"](tmp_path / "c.json", tmp_path / "objects", crowds="objects")
+    report = convert("coco", "masks", tmp_path / "c.json", tmp_path / "objects", crowds="objects")
     assert "crowds" not in str(report)
     assert masks.read_mask(tmp_path / "objects" / "a.png", IDS).tolist() == [[1, 0, 1]]
 
@@ -129,7 +129,7 @@ def test_labelme_s_own_labels_are_no_classes_where_a_coco_file_lists_them(tmp_pa
     document = json.loads((tmp_path / "c.json").read_text())
     document["categories"].insert(0, {"id": 0, "name": "_background_"})  # as labelme's labelme2coco.py does
     (tmp_path / "c.json").write_text(json.dumps(document))
-    report = CONVERSIONS["coco", "masks"](tmp_path / "c.json", tmp_path / "masks")
+    report = convert("coco", "masks", tmp_path / "c.json", tmp_path / "masks")
     assert report.classes == CLASSES
     assert np.array_equal(masks.read_mask(tmp_path / "masks" / "a.png", IDS), MASK)
 
@@ -138,9 +138,9 @@ def test_labelme_s_own_labels_are_no_classes_where_a_coco_file_lists_them(tmp_pa
 def test_crowds_are_left_out_and_told_where_the_format_cannot_hold_them(tmp_path, write_as):
     mask = np.array([[1, 1, 0, 255]], np.uint8)
     masks.write_mask(tmp_path / "masks" / "a.png", mask)
-    report = CONVERSIONS["masks", write_as](tmp_path / "masks", tmp_path / "out", classes=["cell", "dead"])
+    report = convert("masks", write_as, tmp_path / "masks", tmp_path / "out", classes=["cell", "dead"])
     assert "left out: 1 crowd or region to ignore" in str(report)
-    CONVERSIONS[write_as, "masks"](tmp_path / "out", tmp_path / "back", classes=["cell", "dead"])
+    convert(write_as, "masks", tmp_path / "out", tmp_path / "back", classes=["cell", "dead"])
     assert masks.read_mask(tmp_path / "back" / "a.png", IDS).tolist() == [[1, 1, 0, 0]]
 
 
@@ -154,29 +154,29 @@ def test_what_lies_under_other_objects_is_counted(tmp_path, write_as):
     ]  # two overlap, two are one
     shapes = [Shape("cell", np.array(corners, float), "rectangle") for corners in boxes]
     labelme.write(tmp_path / "in" / "a.json", Drawing("a.png", (4, 8), shapes))
-    report = CONVERSIONS["labelme", write_as](tmp_path / "in", tmp_path / "out", classes=["cell"])
+    report = convert("labelme", write_as, tmp_path / "in", tmp_path / "out", classes=["cell"])
     assert report.left_out == {"object wholly under others": 1, "pixel of an object under another": 8 + 4}
     assert "1 object wholly under others, 12 pixels of an object under another" in str(report)
 
 
 def test_touching_instances_stay_apart(tmp_path):
     labels = np.array([[1, 1, 2, 2], [1, 1, 2, 2], [3, 0, 0, 3]], np.int32)
-    masks.write_labels(tmp_path / "labels" / "a.tif", labels)
+    label_images.write_labels(tmp_path / "labels" / "a.tif", labels)
     for name in ("labelme", "coco", "rle", "geojson", "imagej"):
-        CONVERSIONS["labels", name](tmp_path / "labels", tmp_path / name, classes=["cell"], tolerance=0)
-        CONVERSIONS[name, "labels"](tmp_path / name, tmp_path / f"back_{name}", classes=["cell"])
-        assert np.array_equal(masks.read_labels(tmp_path / f"back_{name}" / "a.png"), labels)
+        convert("labels", name, tmp_path / "labels", tmp_path / name, classes=["cell"], tolerance=0)
+        convert(name, "labels", tmp_path / name, tmp_path / f"back_{name}", classes=["cell"])
+        assert np.array_equal(label_images.read_labels(tmp_path / f"back_{name}" / "a.png"), labels)
 
 
 def test_nothing_is_overwritten_unless_told(tmp_path, source):
-    CONVERSIONS["masks", "labelme"](source, tmp_path / "out", classes=CLASSES)
+    convert("masks", "labelme", source, tmp_path / "out", classes=CLASSES)
     (tmp_path / "out" / "a.json").write_text("mine")
     (tmp_path / "out" / "deep" / "b.json").unlink()
     with pytest.raises(UserError, match=r"a\.json exist already"):
-        CONVERSIONS["masks", "labelme"](source, tmp_path / "out", classes=CLASSES)
+        convert("masks", "labelme", source, tmp_path / "out", classes=CLASSES)
     assert (tmp_path / "out" / "a.json").read_text() == "mine"
     assert not (tmp_path / "out" / "deep" / "b.json").exists()
-    CONVERSIONS["masks", "labelme"](source, tmp_path / "out", classes=CLASSES, overwrite=True)
+    convert("masks", "labelme", source, tmp_path / "out", classes=CLASSES, overwrite=True)
     assert len(labelme.read(tmp_path / "out" / "a.json").shapes) == 3
 
 
@@ -184,7 +184,7 @@ def test_one_wrong_file_writes_nothing_and_all_wrong_files_are_named(tmp_path, s
     masks.write_mask(source / "c.png", np.full((2, 2), 9, np.uint8))
     (source / "d.png").write_bytes(b"")
     with pytest.raises(UserError) as error:
-        CONVERSIONS["masks", "labelme"](source, tmp_path / "out", classes=CLASSES)
+        convert("masks", "labelme", source, tmp_path / "out", classes=CLASSES)
     assert len(error.value.messages) == 2
     assert not (tmp_path / "out").exists()
 
@@ -200,14 +200,14 @@ def test_one_wrong_file_writes_nothing_and_all_wrong_files_are_named(tmp_path, s
 )
 def test_what_cannot_be_done_is_said(tmp_path, source, pair, options, message):
     with pytest.raises(UserError, match=message):
-        CONVERSIONS[pair](source, tmp_path / "out", **options)
+        convert(*pair, source, tmp_path / "out", **options)
 
 
 def test_an_unknown_label_is_refused_before_anything_is_written(tmp_path):
     drawing = Drawing("a.png", (5, 5), [Shape("cells", np.array([[0.0, 0], [3, 0], [0, 3]]))])
     labelme.write(tmp_path / "in" / "a.json", drawing)
     with pytest.raises(UserError, match=r"unknown class 'cells'.*did you mean 'cell'"):
-        CONVERSIONS["labelme", "masks"](tmp_path / "in", tmp_path / "out", classes=["cell"])
+        convert("labelme", "masks", tmp_path / "in", tmp_path / "out", classes=["cell"])
     assert not (tmp_path / "out").exists()
 
 
@@ -215,14 +215,16 @@ def test_real_cells_survive_all_formats(tmp_path, shared_data):
     lines = (shared_data / "phase_kaggle" / "train.csv").read_text().splitlines()
     first = lines[1].split(",")[0]
     (tmp_path / "train.csv").write_text("\n".join([lines[0], *(x for x in lines[1:] if x.startswith(first))]))
-    CONVERSIONS["rle", "labelme"](tmp_path / "train.csv", tmp_path / "labelme", classes=["cell"], tolerance=0)
-    CONVERSIONS["labelme", "coco"](tmp_path / "labelme", tmp_path / "coco")
-    CONVERSIONS["coco", "geojson"](tmp_path / "coco", tmp_path / "geojson")
-    CONVERSIONS["geojson", "imagej"](tmp_path / "geojson", tmp_path / "imagej")
-    CONVERSIONS["imagej", "rle"](tmp_path / "imagej", tmp_path / "rle")
-    CONVERSIONS["rle", "labels"](tmp_path / "rle", tmp_path / "labels", classes=["cell"])
-    CONVERSIONS["rle", "labels"](tmp_path / "train.csv", tmp_path / "expected", classes=["cell"])
-    there, back = (masks.read_labels(tmp_path / name / f"{first}.png") for name in ("expected", "labels"))
+    convert("rle", "labelme", tmp_path / "train.csv", tmp_path / "labelme", classes=["cell"], tolerance=0)
+    convert("labelme", "coco", tmp_path / "labelme", tmp_path / "coco")
+    convert("coco", "geojson", tmp_path / "coco", tmp_path / "geojson")
+    convert("geojson", "imagej", tmp_path / "geojson", tmp_path / "imagej")
+    convert("imagej", "rle", tmp_path / "imagej", tmp_path / "rle")
+    convert("rle", "labels", tmp_path / "rle", tmp_path / "labels", classes=["cell"])
+    convert("rle", "labels", tmp_path / "train.csv", tmp_path / "expected", classes=["cell"])
+    there, back = (
+        label_images.read_labels(tmp_path / name / f"{first}.png") for name in ("expected", "labels")
+    )
     assert there.max() > 5
     assert np.array_equal(there, back)
     assert np.array_equal(draw_labels([], there.shape), np.zeros_like(there))
@@ -232,23 +234,23 @@ def test_names_that_many_file_systems_take_for_one_are_refused_before_anything_i
     for name in ("a.png", "A.png"):
         files.write(tmp_path / "in" / name, np.ones((2, 3), np.uint8))
     with pytest.raises(UserError, match="many file systems"):
-        CONVERSIONS["labels", "masks"](tmp_path / "in", tmp_path / "out", classes=["cell"])
+        convert("labels", "masks", tmp_path / "in", tmp_path / "out", classes=["cell"])
     assert not (tmp_path / "out").exists()
 
 
 def test_one_file_of_pixels_is_read_as_a_folder_of_it(tmp_path):
     files.write(tmp_path / "a.png", np.full((2, 3), 7, np.uint8))
-    CONVERSIONS["labels", "masks"](tmp_path / "a.png", tmp_path / "out", classes=["cell"])
+    convert("labels", "masks", tmp_path / "a.png", tmp_path / "out", classes=["cell"])
     assert files.read_values(tmp_path / "out/a.png").max() == 1
     with pytest.raises(UserError, match="there is no such file or folder"):
-        CONVERSIONS["labels", "masks"](tmp_path / "b.png", tmp_path / "out", classes=["cell"])
+        convert("labels", "masks", tmp_path / "b.png", tmp_path / "out", classes=["cell"])
 
 
 def test_more_objects_than_a_png_can_number_become_a_tiff(tmp_path, capsys):
     dots = np.arange(257 * 257).reshape(257, 257) + 1  # 66,049 objects of a pixel
-    masks.write_labels(tmp_path / "in" / "a.tif", dots)
-    CONVERSIONS["labels", "rle"](tmp_path / "in", tmp_path / "a.csv", classes=["cell"])
-    report = CONVERSIONS["rle", "labels"](tmp_path / "a.csv", tmp_path / "out", classes=["cell"])
+    label_images.write_labels(tmp_path / "in" / "a.tif", dots)
+    convert("labels", "rle", tmp_path / "in", tmp_path / "a.csv", classes=["cell"])
+    report = convert("rle", "labels", tmp_path / "a.csv", tmp_path / "out", classes=["cell"])
     assert report.files == [tmp_path / "out" / "a.tif"]
     assert "a PNG cannot hold 66,049 objects" in " ".join(capsys.readouterr().out.split())
-    np.testing.assert_array_equal(masks.read_labels(tmp_path / "out" / "a.tif"), dots)
+    np.testing.assert_array_equal(label_images.read_labels(tmp_path / "out" / "a.tif"), dots)

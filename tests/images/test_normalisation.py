@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from kerasseg.errors import UserError
-from kerasseg.images.normalise import NORMALISATIONS, Dtype, Minmax, Percentile, normalise
+from kerasseg.images.normalisation import NORMALISATIONS, Dtype, Minmax, Percentile
+from kerasseg.images.preprocessing import normalise
 
 
 @pytest.mark.parametrize(("dtype", "top"), [(np.uint8, 255), (np.uint16, 65535)])
@@ -60,7 +61,7 @@ def test_a_volume_is_normalised_as_its_voxels_in_one_row_are(method, dtype):
 
 @pytest.mark.parametrize(("low", "high"), [(98, 5), (5, 5), (-1, 50), (1, 100.5), (np.nan, 50)])
 def test_percentiles_that_are_none_or_in_the_wrong_order_are_refused(low, high):
-    with pytest.raises(UserError, match=f"low is {low:g} and high is {high:g}; expected percentiles"):
+    with pytest.raises(UserError, match=f"low is {low:g} and high is {high:g}; low must be less than high"):
         Percentile(low, high)
 
 

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 from kerasseg.annotations import trace
 from kerasseg.annotations.objects import object_boxes
-from kerasseg.images.consecutive import consecutive
+from kerasseg.images.label_ids import consecutive
 from kerasseg.metrics import coco, instance, objects
 from kerasseg.postprocess import fill_holes, remove_small
 

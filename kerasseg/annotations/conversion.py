@@ -8,50 +8,26 @@ format has no word for.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from kerasseg.annotations import coco
 from kerasseg.annotations.corners import as_pixels
+from kerasseg.annotations.documents import Options, image_beside
 from kerasseg.annotations.draw import draw_instance, draw_labels, draw_mask
-from kerasseg.annotations.formats import (
-    KEEP_PLANES,
-    NEED_CLASSES,
-    OBJECTS_ONLY,
-    READERS,
-    WRITERS,
-    Drawings,
-    Options,
-    Plan,
-    image_beside,
-    objects,
-    planes_apart,
-)
-from kerasseg.annotations.rings import IMAGEJ, JAVA, FillRule, refilled
-from kerasseg.annotations.shapes import (
-    CORNER_POLYGON,
-    IGNORE_LABEL,
-    NO_CLASS,
-    Drawing,
-    Shape,
-    instances,
-)
-from kerasseg.annotations.trace import TOLERANCE, outline
+from kerasseg.annotations.formats import FORMATS
+from kerasseg.annotations.planes import planes_apart
+from kerasseg.annotations.shapes import IGNORE_LABEL, NO_CLASS, Drawing, Drawings, Shape, instances
+from kerasseg.annotations.trace import TOLERANCE
 from kerasseg.console import track
 from kerasseg.errors import UserError, if_interrupted, unknown
-from kerasseg.images.names import clashes
+from kerasseg.images.folders import clashes
 
 SHOWN = 3  # paths that a message lists
-SEVERAL = {
-    "class": "classes",
-    "supercategory": "supercategories",
-    "nucleus": "nuclei",
-    "COCO's": "COCO's",
-}
+SEVERAL = {"class": "classes", "supercategory": "supercategories", "nucleus": "nuclei", "COCO's": "COCO's"}
 
 
 @dataclass(frozen=True)
@@ -140,49 +116,57 @@ def convert(
     overwrite : bool, default False
         Whether files that are there already may be replaced.
 
-    Returns
-    -------
-    Report
-
     Raises
     ------
     UserError
         If something cannot be read, a class is unknown, or a file to be written is there already.
     """
+    if strange := [unknown("format", name, FORMATS) for name in (read_as, write_as) if name not in FORMATS]:
+        raise UserError(*strange)
+    if read_as == write_as:
+        raise UserError(f"{read_as} to {write_as}: there is nothing to convert; name two different formats")
     if not Path(source).exists():
         raise UserError(f"{source}: there is no such file or folder")
-    if read_as in NEED_CLASSES and not classes:
+    if FORMATS[read_as].needs_classes and not classes:
         raise UserError(f"{source}: {read_as} do not name their classes; name them, such as --classes cell")
     if not np.isfinite(tolerance) or tolerance < 0:
         raise UserError(f"tolerance is {tolerance}; expected pixels from 0")
     if crowds not in coco.CROWDS:
         raise UserError(unknown("meaning of crowds", crowds, coco.CROWDS))
-    drawings = READERS[read_as](Path(source), Options(classes, values, crowds=crowds))
+    drawings = FORMATS[read_as].load().read_drawings(Path(source), Options(classes, values, crowds=crowds))
     if problems := list(clashes((name, drawing.image_path or name) for name, drawing in drawings.items())):
         raise UserError(*problems)
-    if write_as not in KEEP_PLANES:
+    if not FORMATS[write_as].keeps_planes:
         drawings = planes_apart(drawings)
     names = _class_names(drawings, classes)
-    outlined = OUTLINES[write_as](drawings, tolerance) if write_as in OUTLINES else None
-    written = outlined if write_as in ("labelme", "coco") else drawings
-    plan = WRITERS[write_as](written, Path(target), Options(names, tolerance=tolerance))
-    _check_free(plan, overwrite)
+    writer, written, left = FORMATS[write_as].load(), drawings, None
+    if hasattr(writer, "outline_drawings"):
+        written, left = writer.outline_drawings(drawings, tolerance)
+    plan = writer.plan(written, Path(target), Options(names, tolerance=tolerance))
+    taken = [str(path) for path in plan if path.exists()]
+    if taken and not overwrite:
+        more = f" and {len(taken) - SHOWN} more" if len(taken) > SHOWN else ""
+        raise UserError(
+            f"{', '.join(taken[:SHOWN])}{more} exist already; choose another folder or --overwrite"
+        )
     for number, write in enumerate(track(list(plan.values()), "writing")):
         with if_interrupted(
             f"{number} of {len(plan)} files are written to {target}, each complete; repeat the command with "
             "--overwrite to write them all"
         ):
             write()
-    report = _report(drawings, outlined, list(plan), names, write_as)
-    return replace(report, crowds=_crowds(drawings) if read_as == "coco" else 0)
-
-
-CONVERSIONS: dict[tuple[str, str], Callable[..., Report]] = {
-    (read_as, write_as): partial(convert, read_as, write_as)
-    for read_as in READERS
-    for write_as in WRITERS
-    if read_as != write_as
-}
+    shapes = [shape for drawing in drawings.values() for shape in drawing.shapes]
+    beside = plan if write_as == "labelme" else ()
+    return Report(
+        files=list(plan),
+        images=len(drawings),
+        shapes=len(shapes),
+        classes=names,
+        agreement=_agreement(drawings, left, names) if left else {},
+        without_image=[str(path) for path in beside if not image_beside(path.with_suffix(""))],
+        left_out=_left_out(drawings, left or {}, write_as),
+        crowds=sum(shape.is_crowd for shape in shapes) if read_as == "coco" else 0,
+    )
 
 
 def _count(number: int, what: str) -> str:
@@ -197,79 +181,12 @@ def _class_names(drawings: Drawings, given: Sequence[str]) -> list[str]:
 
     What they do not list comes after, sorted.
     """
-    found = {shape.label for drawing in drawings.values() for shape in drawing.shapes} - NO_CLASS.keys()
-    strangers = sorted(found - set(given)) if given else []
+    labels = {shape.label for drawing in drawings.values() for shape in drawing.shapes} - NO_CLASS.keys()
+    strangers = sorted(labels - set(given)) if given else []
     if strangers:
         raise UserError(*(unknown("class", label, given) for label in strangers))
     listed = [name for drawing in drawings.values() for name in drawing.classes if name not in NO_CLASS]
-    return list(given) or list(dict.fromkeys([*listed, *sorted(found)]))
-
-
-def _through_centres(drawings: Drawings, tolerance: float) -> Drawings:
-    """Outline what is pixels, and what was outlined along corners, as labelme does."""
-
-    def outlined(drawing: Drawing) -> list[Shape]:
-        groups = instances(drawing.shapes)
-        corners = {id(group[0]) for group in groups if group[0].shape_type == CORNER_POLYGON}
-        held = (
-            filter(None, [draw_instance(group, drawing.size)]) if id(group[0]) in corners else group
-            for group in groups
-        )
-        return outline((shape for group in held for shape in group), tolerance)
-
-    return {name: replace(drawing, shapes=outlined(drawing)) for name, drawing in drawings.items()}
-
-
-def _along_corners(rule: FillRule, drawings: Drawings, tolerance: float) -> Drawings:
-    def left(drawing: Drawing) -> list[Shape]:
-        found = (refilled(shape, drawing.size, tolerance, rule) for shape in objects(drawing))
-        return [shape for shape in found if shape]
-
-    return {name: replace(drawing, shapes=left(drawing)) for name, drawing in drawings.items()}
-
-
-def _as_coco(drawings: Drawings, tolerance: float) -> Drawings:
-    return {
-        name: replace(drawing, shapes=coco.outlined(drawing.shapes, drawing.size))
-        for name, drawing in drawings.items()
-    }
-
-
-# What is left of drawings when they are outlined in the formats' ways, and filled by their rules.
-OUTLINES: dict[str, Callable[[Drawings, float], Drawings]] = {
-    "labelme": _through_centres,
-    "coco": _as_coco,
-    "geojson": partial(_along_corners, JAVA),
-    "imagej": partial(_along_corners, IMAGEJ),
-}
-
-
-def _check_free(plan: Plan, overwrite: bool) -> None:
-    taken = [str(path) for path in plan if path.exists()]
-    if taken and not overwrite:
-        more = f" and {len(taken) - SHOWN} more" if len(taken) > SHOWN else ""
-        raise UserError(
-            f"{', '.join(taken[:SHOWN])}{more} exist already; choose another folder or --overwrite"
-        )
-
-
-def _report(
-    drawings: Drawings, outlined: Drawings | None, paths: list[Path], names: list[str], write_as: str
-) -> Report:
-    beside = paths if write_as == "labelme" else ()
-    return Report(
-        files=paths,
-        images=len(drawings),
-        shapes=sum(len(drawing.shapes) for drawing in drawings.values()),
-        classes=names,
-        agreement=_agreements(drawings, outlined, names) if outlined else {},
-        without_image=[str(path) for path in beside if not image_beside(path.with_suffix(""))],
-        left_out=_left_out(drawings, outlined or {}, write_as),
-    )
-
-
-def _crowds(drawings: Drawings) -> int:
-    return sum(shape.is_crowd for drawing in drawings.values() for shape in drawing.shapes)
+    return list(given) or list(dict.fromkeys([*listed, *sorted(labels)]))
 
 
 def _left_out(drawings: Drawings, outlined: Drawings, write_as: str) -> Counter[str]:
@@ -280,7 +197,7 @@ def _left_out(drawings: Drawings, outlined: Drawings, write_as: str) -> Counter[
         left = outlined[name].shapes if write_as == "coco" else as_pixels(drawing.shapes, drawing.size)
         without_pixels = _objects(drawing.shapes) - _objects(left)
         left_out.update({"object without a pixel": without_pixels} if without_pixels else {})
-        if write_as in OBJECTS_ONLY:
+        if FORMATS[write_as].objects_only:
             ignored = sum(shape.is_crowd or shape.label == IGNORE_LABEL for shape in drawing.shapes)
             left_out.update({"crowd or region to ignore": ignored} if ignored else {})
             left_out.update(_covered(drawing))
@@ -307,14 +224,13 @@ def _objects(shapes: Sequence[Shape]) -> int:
     return len(instances([shape for shape in shapes if shape.is_object]))
 
 
-def _agreements(before: Drawings, after: Drawings, names: list[str]) -> dict[str, float]:
-    """Draw each plane as it was and as it is now, and compare the annotated pixels."""
-    old, new = planes_apart(before), planes_apart(after)
-    empty = {name: replace(drawing, shapes=[]) for name, drawing in old.items()}
-    return {name: _agreement(old[name], new.get(name, empty[name]), names) for name in old}
-
-
-def _agreement(before: Drawing, after: Drawing, names: list[str]) -> float:
-    old, new = (draw_mask(drawing.shapes, drawing.size, names) for drawing in (before, after))
-    either = (old > 0) | (new > 0)
-    return float((old == new)[either].mean()) if either.any() else 1.0
+def _agreement(before: Drawings, after: Drawings, names: list[str]) -> dict[str, float]:
+    """Draw each plane as it was and as it is now, and compare the annotated pixels (IoU of all classes)."""
+    after, agreement = planes_apart(after), {}
+    for name, drawing in planes_apart(before).items():
+        shapes = after[name].shapes if name in after else []
+        old = draw_mask(drawing.shapes, drawing.size, names)
+        new = draw_mask(shapes, drawing.size, names)
+        either = (old > 0) | (new > 0)
+        agreement[name] = float((old == new)[either].mean()) if either.any() else 1.0
+    return agreement
