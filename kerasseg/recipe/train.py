@@ -17,7 +17,7 @@ class Adam(Component):
     """Adam (Kingma and Ba 2014)."""
 
     name: ClassVar[str] = "adam"
-    builder: ClassVar[str] = "kerasseg.training.optimizers:Adam"
+    builder: ClassVar[str] = "kerasseg.training.keras_speedups:Adam"
 
     learning_rate: Rate = 0.001
     """Step size to begin with."""
@@ -35,7 +35,7 @@ class Adamw(Adam):
     """Adam with decoupled weight decay (Loshchilov and Hutter 2019)."""
 
     name: ClassVar[str] = "adamw"
-    builder: ClassVar[str] = "kerasseg.training.optimizers:AdamW"
+    builder: ClassVar[str] = "kerasseg.training.keras_speedups:AdamW"
 
     weight_decay: Annotated[float, Field(ge=0)] = 0.004
     """Share of every weight that a step of size one takes away."""
