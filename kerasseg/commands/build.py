@@ -19,7 +19,7 @@ from kerasseg.models import receptive_field
 from kerasseg.models.saved import fingerprint
 from kerasseg.postprocess.pairs import Pairing
 from kerasseg.recipe import Recipe
-from kerasseg.recipe.instances import Components
+from kerasseg.recipe.recipe import Components
 from kerasseg.segmenter import Segmenter
 from kerasseg.spec import ModelSpec, Objects, TilingSettings
 from kerasseg.training.callbacks import SampleImages

@@ -1,18 +1,25 @@
-"""What a recipe says of its data: source, classes, sizes, split, augmentation."""
+"""What a recipe says of its data: source, classes, intensities, sizes, split, augmentation."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
 from kerasseg.masks import MOST_CLASSES
 from kerasseg.recipe.mistakes import SEVERAL
-from kerasseg.recipe.normalisations import AnyNormalisation, Dtype
-from kerasseg.recipe.section import Positive, Section, Share
+from kerasseg.recipe.section import Component, Positive, Section, Share, one_of
 from kerasseg.recipe.sources import AnySource, Source, Volumes
 
 
@@ -66,6 +73,7 @@ def _printable(name: str) -> str:
     return name
 
 
+Percent = Annotated[float, Field(ge=0, le=100)]
 Size = Annotated[tuple[Positive, Positive], Field(strict=False), BeforeValidator(_two_numbers)]
 
 
@@ -86,6 +94,41 @@ Classes = Annotated[
     Field(min_length=1, max_length=MOST_CLASSES),
     AfterValidator(_distinct),
 ]
+
+
+class Dtype(Component):
+    """The ends of the type's range become 0 and 1; floats lie in [0, 1] already."""
+
+    name: ClassVar[str] = "dtype"
+    builder: ClassVar[str] = "kerasseg.images.normalise:Dtype"
+
+
+class Minmax(Component):
+    """Each channel's smallest and largest value become 0 and 1."""
+
+    name: ClassVar[str] = "minmax"
+    builder: ClassVar[str] = "kerasseg.images.normalise:Minmax"
+
+
+class Percentile(Component):
+    """Two percentiles of each channel become 0 and 1, and what lies beyond them is clipped."""
+
+    name: ClassVar[str] = "percentile"
+    builder: ClassVar[str] = "kerasseg.images.normalise:Percentile"
+
+    low: Percent = 1.0
+    """Per cent of a channel's values that become 0; 5 for the contrast stretch of the Golgi recipes."""
+    high: Percent = 99.8
+    """Per cent of a channel's values below what becomes 1; 98 for that contrast stretch."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Percentile:
+        if self.low >= self.high:
+            raise _refused(f"low is {self.low:g} and high is {self.high:g}; low must be less than high")
+        return self
+
+
+AnyNormalisation = one_of("normalisation", Dtype, Minmax, Percentile)
 
 
 class Split(Section):
@@ -117,12 +160,12 @@ class Patch(Section):
 
 
 class Data(Section):
-    """What is learnt from, and what is done to it before the model sees it."""
+    """Images and annotations to learn from, and what is done to them before the model sees them."""
 
     source: AnySource
-    """How the files are laid out, and where they are."""
+    """Layout of the files, and where they are."""
     if_missing: Literal["error", "synthesize"] = "error"
-    """What to do where the source's root does not exist; synthetic data are named so everywhere."""
+    """What to do where the source's root does not exist; synthetic data are called synthetic everywhere."""
     unpaired: AnySource | None = None
     """Where the masks of an unpaired training come from; null takes the training samples' own, shuffled."""
     classes: Classes

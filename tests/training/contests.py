@@ -17,7 +17,7 @@ import small
 from keras import layers
 from keras.optimizers import SGD
 
-from kerasseg.recipe.losses import Dice
+from kerasseg.recipe.train import Dice
 from kerasseg.training.adversarial import adversarial
 from kerasseg.training.cycle import cycle
 from kerasseg.training.keras_speedups import Adam

@@ -22,8 +22,7 @@ from kerasseg.data.sample import Annotation, Sample
 from kerasseg.images import files
 from kerasseg.images.normalise import Dtype
 from kerasseg.images.preprocessing import Preprocessing
-from kerasseg.recipe.losses import Combo
-from kerasseg.recipe.train import Adam
+from kerasseg.recipe.train import Adam, Combo
 from kerasseg.training import checkpoint
 from kerasseg.training.history import History
 from kerasseg.training.loop import TrainingSettings, train
