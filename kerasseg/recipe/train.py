@@ -207,7 +207,7 @@ class Cycle(Component):
     replay: Count = 0
     """Number of past translations that discriminators are shown again; the paper has 50."""
     choose_by: Literal["cycle", "truth"] = "cycle"
-    """Epoch that is kept: the one whose images return best from a cycle, or, with truth, of the lowest loss."""
+    """Epoch that is kept: the one whose images return best from a cycle, or, with truth, of least loss."""
 
 
 AnyEngine = one_of("engine", Supervised, Adversarial, Cycle)
