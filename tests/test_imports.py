@@ -88,6 +88,10 @@ LIGHT = [
     "labelling.embedding.embed",
     "labelling.select",
     "commands.learning_curve.truth",
+    "commands.components",
+    "commands.match",
+    "metrics.confusion",
+    "postprocess.cleaning",
 ]
 
 

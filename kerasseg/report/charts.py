@@ -1,4 +1,4 @@
-"""Charts as SVG: how training went, what the threshold does, and how tiles cluster."""
+"""Charts as SVG: how training went, what the threshold does, what was taken for what, how tiles cluster."""
 
 from __future__ import annotations
 
@@ -223,6 +223,153 @@ def scatter(points: np.ndarray, groups: np.ndarray, colours: Sequence[str], mark
             axes.text(x, y, str(group), fontsize=13, weight="bold", ha="center", path_effects=halo)
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set_visible(False)
+        return _svg(figure)
+
+
+def parallel_coordinates(names: Sequence[str], lines: Sequence[Sequence[Any]]) -> bytes:
+    """Draw a line for each trial through its values, the first line the darkest.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of the axes.
+    lines : sequence of sequence
+        For each trial a value on each axis: numbers lie by their size, anything else evenly in its order.
+
+    Returns
+    -------
+    bytes
+        SVG.
+    """
+    with _figure(columns=1, width=1.6 + 1.3 * len(names), height=3.0) as (figure, (axes,)):
+        places = np.array([_along_axis([line[axis] for line in lines]) for axis in range(len(names))]).T
+        for rank, line in reversed(list(enumerate(places))):
+            axes.plot(
+                line, color=BLUE, alpha=1 - 0.85 * rank / len(lines), linewidth=2.4 if rank == 0 else 1.2
+            )
+        for axis in range(len(names)):
+            axes.axvline(axis, color=INK, linewidth=0.6)
+            for value in {str(line[axis]): line[axis] for line in (lines[0], *_ends(lines, axis))}.values():
+                place = _along_axis([value, *(line[axis] for line in lines)])[0]
+                axes.annotate(f" {value:.4g}" if isinstance(value, float) else f" {value}", (axis, place))
+        axes.set(xticks=range(len(names)), xticklabels=names, yticks=[], xlim=(-0.2, len(names) - 0.5))
+        axes.spines[:].set_visible(False)
+        return _svg(figure)
+
+
+def _ends(lines: Sequence[Sequence[Any]], axis: int) -> list[Sequence[Any]]:
+    """Give the lines that are lowest and highest on an axis of numbers, or all of another."""
+    values = [line[axis] for line in lines]
+    if not all(isinstance(value, int | float) for value in values):
+        return list(lines)
+    return [lines[int(np.argmin(values))], lines[int(np.argmax(values))]]
+
+
+def _along_axis(values: Sequence[Any]) -> list[float]:
+    """Place values in [0, 1]."""
+    if not all(isinstance(value, int | float) for value in values):
+        order = sorted({str(value) for value in values})
+        values = [order.index(str(value)) for value in values]
+    low, high = min(values), max(values)
+    return [(value - low) / (high - low) if high > low else 0.5 for value in values]
+
+
+def compared_curves(histories: Mapping[str, Sequence[Mapping[str, float]]], column: str) -> bytes:
+    """Draw a column of several histories against the epoch.
+
+    Parameters
+    ----------
+    histories : mapping
+        From labels to rows as `curves` takes them.
+    column : str
+        Such as ``val_loss``.
+
+    Returns
+    -------
+    bytes
+        SVG.
+    """
+    with _figure(columns=1, width=7.2, height=3.2) as (figure, (axes,)):
+        for (label, rows), colour in zip(histories.items(), cycle(COLOURS), strict=False):
+            marker = "o" if len(rows) == 1 else None
+            epochs, values = [row["epoch"] for row in rows], [row[column] for row in rows]
+            axes.plot(epochs, values, color=colour, label=label, marker=marker, markersize=4)
+        axes.set(xlabel="epoch", ylabel=column)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        return _svg(figure)
+
+
+def confusion(pixels: Sequence[Sequence[int]], classes: Sequence[str]) -> bytes:
+    """Draw which class was taken for which: of each true class, the share of its pixels in each prediction.
+
+    Parameters
+    ----------
+    pixels : sequence of sequence of int
+        Counts by the true class, down, and by the predicted one, across.
+    classes : sequence of str
+        Their names.
+
+    Returns
+    -------
+    bytes
+        SVG. A class without a true pixel has an empty row.
+    """
+    counts = np.asarray(pixels, float)
+    total = counts.sum(axis=1, keepdims=True)
+    shares = np.divide(counts, total, out=np.full_like(counts, np.nan), where=total > 0)
+    side = 1.6 + 0.62 * len(classes)
+    with _figure(columns=1, width=side, height=side) as (figure, (axes,)):
+        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        for (true, predicted), share in np.ndenumerate(shares):
+            if not math.isnan(share):
+                colour = "white" if share > 0.5 else INK
+                axes.text(predicted, true, _percent(share), ha="center", va="center", color=colour)
+        axes.grid(visible=False)
+        axes.spines[:].set_visible(False)
+        axes.tick_params(length=0)
+        axes.set_xticks(range(len(classes)), classes, rotation=45, ha="right", rotation_mode="anchor")
+        axes.set_yticks(range(len(classes)), classes)
+        axes.set(xlabel="predicted", ylabel="true, each row 100 %")
+        return _svg(figure)
+
+
+def _percent(share: float) -> str:
+    """Write a share so that neither a few pixels nor nearly all are rounded away."""
+    if 0 < share < 0.001:
+        return "<0.1"
+    return f"{100 * share:.1f}" if share < 0.9995 or share == 1 else ">99.9"
+
+
+def histograms(counts: Mapping[str, np.ndarray], values: int) -> bytes:
+    """Draw cumulative histograms of intensities, a chart for each channel.
+
+    They lie upon each other where images are matched, while the histograms themselves have gaps and peaks:
+    a table that stretches intensities leaves some out.
+
+    Parameters
+    ----------
+    counts : mapping of str to np.ndarray
+        (C, V) how often each channel has each intensity, by what is drawn.
+    values : int
+        How many intensities the type has, no more than V.
+
+    Returns
+    -------
+    bytes
+        SVG.
+    """
+    channels = len(next(iter(counts.values())))
+    step = max(1, values // 256)
+    with _figure(columns=channels, width=4.8 * channels, height=2.7) as (figure, charts):
+        for channel, axes in enumerate(charts):
+            for (label, each), colour in zip(counts.items(), COLOURS, strict=False):
+                up_to = np.cumsum(each[channel, :values])
+                axes.plot(
+                    np.arange(values)[::step], (up_to / max(up_to[-1], 1))[::step], color=colour, label=label
+                )
+            axes.set(xlabel="intensity", ylabel="pixels up to it", ylim=(0, 1), xlim=(0, values))
+        charts[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
         return _svg(figure)
 
 

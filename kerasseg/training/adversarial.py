@@ -115,7 +115,7 @@ class AdversarialModel(keras.Model):
         self.generators, self.discriminators = list(generators), list(discriminators)
         self.mask_loss = loss
         self.means = {name: keras.metrics.Mean(name) for name in MEANS}
-        self.dice = Dice(generators[0].output_shape[-1] - (activation == "softmax"), threshold, activation)
+        self.dice = Dice(generators[0].output_shape[-1], threshold, activation)
         self.discriminator_optimizer = renewed(discriminator_optimizer, trainable_weights(discriminators))
         self.compile(renewed(optimizer, trainable_weights(generators)), jit_compile=False)
         self.built = True  # as its networks are
