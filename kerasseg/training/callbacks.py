@@ -151,11 +151,11 @@ class SampleImages(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         """Add ``difference`` to what the epoch tells, and draw."""
         to_masks, to_images = self.model.generators
-        made_masks, made_images = _made(to_masks, self.images), _made(to_images, self.masks)
+        made_masks, made_images = _answers(to_masks, self.images), _answers(to_images, self.masks)
         logs["difference"] = difference(made_masks)
         columns = (
-            *(self.images, made_masks, _made(to_images, made_masks)),
-            *(self.masks, made_images, _made(to_masks, made_images)),
+            *(self.images, made_masks, _answers(to_images, made_masks)),
+            *(self.masks, made_images, _answers(to_masks, made_images)),
         )
         files.write(self.directory / f"epoch-{epoch + 1:04d}.png", sheet(columns))
 
@@ -204,6 +204,6 @@ def _framed(image: np.ndarray) -> np.ndarray:
     return np.pad(image, ((0, GAP), (0, GAP), (0, 0)), constant_values=255)
 
 
-def _made(network: keras.Model, given: np.ndarray) -> np.ndarray:
+def _answers(network: keras.Model, images: np.ndarray) -> np.ndarray:
     """Answer one by one: volumes are large."""
-    return np.concatenate([np.asarray(network(each[None], training=False), np.float32) for each in given])
+    return np.concatenate([np.asarray(network(each[None], training=False), np.float32) for each in images])

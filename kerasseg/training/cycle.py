@@ -56,7 +56,7 @@ def cycle(
 ) -> keras.Model:
     """Make the engine that trains `to_masks` without an image ever being shown with its mask.
 
-    A discriminator D loses ``(D(real) - 1)^2 + D(made)^2``. The generators lose ``(D(made) - 1)^2`` on both
+    A discriminator D loses ``(D(real) - 1)^2 + D(fake)^2``. The generators lose ``(D(fake) - 1)^2`` on both
     sides, ``cycle_weight`` times the distance of images and masks from themselves after a cycle, and
     ``identity_weight`` times that after the generator that makes their own kind. The history's ``loss`` is
     the distance of images after a cycle, ``generator_loss`` all of the above, and ``discriminator_loss`` that
@@ -246,25 +246,25 @@ class ImagePool(keras.layers.Layer):
         super().__init__()
         self.batch_size = batch_size
         self.size = max(size // batch_size, 1) * batch_size
-        how = {"trainable": False, "autocast": False, "aggregation": "only_first_replica"}
-        self.kept = self.add_weight((self.size, *shape), "zeros", dtype="float32", name="kept", **how)
-        self.count = self.add_weight((), "zeros", dtype="int32", name="count", **how)
+        options = {"trainable": False, "autocast": False, "aggregation": "only_first_replica"}
+        self.kept = self.add_weight((self.size, *shape), "zeros", dtype="float32", name="kept", **options)
+        self.count = self.add_weight((), "zeros", dtype="int32", name="count", **options)
         self.draws = keras.random.SeedGenerator(0)
 
-    def call(self, made: Tensor) -> Tensor:
-        """Exchange a batch ``(batch_size, ..., C)``: what is given back is not kept any longer."""
-        made = ops.stop_gradient(ops.cast(made, "float32"))
+    def call(self, images: Tensor) -> Tensor:
+        """Exchange a batch ``(batch_size, ..., C)``: what is returned back is not kept any longer."""
+        images = ops.stop_gradient(ops.cast(images, "float32"))
         filling = self.count < self.size
-        drawn = keras.random.shuffle(ops.arange(self.size), seed=self.draws)[: self.batch_size]
-        places = ops.where(filling, self.count + ops.arange(self.batch_size), drawn)
+        chosen = keras.random.shuffle(ops.arange(self.size), seed=self.draws)[: self.batch_size]
+        places = ops.where(filling, self.count + ops.arange(self.batch_size), chosen)
         old = ops.take(self.kept, places, axis=0)
         coins = keras.random.uniform((self.batch_size,), seed=self.draws) < 0.5
-        coins = ops.reshape(coins, (-1, *[1] * (len(made.shape) - 1)))
-        kept = ops.where(ops.logical_or(filling, coins), made, old)
-        given = ops.where(ops.logical_and(ops.logical_not(filling), coins), old, made)
+        coins = ops.reshape(coins, (-1, *[1] * (len(images.shape) - 1)))
+        kept = ops.where(ops.logical_or(filling, coins), images, old)
+        returned = ops.where(ops.logical_and(ops.logical_not(filling), coins), old, images)
         self.kept.assign(ops.scatter_update(self.kept, places[:, None], kept))
         self.count.assign(ops.minimum(self.count + self.batch_size, self.size))
-        return given
+        return returned
 
 
 def _check(to_masks: keras.Model, identity_weight: float, choose_by: str) -> None:

@@ -49,7 +49,9 @@ class FusedBatchNormalization(keras.layers.Layer):
         self._follow(mean, variance * (pixels - 1) / pixels)  # as Keras: not Bessel's
         return normalised
 
-    def _normalised(self, x: tf.Tensor, mean: tf.Tensor, variance: tf.Tensor, **how) -> tuple[tf.Tensor, ...]:
+    def _normalised(
+        self, x: tf.Tensor, mean: tf.Tensor, variance: tf.Tensor, **options
+    ) -> tuple[tf.Tensor, ...]:
         flat = ops.reshape(x, (-1, 1, 1, x.shape[-1]))  # the operation knows no volumes
         scale, offset, mean, variance = (
             ops.cast(values, "float32") for values in (self.layer.gamma, self.layer.beta, mean, variance)
@@ -60,7 +62,7 @@ class FusedBatchNormalization(keras.layers.Layer):
             offset=offset,
             mean=mean,
             variance=variance,
-            **({"is_training": False} | how),
+            **({"is_training": False} | options),
             epsilon=self.layer.epsilon,
         )
         return ops.reshape(flat, ops.shape(x)), mean, variance
