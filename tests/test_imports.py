@@ -17,7 +17,7 @@ LIGHT = [
     "postprocess",
     "postprocess.streaming",
     "postprocess.pairs",
-    "runs.predictions",
+    "inference.mask_files",
     "recipe",
     "images.files",
     "images.channels",

@@ -237,7 +237,7 @@ def _check(budget: int, choice: Choice) -> None:
     if not 0 <= budget <= left:
         raise UserError(
             f"the budget is {budget} tiles; {left} are left to draw from, and {len(choice.taken)} are taken: "
-            "ask for as many as there are"
+            "ask for fewer"
         )
 
 

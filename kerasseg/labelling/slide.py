@@ -126,8 +126,8 @@ def begin(root: Path, asked: dict[str, Any]) -> None:
     differences = _differences(root, asked)
     if differences and any((root / name).exists() for name in OF_PERSONS):
         raise UserError(
-            f"{root}: a review queue is here, of tiles that were cut otherwise; ask as before, or choose "
-            "another folder",
+            f"{root}: a review queue of tiles that were cut with other settings is here; use the same "
+            "settings, or choose another folder",
             *(f"  {line}" for line in differences),
         )
     if differences:
@@ -148,7 +148,7 @@ def finish(root: Path, asked: dict[str, Any]) -> None:
 def _clear(root: Path) -> None:
     """Remove the tiles of a former crop, and what was made of them."""
     if _record(root) is None and (root / TILES).exists():
-        raise UserError(f"{root / TILES}: it is there already, and no crop made it; choose another folder")
+        raise UserError(f"{root / TILES}: it exists already and was not made by crop; choose another folder")
     for name in OF_TILES:
         (root / name).unlink(missing_ok=True)
     shutil.rmtree(root / TILES, ignore_errors=True)
@@ -167,7 +167,7 @@ def _read(path: Path) -> dict[str, Any] | None:
     try:
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
     except ValueError as error:
-        raise UserError(f"{path}: it is no JSON ({error}); bring back what crop wrote") from error
+        raise UserError(f"{path}: this is not JSON ({error}); restore the file that crop wrote") from error
 
 
 def _write(path: Path, told: dict[str, Any]) -> None:

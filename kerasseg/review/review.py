@@ -57,7 +57,7 @@ def serve(root: Path, *, who: str | None = None, port: int = 0) -> None:
     review = Review(root, who=who)
     with review.server(port) as server:
         say(f"{len(queue.waiting(queue.read(root)))} tiles wait for you: {server.address}")
-        say("every decision is saved at once; Ctrl-C ends it")
+        say("every decision is saved at once; end the review with Ctrl-C")
         try:
             server.serve_forever()
         except KeyboardInterrupt:
@@ -135,11 +135,11 @@ class Review:
         """Take the last decision back, unless the tile was changed since by somebody else or in labelme."""
         with self.saving:
             if not self.history:
-                raise Refused(HTTPStatus.CONFLICT, "nothing was decided since the review began")
+                raise Refused(HTTPStatus.CONFLICT, "nothing has been decided since the review began")
             tile, before, decided = self.history[-1]
             if (state := self._known(tile).state) != decided:
                 self.history.pop()
-                raise Refused(HTTPStatus.CONFLICT, f"tile {tile} is {state} since; it stays so")
+                raise Refused(HTTPStatus.CONFLICT, f"tile {tile} has become {state} since, and stays so")
             entry = queue.decide(self.root, tile, before, self.who)
             self.history.pop()
         return asdict(entry)
@@ -150,7 +150,9 @@ class Review:
         drawing = self.root / "queue" / f"{name}.json"
         path = drawing if drawing.is_file() else drawing.with_suffix(".png")
         if shutil.which(EDITOR) is None:
-            raise Refused(HTTPStatus.CONFLICT, f"{EDITOR} is not installed here; open {path} where it is")
+            raise Refused(
+                HTTPStatus.CONFLICT, f"{EDITOR} is not installed here; open {path} where it is installed"
+            )
         subprocess.Popen([EDITOR, str(path)], start_new_session=True)
         self.edits = True
         return {"opened": str(path)}

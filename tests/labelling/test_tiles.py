@@ -232,7 +232,7 @@ def test_a_row_of_tiles_is_read_at_a_time(slide, tmp_path, monkeypatch):
 def test_a_folder_of_tiles_of_somebody_else_is_left_alone(slide, tmp_path):
     (tmp_path / "root/tiles").mkdir(parents=True)
     (tmp_path / "root/tiles/mine.png").touch()
-    with pytest.raises(UserError, match="no crop made it; choose another folder"):
+    with pytest.raises(UserError, match="was not made by crop; choose another folder"):
         crop(slide, tmp_path / "root", **SMALL)
     assert (tmp_path / "root/tiles/mine.png").exists()
 
@@ -279,5 +279,5 @@ def test_files_made_nonsense_by_hand_are_named(slide, tmp_path):
         with pytest.raises(UserError, match=r"tiles.csv: .*expected the columns name, row"):
             read_tiles(root)
     (root / "slide.json").write_text("{")
-    with pytest.raises(UserError, match=r"slide.json: it is no JSON"):
+    with pytest.raises(UserError, match=r"slide.json: this is not JSON"):
         read_slide(root)

@@ -84,7 +84,10 @@ def cluster(codes: np.ndarray, clusters: int | str, *, intensity: np.ndarray, se
     with one_thread():
         wanted = _by_silhouette(codes, different, seed) if clusters == "auto" else clusters
         if wanted > different:
-            say(f"{len(codes)} tiles have {different} different codes: no more clusters than that", "yellow")
+            say(
+                f"{len(codes)} tiles have {different} different codes, so no more clusters",
+                "yellow",
+            )
         started = _k_means(principal(codes, seed), min(wanted, different), seed)
         found = _refined(codes, started)
     return _darkest_first(found, np.asarray(intensity))

@@ -128,7 +128,7 @@ def embed(
     how = {"method": method, "normalise": [normalise.name, asdict(normalise)], "seed": seed, **settings}
     asked = {"tiles": _digest(tiles), "how": how}
     if _record(root) == asked and (root / CODES).is_file():
-        say(f"{root / CODES}: made already")
+        say(f"{root / CODES}: exists already")
         return read_codes(root, tiles)
     (root / RECORD).unlink(missing_ok=True)
     pixels = Pixels(root, tiles, normalise)
@@ -159,7 +159,7 @@ def read_codes(root: Path, tiles: Sequence[SlideTile]) -> np.ndarray:
     """
     path, record = Path(root) / CODES, _record(root)
     if record is None or not path.is_file():
-        raise UserError(f"{path}: it is not there, or was not finished; embed the tiles")
+        raise UserError(f"{path}: it is missing or unfinished; embed the tiles")
     try:
         codes = np.load(path, allow_pickle=False)
     except (ValueError, EOFError) as error:

@@ -94,7 +94,7 @@ def _say_what_is_missing(root: Path, entries: list[Entry]) -> None:
             entry.tile for entry in entries if entry.state != "selected"
         }
         - drawn,
-        "drawn in queue/, but not in queue.csv; nothing is learnt from them": drawn - known,
+        "drawn in queue/, but not in queue.csv; they are not used for training": drawn - known,
     }.items():
         if tiles:
             more = f" and {len(tiles) - SHOWN} more" if len(tiles) > SHOWN else ""

@@ -88,7 +88,7 @@ def written(entries: Iterable[Entry]) -> str:
     entries = sorted(entries, key=lambda entry: entry.tile)
     twice = [tile for tile, count in Counter(entry.tile for entry in entries).items() if count > 1]
     if twice:
-        raise UserError(*(f"tile {tile} would be in the queue twice; take it once" for tile in twice))
+        raise UserError(*(f"tile {tile} would be in the queue twice; name it once" for tile in twice))
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(COLUMNS)
@@ -142,7 +142,7 @@ def _refuse_conflicts(text: str, path: Path) -> None:
     if found:
         raise UserError(
             f"{path}: git left its conflict markers in the lines {', '.join(found)}; delete these lines and "
-            "keep those between them. Where two people decided upon one tile you are told next"
+            "keep those between them. If two people decided on the same tile, the next message says so"
         )
 
 
@@ -169,7 +169,7 @@ def _check_header(header: list[str], path: Path) -> None:
 def _entry(row: Mapping[str | None, Any], tiles: Collection[str]) -> Entry:
     """Check one row; a ValueError says all that is wrong with it."""
     if None in row or None in row.values():
-        raise ValueError(f"it has not {len(COLUMNS)} cells")
+        raise ValueError(f"it does not have {len(COLUMNS)} cells")
     values, problems = dict(row), []
     for column, checked in _CHECKS.items():
         try:

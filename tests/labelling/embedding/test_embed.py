@@ -99,7 +99,7 @@ def test_a_step_that_is_killed_leaves_nothing_that_counts(tmp_path, monkeypatch)
         with pytest.raises(KeyboardInterrupt):
             embed(root, method="intensity", seed=1)
     assert set(state(root)) == {"tiles.csv", "codes.npy"}
-    with pytest.raises(UserError, match="was not finished; embed the tiles"):
+    with pytest.raises(UserError, match="missing or unfinished; embed the tiles"):
         read_codes(root, read_tiles(root))
     embed(root, method="intensity", seed=1)
     assert json.loads((root / "codes.json").read_text())["how"]["seed"] == 1

@@ -194,7 +194,7 @@ def test_all_mistakes_are_named_at_once_by_line(slide):
     for part in ("score is 'nan'", "state is 'done'", "when is 'yesterday'"):
         assert part in found[0]
     assert "no tile 'Mar-17' in tiles.csv" in found[1]
-    assert "has not 11 cells" in found[2]
+    assert "does not have 11 cells" in found[2]
 
 
 def test_unknown_missing_and_doubled_columns_are_named(slide):
