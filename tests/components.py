@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from functools import partial
 from typing import get_args
 
-from kerasseg.recipe.losses import AnyLoss
 from kerasseg.recipe.models import AnyDiscriminator, AnyModel
 from kerasseg.recipe.section import Component
 from kerasseg.recipe.sources import AnySource
-from kerasseg.recipe.train import AnyOptimizer
+from kerasseg.recipe.train import AnyLoss, AnyOptimizer
 
 
 def sections(annotation) -> dict[str, type[Component]]:

@@ -19,13 +19,13 @@ from kerasseg.models import receptive_field
 from kerasseg.models.saved import fingerprint
 from kerasseg.postprocess.pairs import Pairing
 from kerasseg.recipe import Recipe
-from kerasseg.recipe.instances import Components
+from kerasseg.recipe.recipe import Components
 from kerasseg.runs.rundirectory import SAMPLES
 from kerasseg.segmenter import Segmenter
 from kerasseg.spec import ModelSpec, Objects, TilingSettings
+from kerasseg.training.callbacks import SampleImages
 from kerasseg.training.history import History
-from kerasseg.training.loop import Pace, train
-from kerasseg.training.samples import Samples
+from kerasseg.training.loop import TrainingSettings, train
 
 ASSUMED_SIZES = {2: (256, 256), 3: (64, 64, 64)}  # of images and volumes that nobody has opened
 
@@ -86,9 +86,9 @@ def learn(recipe: Recipe, model: keras.Model, parts: Split, folder: Path, resume
     training, validation = batches(recipe, parts, model.input_shape[-1], receptive_field.stride(model))
     with model.distribute_strategy.scope():
         engine = training_engine(recipe, model, training)
-    watching = [Samples(validation, folder / SAMPLES)] if unpaired else []
+    watching = [SampleImages(validation, folder / SAMPLES)] if unpaired else []
     arguments = {"directory": folder, "seed": recipe.seed, "resume": resume, "watching": watching}
-    history = train(engine, training, validation, pace(recipe), **arguments)
+    history = train(engine, training, validation, training_settings(recipe), **arguments)
     if not history.rows:
         raise KeyboardInterrupt  # before there was anything to go on with
     return history
@@ -120,10 +120,10 @@ def back(recipe: Recipe, model: keras.Model) -> keras.Model:
     return recipe.model.build(shape, model.input_shape[-1], **sigmoid, name="back")
 
 
-def pace(recipe: Recipe) -> Pace:
+def training_settings(recipe: Recipe) -> TrainingSettings:
     """How long the recipe's training goes on, and how fast."""
     settings = recipe.train
-    return Pace(
+    return TrainingSettings(
         epochs=settings.epochs,
         steps_per_epoch=settings.steps_per_epoch,
         early_stopping=settings.early_stopping and dict(settings.early_stopping),

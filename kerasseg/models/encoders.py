@@ -60,10 +60,10 @@ def plain(
     """
     image = x = keras.Input(input_shape, name="image")
     features = []
-    how = {"momentum": momentum, "initializer": initializer}
+    options = {"momentum": momentum, "initializer": initializer}
     for level in range(levels):
         x = downsample(x, name=f"encoder{level}_pool") if level else x
-        x = double_convolution(x, base_filters * 2**level, **how, name=f"encoder{level}")
+        x = double_convolution(x, base_filters * 2**level, **options, name=f"encoder{level}")
         features.append(x)
     return image, features
 

@@ -62,16 +62,19 @@ def linknet(
         "initializer": initializer,
     }
     image, (*skips, x) = encode(encoder, input_shape, **encoder_arguments)
-    drawn = {"initializer": initializer}
     for stage, skip in enumerate(reversed(skips)):
         filters = last_filters if skip is None else skip.shape[-1]
         deeper = x
-        x = bottleneck(x, filters, momentum=batchnorm_momentum, **drawn, name=f"decoder{stage}")
+        x = bottleneck(
+            x, filters, momentum=batchnorm_momentum, initializer=initializer, name=f"decoder{stage}"
+        )
         if skip is not None:
             if attention:
-                skip = attention_gate(skip, deeper, attention_filters, **drawn, name=f"gate{stage}")
+                skip = attention_gate(
+                    skip, deeper, attention_filters, initializer=initializer, name=f"gate{stage}"
+                )
             x = layers.Add(name=f"decoder{stage}_add")([x, skip])
-    return keras.Model(image, head(x, classes, activation, **drawn), name=name)
+    return keras.Model(image, head(x, classes, activation, initializer=initializer), name=name)
 
 
 def bottleneck(x: KerasTensor, filters: int, *, momentum: float, initializer: str, name: str) -> KerasTensor:
@@ -90,8 +93,9 @@ def bottleneck(x: KerasTensor, filters: int, *, momentum: float, initializer: st
     -------
     KerasTensor, (B, 2H, 2W, filters)
     """
-    quarter, how = max(x.shape[-1] // 4, 1), {"momentum": momentum, "initializer": initializer}
-    x = convolution_norm_relu(x, quarter, 1, **how, name=f"{name}a")
+    quarter = max(x.shape[-1] // 4, 1)
+    options = {"momentum": momentum, "initializer": initializer}
+    x = convolution_norm_relu(x, quarter, 1, **options, name=f"{name}a")
     x = upsample(x, name=f"{name}_upsample")
-    x = convolution_norm_relu(x, quarter, **how, name=f"{name}b")
-    return convolution_norm_relu(x, filters, 1, **how, name=f"{name}c")
+    x = convolution_norm_relu(x, quarter, **options, name=f"{name}b")
+    return convolution_norm_relu(x, filters, 1, **options, name=f"{name}c")

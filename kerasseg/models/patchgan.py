@@ -46,8 +46,8 @@ def patchgan(
     Isola et al., "Image-to-Image Translation with Conditional Adversarial Networks", CVPR 2017,
     arXiv:1611.07004, section 3.2.2 and appendix 6.1.2.
     """
-    given = [keras.Input(shape, name=f"input{index}") for index, shape in enumerate(input_shapes)]
-    x = layers.Concatenate(name="stem_concatenate")(given) if len(given) > 1 else given[0]
+    images = [keras.Input(shape, name=f"input{index}") for index, shape in enumerate(input_shapes)]
+    x = layers.Concatenate(name="stem_concatenate")(images) if len(images) > 1 else images[0]
     for level in range(levels + 1):
         filters, strides = base_filters * min(2**level, MOST), 2 if level < levels else 1
         kind, stage = normalisation if level else None, f"encoder{level}"
@@ -58,7 +58,7 @@ def patchgan(
         x = leaky_relu(x, name=stage)
     x = convolution(x, 1, KERNEL, initializer=initializer, name="head_conv")
     scores = layers.Activation("linear", dtype="float32", name="scores")(x)
-    return keras.Model(given if len(given) > 1 else given[0], scores, name=name)
+    return keras.Model(images if len(images) > 1 else images[0], scores, name=name)
 
 
 def field_of_view(levels: int) -> int:

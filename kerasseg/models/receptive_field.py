@@ -101,7 +101,7 @@ def radius(model: keras.Model) -> tuple[int, ...] | None:
 
 def _radius(model: keras.Model, period: int, axis: int) -> int:
     pixels = np.arange(period)
-    first, last = _seen(model, axis, pixels)
+    first, last = _stretch_seen(model, axis, pixels)
     return int(max((pixels - first).max(), (last - pixels).max()))
 
 
@@ -120,18 +120,18 @@ def field_of_view(model: keras.Model) -> tuple[int, ...] | None:
     """
     if not _is_bounded(model):
         return None
-    stretches = (_seen(model, axis, np.zeros(1, int)) for axis in range(len(model.output.shape) - 2))
+    stretches = (_stretch_seen(model, axis, np.zeros(1, int)) for axis in range(len(model.output.shape) - 2))
     return tuple(int(last[0] - first[0]) + 1 for first, last in stretches)
 
 
-def _seen(model: keras.Model, axis: int, pixels: np.ndarray) -> Stretch:
+def _stretch_seen(model: keras.Model, axis: int, pixels: np.ndarray) -> Stretch:
     """Say from where to where of the image `pixels` of the answer depend on."""
-    seen: dict[int, Stretch] = {id(model.output): (pixels, pixels)}
+    stretches: dict[int, Stretch] = {id(model.output): (pixels, pixels)}
     for operation, inputs, output in steps(model):
-        stretch = _read(operation, axis, *seen[id(output)])
+        stretch = _read(operation, axis, *stretches[id(output)])
         for tensor in inputs:
-            seen[id(tensor)] = _joined(stretch, seen.get(id(tensor), stretch))
-    return seen[id(model.inputs[0])]
+            stretches[id(tensor)] = _joined(stretch, stretches.get(id(tensor), stretch))
+    return stretches[id(model.inputs[0])]
 
 
 def _is_bounded(model: keras.Model) -> bool:

@@ -47,22 +47,25 @@ def resnet(
     Zhu et al., "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks", ICCV 2017,
     arXiv:1703.10593, appendix 7.2. Johnson, Alahi and Fei-Fei, ECCV 2016, arXiv:1603.08155.
     """
-    how = {"initializer": initializer}
     image = keras.Input(input_shape, name="image")
     x = layers.Rescaling(2.0, -1.0, name="stem_rescale")(image)
-    x = reflected_convolution(x, base_filters, outer_kernel, bias=False, **how, name="stem_conv")
+    x = reflected_convolution(
+        x, base_filters, outer_kernel, bias=False, initializer=initializer, name="stem_conv"
+    )
     x = _normalised_relu(x, name="stem")
     for level in range(HALVINGS):
         filters, stage = base_filters * 2 ** (level + 1), f"encoder{level}"
-        x = convolution(x, filters, 3, strides=2, bias=False, **how, name=f"{stage}_conv")
+        x = convolution(x, filters, 3, strides=2, bias=False, initializer=initializer, name=f"{stage}_conv")
         x = _normalised_relu(x, name=stage)
     for block in range(residual_blocks):
-        x = _residual_block(x, base_filters * 2**HALVINGS, residual, **how, name=f"residual{block}")
+        x = _residual_block(
+            x, base_filters * 2**HALVINGS, residual, initializer=initializer, name=f"residual{block}"
+        )
     for stage in range(HALVINGS):
         filters = base_filters * 2 ** (HALVINGS - 1 - stage)
-        x = up_convolution(x, filters, 3, bias=False, **how, name=f"decoder{stage}_conv")
+        x = up_convolution(x, filters, 3, bias=False, initializer=initializer, name=f"decoder{stage}_conv")
         x = _normalised_relu(x, name=f"decoder{stage}")
-    x = reflected_convolution(x, classes, outer_kernel, **how, name="head_conv")
+    x = reflected_convolution(x, classes, outer_kernel, initializer=initializer, name="head_conv")
     x = layers.Activation("tanh", dtype="float32", name="head_tanh")(x)
     x = layers.Rescaling(0.5, 0.5, dtype="float32", name="probabilities")(x)
     return keras.Model(image, x, name=name)
@@ -76,9 +79,9 @@ def _residual_block(
     x: KerasTensor, filters: int, residual: str, *, initializer: str, name: str
 ) -> KerasTensor:
     """Two convolutions, after the second of which nothing is cut off at zero."""
-    how = {"bias": False, "initializer": initializer}
-    made = reflected_convolution(x, filters, 3, **how, name=f"{name}a_conv")
-    made = _normalised_relu(made, name=f"{name}a")
-    made = reflected_convolution(made, filters, 3, **how, name=f"{name}b_conv")
-    made = instance_normalisation(made, name=f"{name}b_norm")
-    return joined(x, made, residual, name=name)
+    options = {"bias": False, "initializer": initializer}
+    y = reflected_convolution(x, filters, 3, **options, name=f"{name}a_conv")
+    y = _normalised_relu(y, name=f"{name}a")
+    y = reflected_convolution(y, filters, 3, **options, name=f"{name}b_conv")
+    y = instance_normalisation(y, name=f"{name}b_norm")
+    return joined(x, y, residual, name=name)

@@ -68,37 +68,37 @@ def unet(
         "initializer": initializer,
     }
     image, (*skips, x) = encode(encoder, input_shape, **encoder_arguments)
-    drawn = {"initializer": initializer}
     skips = skips[::-1]
-    for stage, (skip, filters) in enumerate(zip(skips, _filters(decoder_filters, skips), strict=True)):
+    for stage, (skip, filters) in enumerate(zip(skips, _stage_filters(decoder_filters, skips), strict=True)):
         deeper = x
-        x = _doubled(x, filters, upsampling, **drawn, name=f"decoder{stage}")
+        x = _doubled(x, filters, upsampling, initializer=initializer, name=f"decoder{stage}")
         if skip is not None:
             if attention:
-                skip = attention_gate(skip, deeper, attention_filters, **drawn, name=f"gate{stage}")
+                skip = attention_gate(
+                    skip, deeper, attention_filters, initializer=initializer, name=f"gate{stage}"
+                )
             x = layers.Concatenate(name=f"decoder{stage}_concatenate")([x, skip])
-        x = double_convolution(x, filters, momentum=batchnorm_momentum, **drawn, name=f"decoder{stage}")
-    return keras.Model(image, head(x, classes, activation, **drawn), name=name)
-
-
-def _filters(told: Sequence[int] | None, skips: Sequence[KerasTensor | None]) -> Sequence[int]:
-    """Give each stage its channels; `skips` are deep to shallow."""
-    if told is None:
-        return _mirrored(skips)
-    if len(told) < len(skips):
-        raise UserError(
-            f"model.unet.decoder_filters: {len(told)} numbers, {tuple(told)}, for {len(skips)} stages: give "
-            "one for each stage, or null for as many as the skip connections have"
+        x = double_convolution(
+            x, filters, momentum=batchnorm_momentum, initializer=initializer, name=f"decoder{stage}"
         )
-    return told[len(told) - len(skips) :]
+    return keras.Model(image, head(x, classes, activation, initializer=initializer), name=name)
 
 
-def _mirrored(skips: Sequence[KerasTensor | None]) -> list[int]:
-    """As many channels as the skip of each stage has; half of the stage's before where it has none."""
-    filters: list[int] = []
-    for skip in skips:
-        filters.append(filters[-1] // 2 if skip is None else skip.shape[-1])
-    return filters
+def _stage_filters(
+    decoder_filters: Sequence[int] | None, skips: Sequence[KerasTensor | None]
+) -> Sequence[int]:
+    """Give each stage its channels: without numbers those of its skip, or half of the stage's before."""
+    if decoder_filters is None:
+        filters: list[int] = []
+        for skip in skips:
+            filters.append(filters[-1] // 2 if skip is None else skip.shape[-1])
+        return filters
+    if len(decoder_filters) < len(skips):
+        raise UserError(
+            f"model.unet.decoder_filters: {len(decoder_filters)} numbers, {tuple(decoder_filters)}, for "
+            f"{len(skips)} stages: give one for each stage, or null for as many as the skips have"
+        )
+    return decoder_filters[len(decoder_filters) - len(skips) :]
 
 
 def _doubled(x: KerasTensor, filters: int, upsampling: str, *, initializer: str, name: str) -> KerasTensor:

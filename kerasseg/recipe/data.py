@@ -1,11 +1,18 @@
-"""What a recipe says of its data: source, classes, sizes, split, augmentation."""
+"""What a recipe says of its data: source, classes, intensities, sizes, split, augmentation."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
@@ -67,6 +74,7 @@ def _printable(name: str) -> str:
     return name
 
 
+Percent = Annotated[float, Field(ge=0, le=100)]
 Size = Annotated[tuple[Positive, Positive], Field(strict=False), BeforeValidator(_two_numbers)]
 
 
@@ -118,12 +126,12 @@ class Patch(Section):
 
 
 class Data(Section):
-    """What is learnt from, and what is done to it before the model sees it."""
+    """Images and annotations to learn from, and what is done to them before the model sees them."""
 
     source: AnySource
-    """How the files are laid out, and where they are."""
+    """Layout of the files, and where they are."""
     if_missing: Literal["error", "synthesize"] = "error"
-    """What to do where the source's root does not exist; synthetic data are named so everywhere."""
+    """What to do where the source's root does not exist; synthetic data are called synthetic everywhere."""
     unpaired: AnySource | None = None
     """Where the masks of an unpaired training come from; null takes the training samples' own, shuffled."""
     classes: Classes

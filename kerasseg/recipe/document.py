@@ -18,6 +18,8 @@ from kerasseg.errors import UserError
 Path = tuple[str | int, ...]
 """Where a value stands: ``("data", "augment", 0)``."""
 
+LONGEST = 60  # characters of a value that a message shows
+
 TYPES = {
     "null": r"~|null|Null|NULL|",
     "bool": r"true|True|TRUE|false|False|FALSE",
@@ -134,3 +136,11 @@ def dotted(path: Path) -> str:
     'data.augment.0'
     """
     return ".".join(map(str, path))
+
+
+def shown(value: Any) -> str:
+    """Write a value as a recipe would, cut where it is long."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    text = repr(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."

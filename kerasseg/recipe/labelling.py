@@ -6,9 +6,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from kerasseg.recipe.auto import or_auto
 from kerasseg.recipe.models import EfficientNet, Weights
-from kerasseg.recipe.section import Component, Count, Positive, Rate, Section, Share, one_of
+from kerasseg.recipe.section import Component, Count, Positive, Rate, Section, Share, one_of, or_auto
 from kerasseg.recipe.sources import Folder
 
 Region = Annotated[tuple[Count, Count, Positive, Positive], Field(strict=False)]

@@ -9,10 +9,9 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from kerasseg.recipe.document import Path, dotted
+from kerasseg.recipe.document import Path, dotted, shown
 from kerasseg.recipe.section import Component, Section
 
-LONGEST = 60  # characters of a value that a message shows
 MOST_PLACES = 2  # where else a key may stand, that a message lists
 DEEPEST = 6  # steps of a path that are looked for
 SEVERAL = "several"  # type of an error that stands for several: where each is inside the key, and its text
@@ -112,14 +111,6 @@ def _nearest(given: Any, choices: Iterable[str]) -> str:
 def _meant(given: Any, expected: str) -> str:
     nearest = _nearest(given, expected.replace(" or ", ", ").replace("'", "").split(", "))
     return f"; {nearest}" if nearest else ""
-
-
-def shown(value: Any) -> str:
-    """Write a value as a recipe would, cut where it is long."""
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    text = repr(value)
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def sections_at(whole: type[Section], path: Path) -> list[type[Section]]:

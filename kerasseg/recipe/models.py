@@ -1,7 +1,4 @@
-"""What learns: one section for every entry of `kerasseg.models.MODELS` and `DISCRIMINATORS`.
-
-Each mirrors the builder's arguments.
-"""
+"""What learns: a section for every architecture that a recipe may name, and for every discriminator."""
 
 from __future__ import annotations
 
@@ -33,28 +30,28 @@ Levels = Annotated[int, Field(ge=1, le=10)]  # ten halvings leave one pixel of a
 
 
 class Encoded(Component):
-    """What every architecture with an encoder and skips can be told."""
+    """Keys of every architecture with an encoder and skip connections."""
 
     activation: Activation = "sigmoid"
-    """Of the head: classes may overlap (sigmoid), or exclude each other and the background (softmax)."""
+    """Activation of the head: with sigmoid classes may overlap, with softmax each pixel has one class."""
     encoder: Encoder = "efficientnetb0"
-    """The half that looks."""
+    """Network that turns an image into feature maps, from shallow to deep."""
     encoder_weights: Weights | None = "imagenet"
-    """What an EfficientNet starts from; null is random weights."""
+    """Weights that an EfficientNet starts from; null draws them at random."""
     encoder_weights_fallback: Literal["error", "random"] = "error"
     """What to do where the weights cannot be downloaded."""
     base_filters: Positive = 32
     """Channels of the first level of the encoder `plain`; each level doubles them."""
     levels: Levels = 5
-    """Of the encoder `plain`, the image's own size included: 4 in the U-Net for volumes."""
+    """Levels of the encoder `plain`, the image's own size included: 4 in the U-Net for volumes."""
     attention: bool = True
     """Whether every skip connection passes an attention gate."""
     attention_filters: Positive = 16
-    """Inner width of the gates."""
+    """Channels inside each attention gate."""
     batchnorm_momentum: Annotated[float, Field(gt=0, lt=1)] = 0.99
     """Share of batch normalisation's statistics that a step keeps; lower it for short trainings."""
     initializer: Initializer = "he_uniform"
-    """What kernels are drawn by, but EfficientNet's."""
+    """Distribution that kernels are drawn from, but for EfficientNet's."""
 
     @property
     def stride(self) -> int:
@@ -91,19 +88,19 @@ class Vox2vox(Component):
     builder: ClassVar[str] = "kerasseg.models.vox2vox:vox2vox"
 
     activation: Activation = "sigmoid"
-    """Of the head: classes may overlap (sigmoid), or exclude each other and the background (softmax)."""
+    """Activation of the head: with sigmoid classes may overlap, with softmax each pixel has one class."""
     base_filters: Positive = 64
     """Channels of the first level; each level doubles them."""
     levels: Levels = 4
     """How often the image is halved."""
     residual_blocks: Count = 4
-    """At the bottom."""
+    """Number of residual blocks at the bottom."""
     residual: Residual = "concatenate"
     """How a residual block's input joins its output."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
     """Share of values that each residual block drops in training."""
     initializer: Initializer = "he_normal"
-    """What kernels are drawn by."""
+    """Distribution that kernels are drawn from."""
 
     @property
     def stride(self) -> int:
@@ -122,13 +119,13 @@ class Resnet(Component):
     base_filters: Positive = 64
     """Channels at full size; there are four times as many between the residual blocks."""
     residual_blocks: Count = 9
-    """The paper has 6 for sides of 128 pixels, 9 for those of 256 and more."""
+    """Number of residual blocks: the paper has 6 for sides of 128 pixels, 9 for those of 256 and more."""
     residual: Residual = "add"
     """How a residual block's input joins its output; the Golgi thesis concatenates."""
     outer_kernel: Literal[3, 5, 7] = 7
     """Pixels along each axis of the first and the last convolution, both at full size."""
     initializer: Initializer = "normal"
-    """What kernels are drawn by; normal is of deviation 0.02."""
+    """Distribution that kernels are drawn from; normal has a standard deviation of 0.02."""
 
 
 AnyModel = one_of("model", Linknet, Unet, Vox2vox, Resnet)
@@ -145,9 +142,9 @@ class Patchgan(Component):
     levels: Levels = 3
     """How often the image is halved: a score sees 16, 34, 70 or 142 pixels far at 1, 2, 3 or 4."""
     normalisation: Literal["instance", "batch"] = "instance"
-    """Of all convolutions but the first and the last."""
+    """Normalisation after all convolutions but the first and the last."""
     initializer: Initializer = "normal"
-    """What kernels are drawn by; normal is of deviation 0.02."""
+    """Distribution that kernels are drawn from; normal has a standard deviation of 0.02."""
 
 
 AnyDiscriminator = one_of("discriminator", Patchgan)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, ClassVar, Union
+from typing import Annotated, Any, ClassVar, Literal, Union
 
 from pydantic import (
     BaseModel,
@@ -18,12 +18,16 @@ from pydantic import (
     Discriminator,
     Field,
     Tag,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
     model_serializer,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
 from kerasseg.errors import unknown
+from kerasseg.recipe.document import shown
 
 Positive = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=0)]
@@ -151,3 +155,29 @@ def _refuse(kind: str, names: list[str], value: Any) -> None:
 
 def _tag(value: Any) -> str:
     return value.name if isinstance(value, Component) else next(iter(value))
+
+
+def or_auto(numbers: Any, meant: str) -> Any:
+    """Make the type of a key that is a number or auto; pydantic alone would complain of each by itself.
+
+    Parameters
+    ----------
+    numbers : type
+        What a number must be.
+    meant : str
+        What is expected, for the message: ``"0 or a number of pixels"``.
+
+    Returns
+    -------
+    type
+        An annotated union, to stand in a section.
+    """
+
+    def number_or_auto(value: Any, validate: ValidatorFunctionWrapHandler) -> int | str:
+        try:
+            return validate(value)
+        except ValidationError as error:
+            text = f"must be {meant}, or auto; got {shown(value)}"
+            raise PydanticCustomError("component", "{text}", {"text": text}) from error
+
+    return Annotated[Union[numbers, Literal["auto"]], WrapValidator(number_or_auto)]  # noqa: UP007

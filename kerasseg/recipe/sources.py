@@ -1,4 +1,4 @@
-"""Where samples come from: one section for every entry of `kerasseg.data.sources.SOURCES`."""
+"""Where samples come from: a section for every source that a recipe may name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Colour = Annotated[tuple[Level, Level, Level], Field(strict=False)]
 
 
 class Source(Component):
-    """What every source needs."""
+    """Keys of every source."""
 
     root: Folder
     """Folder of the data; a relative path starts where the command is typed."""

@@ -28,14 +28,14 @@ from kerasseg.runs.rundirectory import CHECKPOINTS, HISTORY
 from kerasseg.training import checkpoint, history
 from kerasseg.training.callbacks import Progress, StopOnDivergence, WatchFeeds, tensorboard
 from kerasseg.training.history import History, Row
-from kerasseg.training.optimizers import rate
+from kerasseg.training.keras_speedups import rate
 from kerasseg.training.schedule import stop
 
 Schedule = Callable[..., float]
 
 
 @dataclass(frozen=True)
-class Pace:
+class TrainingSettings:
     """How long a training goes on, and how fast.
 
     Parameters
@@ -72,7 +72,7 @@ def train(
     engine: keras.Model,
     training: TrainingBatches,
     validation: ValidationBatches,
-    pace: Pace,
+    settings: TrainingSettings,
     *,
     directory: Path,
     seed: int,
@@ -89,7 +89,7 @@ def train(
         Endless batches.
     validation : ValidationBatches
         As many batches as its length.
-    pace : Pace
+    settings : TrainingSettings
         How long, and how fast.
     directory : Path
         Gets ``history.csv``, ``checkpoints/`` and, where TensorBoard is installed, ``tensorboard/``.
@@ -112,11 +112,11 @@ def train(
     UserError
         If `directory` holds checkpoints that were not to be resumed.
     """
-    steps = pace.steps_per_epoch or len(training)
-    between = BetweenEpochs(engine, pace, directory, seed)  # before a checkpoint brings its own rates
+    steps = settings.steps_per_epoch or len(training)
+    between = BetweenEpochs(engine, settings, directory, seed)  # before a checkpoint brings its own rates
     between.rows = _start(directory / CHECKPOINTS, engine, resume)
     done = len(between.rows)
-    callbacks = [*watching, between, StopOnDivergence(training, steps), Progress(pace.epochs, steps)]
+    callbacks = [*watching, between, StopOnDivergence(training, steps), Progress(settings.epochs, steps)]
     try:
         if not between.stopped:
             with Feed(training) as batches, Feed(validation) as held_out:
@@ -124,7 +124,7 @@ def train(
                     batches.dataset(start=done * steps),
                     validation_data=held_out.dataset(stop=len(validation)),
                     initial_epoch=done,
-                    epochs=pace.epochs,
+                    epochs=settings.epochs,
                     steps_per_epoch=steps,
                     callbacks=[WatchFeeds(batches, held_out), *callbacks, *tensorboard(directory)],
                     shuffle=False,
@@ -142,7 +142,7 @@ class BetweenEpochs(keras.callbacks.Callback):
     ----------
     engine : keras.Model
         Its optimisers have the rates to begin with.
-    pace : Pace
+    settings : TrainingSettings
         How long, and how fast.
     directory : Path
         Gets ``history.csv`` and ``checkpoints/``.
@@ -155,20 +155,20 @@ class BetweenEpochs(keras.callbacks.Callback):
         History so far.
     """
 
-    def __init__(self, engine: keras.Model, pace: Pace, directory: Path, seed: int) -> None:
+    def __init__(self, engine: keras.Model, settings: TrainingSettings, directory: Path, seed: int) -> None:
         super().__init__()
-        self.pace, self.directory, self.seed, self.rows = pace, directory, seed, []
+        self.settings, self.directory, self.seed, self.rows = settings, directory, seed, []
         self.initial = [rate(optimizer) for optimizer in _optimizers(engine)]
 
     @property
     def stopped(self) -> str | None:
         """Why there is no next epoch; None where there is one."""
-        return self.pace.stopped(self.rows)
+        return self.settings.stopped(self.rows)
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Make learning rates and what layers draw follow from the history and the epoch's number alone."""
         self.started = time.monotonic()
-        self.rates = [self.pace.rate(self.rows, initial) for initial in self.initial]
+        self.rates = [self.settings.rate(self.rows, initial) for initial in self.initial]
         for optimizer, value in zip(_optimizers(self.model), self.rates, strict=True):
             optimizer.learning_rate = value
         _seed(self.model, self.seed, epoch)
@@ -180,7 +180,7 @@ class BetweenEpochs(keras.callbacks.Callback):
         self.rows.append({"epoch": epoch + 1, **history.ordered(logs), **rest})
         checkpoint.save(self.directory / CHECKPOINTS, self.model, self.rows)
         history.write(self.directory / HISTORY, self.rows)
-        _say(self.rows, self.pace.epochs)
+        _say(self.rows, self.settings.epochs)
         self.model.stop_training = self.stopped is not None
 
 

@@ -186,7 +186,7 @@ def least_squares_loss(scores: Tensor, wanted: float) -> Tensor:
     scores : tensor (B, ..., 1)
         What a discriminator says of each patch, of any range.
     wanted : float
-        1 for what is to be called real, 0 for what is to be called made.
+        1 for what is to be called real, 0 for what is to be called fake.
 
     Returns
     -------

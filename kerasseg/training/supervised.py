@@ -5,9 +5,8 @@ from __future__ import annotations
 import keras
 
 from kerasseg.metrics.streaming import Dice
+from kerasseg.training.keras_speedups import fused, renewed
 from kerasseg.training.losses import Loss
-from kerasseg.training.normalization import fused
-from kerasseg.training.optimizers import renewed
 
 
 def supervised(

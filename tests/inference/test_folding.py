@@ -8,7 +8,7 @@ from keras import layers
 
 from kerasseg.inference.folding import folded
 from kerasseg.inference.forward import forward
-from kerasseg.training.normalization import fused
+from kerasseg.training.keras_speedups import fused
 
 
 def lived_in(model: keras.Model) -> keras.Model:

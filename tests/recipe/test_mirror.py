@@ -17,15 +17,13 @@ from kerasseg.labelling.tiles import crop
 from kerasseg.models import blocks, encoders, receptive_field, translation
 from kerasseg.models.unet import UPSAMPLINGS
 from kerasseg.recipe import data as data_sections
-from kerasseg.recipe.instances import AnyInstances
+from kerasseg.recipe.data import AnyNormalisation
 from kerasseg.recipe.labelling import AnyEmbedding, Label, SegmentAnything, Select
-from kerasseg.recipe.losses import AnyLoss
 from kerasseg.recipe.models import AnyDiscriminator, AnyModel, Encoder, Initializer, Patchgan, Resnet, Unet
-from kerasseg.recipe.normalisations import AnyNormalisation
-from kerasseg.recipe.recipe import Predict
+from kerasseg.recipe.recipe import AnyInstances, Predict
 from kerasseg.recipe.section import Section
 from kerasseg.recipe.sources import AnySource
-from kerasseg.recipe.train import AnyEngine, AnyOptimizer, AnySchedule, Cycle, EarlyStopping, Train
+from kerasseg.recipe.train import AnyEngine, AnyLoss, AnyOptimizer, AnySchedule, Cycle, EarlyStopping, Train
 from kerasseg.spec import TilingSettings
 from kerasseg.training import cycle, devices, schedule
 

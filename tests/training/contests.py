@@ -17,10 +17,10 @@ import small
 from keras import layers
 from keras.optimizers import SGD
 
-from kerasseg.recipe.losses import Dice
+from kerasseg.recipe.train import Dice
 from kerasseg.training.adversarial import adversarial
 from kerasseg.training.cycle import cycle
-from kerasseg.training.optimizers import Adam
+from kerasseg.training.keras_speedups import Adam
 
 DECISION = {"threshold": 0.5, "activation": "sigmoid"}
 CYCLE = {"cycle_weight": 10.0, "identity_weight": 5.0, "class_weights": None, "replay": 0}

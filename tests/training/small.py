@@ -22,11 +22,10 @@ from kerasseg.data.sample import Annotation, Sample
 from kerasseg.images import files
 from kerasseg.images.normalisation import Dtype
 from kerasseg.images.preprocessing import Preprocessing
-from kerasseg.recipe.losses import Combo
-from kerasseg.recipe.train import Adam
+from kerasseg.recipe.train import Adam, Combo
 from kerasseg.training import checkpoint
 from kerasseg.training.history import History
-from kerasseg.training.loop import Pace, train
+from kerasseg.training.loop import TrainingSettings, train
 from kerasseg.training.schedule import plateau
 from kerasseg.training.supervised import supervised
 
@@ -84,7 +83,7 @@ def go(
     training: TrainingBatches | None = None,
     validation: ValidationBatches | None = None,
     watching: Sequence[keras.callbacks.Callback] = (),
-    **pace,
+    **settings,
 ) -> History:
     """Train an engine on the images as above, while the rate falls."""
     schedule = partial(plateau, patience=1, factor=0.5, minimum=0.0)
@@ -92,7 +91,7 @@ def go(
         engine,
         training or flipped(directory / "data"),
         validation or ValidationBatches(samples(directory / "data")[:3], **ARGUMENTS),
-        Pace(**{"epochs": 6, "schedule": schedule} | pace),
+        TrainingSettings(**{"epochs": 6, "schedule": schedule} | settings),
         directory=directory,
         seed=3,
         resume=resume,

@@ -35,8 +35,7 @@ def ours(images: np.ndarray, targets: np.ndarray) -> tuple[Work, Work]:
     import tensorflow as tf
 
     from kerasseg.inference.forward import forward
-    from kerasseg.recipe.losses import Combo
-    from kerasseg.recipe.train import Adam, Supervised
+    from kerasseg.recipe.train import Adam, Combo, Supervised
 
     model = linknet()
     losses = {"loss": Combo().build(), "optimizer": Adam().build()}
@@ -52,7 +51,7 @@ def plain_keras(images: np.ndarray, targets: np.ndarray) -> tuple[Work, Work]:
     import tensorflow as tf
 
     from kerasseg.metrics.streaming import Dice
-    from kerasseg.recipe.losses import Combo
+    from kerasseg.recipe.train import Combo
 
     model = linknet()
     trained = keras.Model(model.inputs, model.outputs)

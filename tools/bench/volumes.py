@@ -47,8 +47,7 @@ def ours(images: np.ndarray, targets: np.ndarray, filters: int) -> tuple[Work, W
     import tensorflow as tf
 
     from kerasseg.inference.forward import forward
-    from kerasseg.recipe.losses import Dice
-    from kerasseg.recipe.train import Adam, Supervised
+    from kerasseg.recipe.train import Adam, Dice, Supervised
 
     model = unet(filters)
     losses = {"loss": Dice().build(), "optimizer": Adam().build()}
@@ -63,7 +62,7 @@ def plain_keras(images: np.ndarray, targets: np.ndarray, filters: int) -> tuple[
     import keras
     import tensorflow as tf
 
-    from kerasseg.recipe.losses import Dice
+    from kerasseg.recipe.train import Dice
 
     model = unet(filters)
     trained = keras.Model(model.inputs, model.outputs)

@@ -72,7 +72,7 @@ class Learner:
         training, validation = preparation.streams(self.recipe, parts, channels, stride)
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
             how = {"directory": Path(folder), "seed": self.recipe.seed}
-            history = train(self.engine, training, validation, build.pace(self.recipe), **how)
+            history = train(self.engine, training, validation, build.training_settings(self.recipe), **how)
         if history.stopped == "interrupted":
             raise KeyboardInterrupt
 

@@ -18,7 +18,7 @@ from kerasseg.models import autoencoder, receptive_field
 from kerasseg.models.encoders import encode
 from kerasseg.training import devices
 from kerasseg.training.callbacks import Progress
-from kerasseg.training.optimizers import Adam
+from kerasseg.training.keras_speedups import Adam
 
 LEARNING_RATE = 1e-3
 AHEAD = 4  # batches made before they are asked for

@@ -1,11 +1,11 @@
-"""Fused batch normalisation computes and learns what Keras' own does."""
+"""What TensorFlow computes at once is what Keras computes in many operations."""
 
 import keras
 import numpy as np
 import pytest
-from components import MODELS
+from components import MODELS, OPTIMIZERS
 
-from kerasseg.training.normalization import FusedBatchNormalization, fused
+from kerasseg.training.keras_speedups import FusedBatchNormalization, fused
 
 
 def small_model(rank: int) -> keras.Model:
@@ -91,3 +91,29 @@ def test_half_precision_keeps_statistics_in_full():
     answer = trained(fused(model), 1, 2)(np.ones((1, 4, 4, 2), "float32"))
     assert keras.backend.standardize_dtype(answer.dtype) == "bfloat16"
     assert {variable.dtype for variable in model.variables} == {"float32"}
+
+
+KERAS = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW}
+
+
+def weights_after(optimizer: keras.optimizers.Optimizer) -> np.ndarray:
+    """Ten steps from the same weights along the same gradients."""
+    rng = np.random.default_rng(0)
+    variable = keras.Variable(rng.normal(size=(3, 4)).astype(np.float32))
+    optimizer.build([variable])
+    for _ in range(10):
+        optimizer.apply([rng.normal(size=(3, 4)).astype(np.float32)], [variable])
+    return np.asarray(variable)
+
+
+@pytest.mark.parametrize("name", KERAS)
+@pytest.mark.parametrize("arguments", [{}, {"learning_rate": 0.1, "beta_1": 0.8, "clipnorm": 0.5}])
+def test_ten_steps_are_those_of_keras(name, arguments):
+    expected = weights_after(KERAS[name](**arguments))
+    # Rounding 1 - 0.999 to float32 or before it changes a step by 2e-5 of itself.
+    np.testing.assert_allclose(weights_after(OPTIMIZERS[name](**arguments)), expected, atol=1e-5)
+
+
+def test_the_arguments_survive_a_copy():
+    adam = OPTIMIZERS["adam"](learning_rate=0.1, clipnorm=0.5)
+    assert type(adam).from_config(adam.get_config()).get_config() == adam.get_config()
