@@ -72,7 +72,7 @@ JOBS = [
     Job(
         "labelling",
         tuple(f"label {step} OUT.yaml" for step in ("crop", "embed", "cluster")),
-        ("slide/*.csv", "slide/tiles/*", "slide/codes.npy"),
+        ("slide/*.csv", "slide/tiles/*", "slide/embeddings.npy"),
         0.15,
     ),
     Job("export", ("export runs/tiny/1 OUT",), ("1/variables/*",), 0.05),

@@ -16,9 +16,9 @@ from kerasseg.data.stream import Stream
 from kerasseg.data.survey import total
 from kerasseg.errors import UserError
 from kerasseg.images.stores.store import open_store
-from kerasseg.labelling.queue import queue
-from kerasseg.labelling.queue.queue import Entry
-from kerasseg.labelling.sliding import SlidingWindow
+from kerasseg.labelling import queue
+from kerasseg.labelling.entries import Entry
+from kerasseg.labelling.sliding_window import SlidingWindow
 from kerasseg.recipe import Recipe
 from kerasseg.recipe.section import Component
 
@@ -99,7 +99,7 @@ def _slide(recipe: Recipe) -> str:
         return f"slide: {told.slide} is missing: a run would draw a SYNTHETIC one there"
     with open_store(told.slide, told.axes) as store:
         height, width = size = store.shape[:2]
-        window = SlidingWindow(size, told.tile, told.margin, told.padding, told.region, told.test_region)
+        window = SlidingWindow(size=size, **told.window)
     cut = sum(map(len, window.rows))
     return f"slide: {height} x {width} pixels, cut into {cut} tiles of {told.tile} x {told.tile}"
 

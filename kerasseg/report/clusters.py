@@ -1,7 +1,7 @@
 """One page about how a slide's tiles cluster, from the files in its folder: what to look at before labelling.
 
-What is read: ``slide.json``, ``tiles.csv`` and ``tiles``; ``clusters.csv`` and ``codes.npy``, in the order of
-``tiles.csv``; and ``queue.csv`` where tiles were drawn already.
+What is read: ``slide.json``, ``tiles.csv`` and ``tiles``; ``clusters.csv`` and ``embeddings.npy``, in the
+order of ``tiles.csv``; and ``queue.csv`` where tiles were selected already.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ import numpy as np
 from kerasseg.console import track
 from kerasseg.errors import UserError
 from kerasseg.images.files import write_atomically
+from kerasseg.labelling import clustering, folder, queue
 from kerasseg.report import charts, pictures, sheets
 from kerasseg.report.page import JPEG, SVG, number
-from kerasseg.report.slide import Slide, open_slide, table
+from kerasseg.report.slide import Slide, open_slide
 from kerasseg.report.template import embedded, fill
 
-NAME = "clusters.html"
 PNG = "image/png"
 COLOURS = ("#3b4252", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442")
 """Of the clusters, dark first as they are: after Okabe and Ito, 2008."""
 ON_A_SHEET = 100
-WITH_CODES = 8
+WITH_EMBEDDINGS = 8
 PIXELS = 10  # of a tile's side on the map
 LABELLED = ("accepted", "edited")
 
 Layout = Callable[[np.ndarray, int], np.ndarray]
-"""From codes (N, height, width, filters) and a seed to points (N, 2), not a number for tiles left out."""
+"""From embeddings (N, height, width, filters) and a seed to points (N, 2), NaN for tiles left out."""
 
 
 def write(root: Path, *, seed: int, layout: Layout, silhouette: float | None = None) -> Path:
@@ -45,7 +45,7 @@ def write(root: Path, *, seed: int, layout: Layout, silhouette: float | None = N
     seed : int
         Of the tiles that are shown, and of the layout.
     layout : callable
-        What places codes on a plane: `kerasseg.labelling.clustering.layout.layout`.
+        What places embeddings on a plane: `kerasseg.labelling.clustering.layout`.
     silhouette : float, optional
         The mean silhouette of the tiles, where it is known.
 
@@ -59,7 +59,7 @@ def write(root: Path, *, seed: int, layout: Layout, silhouette: float | None = N
     UserError
         If a file is missing, or the files tell of different tiles.
     """
-    path = Path(root) / NAME
+    path = Path(root) / folder.CLUSTERS_PAGE
     facts = gather(path.parent, seed=seed, layout=layout) | {"silhouette": silhouette}
     with write_atomically(path) as temporary:
         temporary.write_text(render(facts), encoding="utf-8")
@@ -95,15 +95,19 @@ def gather(root: Path, *, seed: int, layout: Layout) -> dict[str, Any]:
     dict
         What `clusters.html` is filled with.
     """
-    slide, (cluster, distance), codes = open_slide(root), *_clustered(root)
-    names, queue = list(slide.tiles), _queue(root)
+    slide = open_slide(root)
+    names = list(slide.tiles)
+    clusters = clustering.read(root, names)
+    cluster, distance = clusters.cluster, clusters.distance
+    embeddings = _embeddings(root, len(names))
+    states = {entry.tile: entry.state for entry in queue.read(root)}
     colours = list(islice(cycle(COLOURS), int(cluster.max()) + 1))
-    drawn = np.array([name in queue for name in names])
-    places = layout(codes, seed)
+    drawn = np.array([name in states for name in names])
+    places = layout(embeddings, seed)
     laid_out = np.isfinite(places).all(axis=1)
     shown = [_shown(np.flatnonzero(cluster == at), distance, seed) for at in range(len(colours))]
     few = [_spread(some) for some in shown]
-    pictured = _code_pictures(codes, few)
+    pictured = _embedding_pictures(embeddings, few)
     spots = charts.scatter(places[laid_out], cluster[laid_out], colours, drawn[laid_out])
     return {
         "slide": slide.cut,
@@ -112,39 +116,37 @@ def gather(root: Path, *, seed: int, layout: Layout) -> dict[str, Any]:
         "tiles": len(names),
         "laid_out": int(laid_out.sum()),
         "drawn": int(drawn.sum()),
-        "labelled": sum(state in LABELLED for state in queue.values()),
-        "queue": bool(queue),
-        "filters": codes.shape[-1],
+        "labelled": sum(state in LABELLED for state in states.values()),
+        "queue": bool(states),
+        "filters": embeddings.shape[-1],
         "sizes": embedded(charts.sizes(np.bincount(cluster).tolist(), colours), SVG),
         "scatter": embedded(spots, SVG),
-        "overview": _picture(_overview(slide, [name for name in names if name in queue])),
+        "overview": _picture(_overview(slide, [name for name in names if name in states])),
         "map": _exact(_map(slide, cluster, colours)),
         "clusters": [
-            _cluster(slide, queue, np.flatnonzero(cluster == at), shown[at])
-            | {"number": at, "colour": colours[at], "codes": _picture(_codes(slide, few[at], pictured[at]))}
+            _cluster(slide, states, np.flatnonzero(cluster == at), shown[at])
+            | {
+                "number": at,
+                "colour": colours[at],
+                "embeddings": _picture(_embedding_sheet(slide, few[at], pictured[at])),
+            }
             for at in track(range(len(colours)), "drawing clusters")
         ],
     }
 
 
-def _clustered(root: Path) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
-    """Read clusters (N,), distances (N,) and codes (N, ...), and check that they are those of the tiles."""
-    names = [line["name"] for line in table(root / "tiles.csv", "crop the slide first")]
-    lines = table(root / "clusters.csv", "cluster the tiles first")
-    if not (root / "codes.npy").is_file():
-        raise UserError(f"{root / 'codes.npy'}: there is no such file; embed the tiles first")
-    codes = np.load(root / "codes.npy", mmap_mode="r")
-    if [line["name"] for line in lines] != names or len(codes) != len(names):
-        counts = f"tiles.csv has {len(names)} tiles, clusters.csv {len(lines)} and codes.npy {len(codes)}"
-        raise UserError(f"{root}: {counts}, or in another order; embed and cluster the tiles again")
-    cluster = np.array([int(line["cluster"]) for line in lines])
-    return (cluster, np.array([float(line["distance"]) for line in lines])), codes
-
-
-def _queue(root: Path) -> dict[str, str]:
-    """Read the states of the tiles that were drawn."""
-    path = root / "queue.csv"
-    return {line["tile"]: line["state"] for line in table(path, "")} if path.is_file() else {}
+def _embeddings(root: Path, tiles: int) -> np.ndarray:
+    """Open the embeddings (N, height, width, filters), and check that there is one for each tile."""
+    path = root / folder.EMBEDDINGS
+    if not path.is_file():
+        raise UserError(f"{path}: there is no such file; embed the tiles first")
+    embeddings = np.load(path, mmap_mode="r")
+    if len(embeddings) != tiles:
+        raise UserError(
+            f"{path}: it holds {len(embeddings)} embeddings, and tiles.csv {tiles} tiles; embed and cluster "
+            "the tiles again"
+        )
+    return embeddings
 
 
 def _shown(members: np.ndarray, distance: np.ndarray, seed: int) -> np.ndarray:
@@ -155,11 +157,11 @@ def _shown(members: np.ndarray, distance: np.ndarray, seed: int) -> np.ndarray:
 
 def _spread(shown: np.ndarray) -> np.ndarray:
     """Take few of many, from the first to the last."""
-    return shown[np.linspace(0, len(shown) - 1, min(WITH_CODES, len(shown))).round().astype(int)]
+    return shown[np.linspace(0, len(shown) - 1, min(WITH_EMBEDDINGS, len(shown))).round().astype(int)]
 
 
 def _cluster(
-    slide: Slide, queue: Mapping[str, str], members: np.ndarray, shown: np.ndarray
+    slide: Slide, states: Mapping[str, str], members: np.ndarray, shown: np.ndarray
 ) -> dict[str, Any]:
     """Describe and picture one cluster by its tiles' numbers."""
     names = list(slide.tiles)
@@ -167,24 +169,24 @@ def _cluster(
     return {
         "size": len(members),
         "share": len(members) / len(names),
-        "mean": np.mean([float(tile["mean"]) for tile in tiles.values()]),
-        "deviation": np.mean([float(tile["deviation"]) for tile in tiles.values()]),
-        "drawn": sum(name in queue for name in tiles),
-        "labelled": sum(queue.get(name) in LABELLED for name in tiles),
+        "mean": np.mean([tile.mean for tile in tiles.values()]),
+        "deviation": np.mean([tile.deviation for tile in tiles.values()]),
+        "drawn": sum(name in states for name in tiles),
+        "labelled": sum(states.get(name) in LABELLED for name in tiles),
         "shown": len(shown),
         "sheet": _picture(sheets.sheet([slide.picture(names[at]) for at in shown])),
     }
 
 
-def _code_pictures(codes: np.ndarray, few: Sequence[np.ndarray]) -> list[tuple[np.ndarray, ...]]:
-    """Picture codes of few tiles of each cluster, all stretched alike: for each three (n, Y, X, 3)."""
-    kinds = sheets.code_pictures(codes[np.concatenate(few)]).values()
+def _embedding_pictures(embeddings: np.ndarray, few: Sequence[np.ndarray]) -> list[tuple[np.ndarray, ...]]:
+    """Picture embeddings of few tiles of each cluster, all stretched alike: for each three (n, Y, X, 3)."""
+    kinds = sheets.code_pictures(embeddings[np.concatenate(few)]).values()
     ends = np.cumsum([len(some) for some in few])[:-1]
     return list(zip(*(np.split(kind, ends) for kind in kinds), strict=True))
 
 
-def _codes(slide: Slide, few: np.ndarray, kinds: Sequence[np.ndarray]) -> np.ndarray:
-    """Lay tiles out, and below each the pictures of its code."""
+def _embedding_sheet(slide: Slide, few: np.ndarray, kinds: Sequence[np.ndarray]) -> np.ndarray:
+    """Lay tiles out, and below each the pictures of its embedding."""
     names = list(slide.tiles)
     tiles = [slide.picture(names[at]) for at in few]
     return sheets.sheet([*tiles, *(picture for kind in kinds for picture in kind)], columns=len(tiles))

@@ -14,20 +14,20 @@ from typing import Any
 import numpy as np
 
 from kerasseg import postprocess
-from kerasseg.runs import predictions
-from kerasseg.masks import IGNORE
 from kerasseg.console import track
 from kerasseg.data.sample import Annotation, Sample
 from kerasseg.images.files import write
 from kerasseg.images.names import file_name
 from kerasseg.images.resize import resize, resize_mask
+from kerasseg.inference.predictor import Predictor
+from kerasseg.masks import IGNORE
 from kerasseg.metrics import objects, pixel
 from kerasseg.metrics.objects import Labelled, Objects
 from kerasseg.metrics.pixel import Counts
 from kerasseg.postprocess.pairs import Pairing, write_csv
-from kerasseg.inference.predictor import Predictor
 from kerasseg.report import pictures
 from kerasseg.report.ranking import ranks
+from kerasseg.runs import predictions
 
 THRESHOLDS = np.linspace(0.02, 0.98, 49).round(2)
 

@@ -11,11 +11,11 @@ from kerasseg.images.normalise import NORMALISATIONS
 from kerasseg.inference import blending as merge
 from kerasseg.inference import padding, symmetries
 from kerasseg.inference.tiled import predicted_bands
-from kerasseg.labelling.embedding.embed import EMBEDDINGS
-from kerasseg.labelling.segment_anything.automatic import automatic_masks
-from kerasseg.labelling.segment_anything.proposals import proposer
-from kerasseg.labelling.select import POLICIES
-from kerasseg.labelling.tiles import crop
+from kerasseg.labelling.embedding import METHODS
+from kerasseg.labelling.embedding_networks import NETWORKS
+from kerasseg.labelling.segment_anything.automatic import SamSettings
+from kerasseg.labelling.selection import POLICIES
+from kerasseg.labelling.sliding_window import SlidingWindow
 from kerasseg.models import blocks, encoders, receptive_field, translation
 from kerasseg.models.unet import UPSAMPLINGS
 from kerasseg.postprocess.pairs import pairs
@@ -122,20 +122,17 @@ def test_sections_are_keyword_arguments(section, function, leave):
 
 def test_embeddings_take_what_their_sections_say():
     sections = components(AnyEmbedding)
-    assert set(sections) == set(EMBEDDINGS)
-    for name, embedding in EMBEDDINGS.items():
-        assert defaults_of(sections[name]) == parameters(embedding, ("pixels", "seed")), name
+    assert set(sections) == set(METHODS)
+    for name, network in NETWORKS.items():
+        assert set(defaults_of(sections[name])) == set(parameters(network, ("pixels", "seed"))), name
 
 
 def test_segment_anything_takes_what_its_section_says():
-    told = defaults_of(SegmentAnything)
-    named = parameters(proposer, ("network", "label", "tolerance", "settings"))
-    assert told == {"preset": "sam_base_sa1b", **named, **parameters(automatic_masks, ("image", "network"))}
+    assert set(defaults_of(SegmentAnything)) == {"preset", *SamSettings.__annotations__}
 
 
 def test_slides_are_cut_as_the_section_says():
-    told = defaults_of(Label)
-    assert parameters(crop, ("slide", "root")).items() <= told.items()
+    assert set(Label(slide="a.tif").window) == set(parameters(SlidingWindow, ("size",)))
 
 
 def test_pairs_are_as_far_apart_as_their_builder_lets_them():

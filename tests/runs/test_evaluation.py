@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from kerasseg import postprocess
-from kerasseg.runs import predictions
 from kerasseg.data.sample import Annotation, Sample
-from kerasseg.runs.evaluation import judge
 from kerasseg.images import files
 from kerasseg.images.normalise import Dtype
-from kerasseg.postprocess.pairs import Pairing
 from kerasseg.inference.predictor import Predictor
+from kerasseg.postprocess.pairs import Pairing
+from kerasseg.runs import predictions
+from kerasseg.runs.evaluation import judge
 
 CLASSES = ["golgi", "nuclei"]
 SPACING = (1.0, 0.5, 0.5)

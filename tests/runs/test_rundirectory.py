@@ -3,9 +3,9 @@
 import pytest
 
 from kerasseg.commands import reuse
-from kerasseg.runs import rundirectory
 from kerasseg.errors import Blocked, UserError
 from kerasseg.recipe import load
+from kerasseg.runs import rundirectory
 from kerasseg.runs.rundirectory import RunDirectory
 
 

@@ -13,7 +13,7 @@ from kerasseg.data.sources.instances import instances
 from kerasseg.data.sources.labelme import labelme
 from kerasseg.data.sources.sartorius import sartorius
 from kerasseg.data.sources.volumes import volumes
-from kerasseg.labelling.source import queue
+from kerasseg.labelling.source import labelled_tiles
 
 SOURCES: dict[str, Callable[..., list[Sample]]] = {
     "sartorius": sartorius,
@@ -22,5 +22,5 @@ SOURCES: dict[str, Callable[..., list[Sample]]] = {
     "instances": instances,
     "coco": coco,
     "volumes": volumes,
-    "queue": queue,
+    "queue": labelled_tiles,
 }

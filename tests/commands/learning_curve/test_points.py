@@ -21,9 +21,9 @@ def test_before_the_first_point_there_is_none(tmp_path):
 
 
 @pytest.mark.parametrize(("then", "now"), [("87", "many"), ("tiles", "tile"), (",63", "")])
-def test_what_is_no_point_is_refused(then, now, tmp_path):
+def test_a_line_that_is_not_a_point_is_refused(then, now, tmp_path):
     path = tmp_path / "curve.csv"
     write(path, POINTS)
     path.write_text(path.read_text().replace(then, now))
-    with pytest.raises(UserError, match=r"curve\.csv.*no point"):
+    with pytest.raises(UserError, match=r"curve\.csv(.|\n)*remove this file and compute the curve again"):
         read(path)

@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 import pytest
 
-from kerasseg.labelling.segment_anything import automatic_masks
-from kerasseg.labelling.segment_anything.grids import crops, point_grid
-from kerasseg.labelling.segment_anything.regions import without_holes, without_islands
+from kerasseg.labelling.segment_anything.automatic import automatic_masks
+from kerasseg.labelling.segment_anything.geometry import crops, point_grid, without_holes, without_islands
+from kerasseg.recipe.labelling import SegmentAnything
 
 torch = pytest.importorskip("torch")
 SIZE = (90, 120)
@@ -100,7 +100,7 @@ def test_the_same_records_in_the_same_order(original, monkeypatch, settings):
     settings = {"points_per_side": 8, "points_per_batch": 10, **settings}
     image = np.zeros((*SIZE, 3), np.uint8)
     judge = original.SamAutomaticMaskGenerator(None, **settings).generate(image)
-    found = automatic_masks(image, Blobs(), **settings)
+    found = automatic_masks(image, Blobs(), SegmentAnything(**settings))
     assert len(found) == len(judge) > 2
     for ours, theirs in zip(found, judge, strict=True):
         np.testing.assert_array_equal(ours.mask, theirs["segmentation"])
