@@ -178,14 +178,7 @@ def write(root: Path, names: Sequence[str], clusters: Clusters) -> None:
 
 
 def read(root: Path, names: Sequence[str]) -> Clusters:
-    """Read what `write` wrote.
-
-    Parameters
-    ----------
-    root : Path
-        The labelling folder.
-    names : sequence of str
-        Names of its tiles, in their order.
+    """Read the clusters of tiles with these names, in their order.
 
     Raises
     ------

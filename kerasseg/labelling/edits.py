@@ -24,8 +24,7 @@ def sync_edits(root: Path, who: str = "labelme") -> list[Entry]:
     Parameters
     ----------
     root : Path
-        The labelling folder.
-    who : str, default "labelme"
+    who : str
         Who drew, as far as that is known.
 
     Returns
@@ -41,18 +40,18 @@ def sync_edits(root: Path, who: str = "labelme") -> list[Entry]:
     entries = read(root)
     drawings = _read_drawings(root, entries)
     _say_what_is_missing(root, {entry.tile: entry for entry in entries})
-    saved = {
-        entry.tile: timestamp(_modified(folder.drawing_path(root, entry.tile)))
-        for entry in entries
-        if entry.tile in drawings and _is_touched(entry, drawings[entry.tile])
-    }
+    saved = {}
+    for entry in entries:
+        if entry.tile in drawings and _is_touched(entry, drawings[entry.tile]):
+            seconds = folder.drawing_path(root, entry.tile).stat().st_mtime
+            saved[entry.tile] = timestamp(datetime.fromtimestamp(seconds, UTC))
     if saved:
         with locked(root) as queue:
             for tile in saved.keys() & queue.keys():
                 queue[tile] = queue[tile].edited(who, saved[tile])
         entries = read(root)
     for entry in entries:
-        if entry.tile in drawings and _is_stale(drawings[entry.tile], entry):
+        if entry.tile in drawings and drawings[entry.tile].decision != entry.decision:
             provenance.decide(folder.drawing_path(root, entry.tile), *entry.decision)
     return [entry for entry in entries if entry.tile in saved]
 
@@ -73,15 +72,6 @@ def _is_touched(entry: Entry, drawing: ProvenancedDrawing) -> bool:
     if drawing.provenance is None:  # labelme made the file: it was not there, or had been deleted
         return entry.state != "selected" or drawing.is_changed
     return drawing.is_changed_since_seen
-
-
-def _is_stale(drawing: ProvenancedDrawing, entry: Entry) -> bool:
-    known = drawing.provenance
-    return ((known.decision, known.who, known.when) if known else ("", "", "")) != entry.decision
-
-
-def _modified(path: Path) -> datetime:
-    return datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
 
 def _say_what_is_missing(root: Path, queue: dict[str, Entry]) -> None:

@@ -112,7 +112,7 @@ def embed(root: Path, *, method: str, normalise: Normalisation, seed: int, **set
     Parameters
     ----------
     root : Path
-        The labelling folder, in which the slide was cropped.
+        The labelling folder.
     method : str
         A name in `METHODS`.
     normalise : Normalisation
@@ -155,18 +155,7 @@ def embed(root: Path, *, method: str, normalise: Normalisation, seed: int, **set
 
 
 def read_embeddings(root: Path, tiles: Sequence[SlideTile]) -> np.ndarray:
-    """Read the embeddings of a slide's tiles.
-
-    Parameters
-    ----------
-    root : Path
-        The labelling folder.
-    tiles : sequence of SlideTile
-        All of them, as `kerasseg.labelling.folder.read_tiles` gives them.
-
-    Returns
-    -------
-    numpy.ndarray, shape (N, height, width, filters), float32
+    """Read the embeddings of all tiles of a slide: (N, height, width, filters) float32.
 
     Raises
     ------

@@ -8,7 +8,7 @@ one that decides. Where two decisions remain, people must agree.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -74,6 +74,10 @@ class Entry:
     state: str = "selected"
     who: str = ""
     when: str = ""
+
+    def __str__(self) -> str:
+        by = self.who or self.proposer
+        return self.state + (f" by {by}" if by else "") + (f" at {self.when}" if self.when else "")
 
     @property
     def decision(self) -> tuple[str, str, str]:
@@ -141,9 +145,8 @@ def from_csv(text: str, path: Path, tiles: Collection[str]) -> list[Entry]:
     Parameters
     ----------
     text : str
-        The content of the file.
     path : Path
-        Its name, for the messages.
+        The file that holds the text, for messages.
     tiles : collection of str
         Names of the slide's tiles.
 
@@ -170,12 +173,13 @@ def from_csv(text: str, path: Path, tiles: Collection[str]) -> list[Entry]:
     entries = []
     for tile, numbered in sorted(lines.items()):
         left = _furthest(numbered)
-        if len(left) > 1:
-            said = ", ".join(f"line {number}: {_words(entry)}" for number, entry in left)
-            mistakes.add(
-                f"{path}: tile {tile}: it is in the queue {len(left)} times ({said}); keep one of these lines"
-            )
         entries.append(left[0][1])
+        if len(left) > 1:
+            listed = ", ".join(f"line {number}: {entry}" for number, entry in left)
+            mistakes.add(
+                f"{path}: tile {tile}: it is in the queue {len(left)} times ({listed}); keep one of these "
+                "lines"
+            )
     mistakes.check()
     return entries
 
@@ -193,11 +197,6 @@ def _furthest(numbered: list[tuple[int, Entry]]) -> list[tuple[int, Entry]]:
     return sorted(left, key=itemgetter(0))
 
 
-def _words(entry: Entry) -> str:
-    by = entry.who or entry.proposer
-    return entry.state + (f" by {by}" if by else "") + (f" at {entry.when}" if entry.when else "")
-
-
 def _cell(value: Any) -> str:
     """Write a value on one line, numbers with four digits."""
     if isinstance(value, float):
@@ -208,24 +207,18 @@ def _cell(value: Any) -> str:
 def _checks(tiles: Collection[str]) -> dict[str, Callable[[str], Any]]:
     """Say how the cells of a queue's columns are read."""
     return {
-        "tile": partial(_name, tiles),
-        "part": partial(_choice, PARTS),
+        "tile": partial(_choice, tiles, "the name of a tile in tiles.csv"),
+        "part": partial(_choice, PARTS, "one of train, test, nothing"),
         "uncertainty": _number,
         "score": _number,
-        "state": partial(_choice, STATES),
+        "state": partial(_choice, STATES, f"one of {', '.join(STATES)}"),
         "when": _moment,
     }
 
 
-def _name(tiles: Collection[str], cell: str) -> str:
-    if cell not in tiles:
-        raise ValueError("the name of a tile in tiles.csv")
-    return cell
-
-
-def _choice(choices: Sequence[str], cell: str) -> str:
+def _choice(choices: Collection[str], expected: str, cell: str) -> str:
     if cell not in choices:
-        raise ValueError(f"one of {', '.join(choice or 'nothing' for choice in choices)}")
+        raise ValueError(expected)
     return cell
 
 

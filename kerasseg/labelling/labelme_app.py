@@ -96,15 +96,8 @@ def scale(root: Path) -> tuple[float, float]:
 def command(root: Path, classes: Sequence[str]) -> list[str]:
     """Write the command line that opens labelme on the queue.
 
-    It knows the recipe's labels and ``__ignore__``, and lets nobody type another; it saves by itself, and
+    labelme knows the classes and ``__ignore__``, and lets nobody type another; it saves by itself, and
     leaves the pixels in the image files.
-
-    Parameters
-    ----------
-    root : Path
-        The labelling folder.
-    classes : sequence of str
-        Names of the classes.
 
     Raises
     ------
@@ -133,7 +126,7 @@ def open_labelme(root: Path, classes: Sequence[str]) -> None:
 
 
 def _labelme() -> list[str]:
-    """Find labelme: this Python's own, else the program of that name."""
+    """Find labelme: this Python's own, otherwise the program of that name."""
     if find_spec("labelme"):
         return [sys.executable, "-m", "labelme"]
     program = shutil.which("labelme")

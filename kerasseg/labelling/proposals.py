@@ -54,11 +54,9 @@ def propose(root: Path, names: Sequence[str], proposer: Proposer, *, by: str, mo
     Parameters
     ----------
     root : Path
-        The labelling folder.
     names : sequence of str
         Tiles of the queue.
-    proposer : callable
-        From a tile and its name to a `Proposal`.
+    proposer : Proposer
     by : str
         The name of the proposer, such as ``model``.
     model : str
@@ -90,17 +88,10 @@ def propose(root: Path, names: Sequence[str], proposer: Proposer, *, by: str, mo
 def unproposed(root: Path, names: Sequence[str]) -> list[str]:
     """Put tiles before a person as they are, with nothing on them; what is there already is left.
 
-    Parameters
-    ----------
-    root : Path
-        The labelling folder.
-    names : sequence of str
-        Tiles of the queue, which stay ``selected``.
-
     Returns
     -------
     list of str
-        Those that had no labelme file.
+        Those that had no labelme file. In the queue they stay ``selected``.
 
     Raises
     ------

@@ -83,6 +83,12 @@ class ProvenancedDrawing:
             return True
         return digest(self.drawing.shapes) != (self.provenance.seen or self.provenance.digest)
 
+    @property
+    def decision(self) -> tuple[str, str, str]:
+        """What was decided, who and when, as `Entry.decision`; empty strings as long as nobody decided."""
+        known = self.provenance
+        return (known.decision, known.who, known.when) if known else ("", "", "")
+
     def is_by(self, proposer: str, model: str) -> bool:
         """Tell whether this version of a proposer proposed the shapes."""
         known = self.provenance
@@ -167,11 +173,8 @@ def decide(path: Path, decision: str, who: str, when: str) -> None:
     Parameters
     ----------
     path : Path
-        The labelme file.
-    decision : str
-        See `Provenance`; empty takes a decision back.
-    who, when : str
-        See `Provenance`.
+    decision, who, when : str
+        See `Provenance`; an empty decision takes one back.
 
     Raises
     ------

@@ -22,17 +22,7 @@ from kerasseg.labelling.selection import SelectedTile
 
 
 def read(root: Path) -> list[Entry]:
-    """Read the queue.
-
-    Parameters
-    ----------
-    root : Path
-        The labelling folder.
-
-    Returns
-    -------
-    list of Entry
-        Sorted by tile; none where there is no queue yet.
+    """Read the queue of a labelling folder, sorted by tile; there are no entries where there is no queue yet.
 
     Raises
     ------
@@ -87,11 +77,9 @@ def add(root: Path, selected: Sequence[SelectedTile], part: str, round: int) -> 
     Parameters
     ----------
     root : Path
-        The labelling folder.
     selected : sequence of SelectedTile
-        The tiles.
     part : {"train", "test", ""}
-        The part of the slide that they were drawn from.
+        The part of the slide that they lie in.
     round : int
         The number of the round, from 1.
 
@@ -135,9 +123,7 @@ def decide(root: Path, tile: str, state: str, who: str | None = None) -> Entry:
     Parameters
     ----------
     root : Path
-        The labelling folder.
     tile : str
-        Its name.
     state : str
         ``accepted`` (which with no shapes means that there is nothing on it), ``edited`` or ``rejected``; or
         what takes a decision back: ``proposed`` where something proposed shapes, otherwise ``selected``.

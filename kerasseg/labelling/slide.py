@@ -13,6 +13,7 @@ import json
 import math
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -63,11 +64,17 @@ def describe_crop(
         "margin", "padding", "region" and "test_region".
     """
     file, dataset = parted(slide)
-    description, known = facts(slide), (_record(root) or {}).get("slide", {})
+    description = facts(slide)
+    known = (_record(root) or {}).get("slide", {})
     is_known = all(known.get(name) == value for name, value in description.items())
-    description |= {"digest": known["digest"] if is_known else _digest(file), "dataset": dataset}
-    description |= {"size": store.shape[:2], "dtype": store.dtype.name, "axes": axes}
-    description |= {"channels": store.shape[-1]}
+    description |= {
+        "digest": known["digest"] if is_known else _digest(file),
+        "dataset": dataset,
+        "size": store.shape[:2],
+        "dtype": store.dtype.name,
+        "axes": axes,
+        "channels": store.shape[-1],
+    }
     settings = {name: value for name, value in asdict(window).items() if name != "size"}
     return json.loads(json.dumps({"slide": description, **settings}))  # tuples become lists, as on disk
 
@@ -122,8 +129,9 @@ def is_finished(root: Path, settings: dict[str, Any]) -> bool:
     return not (root / folder.UNFINISHED_SLIDE).exists() and not _differences(root, settings)
 
 
-def begin(root: Path, settings: dict[str, Any]) -> None:
-    """Resume a crop that was begun, or make room for other tiles.
+@contextmanager
+def cropping(root: Path, settings: dict[str, Any]) -> Iterator[None]:
+    """Resume a crop that was begun, or make room for other tiles; when the block ends, all are there.
 
     Raises
     ------
@@ -149,10 +157,7 @@ def begin(root: Path, settings: dict[str, Any]) -> None:
         partial.unlink()
     _write(root / folder.UNFINISHED_SLIDE, settings)
     (root / folder.SLIDE).unlink(missing_ok=True)
-
-
-def finish(root: Path, settings: dict[str, Any]) -> None:
-    """Say that all tiles are there."""
+    yield
     _write(root / folder.SLIDE, settings)
     (root / folder.UNFINISHED_SLIDE).unlink()
 

@@ -116,16 +116,16 @@ class SlidingWindow:
         """
         if self.test_region is None:
             return "train"
-        seen = tuple(
-            self._seen(source, length) for source, length in zip(tile.source, self.size, strict=True)
-        )
+        seen = []
+        for source, length in zip(tile.source, self.size, strict=True):
+            pixels = PADDINGS[self.padding](np.arange(source.start, source.stop), length)
+            seen.append(slice(int(pixels.min()), int(pixels.max()) + 1))
         if _within(seen, self.test_region):
             return "test"
-        return "" if _touches(seen, self.test_region) else "train"
-
-    def _seen(self, source: slice, length: int) -> slice:
-        pixels = PADDINGS[self.padding](np.arange(source.start, source.stop), length)
-        return slice(int(pixels.min()), int(pixels.max()) + 1)
+        y, x, height, width = self.test_region
+        rows, columns = seen
+        touches = rows.start < y + height and y < rows.stop and columns.start < x + width and x < columns.stop
+        return "" if touches else "train"
 
     def cut(self, slide: Pixels, row: Sequence[Tile]) -> list[np.ndarray]:
         """Cut the tiles of a row, which is read as one band.
@@ -158,9 +158,3 @@ def _within(part: Sequence[slice], region: Region) -> bool:
     y, x, height, width = region
     rows, columns = part
     return y <= rows.start and rows.stop <= y + height and x <= columns.start and columns.stop <= x + width
-
-
-def _touches(part: Sequence[slice], region: Region) -> bool:
-    y, x, height, width = region
-    rows, columns = part
-    return y < rows.stop and rows.start < y + height and x < columns.stop and columns.start < x + width

@@ -22,7 +22,7 @@ from kerasseg.images.stores.store import Store, open_store
 from kerasseg.inference.tiling import Tile
 from kerasseg.labelling import folder
 from kerasseg.labelling.folder import SlideTile, existing_tile, read_tiles
-from kerasseg.labelling.slide import begin, describe_crop, finish, is_finished
+from kerasseg.labelling.slide import cropping, describe_crop, is_finished
 from kerasseg.labelling.sliding_window import SlidingWindow
 from kerasseg.synthetic.origin import inherit
 
@@ -66,12 +66,11 @@ def crop(slide: Path, root: Path, axes: str | None = None, **window: Any) -> lis
         settings = describe_crop(root, slide, store, axes, sliding)
         if is_finished(root, settings) and _are_there(root):
             return read_tiles(root)
-        begin(root, settings)
-        inherit(slide.parent, root)
-        tiles = list(_cut(store, sliding, root / folder.TILES))
-    with write_atomically(root / folder.TILE_TABLE) as temporary:
-        temporary.write_text(tables.to_csv(tiles, SlideTile), encoding="utf-8", newline="\n")
-    finish(root, settings)
+        with cropping(root, settings):
+            inherit(slide.parent, root)
+            tiles = list(_cut(store, sliding, root / folder.TILES))
+            with write_atomically(root / folder.TILE_TABLE) as temporary:
+                temporary.write_text(tables.to_csv(tiles, SlideTile), encoding="utf-8", newline="\n")
     say(f"{slide}: cut into {len(tiles)} tiles, in {root / folder.TILES}")
     if not any(tile.mean for tile in tiles):
         say(f"{slide}: all tiles are black; is this the right channel?", style="yellow")

@@ -138,19 +138,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _reply(self, respond: Callable[[], Answer]) -> None:
         with suppress(*DISCONNECTED):
-            self._send(*_answered(respond))
-
-    def _send(self, status: HTTPStatus, sent: Answer) -> None:
-        headers = {
-            "Content-Type": sent.kind,
-            "Content-Length": str(len(sent.content)),
-            "Cache-Control": "private, max-age=600" if sent.keep else "no-store",
-        }
-        self.send_response(status)
-        for name, value in (headers | HEADERS).items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(sent.content)
+            status, answer = _answered(respond)
+            self.send_response(status)
+            self.send_header("Content-Type", answer.kind)
+            self.send_header("Content-Length", str(len(answer.content)))
+            self.send_header("Cache-Control", "private, max-age=600" if answer.keep else "no-store")
+            for name, value in HEADERS.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(answer.content)
 
 
 def _answered(respond: Callable[[], Answer]) -> tuple[HTTPStatus, Answer]:

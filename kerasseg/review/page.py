@@ -193,7 +193,10 @@ def draw_sheets(root: Path) -> list[Path]:
         sheet = sheets.sheet(
             [slide.picture(entry.tile) for entry in entries],
             masks=[drawn_labels(slide.root, entry.tile) for entry in entries],
-            captions=[_caption(entry) for entry in entries],
+            captions=[
+                entry.tile if entry.uncertainty is None else f"{entry.tile}   {entry.uncertainty:.2f}"
+                for entry in entries
+            ],
             side=SIDE,
         )
         paths.append(directory / f"{number:03d}.png")
@@ -236,10 +239,6 @@ def svg(labels: np.ndarray) -> str:
         f'stroke="{colour}" stroke-width="1.5" stroke-linejoin="round">'
         f'<path vector-effect="non-scaling-stroke" d="{"".join(f"M{line}Z" for line in lines)}"/></svg>'
     )
-
-
-def _caption(entry: Entry) -> str:
-    return entry.tile if entry.uncertainty is None else f"{entry.tile}   {entry.uncertainty:.2f}"
 
 
 def _png(picture: np.ndarray) -> Answer:

@@ -67,10 +67,11 @@ def compute_curve(
     samples = true_samples(root, truth, classes) if truth else SOURCES["queue"](root=root, classes=classes)
     samples = [replace(sample, annotate=cache(sample.annotate)) for sample in samples]
     candidates, test = _parts(samples, plan, recipe.seed)
+    slide = Path(read_slide(root)["slide"]["path"])
     settings = {
         "root": str(root),
         "truth": str(truth) if truth else None,
-        "synthetic": _is_synthetic(root, truth),
+        "synthetic": any(is_synthetic(file.parent) for file in (slide, truth) if file),
         "plan": asdict(plan) | {"candidates": len(candidates), "tested": len(test)},
         "recipe": recipe.dump(),
     }
@@ -87,7 +88,10 @@ def _compute(
     """Compute the points that are not known yet, one model for each seed."""
     setting = devices.configure(recipe.train.precision, recipe.train.devices)
     say(f"computing on {setting}")
-    embeddings = _embeddings(root) if "farthest_point" in plan.policies else None
+    embeddings = None
+    if "farthest_point" in plan.policies:
+        tiles = read_tiles(root)
+        embeddings = dict(zip((tile.name for tile in tiles), read_embeddings(root, tiles), strict=True))
     with tempfile.TemporaryDirectory() as folder:
         for seed in range(plan.seeds):
             policies = [policy for policy in plan.policies if any(plan.left(policy, seed, points.known))]
@@ -120,16 +124,6 @@ def _parts(samples: Sequence[Sample], plan: Plan, seed: int) -> tuple[dict[str, 
         raise UserError(*mistakes)
     drawn = np.random.default_rng(seed).permutation(len(test))[: plan.tested]
     return candidates, [test[place] for place in sorted(drawn)]
-
-
-def _embeddings(root: Path) -> dict[str, np.ndarray]:
-    tiles = read_tiles(root)
-    return dict(zip((tile.name for tile in tiles), read_embeddings(root, tiles), strict=True))
-
-
-def _is_synthetic(root: Path, truth: Path | None) -> bool:
-    slide = Path(read_slide(root)["slide"]["path"])
-    return any(is_synthetic(file.parent) for file in (slide, truth) if file)
 
 
 def _keep_settings(path: Path, settings: dict[str, Any]) -> None:

@@ -131,8 +131,10 @@ class Points:
         self.known = read(path)
 
     def add(self, point: Point) -> None:
-        """Write one more point down, and say it."""
-        write(self.path, [*self.known, point])
+        """Write one more point down, complete or not at all, and say it."""
+        with write_atomically(self.path) as temporary:
+            text = tables.to_csv([*self.known, point], Point)
+            temporary.write_text(text, encoding="utf-8", newline="\n")
         self.known.append(point)
         say(str(point))
 
@@ -146,12 +148,6 @@ def read(path: Path) -> list[Point]:
         If a line is not a point.
     """
     return tables.read(path, Point, "compute the curve") if path.exists() else []
-
-
-def write(path: Path, points: Sequence[Point]) -> None:
-    """Write a curve's points, complete or not at all."""
-    with write_atomically(path) as temporary:
-        temporary.write_text(tables.to_csv(points, Point), encoding="utf-8", newline="\n")
 
 
 def draw(
