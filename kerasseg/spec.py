@@ -1,19 +1,31 @@
-"""All that one must know to use a network: what it takes, what it gives, and how that becomes a result.
+"""All that one must know to use a trained network: what it takes, what it gives, how that becomes a result.
 
-A local prediction takes it from the run's recipe. An export carries it, so that a server's answers become the
-same results with no run directory at hand.
+A run writes it as ``spec.json`` beside its ``model.keras``, and an export carries it, so that a server's
+answers become the same results with no run's folder at hand.
 """
 
 from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from kerasseg import postprocess
+from kerasseg.errors import UserError
 from kerasseg.images.normalise import NORMALISATIONS, Normalisation
-from kerasseg.postprocess import INSTANCES
+from kerasseg.images.prepare import by_region, prepare
+from kerasseg.postprocess import INSTANCES, streaming
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kerasseg.images.stores.store import Region, Store
+
+FILE = "spec.json"
 
 
 @dataclass(frozen=True)
@@ -23,99 +35,169 @@ class Objects:
     method: str
     arguments: Mapping[str, Any]
 
+    def label(self, mask: np.ndarray) -> np.ndarray:
+        """Number the objects of a mask of exclusive classes: (...) uint8 to (...) int32."""
+        return INSTANCES[self.method](mask, **self.arguments)
 
-@dataclass(frozen=True)
-class Tiling:
-    """How an image is cut into tiles and put together again: see `kerasseg.recipe.recipe.Predict`."""
-
-    tile: int = 256
-    overlap: int | str = 32
-    blend: str = "hann"
-    padding: str = "inside"
-    symmetries: str = "none"
+    def label_bands(self, bands: Iterable[np.ndarray], into: Any) -> int:
+        """Number the objects of a mask that arrives in bands: see `kerasseg.postprocess.streaming`."""
+        return streaming.STREAMED[self.method](bands, into, **self.arguments)
 
 
 @dataclass(frozen=True)
-class Metadata:
+class TilingSettings:
+    """How an image is cut into tiles and put together again.
+
+    Attributes
+    ----------
+    tile : int or tuple of int
+        Size of a tile, for all axes or for each; rounded up to the model's stride, no larger than the image.
+    overlap : int, tuple of int or "auto"
+        Pixels **on each side** of a tile that are context; auto is as far as the model sees.
+    blend : {"crop", "constant", "gaussian", "hann"}
+        How tiles share the pixels in which they overlap: see `kerasseg.inference.blending`.
+    padding : {"inside", "reflect", "edge", "zero"}
+        What the model sees beyond the image: see `kerasseg.inference.padding`.
+    tta : {"none", "flips", "d4"}
+        The views of a tile that are averaged (test-time augmentation): see `kerasseg.inference.tta`.
+    batch_size : int
+        The most tiles in a batch.
+    """
+
+    tile: int | tuple[int, ...]
+    overlap: int | tuple[int, ...] | str
+    blend: str
+    padding: str
+    tta: str
+    batch_size: int
+
+
+@dataclass(frozen=True)
+class ModelSpec:
     """What a model takes, what it gives, and which model it is.
 
     Attributes
     ----------
     classes : tuple of str
         Names of the foreground classes.
+    multilabel : bool
+        Whether a pixel may be of several classes; each is then decided by the threshold alone.
+    activation : {"sigmoid", "softmax"}
+        What the network's head ends with.
+    threshold : float
+        Probability from which a pixel belongs to a class.
     channels : int
-        Channels that the model takes.
+        Channels that the network takes.
     normalise : Normalisation
         How intensities come into [0, 1].
     resize : tuple of int or None
-        Height and width at which the model looks at an image; None is the image's own.
-    activation : {"sigmoid", "softmax"}
-        Of the model's head.
-    threshold : float
-        From which probability on a pixel belongs to a class.
+        Height and width at which the network looks at an image; None is the image's own size.
     stride : tuple of int
-        What the sizes of tiles are multiples of, so that none is padded: a number for each axis in space.
-    exclusive : bool
-        Whether a pixel is of one class at most; otherwise each class is decided by the threshold alone.
-    radius : tuple of int or None
-        How many pixels far the model sees along each axis; None is without bound.
+        What the sides of a tile are multiples of, one number for each axis in space.
+    receptive_radius : tuple of int or None
+        How many pixels far the network sees along each axis; None is without bound.
     objects : Objects
         How a mask becomes labels.
-    tiling : Tiling
-        How large images are asked about.
+    tiling : TilingSettings
+        How large images are cut into tiles.
     weights : str
-        SHA-256 of the weights: two models that answer differently have two.
+        SHA-256 of the weights, by which two models are told apart.
     """
 
     classes: tuple[str, ...]
+    multilabel: bool
+    activation: str
+    threshold: float
     channels: int
     normalise: Normalisation
     resize: tuple[int, int] | None
-    activation: str
-    threshold: float
     stride: tuple[int, ...]
-    exclusive: bool = True
-    radius: tuple[int, ...] | None = None
-    objects: Objects = Objects("components", {})
-    tiling: Tiling = Tiling()
-    weights: str = ""
+    receptive_radius: tuple[int, ...] | None
+    objects: Objects
+    tiling: TilingSettings
+    weights: str
 
     @property
     def outputs(self) -> int:
-        """K, the probabilities of a pixel."""
-        return len(self.classes) + (self.activation == "softmax")
+        """K, the probabilities of a pixel; a softmax has one of the background too."""
+        return len(self.output_names)
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Name the probabilities of a pixel."""
+        return ("background", *self.classes) if self.activation == "softmax" else self.classes
 
     @property
     def rank(self) -> int:
         """Axes in space: 2 of images, 3 of volumes."""
         return len(self.stride)
 
+    def prepare(self, image: np.ndarray, name: str) -> np.ndarray:
+        """Bring an image as stored, (..., C), to what the network takes: float32 in [0, 1].
+
+        `name` is the file, for messages. See `kerasseg.images.prepare.prepare`.
+        """
+        pixels = prepare(image, channels=self.channels, method=self.normalise, size=self.resize, name=name)
+        return pixels / np.float32(255) if pixels.dtype == np.uint8 else pixels
+
+    def region_reader(self, store: Store) -> Callable[[Region], np.ndarray]:
+        """Make the function that reads regions of an open image as the network takes them, not resized."""
+        return by_region(store, channels=self.channels, method=self.normalise)
+
+    def foreground(self, probabilities: np.ndarray) -> np.ndarray:
+        """Leave out the background's probability: (..., K) to one for each class."""
+        return probabilities[..., 1:] if self.activation == "softmax" else probabilities
+
+    def decide(self, probabilities: np.ndarray) -> np.ndarray:
+        """Turn probabilities (..., K) into class ids (...); with `multilabel` into (..., K) of 0 and 1."""
+        return postprocess.mask(probabilities, self.threshold, self.activation, not self.multilabel)
+
+    def label(self, mask: np.ndarray) -> np.ndarray:
+        """Number the objects of a mask: int32 of its shape, with `multilabel` class by class."""
+        return postprocess.numbered(mask, self.objects.label, not self.multilabel)
+
+    def check_rank(self, axes: str, name: str) -> None:
+        """Refuse an image of other axes in space than the network's.
+
+        Raises
+        ------
+        UserError
+            If a volume is given to a model of images, or an image to one of volumes.
+        """
+        if len(axes.removesuffix("C")) != self.rank:
+            wanted = "a volume" if self.rank == 3 else "a 2-D image"
+            raise UserError(
+                f"{name}: it has the axes {axes}, and the model takes {wanted}; if the file means others "
+                "than it says, name them by --axes"
+            )
+
     def to_json(self) -> str:
-        """Write it as the signature `metadata` gives it."""
+        """Write everything down."""
         normalise = {self.normalise.name: asdict(self.normalise)}
         objects = {self.objects.method: self.objects.arguments}
-        return json.dumps(asdict(self) | {"normalise": normalise, "objects": objects}, ensure_ascii=False)
+        values = asdict(self) | {"normalise": normalise, "objects": objects}
+        return json.dumps(values, indent=1, ensure_ascii=False)
 
     @classmethod
-    def from_json(cls, text: str) -> Metadata:
+    def from_json(cls, text: str) -> ModelSpec:
         """Read it back; what a newer kerasseg may add is left out.
 
         Raises
         ------
         ValueError
-            If it is no JSON, says too little, or names what is not known here.
+            If it is not JSON, says too little, or names what is not known here.
         """
         given = json.loads(text)
         try:
             values = {field.name: given[field.name] for field in fields(cls)}
-            tiling = {field.name: values["tiling"][field.name] for field in fields(Tiling)}
+            tiling = {field.name: values["tiling"][field.name] for field in fields(TilingSettings)}
         except (TypeError, KeyError) as error:
             raise ValueError(f"{error} is missing") from error
         values["normalise"] = _normalisation(values["normalise"])
         values["objects"] = _objects(values["objects"])
-        for name in ("classes", "resize", "stride", "radius"):
+        for name in ("classes", "resize", "stride", "receptive_radius"):
             values[name] = values[name] and tuple(values[name])
-        return cls(**values | {"tiling": Tiling(**tiling)})
+        return cls(**values | {"tiling": TilingSettings(**tiling)})
 
 
 def _normalisation(given: Mapping[str, Mapping[str, Any]]) -> Normalisation:
@@ -134,6 +216,5 @@ def _objects(given: Mapping[str, Mapping[str, Any]]) -> Objects:
         inspect.signature(INSTANCES[method]).bind(None, **arguments)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"the way {given} from a mask to objects is not known to this version") from error
-    return Objects(
-        method, {name: tuple(of) if isinstance(of, list) else of for name, of in arguments.items()}
-    )
+    tuples = {name: tuple(value) if isinstance(value, list) else value for name, value in arguments.items()}
+    return Objects(method, tuples)

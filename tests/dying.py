@@ -16,17 +16,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from specs import segmenter
 
 from kerasseg.images import ondisk
-from kerasseg.images.normalise import Dtype
 from kerasseg.images.writing import tiff as writing_tiff
-from kerasseg.inference import large_image as segmentation
-from kerasseg.inference import ledger
-from kerasseg.inference.large_image import Wanted, segment
-from kerasseg.inference.predictor import Predictor
+from kerasseg.inference import large_image, resume
+from kerasseg.inference.large_image import Output, segment
+from kerasseg.inference.resume import Ledger
+from kerasseg.spec import ModelSpec
 
 SIZE = (411, 150)  # 17 rows of tiles: the first five kills cost at most two of them each
-TILES = {"tile": 32, "overlap": 4, "multiple_of": 4, "batch_size": 3}
+TILES = {"tile": 32, "overlap": 4, "batch_size": 3}
 SOON = 2  # calls
 
 
@@ -36,9 +36,7 @@ def bright(batch: np.ndarray) -> np.ndarray:
 
 
 def predict(image: Path, result: Path) -> None:
-    predictor = Predictor(lambda batch: bright(batch), 1, Dtype(), None, TILES)
-    wanted = Wanted("labels", "tiff", ("cell",), 0.5, "sigmoid")
-    segment(image, result, predictor, wanted, asked={"model": "bright"})
+    segment(image, result, segmenter(lambda batch: bright(batch), TILES), Output("labels", "tiff"))
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ class Moment:
         setattr(self.owner, self.name, dying)
 
 
-def half_a_band(begun: ledger.Ledger, rows: slice, band: np.ndarray, height: int) -> None:
+def half_a_band(begun: Ledger, rows: slice, band: np.ndarray, height: int) -> None:
     if begun.rows:
         begun.answer[rows.start : rows.start + len(band) // 2] = band[: len(band) // 2]
 
@@ -72,7 +70,7 @@ def half_the_text(path: Path, text: str, encoding: str) -> None:
         file.write(text[: len(text) // 2])
 
 
-def half_the_numbers(mask: np.ndarray, wanted: Wanted, begun: ledger.Ledger) -> None:
+def half_the_numbers(mask: np.ndarray, spec: ModelSpec, begun: Ledger) -> None:
     ondisk.create(begun.folder / "labels.npy", np.dtype(np.int32), mask.shape)[: len(mask) // 2] = 7
 
 
@@ -82,22 +80,22 @@ def half_a_tiff(path: Path, result: object) -> None:
 
 
 def answers_without_their_ledger(folder: Path) -> None:
-    (folder / ledger.ANSWER).unlink()
+    (folder / resume.ANSWER).unlink()
 
 
 WHILE_PREDICTING = {
     "asked for a batch": Moment(sys.modules[__name__], "bright", soon=12),
-    "half a band is written": Moment(ledger.Ledger, "keep", SOON, half_a_band),
+    "half a band is written": Moment(Ledger, "keep", SOON, half_a_band),
     "a band is not yet on the disk": Moment(ondisk.OnDisk, "flush", SOON),
-    "a band is not yet counted": Moment(ledger, "_write", SOON),
+    "a band is not yet counted": Moment(Ledger, "write", SOON),
     "half a ledger is written": Moment(Path, "write_text", SOON, half_the_text),
 }
 AT_THE_END = {
-    "half the objects are numbered": Moment(segmentation, "_numbered", last=half_the_numbers),
-    "half the result is written": Moment(segmentation, "write_tiff", last=half_a_tiff),
-    "the result has no name yet": Moment(segmentation, "_give_name"),
-    "the result is not yet recorded": Moment(segmentation.record, "keep"),
-    "half the folder is cleared away": Moment(ledger.shutil, "rmtree", last=answers_without_their_ledger),
+    "half the objects are numbered": Moment(large_image, "_numbered", last=half_the_numbers),
+    "half the result is written": Moment(large_image, "write_tiff", last=half_a_tiff),
+    "the result has no name yet": Moment(large_image, "_give_name"),
+    "the result is not yet recorded": Moment(large_image, "record"),
+    "half the folder is cleared away": Moment(resume.shutil, "rmtree", last=answers_without_their_ledger),
 }
 
 

@@ -9,7 +9,7 @@ import tifffile
 from kerasseg.commands.predict import _check_folder, _found, _results
 from kerasseg.errors import UserError
 from kerasseg.images import files
-from kerasseg.inference import record
+from kerasseg.inference.resume import record
 
 
 def names(images, axes=None):
@@ -84,7 +84,7 @@ def test_linked_folders_are_predicted(tmp_path):
 
 def test_earlier_results_are_no_images(tmp_path):
     write(tmp_path, "a.png", "out/a.mask.png")
-    record.keep(tmp_path / "out/a.mask.png", {})
+    record(tmp_path / "out/a.mask.png", {})
     assert names(tmp_path) == ["a"]
     with pytest.raises(UserError, match="there are only results of earlier predictions here"):
         names(tmp_path / "out")

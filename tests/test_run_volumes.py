@@ -1,5 +1,6 @@
 """Whole runs on tiny drawn volumes: the recipes for Golgi, each as small as its engine lets it be."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,12 +8,16 @@ import pytest
 import tensorflow as tf
 import tifffile
 
-from kerasseg.commands import answering, predict, preparation, reuse
-from kerasseg.commands.train import run, seen_size
+from kerasseg.commands import preparation
+from kerasseg.commands.build import seen_size
+from kerasseg.commands.export import export
+from kerasseg.commands.predict import predict
+from kerasseg.commands.train import run
 from kerasseg.images import files
 from kerasseg.images.stores.store import open_store
 from kerasseg.recipe import load
 from kerasseg.runs import predictions
+from kerasseg.segmenter import Segmenter, load_trained
 from kerasseg.synthetic.golgi import synthesize
 
 RECIPES = Path(__file__).resolve().parents[1] / "recipes"
@@ -52,9 +57,9 @@ def judged(finished):
 
 def answer(finished, sample):
     """Ask a run's model as a program would that knows its folder alone."""
-    model = answering.local(finished.path)
-    with answering.predictor(model, WHOLE | {"multiple_of": model.metadata.stride}, None) as local:
-        return local(sample.read(), sample.name)
+    segmenter = Segmenter.load(finished.path)
+    whole = replace(segmenter.spec.tiling, **WHOLE)
+    return replace(segmenter, spec=replace(segmenter.spec, tiling=whole)).predict(sample.read(), sample.name)
 
 
 @pytest.fixture(scope="module")
@@ -101,15 +106,14 @@ def test_the_saved_model_answers_a_volume_as_the_keras_model_does(unet):
 
 def test_a_model_looks_at_patches_of_the_size_that_its_recipe_asks_for(unet):
     assert unet.read_json("model.json")["size"] == [16, 16, 16]
-    model = answering.local(unet.path)
-    assert model.metadata.stride == (2, 2, 2)
+    assert unet.read_json("spec.json")["stride"] == [2, 2, 2]
 
 
 def test_the_cost_is_measured_at_the_size_of_what_is_learnt_from(unet):
-    samples, model = preparation.parts(unet.recipe).train, reuse.load_model(unet / "model.keras")
+    samples = preparation.parts(unet.recipe).train
     assert unet.read_json("model.json")["size"] == [16, 16, 16]
     whole = load(unet / "recipe.yaml", ["data.patch=null"])
-    assert seen_size(whole, model, samples) == (12, 24, 28)
+    assert seen_size(whole, (2, 2, 2), samples) == (12, 24, 28)
     moments = [(unet / name).stat().st_mtime_ns for name in ("metrics.json", "model.json")]
     assert moments == sorted(moments)  # scores are not waited for
 
@@ -118,7 +122,7 @@ def test_vox2vox_leaves_its_generator_alone(folder):
     small = "{base_filters: 2, levels: 2, residual_blocks: 1}"
     against = f"train.engine.adversarial.{SMALL_JUDGE}"
     finished = follow(folder, "golgi_vox2vox", f"model.vox2vox={small}", against)
-    _, _, model = reuse.opened(finished.path)
+    _, model = load_trained(finished.path)
     assert (model.name, model.input_shape[-1], model.output_shape[-1]) == ("vox2vox", 2, 2)
     (sample,) = judged(finished)
     assert answer(finished, sample).shape == (12, 24, 28, 2)
@@ -135,11 +139,11 @@ def test_cyclegan_shows_samples_and_segments_by_one_generator(folder, tmp_path):
 
     (sample,) = judged(finished)
     volume = Path(str(sample.image))
-    predict.predict(answering.local(finished.path), volume, tmp_path, what="probabilities", **WHOLE)
+    predict(Segmenter.load(finished.path), volume, tmp_path, what="probabilities", **WHOLE)
     (written,) = tmp_path.glob("*.ome.tif")
     with open_store(written) as store:
         found = store.read((slice(None),) * 3)
-    reuse.export(finished.path)
+    export(finished.path)
     serve = tf.saved_model.load(str(finished / "export" / "1")).signatures["serving_default"]
     served = serve(image=tf.constant(sample.read()[None]))["probabilities"][0]
     np.testing.assert_allclose(served, found, atol=1e-5)

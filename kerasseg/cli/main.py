@@ -116,7 +116,7 @@ def evaluate(
     """Score a run's model on its test images again."""
     run = _existing(run)
     start_tensorflow()
-    from kerasseg.commands.reuse import evaluate
+    from kerasseg.commands.evaluate import evaluate
 
     evaluate(run, threshold=threshold)
 
@@ -133,7 +133,7 @@ def predict(
     overlap: Annotated[str | None, typer.Option(help="Pixels on each side of a tile, or auto.")] = None,
     blend: Annotated[str | None, typer.Option(help="crop, gaussian, hann or constant.")] = None,
     padding: Annotated[str | None, typer.Option(help="inside, reflect, edge or zero.")] = None,
-    symmetries: Annotated[str | None, typer.Option(help="none, flips or d4.")] = None,
+    tta: Annotated[str | None, typer.Option(help="none, flips or d4.")] = None,
     threshold: Annotated[float | None, typer.Option(help="Of a class.")] = None,
     axes: Annotated[str | None, typer.Option(help="Where files do not say, such as ZYX.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Start over, and replace what is there.")] = False,
@@ -145,15 +145,15 @@ def predict(
     runs = [] if server else [_existing(path) for path in paths[:1]]
     images, out = _images_and_out(paths[len(runs) :])
     start_tensorflow()
-    from kerasseg.commands.answering import local, served
     from kerasseg.commands.predict import predict
     from kerasseg.inference.backends import TENSORFLOW
+    from kerasseg.segmenter import Segmenter
 
-    model = served(server) if server else local(*runs, engine or TENSORFLOW)
+    segmenter = Segmenter.connect(server) if server else Segmenter.load(*runs, engine=engine or TENSORFLOW)
     overlap = int(overlap) if overlap and overlap.isdecimal() else overlap
-    tiles = {"tile": tile, "overlap": overlap, "blend": blend, "padding": padding, "symmetries": symmetries}
+    tiles = {"tile": tile, "overlap": overlap, "blend": blend, "padding": padding, "tta": tta}
     how = {"what": what, "to": to, "threshold": threshold, "axes": axes, "force": force}
-    predict(model, images, out, scheduler=scheduler, **how, **tiles)
+    predict(segmenter, images, out, scheduler=scheduler, **how, **tiles)
 
 
 def _images_and_out(paths: list[Path]) -> tuple[Path, Path]:
@@ -170,7 +170,7 @@ def export(
     """Write a run's model as a SavedModel for raw images."""
     run = _existing(run)
     start_tensorflow()
-    from kerasseg.commands.reuse import export
+    from kerasseg.commands.export import export
 
     export(run, out)
 

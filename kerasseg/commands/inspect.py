@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import keras
 from rich.table import Table
 
-from kerasseg.commands import train as story
-from kerasseg.commands.reuse import opened
-from kerasseg.console import console
+from kerasseg.commands import build
+from kerasseg.console import console, say
+from kerasseg.models import summary
 from kerasseg.recipe import Recipe
+from kerasseg.runs import rundirectory
+from kerasseg.segmenter import Segmenter, load_trained
 
 CHANNELS = 3
 """Of a model whose recipe takes its images' own channels, which an inspection does not open."""
@@ -30,13 +33,23 @@ def inspect(target: Recipe | Path) -> None:
         If there is no model at that path, or the recipe's cannot be built.
     """
     if isinstance(target, Recipe):
-        recipe, model = target, story.build(_untrained(target), target.data.channels or CHANNELS)
+        recipe, model = target, build.network(_untrained(target), target.data.channels or CHANNELS)
     else:
-        _, recipe, model = opened(target)
-    size = story.seen_size(recipe, model)
-    facts = story.describe_model(recipe, model, story.predictor(recipe, model), size)
+        _, model = load_trained(target)
+        recipe = rundirectory.existing(target).recipe
+    segmenter = build.segmenter(recipe, model)
+    size = build.seen_size(recipe, segmenter.spec.stride)
+    facts = describe(model, segmenter, size, recipe.train.batch_size)
     console.print(_blocks(facts))
     console.print(_costs(facts))
+
+
+def describe(
+    model: keras.Model, segmenter: Segmenter, size: tuple[int, ...], batch_size: int
+) -> dict[str, Any]:
+    """Sum up what the model is made of and what it costs on images of a size."""
+    say(f"measuring the model's cost at {'x'.join(map(str, size))}")
+    return summary.describe(model, size, batch=batch_size, forward=segmenter.backend.forward)
 
 
 def _untrained(recipe: Recipe) -> Recipe:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from functools import partial, wraps
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,6 @@ from kerasseg.recipe import Recipe
 from kerasseg.recipe.labelling import Label
 from kerasseg.review import page
 from kerasseg.runs import rundirectory
-from kerasseg.runs.rundirectory import RunDirectory
 from kerasseg.synthetic.synthesizers import SYNTHESIZERS
 
 RUNS = Path("runs")
@@ -185,29 +184,11 @@ def propose_shapes(recipe: Recipe, directory: Path = RUNS) -> None:
         proposer = by_segment_anything(network, recipe.data.classes[0], section)
         propose(root, names, proposer, by=section.name, model=section.preset)
     elif section is not None and (run := rundirectory.last_finished(recipe.name, directory)):
-        _propose_by(run, names)
+        from kerasseg.segmenter import Segmenter
+
+        propose(root, names, by_model(Segmenter.load(run.path)), by="model", model=str(run.path))
     else:
         unproposed(root, names)
-
-
-def _propose_by(run: RunDirectory, names: list[str]) -> None:
-    """Let a run's model propose."""
-    from kerasseg import postprocess
-    from kerasseg.commands import reuse
-    from kerasseg.commands.train import predictor
-
-    _, recipe, model = reuse.opened(run.path)
-    number = recipe.instances and partial(
-        postprocess.INSTANCES[recipe.instances.name], **recipe.instances.arguments
-    )
-    proposer = by_model(
-        predictor(recipe, model),
-        recipe.data.classes,
-        threshold=recipe.evaluate.threshold,
-        activation=recipe.model.activation,
-        number=number,
-    )
-    propose(root_of(recipe), names, proposer, by="model", model=str(run.path))
 
 
 def open_labelme(recipe: Recipe) -> None:

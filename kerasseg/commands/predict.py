@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
+from contextlib import nullcontext
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from kerasseg.commands.answering import Model, predictor
 from kerasseg.console import say
 from kerasseg.errors import Mistakes, UserError, if_interrupted
 from kerasseg.images import files, folders, names
 from kerasseg.images.stores import address, hdf5
 from kerasseg.images.stores.omezarr import is_zarr
-from kerasseg.inference import overlap as halo
-from kerasseg.inference import record
-from kerasseg.inference.large_image import Wanted, segment
-from kerasseg.postprocess import streaming
+from kerasseg.inference.large_image import Output, segment
+from kerasseg.inference.resume import RECORD, recorded_results
 from kerasseg.recipe import amended
 from kerasseg.recipe.recipe import Evaluate, Predict
+from kerasseg.segmenter import Segmenter
+from kerasseg.spec import TilingSettings
 
 STORES = (".zarr", *hdf5.SUFFIXES)  # files and folders that are one image, of any size
 FILES = (*files.SUFFIXES, *STORES, ".json", ".geojson", ".zip")  # what images and results end with
 
 
 def predict(
-    model: Model,
+    segmenter: Segmenter,
     images: Path,
     out: Path,
     *,
@@ -38,14 +37,13 @@ def predict(
     threshold: float | None = None,
     scheduler: str | None = None,
     force: bool = False,
-    **tiles: Any,
+    **tiling: Any,
 ) -> None:
     """Segment images; what is there already is left as it is, and what was begun is gone on with.
 
     Parameters
     ----------
-    model : Model
-        See `kerasseg.commands.answering.local` and `served`.
+    segmenter : Segmenter
     images : Path
         An image of any size, or a folder of images; with `axes` that name Z, a folder of the planes of one
         volume. One of several images in a file is named as ``FILE.h5:DATASET``,
@@ -54,17 +52,17 @@ def predict(
         Gets a file for each, such as ``<name>.mask.png``, and ``predictions.json``, which tells how they were
         made.
     what, to : str
-        See `kerasseg.inference.large_image.Wanted`; by default PNG where it can hold the result,
+        See `kerasseg.inference.large_image.Output`; by default PNG where it can hold the result,
         otherwise OME-TIFF.
     axes : str, optional
         What the stored axes are, such as ``ZYX``, where files do not say.
     threshold : float, optional
         Instead of the model's own.
     scheduler : str, optional
-        Of a Dask cluster whose workers are to answer, such as ``tcp://host:8786``; `model` is `local`.
+        Of a Dask cluster whose workers are to answer, such as ``tcp://host:8786``; `segmenter` is of a run.
     force : bool
         Whether to start over and to replace what is there.
-    **tiles
+    **tiling
         Instead of the model's own: tile, overlap, blend, padding, symmetries.
 
     Raises
@@ -72,22 +70,22 @@ def predict(
     UserError
         If there is no image, no cluster, or some images cannot be read; the others are predicted first.
     """
-    told = model.metadata
-    threshold = amended(Evaluate(threshold=told.threshold), threshold=threshold).threshold
-    flat = told.rank == 2 and told.exclusive and what != "probabilities"
-    to = to or ("png" if flat else "tiff")
-    number = partial(streaming.STREAMED[told.objects.method], **told.objects.arguments)
-    wanted = Wanted(what, to, told.classes, threshold, told.activation, number, told.exclusive)
-    tiling = amended(Predict(**asdict(told.tiling)), **tiles)
-    settings = halo.settled(dict(tiling), told.radius, told.stride)
-    asked = {"model": told.weights, "engine": model.engine, "what": what, "threshold": threshold}
-    asked |= {"predict": settings}
-    asked |= {"instances": json.loads(told.to_json())["objects"]} if what == "labels" else {}
+    spec = segmenter.spec
+    changes = amended(Predict(**asdict(spec.tiling)), **tiling)
+    spec = replace(
+        spec,
+        threshold=amended(Evaluate(threshold=spec.threshold), threshold=threshold).threshold,
+        tiling=TilingSettings(**dict(changes)),
+    )
+    segmenter = replace(segmenter, spec=spec)
+    flat = spec.rank == 2 and not spec.multilabel and what != "probabilities"
+    output = Output(what, to or ("png" if flat else "tiff"))
+    output.check(spec)
+    segmenter.tiling  # noqa: B018  a tile that is too small is refused before anything is done
     _check_folder(out)
-    found = _results(images, out, axes, wanted.suffix)
-    with predictor(model, settings, scheduler) as answering:
-        how = {"axes": axes, "force": force}
-        _each(found, out, partial(segment, predictor=answering, wanted=wanted, asked=asked, **how))
+    results = _results(images, out, axes, output.suffix)
+    with segmenter.on_cluster(scheduler) if scheduler else nullcontext(segmenter) as computing:
+        _each(results, out, partial(segment, segmenter=computing, output=output, axes=axes, force=force))
 
 
 def _check_folder(out: Path) -> None:
@@ -121,7 +119,7 @@ def _results(images: Path, out: Path, axes: str | None, suffix: str) -> dict[Pat
     problems = [
         f"{image}: its result would be {result}, which is taken; rename the image, or choose another folder"
         for image, result in results.items()
-        if result.name == record.NAME or result.resolve() in taken
+        if result.name == RECORD or result.resolve() in taken
     ]
     if problems:
         raise UserError(*problems)
@@ -138,7 +136,7 @@ def _found(images: Path, axes: str | None) -> Iterator[tuple[Path, Path]]:
     if not images.exists():
         raise UserError(f"{images}: there is no such file or folder")
     listed = folders.find(images, (*files.SUFFIXES, *STORES), whole=_is_store)
-    results = {folder: record.results(folder) for folder in {path.parent for path in listed}}
+    results = {folder: recorded_results(folder) for folder in {path.parent for path in listed}}
     found = [path for path in listed if path.name not in results[path.parent]]
     if not found and listed:
         raise UserError(

@@ -1,21 +1,27 @@
-"""What computes a model's answers: TensorFlow, or OpenVINO on a CPU, which is an extra.
+"""What computes a model's answers: TensorFlow, or OpenVINO on a CPU, which is an extra; or a server.
 
 OpenVINO is one Apache-2.0 package that converts the traced network in memory. ONNX Runtime was no faster,
-takes four times as long to convert, and needs a converter and a file between. Which engine is the faster one
-depends on the processor: see `tools/bench/serving.py`.
+takes four times as long to convert, and needs a converter and a file between. Which of the two is the faster
+one depends on the processor: see `tools/bench/serving.py`.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kerasseg.errors import UserError, unknown
-from kerasseg.inference.compiling import Forward, traced
-from kerasseg.inference.forward import forward
+from kerasseg.images.stores.store import Region, Store
+from kerasseg.inference import tiled
+from kerasseg.inference.blending import Answers
+from kerasseg.inference.forward import Forward, forward, traced
+from kerasseg.inference.tiled import Pixels
+from kerasseg.inference.tiling import Tiling
+from kerasseg.spec import ModelSpec, TilingSettings
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -23,6 +29,43 @@ if TYPE_CHECKING:
     import keras
 
 TENSORFLOW = "tensorflow"
+
+
+@dataclass(frozen=True)
+class Backend:
+    """What computes in this process, or asks a server from it.
+
+    Attributes
+    ----------
+    forward : Forward
+        From a batch (B, ..., C) float32 to (B, ..., K) float32; all batches of an image have one shape.
+    name : str
+        One of `ENGINES`; servers compute by TensorFlow.
+    elsewhere : Forward or None
+        What answers in another process: it can be pickled and opens the same network there. None where no
+        other process can.
+    """
+
+    forward: Forward
+    name: str = TENSORFLOW
+    elsewhere: Forward | None = None
+
+    def pixels(self, store: Store, spec: ModelSpec) -> Pixels:
+        """Make what slices like an array of an open image as the network takes it."""
+        return _Prepared((*store.shape[:-1], spec.channels), spec.region_reader(store))
+
+    def answers(self, image: Pixels, tiling: Tiling, settings: TilingSettings, first: int = 0) -> Answers:
+        """Give every tile from number `first` on with its probabilities, in the tiling's order."""
+        return tiled.answers(image, tiling, self.forward, settings, first)
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    shape: tuple[int, ...]
+    read: Callable[[Region], np.ndarray]
+
+    def __getitem__(self, region: Region) -> np.ndarray:
+        return self.read(region)
 
 
 def on_openvino(model: keras.Model) -> Forward:
@@ -47,7 +90,7 @@ def on_openvino(model: keras.Model) -> Forward:
     """
     from kerasseg.inference.folding import folded  # imports Keras
 
-    openvino = _imported()
+    openvino = _openvino()
     graph = traced(folded(model)).get_concrete_function()
     # Weights that are shared would vanish with the folded model, which nobody else holds.
     network = openvino.convert_model(graph, share_weights=False)
@@ -58,7 +101,7 @@ def on_openvino(model: keras.Model) -> Forward:
     return lambda batch: compiled(np.ascontiguousarray(batch))[0]
 
 
-def _imported() -> ModuleType:
+def _openvino() -> ModuleType:
     """Import OpenVINO without its telemetry, which would report every import and conversion to Intel.
 
     Where that package is missing, OpenVINO does without; to it, it is missing now.
@@ -76,7 +119,7 @@ def _imported() -> ModuleType:
 ENGINES: dict[str, Callable[[keras.Model], Forward]] = {TENSORFLOW: forward, "openvino": on_openvino}
 
 
-def find(name: str) -> Callable[[keras.Model], Forward]:
+def engine(name: str) -> Callable[[keras.Model], Forward]:
     """Find an engine: a function that compiles a Keras model.
 
     Raises

@@ -28,10 +28,10 @@ from kerasseg.images.normalise import Normalisation
 from kerasseg.images.prepare import by_region
 from kerasseg.images.stores.store import Opening, Store
 from kerasseg.inference.blending import Answers
-from kerasseg.inference.compiling import Forward
-from kerasseg.inference.predictor import Predictor
+from kerasseg.inference.forward import Forward
 from kerasseg.inference.tiled import Pixels, asking, filled, groups, per_batch
 from kerasseg.inference.tiling import Tile, Tiling
+from kerasseg.spec import ModelSpec, TilingSettings
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -66,7 +66,7 @@ def connected(scheduler: str, patience: float = PATIENCE) -> Iterator[Client]:
     try:
         from distributed import Client
     except ImportError as error:
-        raise UserError("--scheduler needs dask.distributed: pip install 'kerasseg[dask]'") from error
+        raise UserError("a Dask cluster needs dask.distributed: pip install 'kerasseg[dask]'") from error
     try:
         client = Client(scheduler, timeout=patience, set_as_default=False)
     except (TimeoutError, OSError, ValueError) as error:
@@ -84,17 +84,54 @@ def connected(scheduler: str, patience: float = PATIENCE) -> Iterator[Client]:
         yield client
 
 
-class Distributed(Predictor):
-    """A predictor whose `forward` and images are sent by saying where they lie.
+@dataclass(frozen=True)
+class DaskBackend:
+    """The workers of a cluster, in the place of `kerasseg.inference.backends.Backend`.
 
-    `forward` can be pickled and opens its model where it is called, and `tiles` have as `answering` this
-    module's `answers` with a client.
+    Attributes
+    ----------
+    client : distributed.Client
+    forward : Forward
+        It can be pickled, and opens its network where it is called.
+    name : str
+        The engine that the workers compute by.
     """
 
-    def pixels(self, store: Store) -> Pixels:
+    client: Client
+    forward: Forward
+    name: str
+
+    def pixels(self, store: Store, spec: ModelSpec) -> Pixels:
         """Say where the image lies, and what is to be made of it."""
-        shape, changed = (*store.shape[:-1], self.channels), store.path.stat().st_mtime_ns
-        return StoredImage(store.opening, shape, self.normalise, changed)
+        shape = (*store.shape[:-1], spec.channels)
+        return StoredImage(store.opening, shape, spec.normalise, store.path.stat().st_mtime_ns)
+
+    def answers(self, image: Pixels, tiling: Tiling, settings: TilingSettings, first: int = 0) -> Answers:
+        """Give every tile from number `first` on with its probabilities, in the tiling's order.
+
+        Parameters
+        ----------
+        image : Pixels
+            It can be pickled; best by saying where it lies.
+        tiling, settings, first
+            As `kerasseg.inference.tiled.answers` takes them.
+
+        Raises
+        ------
+        UserError
+            If a worker cannot read the image or the model, or the cluster is gone.
+        """
+        shape = (per_batch(tiling, settings.batch_size), *tiling.tile_shape, image.shape[-1])
+        submit = partial(
+            self.client.submit, _answer, image, self.forward, shape=shape, settings=settings,
+            pure=False, retries=RETRIES,
+        )  # fmt: skip
+        unasked = ((tiles, submit(tiles)) for tiles in groups(tiling, settings.batch_size, first))
+        asked: deque[tuple[list[Tile], Future]] = deque()
+        with _advised():
+            while _keep_busy(self.client, asked, unasked):
+                tiles, future = asked.popleft()
+                yield from zip(tiles, future.result(), strict=False)  # a last batch holds more than its tiles
 
 
 @dataclass(frozen=True)
@@ -132,43 +169,6 @@ def _opened(image: StoredImage):
     return by_region(store, channels=image.shape[-1], method=image.normalise)
 
 
-def answers(
-    client: Client,
-    image: Pixels,
-    tiling: Tiling,
-    forward: Forward,
-    *,
-    padding: str,
-    symmetries: str,
-    batch_size: int,
-    first: int = 0,
-) -> Answers:
-    """Give every tile from number `first` on with what the model says of it, in the tiling's order.
-
-    Parameters
-    ----------
-    client : distributed.Client
-    image, forward
-        Can be pickled; best by saying where they lie.
-    tiling, padding, symmetries, batch_size, first
-        As `kerasseg.inference.tiled.answers` takes them.
-
-    Raises
-    ------
-    UserError
-        If a worker cannot read the image or the model, or the cluster is gone.
-    """
-    shape = (per_batch(tiling, batch_size), *tiling.tile_shape, image.shape[-1])
-    how = {"shape": shape, "padding": padding, "symmetries": symmetries}
-    ask = partial(client.submit, _answer, image, forward, **how, pure=False, retries=RETRIES)
-    unasked = ((tiles, ask(tiles)) for tiles in groups(tiling, batch_size, first))
-    asked: deque[tuple[list[Tile], Future]] = deque()
-    with _advised():
-        while _keep_busy(client, asked, unasked):
-            tiles, future = asked.popleft()
-            yield from zip(tiles, future.result(), strict=False)  # a last batch holds more than its tiles
-
-
 def _keep_busy(client: Client, asked: deque, unasked: Iterator) -> int:
     """Ask for so many batches that no worker waits, and say how many are on their way."""
     most = BATCHES_PER_THREAD * max(1, sum(client.nthreads().values()))
@@ -177,14 +177,14 @@ def _keep_busy(client: Client, asked: deque, unasked: Iterator) -> int:
 
 
 def _answer(
-    image: Pixels, forward: Forward, tiles: list[Tile], shape: tuple[int, ...], padding: str, symmetries: str
+    image: Pixels, forward: Forward, tiles: list[Tile], shape: tuple[int, ...], settings: TilingSettings
 ) -> np.ndarray:
     """Answer for a batch on a worker."""
     try:
         with _reading:
-            batch = filled(np.zeros(shape, np.float32), image, tiles, padding)
+            batch = filled(np.zeros(shape, np.float32), image, tiles, settings.padding)
         with _computing:
-            return _asking(forward, symmetries)(batch)
+            return _asking(forward, settings.tta)(batch)
     except UserError as error:
         from distributed import get_worker
 

@@ -1,17 +1,22 @@
-"""What answers for a batch of tiles: a model on all that computes here, and what can be laid around it."""
+"""A Keras model as a function from batches to answers, on all that computes here."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kerasseg.console import say
 from kerasseg.errors import UserError
-from kerasseg.inference.compiling import Forward, compiled
 
 if TYPE_CHECKING:
     import keras
+    from tensorflow.types.experimental import PolymorphicFunction
+
+Forward = Callable[[np.ndarray], np.ndarray]
+"""From a batch (B, Y, X, C) or (B, Z, Y, X, C) float32 to its (..., K) float32."""
 
 MOST_REMEMBERED = 16
 
@@ -26,48 +31,87 @@ def forward(model: keras.Model) -> Forward:
     import tensorflow as tf
 
     from kerasseg.inference.folding import folded
-    from kerasseg.inference.replicas import replicated
 
-    model, gpus = folded(model), [gpu.name for gpu in tf.config.list_logical_devices("GPU")]
+    model = folded(model)
+    gpus = [gpu.name for gpu in tf.config.list_logical_devices("GPU")]
     answer = replicated(model, gpus) if len(gpus) > 1 else compiled(model)
-    return _halving(answer, tf.errors.ResourceExhaustedError)
+    return halving(answer, tf.errors.ResourceExhaustedError)
 
 
-def empty_once(forward: Forward) -> Forward:
-    """Make a function that is asked about empty tiles, those of one value, no more than once.
+def compiled(model: keras.Model, device: str | None = None) -> Forward:
+    """Compile a model as it is, for a device or wherever TensorFlow likes."""
+    graph = traced(model, device)
+    return lambda batch: graph(batch).numpy()
 
-    Slides are empty for the most part, and equal tiles have equal answers.
+
+def traced(model: keras.Model, device: str | None = None) -> PolymorphicFunction:
+    """Make the one graph of a model for batches of all shapes."""
+    import tensorflow as tf
+
+    def answer(batch: tf.Tensor) -> tf.Tensor:
+        with tf.device(device):
+            return model(batch, training=False)
+
+    return tf.function(answer, input_signature=[tf.TensorSpec(model.input_shape, tf.float32)])
+
+
+def replicated(model: keras.Model, devices: Sequence[str]) -> Forward:
+    """Compile a model for every device, with weights of its own there.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Functional. Its weights are copied now.
+    devices : sequence of str
+        Names of logical devices, such as ``"/device:GPU:1"``.
+
+    Returns
+    -------
+    callable
+        From a batch (B, ..., C) float32 to (B, ..., K), in the order of the batch; no device waits for
+        another but at the end.
     """
-    known: dict[bytes, np.ndarray] = {}
+    answers = [compiled(_copied(model, device), device) for device in devices]
+    threads = ThreadPoolExecutor(len(devices), thread_name_prefix="device")
 
     def answer(batch: np.ndarray) -> np.ndarray:
-        values = [_value(tile) for tile in batch]
-        if all(value in known for value in values):
-            return np.stack([known[value] for value in values])
-        answers = np.asarray(forward(batch))
-        for value, one in zip(values, answers, strict=True):
-            if value is not None and len(known) < MOST_REMEMBERED:
-                known.setdefault(value, one.copy())
-        return answers
+        parts = np.array_split(batch, min(len(devices), len(batch)))
+        return np.concatenate(list(threads.map(lambda each, part: each(part), answers, parts)))
 
     return answer
 
 
-def _value(tile: np.ndarray) -> bytes | None:
-    """Give the value (C,) that all pixels of a tile have; None where they differ."""
-    first = tile[(0,) * (tile.ndim - 1)]
-    return first.tobytes() if (tile == first).all() else None
+def _copied(model: keras.Model, device: str) -> keras.Model:
+    import keras
+    import tensorflow as tf
+
+    with tf.device(device):
+        copy = keras.models.clone_model(model)
+        copy.set_weights(model.get_weights())
+    return copy
 
 
-def _halving(forward: Forward, exhausted: type[Exception]) -> Forward:
-    """Answer for half a batch at a time from then on where memory does not hold a whole one."""
+def halving(forward: Forward, exhausted: type[Exception]) -> Forward:
+    """Answer for half a batch at a time from then on where memory does not hold a whole one.
+
+    Parameters
+    ----------
+    forward : Forward
+    exhausted : type of Exception
+        What it raises where memory is too small.
+
+    Returns
+    -------
+    Forward
+        Raises `UserError` where not even one tile fits.
+    """
     most = None
 
     def answer(batch: np.ndarray) -> np.ndarray:
         nonlocal most
         size = min(most or len(batch), len(batch))
         try:
-            parts = [forward(batch[at : at + size]) for at in range(0, len(batch), size)]
+            parts = [forward(batch[start : start + size]) for start in range(0, len(batch), size)]
             return parts[0] if len(parts) == 1 else np.concatenate(parts)
         except exhausted as error:
             if size == 1:
@@ -80,3 +124,29 @@ def _halving(forward: Forward, exhausted: type[Exception]) -> Forward:
         return answer(batch)
 
     return answer
+
+
+def empty_once(forward: Forward) -> Forward:
+    """Make a function that is asked about empty tiles, those of one value, no more than once.
+
+    Slides are empty for the most part, and equal tiles have equal answers.
+    """
+    known: dict[bytes, np.ndarray] = {}
+
+    def answer(batch: np.ndarray) -> np.ndarray:
+        values = [_only_value(tile) for tile in batch]
+        if all(value in known for value in values):
+            return np.stack([known[value] for value in values])
+        answers = np.asarray(forward(batch))
+        for value, one in zip(values, answers, strict=True):
+            if value is not None and len(known) < MOST_REMEMBERED:
+                known.setdefault(value, one.copy())
+        return answers
+
+    return answer
+
+
+def _only_value(tile: np.ndarray) -> bytes | None:
+    """Give the value (C,) that all pixels of a tile have; None where they differ."""
+    first = tile[(0,) * (tile.ndim - 1)]
+    return first.tobytes() if (tile == first).all() else None

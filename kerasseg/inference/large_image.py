@@ -1,7 +1,7 @@
 """From an image's file to a result's file, of any size; what was killed goes on where it was.
 
 An image is read by region and answered by tiles; what is decided of each band of rows is on the disk before
-the next one is begun, in a hidden folder beside the result (see `kerasseg.inference.ledger`). The result
+the next one is begun, in a hidden folder beside the result (see `kerasseg.inference.resume`). The result
 itself appears when it is complete.
 """
 
@@ -11,15 +11,15 @@ import math
 import shutil
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from kerasseg import locks, postprocess
+from kerasseg import locks
 from kerasseg.annotations.masks import MOST_IN_PNG, write_labels, write_mask
 from kerasseg.annotations.objects import write_objects
 from kerasseg.console import say, track
@@ -33,93 +33,76 @@ from kerasseg.images.stores.store import Store, open_store
 from kerasseg.images.writing.result import Result
 from kerasseg.images.writing.tiff import write_tiff
 from kerasseg.images.writing.zarr import write_zarr
-from kerasseg.inference import record
-from kerasseg.inference.ledger import Ledger, is_begun, open_ledger
-from kerasseg.inference.predictor import Predictor
-from kerasseg.postprocess import streaming
+from kerasseg.inference.blending import Bands
+from kerasseg.inference.resume import Ledger, is_begun, is_done, open_ledger, record
+from kerasseg.spec import ModelSpec
 
-WHAT = ("mask", "labels", "probabilities")
+KINDS = ("mask", "labels", "probabilities")
 PIXELS = {"png": ".png", "tiff": ".ome.tif", "zarr": ".ome.zarr"}
 OUTLINES = {"labelme": ".json", "coco": ".coco.json", "geojson": ".geojson", "imagej": ".roi.zip"}
 ROWS = 512  # of a mask that are looked at together; fewer where they hold more pixels than
 PIXELS_AT_ONCE = 2**25
 
-Number = Callable[[Iterator[np.ndarray], np.ndarray], int]
-
 
 @dataclass(frozen=True)
-class Wanted:
+class Output:
     """What is to become of a model's probabilities.
 
     Attributes
     ----------
-    what : {"mask", "labels", "probabilities"}
+    kind : {"mask", "labels", "probabilities"}
         Class ids (Y, X) uint8, ids of objects (Y, X) int32, or (Y, X, K) float32; volumes have Z before.
-        Where classes do not exclude each other the first two are (Y, X, K) too, a channel a class.
-    to : {"png", "tiff", "zarr", "labelme", "coco", "geojson", "imagej"}
-        The format; the last four hold outlines, of labels only.
-    classes : tuple of str
-        Names of the foreground classes.
-    threshold, activation : float, {"sigmoid", "softmax"}
-        See `kerasseg.postprocess.mask`.
-    number : callable
-        From a mask in bands, and an int32 array to fill, to the number of objects: see
-        `kerasseg.postprocess.streaming`.
-    exclusive : bool
-        Whether a pixel is of one class at most.
+        Of a multilabel model the first two are (Y, X, K) too, a channel a class.
+    format : {"png", "tiff", "zarr", "labelme", "coco", "geojson", "imagej"}
+        The last four hold outlines, of labels only.
+
+    Raises
+    ------
+    UserError
+        If there is no such kind or format, or the one cannot hold the other.
     """
 
-    what: str
-    to: str
-    classes: tuple[str, ...]
-    threshold: float
-    activation: str
-    number: Number = streaming.labels
-    exclusive: bool = True
+    kind: str
+    format: str
 
     def __post_init__(self) -> None:
-        if self.what not in WHAT:
-            raise UserError(unknown("result", self.what, WHAT))
-        if self.to not in PIXELS | OUTLINES:
-            raise UserError(unknown("format", self.to, PIXELS | OUTLINES))
-        if (self.what, self.to) == ("probabilities", "png"):
+        if self.kind not in KINDS:
+            raise UserError(unknown("result", self.kind, KINDS))
+        if self.format not in PIXELS | OUTLINES:
+            raise UserError(unknown("format", self.format, PIXELS | OUTLINES))
+        if (self.kind, self.format) == ("probabilities", "png"):
             raise UserError("probabilities are float32, which png cannot hold; choose --to tiff or zarr")
-        if self.to in OUTLINES and self.what != "labels":
+        if self.format in OUTLINES and self.kind != "labels":
             raise UserError(
-                f"{self.to} holds the outlines of objects, not a {self.what}; choose --what labels"
-            )
-        if not self.exclusive and self.to not in ("tiff", "zarr"):
-            raise UserError(
-                f"{self.to} holds one class a pixel, and these do not exclude each other: "
-                f"{', '.join(self.classes)}; choose --to tiff or zarr, which hold a channel for each"
+                f"{self.format} holds the outlines of objects, not a {self.kind}; choose --what labels"
             )
 
     @property
     def suffix(self) -> str:
         """What the result's name ends in, such as ``.mask.png``; labelme wants the image's own name."""
-        return OUTLINES[self.to] if self.to in OUTLINES else f".{self.what}{PIXELS[self.to]}"
+        return OUTLINES[self.format] if self.format in OUTLINES else f".{self.kind}{PIXELS[self.format]}"
 
-    @property
-    def channels(self) -> tuple[str, ...]:
-        """Names of the result's channels; none where it has no axis of them."""
-        if self.what == "probabilities" and self.activation == "softmax":
-            return ("background", *self.classes)
-        return self.classes if self.what == "probabilities" or not self.exclusive else ()
+    def check(self, spec: ModelSpec) -> None:
+        """Refuse a format that cannot hold a multilabel model's masks."""
+        if spec.multilabel and self.format not in ("tiff", "zarr"):
+            raise UserError(
+                f"{self.format} holds one class a pixel, and these do not exclude each other: "
+                f"{', '.join(spec.classes)}; choose --to tiff or zarr, which hold a channel for each"
+            )
 
-    def decide(self, probabilities: np.ndarray) -> np.ndarray:
-        """Turn a band of probabilities into what is kept of it."""
-        if self.what == "probabilities":
-            return probabilities
-        return postprocess.mask(probabilities, self.threshold, self.activation, self.exclusive)
+    def channel_names(self, spec: ModelSpec) -> tuple[str, ...]:
+        """Name the result's channels; none where it has no axis of them."""
+        if self.kind == "probabilities":
+            return spec.output_names
+        return spec.classes if spec.multilabel else ()
 
 
 def segment(
     image: Path,
     result: Path,
-    predictor: Predictor,
-    wanted: Wanted,
+    segmenter: Segmenting,
+    output: Output,
     *,
-    asked: Mapping[str, Any],
     axes: str | None = None,
     force: bool = False,
 ) -> bool:
@@ -131,15 +114,12 @@ def segment(
         What `kerasseg.images.stores.store.open_store` opens.
     result : Path
         The file to appear.
-    predictor : Predictor
-    wanted : Wanted
-    asked : mapping
-        What identifies the model and its settings: names to JSON's values, or to further such mappings; the
-        image's own facts are added.
+    segmenter : kerasseg.segmenter.Segmenter
+    output : Output
     axes
         See `kerasseg.images.stores.store.open_store`.
     force : bool
-        Whether to start over where something was begun or made otherwise.
+        Whether to start over where something was begun, or made with different settings.
 
     Returns
     -------
@@ -154,49 +134,69 @@ def segment(
     """
     if result.is_dir() and not is_zarr(result):
         raise UserError(f"{result}: it is a folder and no Zarr, so it is not replaced; give another name")
-    asked, begun = {"image": facts(image), **asked}, _begun(result, wanted)
+    spec = segmenter.spec
+    output.check(spec)
+    settings = {"image": facts(image), **segmenter.settings(), "what": output.kind}
+    if output.kind == "labels":
+        settings["instances"] = {spec.objects.method: spec.objects.arguments}
+    begun = _begun(result, output)
     with locks.held(begun.with_suffix(".lock"), result):
-        if not force and _is_done(result, begun, asked):
+        if not force and _is_done(result, begun, settings):
             return False
-        with open_store(image, axes) as store, open_ledger(begun, asked, force=force) as ledger:
-            if wanted.to in OUTLINES:
-                _refuse_volume(store, wanted)
-            answer = _answered(store, predictor, wanted, ledger)
-            pixels, objects = _numbered(answer, wanted, ledger) if wanted.what == "labels" else (answer, 0)
-            target, wanted = _fitting(result, wanted, store, objects)
+        with open_store(image, axes) as store, open_ledger(begun, settings, force=force) as ledger:
+            if output.format in OUTLINES:
+                _refuse_volume(store, output)
+            answer = _answered(store, segmenter, output, ledger)
+            pixels, objects = _numbered(answer, spec, ledger) if output.kind == "labels" else (answer, 0)
+            target, output = _fitting(result, output, store, objects)
             if target != result and not force:
-                record.is_done(target, asked)  # or it is refused to replace it
+                is_done(target, settings)  # or it is refused to replace it
             written = begun / target.name  # there, a kill leaves nothing that is not cleared away
-            if wanted.to in OUTLINES:
-                _write_outlines(written, pixels, answer, store, wanted)
+            if output.format in OUTLINES:
+                names = _class_names(pixels, answer, spec.classes)
+                write_objects(
+                    written, pixels, names, output.format, image=store.path.name, classes=spec.classes
+                )
             else:
-                _write_pixels(written, pixels, store, wanted)
+                _write_pixels(written, pixels, store, output, output.channel_names(spec))
         _give_name(written, target)
-        record.keep(target, ledger.asked, instead_of=result)
+        record(target, ledger.settings, instead_of=result)
         ledger.close()
     return True
 
 
-def _is_done(result: Path, begun: Path, asked: Mapping[str, Any]) -> bool:
-    """Tell whether a result is there, is what is asked for, and nothing is left to do."""
-    if is_begun(begun) or not record.is_done(result, asked):
+class Segmenting(Protocol):
+    """What predicts: `kerasseg.segmenter.Segmenter`."""
+
+    spec: ModelSpec
+
+    def settings(self) -> dict[str, Any]:
+        """Give what identifies its answers."""
+
+    def bands(self, store: Store, first_row: int = 0) -> Bands:
+        """Predict an open image a band of finished rows at a time."""
+
+
+def _is_done(result: Path, begun: Path, settings: Mapping[str, Any]) -> bool:
+    """Tell whether a result is there, is what is wanted, and nothing is left to do."""
+    if is_begun(begun) or not is_done(result, settings):
         return False
     shutil.rmtree(begun, ignore_errors=True)  # what a kill kept from being cleared away
     return True
 
 
-def _begun(result: Path, wanted: Wanted) -> Path:
+def _begun(result: Path, output: Output) -> Path:
     """Name the folder of what is computed, which another format of the same result can go on from."""
-    return result.with_name(f".{result.name.removesuffix(wanted.suffix)}.{wanted.what}.unfinished")
+    return result.with_name(f".{result.name.removesuffix(output.suffix)}.{output.kind}.unfinished")
 
 
-def _fitting(result: Path, wanted: Wanted, store: Store, objects: int) -> tuple[Path, Wanted]:
+def _fitting(result: Path, output: Output, store: Store, objects: int) -> tuple[Path, Output]:
     """Choose OME-TIFF for what a PNG cannot hold: computed work is not lost to a wish about its format."""
     too_many = objects > MOST_IN_PNG
-    if wanted.to != "png" or not (too_many or store.axes != "YXC"):
-        return result, wanted
-    fitting = replace(wanted, to="tiff")
-    target = result.with_name(result.name.removesuffix(wanted.suffix) + fitting.suffix)
+    if output.format != "png" or not (too_many or store.axes != "YXC"):
+        return result, output
+    fitting = Output(output.kind, "tiff")
+    target = result.with_name(result.name.removesuffix(output.suffix) + fitting.suffix)
     reason = f"{objects:,} objects" if too_many else f"a volume ({store.axes})"
     say(f"{result}: a PNG cannot hold {reason}; writing {target.name} instead")
     return target, fitting
@@ -212,63 +212,54 @@ def _give_name(written: Path, result: Path) -> None:
         raise unwritable(result, error) from error
 
 
-def _answered(store: Store, predictor: Predictor, wanted: Wanted, ledger: Ledger) -> OnDisk:
+def _answered(store: Store, segmenter: Segmenting, output: Output, ledger: Ledger) -> OnDisk:
     """Decide what the ledger does not yet have."""
-    space = store.shape[:-1]
-    if ledger.rows < space[0]:
-        bands = predictor.bands(store, ledger.rows)
-        for rows, band in track(bands, f"{store.path.name}: rows", space[0], lambda item: item[0].stop):
-            ledger.keep(rows, wanted.decide(band), height=space[0])
+    height = store.shape[0]
+    if ledger.rows < height:
+        bands = segmenter.bands(store, ledger.rows)
+        for rows, band in track(bands, f"{store.path.name}: rows", height, lambda item: item[0].stop):
+            decided = band if output.kind == "probabilities" else segmenter.spec.decide(band)
+            ledger.keep(rows, decided, height)
     return ledger.answer
 
 
-def _numbered(mask: OnDisk, wanted: Wanted, ledger: Ledger) -> tuple[OnDisk, int]:
+def _numbered(mask: OnDisk, spec: ModelSpec, ledger: Ledger) -> tuple[OnDisk, int]:
     """Number a mask's objects and count them; a kill begins this again, which is little beside predicting."""
-    numbers = ondisk.create(ledger.folder / "labels.npy", np.dtype(np.int32), mask.shape)
-    of_each = zip(_layers(mask, wanted), _layers(numbers, wanted), strict=True)
-    counts = [
-        wanted.number((layer[rows] for rows in cuts(len(mask), _rows(layer))), labels)
-        for layer, labels in of_each
-    ]
-    return numbers, max(counts)
+    labels = ondisk.create(ledger.folder / "labels.npy", np.dtype(np.int32), mask.shape)
+    counts = []
+    for k in range(len(spec.classes) if spec.multilabel else 1):
+        layer, into = (Channel(mask, k), Channel(labels, k)) if spec.multilabel else (mask, labels)
+        rows = max(1, min(ROWS, PIXELS_AT_ONCE // math.prod(layer.shape[1:])))
+        counts.append(spec.objects.label_bands((layer[part] for part in cuts(len(mask), rows)), into))
+    return labels, max(counts)
 
 
-def _layers(pixels: OnDisk, wanted: Wanted) -> list[OnDisk | Channel]:
-    """Take apart what is numbered by itself: classes that do not exclude each other."""
-    return [pixels] if wanted.exclusive else [Channel(pixels, k) for k in range(len(wanted.classes))]
+def _class_names(labels: OnDisk, mask: OnDisk, classes: Sequence[str]) -> dict[int, str]:
+    """Name the class of most pixels of each object; filled holes and grown edges are of another."""
+    counts, ids = Counter(), len(classes) + 1
+    for rows in cuts(len(mask), ROWS):
+        pairs = labels[rows].astype(np.int64) * ids + mask[rows]
+        values, pixels = np.unique(pairs, return_counts=True)
+        counts.update(dict(zip(values.tolist(), pixels.tolist(), strict=True)))
+    names = {}
+    for pair, _ in sorted(counts.items(), key=itemgetter(1)):  # the class of most pixels comes last
+        label, class_id = divmod(pair, ids)
+        if label and class_id:
+            names[label] = classes[class_id - 1]
+    return names
 
 
-def _rows(pixels: OnDisk | Channel) -> int:
-    """How many rows, or planes of a volume, are looked at together."""
-    return max(1, min(ROWS, PIXELS_AT_ONCE // math.prod(pixels.shape[1:])))
+def _write_pixels(path: Path, pixels: OnDisk, store: Store, output: Output, channels: Sequence[str]) -> None:
+    if output.format == "png":
+        return (write_mask if output.kind == "mask" else write_labels)(path, pixels[:])
+    axes = store.axes if channels else store.axes.removesuffix("C")
+    shrink = "area" if output.kind == "probabilities" else "nearest"
+    write = write_tiff if output.format == "tiff" else write_zarr
+    write(path, Result(pixels, axes, store.pixel_size, shrink, channels))
 
 
-def _write_outlines(path: Path, labels: OnDisk, mask: OnDisk, store: Store, wanted: Wanted) -> None:
-    named = {at: wanted.classes[of - 1] for at, of in _classes_of(labels, mask, len(wanted.classes)).items()}
-    write_objects(path, labels, named, wanted.to, image=store.path.name, classes=wanted.classes)
-
-
-def _classes_of(labels: np.ndarray, mask: np.ndarray, classes: int) -> dict[int, int]:
-    """Give each object the class of most of its pixels; filled holes and grown edges are of another."""
-    counts = Counter()
-    for at in range(0, len(mask), ROWS):
-        pairs = labels[at : at + ROWS].astype(np.int64) * (classes + 1) + mask[at : at + ROWS]
-        counts.update(dict(zip(*map(np.ndarray.tolist, np.unique(pairs, return_counts=True)), strict=True)))
-    found = {divmod(pair, classes + 1): count for pair, count in counts.items()}
-    return {number: of for (number, of), _ in sorted(found.items(), key=itemgetter(1)) if number and of}
-
-
-def _write_pixels(path: Path, pixels: OnDisk, store: Store, wanted: Wanted) -> None:
-    if wanted.to == "png":
-        return (write_mask if wanted.what == "mask" else write_labels)(path, pixels[:])
-    axes = store.axes if wanted.channels else store.axes.removesuffix("C")
-    shrink = "area" if wanted.what == "probabilities" else "nearest"
-    write = write_tiff if wanted.to == "tiff" else write_zarr
-    write(path, Result(pixels, axes, store.pixel_size, shrink, wanted.channels))
-
-
-def _refuse_volume(store: Store, wanted: Wanted) -> None:
+def _refuse_volume(store: Store, output: Output) -> None:
     if store.axes != "YXC":
         raise UserError(
-            f"{store.path}: {wanted.to} cannot hold a volume ({store.axes}); choose --to tiff or zarr"
+            f"{store.path}: {output.format} cannot hold a volume ({store.axes}); choose --to tiff or zarr"
         )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from kerasseg.inference.compiling import Forward
-from kerasseg.inference.tiled import STRIDE, Pixels, predict
+from kerasseg.inference.tiled import Answering, Pixels, predict
 from kerasseg.inference.tiling import Tiling
+from kerasseg.spec import TilingSettings
 
 MOST_PIXELS = 2**20  # a model's memory for one answer: some kilobytes a pixel
 
@@ -32,34 +33,28 @@ class Seams:
 
 
 def measure(
-    image: Pixels,
-    forward: Forward,
-    *,
-    tile: int,
-    overlap: int,
-    multiple_of: int | tuple[int, ...] = STRIDE,
-    **how,
+    image: Pixels, backend: Answering, settings: TilingSettings, stride: int | Sequence[int]
 ) -> Seams | None:
     """Compare tiles with the whole in the middle of an image, where both see the same pixels.
 
     Parameters
     ----------
-    image, forward, tile, overlap, multiple_of, **how
-        As `kerasseg.inference.tiled.predict` takes them.
+    image, backend, settings, stride
+        As `kerasseg.inference.tiled.predict` takes them; the tile is one number.
 
     Returns
     -------
     Seams or None
         None where one tile is enough and there are no seams.
     """
-    pixels = image[_middle(image.shape[:-1], 2 * tile)]
-    if len(Tiling(pixels.shape[:-1], tile, overlap, multiple_of)) == 1:
+    pixels = image[_middle(image.shape[:-1], 2 * settings.tile)]
+    size = pixels.shape[:-1]
+    if len(Tiling(size, settings.tile, settings.overlap, stride)) == 1:
         return None
-    how["multiple_of"] = multiple_of
-    tiled = predict(pixels, forward, tile=tile, overlap=overlap, **how)
-    whole = predict(pixels, forward, tile=max(pixels.shape[:-1]), overlap=0, **how)
+    tiled = predict(pixels, backend, settings, stride)
+    whole = predict(pixels, backend, replace(settings, tile=max(size), overlap=0), stride)
     difference = np.abs(tiled - whole)
-    return Seams(float(difference.max()), float(difference.mean()), pixels.shape[:-1])
+    return Seams(float(difference.max()), float(difference.mean()), size)
 
 
 def _middle(shape: tuple[int, ...], least: int) -> tuple[slice, ...]:

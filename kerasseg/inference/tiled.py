@@ -1,6 +1,6 @@
-"""From an image of any size to probabilities: cut into tiles, answer in batches, merge.
+"""Predict an image of any size: cut tiles out of it, answer them in batches, blend the answers.
 
-probabilities = predict(image, forward(model), tile=256, overlap=32)
+probabilities = predict(image, Backend(network), settings, stride)
 
 An image is whatever gives pixels when it is sliced: an array, or a file that is read by region. What comes
 out of `predicted_bands` are bands of finished rows, so that neither the image nor the answer need be in
@@ -11,20 +11,23 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
-from typing import Protocol
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol, TypeVar
 
 import numpy as np
 
-from kerasseg.inference.ahead import DEPTH, ahead
 from kerasseg.inference.blending import Answers, Bands, bands
-from kerasseg.inference.compiling import Forward
-from kerasseg.inference.forward import empty_once
+from kerasseg.inference.forward import Forward, empty_once
 from kerasseg.inference.padding import cut
-from kerasseg.inference.symmetries import averaged
 from kerasseg.inference.tiling import Tile, Tiling
+from kerasseg.inference.tta import averaged
+from kerasseg.spec import TilingSettings
 
-STRIDE = 32  # of the deepest encoders: sizes that are multiples of it suit every model
+DEPTH = 2  # batches that are cut while the network is at work
+
+Item = TypeVar("Item")
 
 
 class Pixels(Protocol):
@@ -35,12 +38,21 @@ class Pixels(Protocol):
     def __getitem__(self, region: tuple[slice, ...]) -> np.ndarray: ...
 
 
-def predict(image: Pixels, forward: Forward, **how) -> np.ndarray:
+class Answering(Protocol):
+    """What answers for the tiles of an image: `kerasseg.inference.backends.Backend`, or a cluster."""
+
+    def answers(self, image: Pixels, tiling: Tiling, settings: TilingSettings, first: int = 0) -> Answers:
+        """Give every tile from number `first` on with its probabilities, in the tiling's order."""
+
+
+def predict(
+    image: Pixels, backend: Answering, settings: TilingSettings, stride: int | Sequence[int]
+) -> np.ndarray:
     """Predict an image of any size and rank that fits in memory.
 
     Parameters
     ----------
-    image, forward, **how
+    image, backend, settings, stride
         See `predicted_bands`.
 
     Returns
@@ -53,10 +65,14 @@ def predict(image: Pixels, forward: Forward, **how) -> np.ndarray:
     UserError
         If the tiling, the blend or the padding makes no sense.
     """
-    bands = predicted_bands(image, forward, **how)
-    top, first = next(bands)
-    whole = np.empty((*image.shape[:-1], first.shape[-1]), first.dtype)
-    whole[top] = first
+    return gathered(predicted_bands(image, backend, settings, stride), image.shape[:-1])
+
+
+def gathered(bands: Bands, size: Sequence[int]) -> np.ndarray:
+    """Put the bands of an image of a size together: (*size, K)."""
+    rows, first = next(bands)
+    whole = np.empty((*size, first.shape[-1]), first.dtype)
+    whole[rows] = first
     for rows, band in bands:
         whole[rows] = band
     return whole
@@ -64,17 +80,11 @@ def predict(image: Pixels, forward: Forward, **how) -> np.ndarray:
 
 def predicted_bands(
     image: Pixels,
-    forward: Forward,
+    backend: Answering,
+    settings: TilingSettings,
+    stride: int | Sequence[int],
     *,
-    tile: int | tuple[int, ...] = 256,
-    overlap: int | tuple[int, ...] = 32,
-    blend: str = "hann",
-    padding: str = "inside",
-    symmetries: str = "none",
-    batch_size: int = 8,
-    multiple_of: int | tuple[int, ...] = STRIDE,
-    done: int = 0,
-    answering: Callable[..., Answers] | None = None,
+    first_row: int = 0,
 ) -> Bands:
     """Predict an image of any size and rank from a row of pixels on, a band of finished rows at a time.
 
@@ -85,26 +95,13 @@ def predicted_bands(
     ----------
     image : np.ndarray or what can be sliced like one
         (Y, X, C) or (Z, Y, X, C) float32, normalised as the model was trained.
-    forward : callable
-        From a batch (B, *tile, C) float32 to (B, *tile, K); all batches of an image have one shape.
-    tile : int or tuple of int
-        Size of a tile, for all axes or for each; rounded up to `multiple_of`, no larger than the image needs.
-    overlap : int or tuple of int
-        Pixels **on each side** of a tile that are context.
-    blend : {"crop", "constant", "gaussian", "hann"}
-        How tiles share the pixels in which they overlap; see `merge`.
-    padding : {"inside", "reflect", "edge", "zero"}
-        What the model sees beyond the image; see `kerasseg.inference.padding`.
-    symmetries : {"none", "flips", "d4"}
-        How many ways of looking at a tile are averaged; see `kerasseg.inference.symmetries`.
-    batch_size : int
-        The most tiles in a batch.
-    multiple_of : int or tuple of int
-        What the model wants sizes to be multiples of: its stride.
-    done : int
-        Rows of the image (planes of a volume) that are finished: 0, or where a band ended.
-    answering : callable, optional
-        What takes the place of `answers`: `kerasseg.inference.distributed.answers` asks other machines.
+    backend : Answering
+    settings : TilingSettings
+        With the overlap in pixels.
+    stride : int or sequence of int
+        What the sides of a tile are multiples of, for all axes or for each.
+    first_row : int
+        Row of the image (plane of a volume) to begin with: 0, or where a band ended.
 
     Returns
     -------
@@ -116,48 +113,42 @@ def predicted_bands(
     UserError
         If the tiling, the blend or the padding makes no sense.
     """
-    tiling = Tiling(image.shape[:-1], tile, overlap, multiple_of, padded=padding != "inside")
-    first = tiling.first_row_below(done) * math.prod(tiling.grid[1:])
-    how = {"padding": padding, "symmetries": symmetries, "batch_size": batch_size, "first": first}
-    answered = (answering or answers)(image, tiling, forward, **how)
-    return ((rows, band) for rows, band in bands(tiling, answered, blend) if rows.stop > done)
+    tiling = Tiling(
+        image.shape[:-1], settings.tile, settings.overlap, stride, padded=settings.padding != "inside"
+    )
+    first = tiling.first_row_below(first_row) * math.prod(tiling.grid[1:])
+    answers = backend.answers(image, tiling, settings, first)
+    return ((rows, band) for rows, band in bands(tiling, answers, settings.blend) if rows.stop > first_row)
 
 
 def answers(
-    image: Pixels,
-    tiling: Tiling,
-    forward: Forward,
-    *,
-    padding: str,
-    batch_size: int,
-    symmetries: str = "none",
-    first: int = 0,
+    image: Pixels, tiling: Tiling, forward: Forward, settings: TilingSettings, first: int = 0
 ) -> Answers:
-    """Give every tile from number `first` on with what the model says of it, in the tiling's order.
+    """Give every tile from number `first` on with what a network in this process says of it.
 
-    The next tiles are read while the model is at work.
+    The next tiles are read while the network is at work.
     """
-    ask = asking(forward, symmetries)
-    for tiles, batch in ahead(batches(image, tiling, padding, batch_size, first)):
-        yield from zip(tiles, ask(batch), strict=False)  # a last batch holds more than its tiles
+    answer = asking(forward, settings.tta)
+    for tiles, batch in ahead(batches(image, tiling, settings, first)):
+        yield from zip(tiles, answer(batch), strict=False)  # a last batch holds more than its tiles
 
 
-def asking(forward: Forward, symmetries: str) -> Forward:
+def asking(forward: Forward, tta: str) -> Forward:
     """Ask for every view of a tile, and for none of an empty tile that was asked for before."""
-    return empty_once(averaged(forward, symmetries))
+    return empty_once(averaged(forward, tta))
 
 
 def batches(
-    image: Pixels, tiling: Tiling, padding: str, batch_size: int, first: int = 0
+    image: Pixels, tiling: Tiling, settings: TilingSettings, first: int = 0
 ) -> Iterator[tuple[list[Tile], np.ndarray]]:
     """Cut tiles into batches of one shape, from the one that holds tile number `first` on.
 
     A few arrays are filled in turn; what is over in the last batch keeps old tiles.
     """
-    shape = (per_batch(tiling, batch_size), *tiling.tile_shape, image.shape[-1])
+    shape = (per_batch(tiling, settings.batch_size), *tiling.tile_shape, image.shape[-1])
     in_turn = itertools.cycle([np.zeros(shape, np.float32) for _ in range(DEPTH + 2)])
-    for tiles in groups(tiling, batch_size, first):
-        yield tiles, filled(next(in_turn), image, tiles, padding)
+    for tiles in groups(tiling, settings.batch_size, first):
+        yield tiles, filled(next(in_turn), image, tiles, settings.padding)
 
 
 def groups(tiling: Tiling, batch_size: int, first: int = 0) -> Iterator[list[Tile]]:
@@ -178,3 +169,16 @@ def filled(batch: np.ndarray, image: Pixels, tiles: list[Tile], padding: str) ->
     for tile, place in zip(tiles, batch, strict=False):
         place[...] = cut(image, tile.source, padding)
     return batch
+
+
+def ahead(items: Iterator[Item]) -> Iterator[Item]:
+    """Yield items that a thread of their own fetches, up to `DEPTH` of them before they are wanted.
+
+    What is handed out is not touched before `DEPTH` more were asked for; what `items` raises is raised here.
+    """
+    end = object()
+    with ThreadPoolExecutor(1, thread_name_prefix="ahead") as thread:
+        waiting = deque(thread.submit(next, items, end) for _ in range(DEPTH))
+        while (item := waiting.popleft().result()) is not end:
+            waiting.append(thread.submit(next, items, end))
+            yield item

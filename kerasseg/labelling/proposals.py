@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasseg import postprocess
 from kerasseg.annotations.shapes import Drawing, Shape
 from kerasseg.annotations.trace import trace_labels
 from kerasseg.console import say, track
@@ -18,6 +17,7 @@ from kerasseg.images import files
 from kerasseg.labelling import folder, provenance, queue
 from kerasseg.labelling.entries import MAY_BE_PROPOSED, Entry
 from kerasseg.labelling.labelme_app import put_view
+from kerasseg.segmenter import Segmenter
 
 
 @dataclass(frozen=True)
@@ -112,41 +112,26 @@ def unproposed(root: Path, names: Sequence[str]) -> list[str]:
     return done
 
 
-def by_model(
-    predictor: Callable[[np.ndarray, str], np.ndarray],
-    classes: Sequence[str],
-    threshold: float,
-    activation: str,
-    number: Callable[[np.ndarray], np.ndarray],
-) -> Proposer:
-    """Let a model propose the objects that it finds.
+def by_model(segmenter: Segmenter) -> Proposer:
+    """Let a model of exclusive classes propose the objects that it finds.
 
     The score is the mean probability of the pixels found, each that of its class. The uncertainty is the mean
     over all pixels of 1 - abs(2 p - 1) for sigmoids, over all classes too, and for softmax of 1 - (p1 - p2),
     the margin between the two likeliest classes (Scheffer et al. 2001, doi:10.1007/3-540-44816-0_31): for two
     classes both are one. It is 0 where the model is sure of each pixel, and 1 where it knows nothing.
-
-    Parameters
-    ----------
-    predictor : callable
-        From an image as stored and its name to probabilities (Y, X, K) float32, as
-        `kerasseg.inference.predictor.Predictor`.
-    classes : sequence of str
-        Names of the foreground classes, which exclude each other.
-    threshold, activation : float, {"sigmoid", "softmax"}
-        See `kerasseg.postprocess.mask`.
-    number : callable
-        From a mask to labels; see `kerasseg.postprocess.INSTANCES`.
     """
+    spec = segmenter.spec
 
     def proposer(image: np.ndarray, name: str) -> Proposal:
-        probabilities = predictor(image, name)
-        mask = postprocess.mask(probabilities, threshold, activation)
-        labels = number(mask)
-        shapes = trace_labels(labels, lambda at: classes[_most(mask[labels == at]) - 1])
-        found = np.where(labels > 0, mask, 0)
+        probabilities = segmenter.predict(image, name)
+        mask = spec.decide(probabilities)
+        labels = spec.label(mask)
+        shapes = trace_labels(labels, lambda label: spec.classes[_most(mask[labels == label]) - 1])
+        class_ids = np.where(labels > 0, mask, 0)
         return Proposal(
-            shapes, _score(probabilities, found, activation), uncertainty(probabilities, activation)
+            shapes,
+            _score(spec.foreground(probabilities), class_ids),
+            uncertainty(probabilities, spec.activation),
         )
 
     return proposer
@@ -160,11 +145,10 @@ def uncertainty(probabilities: np.ndarray, activation: str) -> float:
     return float(1 - np.mean(np.abs(2 * probabilities - 1)))
 
 
-def _score(probabilities: np.ndarray, found: np.ndarray, activation: str) -> float | None:
+def _score(probabilities: np.ndarray, class_ids: np.ndarray) -> float | None:
     """Average the probabilities of the classes found; None where nothing was."""
-    foreground = probabilities[..., 1:] if activation == "softmax" else probabilities
-    rows, columns = np.nonzero(found)
-    chosen = foreground[rows, columns, found[rows, columns].astype(int) - 1]
+    rows, columns = np.nonzero(class_ids)
+    chosen = probabilities[rows, columns, class_ids[rows, columns].astype(int) - 1]
     return float(chosen.mean()) if chosen.size else None
 
 

@@ -39,8 +39,10 @@ class Predict(Section):
     """How they are weighted where they overlap."""
     padding: Literal["inside", "reflect", "edge", "zero"] = "inside"
     """What the model sees beyond the image; inside keeps tiles within it."""
-    symmetries: Literal["none", "flips", "d4"] = "none"
-    """Mirrored and turned views of each tile that are averaged (test-time augmentation)."""
+    tta: Literal["none", "flips", "d4"] = "none"
+    """Mirrored and turned views of each tile whose answers are averaged (test-time augmentation)."""
+    batch_size: Positive = 8
+    """The most tiles that are predicted at once."""
 
 
 class Export(Section):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
@@ -19,7 +19,6 @@ from kerasseg.data.sample import Annotation, Sample
 from kerasseg.images.files import write
 from kerasseg.images.names import file_name
 from kerasseg.images.resize import resize, resize_mask
-from kerasseg.inference.predictor import Predictor
 from kerasseg.masks import IGNORE
 from kerasseg.metrics import objects, pixel
 from kerasseg.metrics.objects import Labelled, Objects
@@ -28,15 +27,14 @@ from kerasseg.postprocess.pairs import Pairing, write_csv
 from kerasseg.report import pictures
 from kerasseg.report.ranking import ranks
 from kerasseg.runs import predictions
+from kerasseg.segmenter import Segmenter
+from kerasseg.spec import ModelSpec
 
 THRESHOLDS = np.linspace(0.02, 0.98, 49).round(2)
 
-Number = Callable[[np.ndarray], np.ndarray]
-"""From a mask to labels; see `kerasseg.postprocess.INSTANCES`."""
-
 
 @dataclass(frozen=True)
-class Judgement:
+class Evaluation:
     """The scores of a model.
 
     Attributes
@@ -50,7 +48,7 @@ class Judgement:
     test_original_size : dict or None
         The same with predictions brought back to the images' own size, where they were resized.
     instances : dict or None
-        The objects at the images' own size, see `kerasseg.metrics.objects.scores`; None where no sample has
+        The objects at the images' own size, see `kerasseg.objects.scores`; None where no sample has
         objects told apart, or none are to be.
     threshold_curve : dict
         See `kerasseg.metrics.pixel.threshold_curve`.
@@ -91,139 +89,117 @@ class _Answer:
     seconds: float
 
 
-def judge(
+def evaluate(
     samples: Sequence[Sample],
-    predictor: Predictor,
+    segmenter: Segmenter,
     *,
-    classes: Sequence[str],
-    activation: str,
-    threshold: float,
-    number: Number | None,
     folder: Path,
-    exclusive: bool = True,
+    score_objects: bool,
     pairing: Pairing | None = None,
-) -> Judgement:
+) -> Evaluation:
     """Predict samples, score them, and keep the predictions.
 
     Parameters
     ----------
     samples : sequence of Sample
         Images or volumes.
-    predictor : Predictor
-    classes : sequence of str
-        Names of the foreground classes.
-    activation : {"sigmoid", "softmax"}
-        Of the model's head.
-    threshold : float
-        From which probability on a pixel belongs to a class.
-    number : callable or None
-        How a mask becomes labels; None scores no objects.
+    segmenter : Segmenter
     folder : Path
-        Gets ``predictions/<name>.mask.png`` for every sample, ``.mask.tif`` where that is a volume or classes
-        do not exclude each other, ``predictions/<name>.pairs.csv`` with pairs, and
+        Gets ``predictions/<name>.mask.png`` for every sample, ``.mask.tif`` where that is a volume or the
+        model is multilabel, ``predictions/<name>.pairs.csv`` with pairs, and
         ``predictions/overlays/<name>.png`` for the best, the median and the worst.
-    exclusive : bool
-        Whether a pixel is of one class at most; otherwise masks have a last axis of classes.
+    score_objects : bool
+        Whether to score objects where samples tell them apart.
     pairing : Pairing, optional
-        Which nuclei belong to which Golgi; it needs `number`.
+        Which nuclei belong to which Golgi.
 
     Returns
     -------
-    Judgement
+    Evaluation
     """
-    ask = _Asked(tuple(classes), activation, threshold, exclusive, number, pairing, folder / "predictions")
-    answers = [_answer(sample, predictor, ask) for sample in track(samples, "predicting test images")]
-    resized = predictor.resize is not None
-    by_threshold = [each.counts_by_threshold for each in answers]
-    found = {each.sample.name: each.objects for each in answers if each.objects is not None}
-    judgement = Judgement(
-        threshold=threshold,
-        size="x".join(map(str, predictor.resize)) if resized else "original",
-        test=_scored(answers, [each.counts for each in answers], classes),
-        test_original_size=_scored(answers, [each.counts_original_size for each in answers], classes)
+    spec = segmenter.spec
+    folder = folder / "predictions"
+    answers = [
+        _answer(sample, segmenter, folder, score_objects=score_objects, pairing=pairing)
+        for sample in track(samples, "predicting test images")
+    ]
+    resized = spec.resize is not None
+    compared = {answer.sample.name: answer.objects for answer in answers if answer.objects is not None}
+    evaluation = Evaluation(
+        threshold=spec.threshold,
+        size="x".join(map(str, spec.resize)) if resized else "original",
+        test=_scored(answers, [answer.counts for answer in answers], spec.classes),
+        test_original_size=_scored(answers, [answer.counts_original_size for answer in answers], spec.classes)
         if resized
         else None,
-        instances=objects.scores(found, classes) if found else None,
-        threshold_curve=pixel.threshold_curve(by_threshold, THRESHOLDS, classes),
+        instances=objects.scores(compared, spec.classes) if compared else None,
+        threshold_curve=pixel.threshold_curve(
+            [answer.counts_by_threshold for answer in answers], THRESHOLDS, spec.classes
+        ),
         pairs=_all_pairs(answers) if pairing else None,
-        seconds_per_image=round(fmean(each.seconds for each in answers), 3),
-        seconds={each.sample.name: round(each.seconds, 3) for each in answers},
-        seams=_seams(samples, predictor),
+        seconds_per_image=round(fmean(answer.seconds for answer in answers), 3),
+        seconds={answer.sample.name: round(answer.seconds, 3) for answer in answers},
+        seams=_seams(samples, segmenter),
     )
-    _show(samples, judgement, ask)
-    return judgement
+    _draw_overlays(samples, evaluation, folder, spec)
+    return evaluation
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """What is asked of every sample, as `judge` takes it."""
-
-    classes: tuple[str, ...]
-    activation: str
-    threshold: float
-    exclusive: bool
-    number: Number | None
-    pairing: Pairing | None
-    folder: Path
-
-    def decide(self, probabilities: np.ndarray) -> np.ndarray:
-        return postprocess.mask(probabilities, self.threshold, self.activation, self.exclusive)
-
-    def foreground(self, probabilities: np.ndarray) -> np.ndarray:
-        return probabilities[..., 1:] if self.activation == "softmax" else probabilities
-
-    def count(self, truth: np.ndarray, mask: np.ndarray) -> Counts:
-        return pixel.count(truth, mask, len(self.classes), self.exclusive)
-
-
-def _answer(sample: Sample, predictor: Predictor, ask: _Asked) -> _Answer:
+def _answer(
+    sample: Sample, segmenter: Segmenter, folder: Path, *, score_objects: bool, pairing: Pairing | None
+) -> _Answer:
+    """Predict a sample, keep its mask, and compare it with the truth, at both sizes where it was resized."""
+    spec = segmenter.spec
     started = time.monotonic()
-    seen = predictor.as_seen(sample.read(), str(sample.image))
+    probabilities = segmenter.predict(sample.read(), str(sample.image), resized=True)
     seconds = time.monotonic() - started
-    truth = sample.annotate()
-    resized = predictor.resize is not None
-    full = resize(seen, sample.size) if resized else seen
-    mask = ask.decide(full)
-    counts = ask.count(truth.mask, mask)
-    seen_truth = resize_mask(truth.mask, seen.shape[:2]) if resized else truth.mask
-    stem = ask.folder / file_name(sample.name)
-    predictions.write(stem, mask, ask.classes, exclusive=ask.exclusive, spacing=sample.spacing)
+    truth, resized = sample.annotate(), spec.resize is not None
+    full_size = resize(probabilities, sample.size) if resized else probabilities
+    mask = spec.decide(full_size)
+    counts = pixel.count(truth.mask, mask, len(spec.classes), not spec.multilabel)
+    counts_original_size, true_mask = counts, truth.mask
+    if resized:
+        true_mask = resize_mask(truth.mask, probabilities.shape[:2])
+        counts = pixel.count(true_mask, spec.decide(probabilities), len(spec.classes), not spec.multilabel)
+    stem = folder / file_name(sample.name)
+    predictions.write(stem, mask, spec.classes, exclusive=not spec.multilabel, spacing=sample.spacing)
     return _Answer(
         sample,
-        ask.count(seen_truth, ask.decide(seen)) if resized else counts,
         counts,
-        pixel.threshold_counts(ask.foreground(seen), seen_truth, THRESHOLDS),
-        _compared(truth, mask, ask.foreground(full), ask),
-        _paired(sample, truth, mask, ask),
+        counts_original_size,
+        pixel.threshold_counts(spec.foreground(probabilities), true_mask, THRESHOLDS),
+        _compared(truth, mask, spec.foreground(full_size), spec) if score_objects else None,
+        _paired(sample, truth, mask, pairing, spec, folder) if pairing else None,
         seconds,
     )
 
 
 def _compared(
-    truth: Annotation, mask: np.ndarray, probabilities: np.ndarray, ask: _Asked
+    truth: Annotation, mask: np.ndarray, probabilities: np.ndarray, spec: ModelSpec
 ) -> list[Objects] | None:
-    """Compare objects with objects, where both are told apart; ignored pixels are of none."""
-    if ask.number is None or truth.labels is None:
+    """Compare objects with objects, where the truth tells them apart; ignored pixels are of none."""
+    if truth.labels is None:
         return None
     ignored = truth.mask == IGNORE
     mask = np.where(ignored, np.uint8(IGNORE), mask)
-    found = Labelled(postprocess.numbered(mask, ask.number, ask.exclusive), mask, ask.exclusive)
-    known = Labelled(np.where(ignored, 0, truth.labels), truth.mask, ask.exclusive)
-    return objects.compare(known, found, probabilities)
+    predicted = Labelled(spec.label(mask), mask, not spec.multilabel)
+    true = Labelled(np.where(ignored, 0, truth.labels), truth.mask, not spec.multilabel)
+    return objects.compare(true, predicted, probabilities)
 
 
-def _paired(sample: Sample, truth: Annotation, mask: np.ndarray, ask: _Asked) -> dict[str, Any] | None:
+def _paired(
+    sample: Sample, truth: Annotation, mask: np.ndarray, pairing: Pairing, spec: ModelSpec, folder: Path
+) -> dict[str, Any]:
     """Count the pairs of a prediction and those of the truth's mask, and write the former down."""
-    if ask.pairing is None:
-        return None
-    masks = {"found": mask, "true": truth.mask}
-    layers = {what: postprocess.layers(each, len(ask.classes), ask.exclusive) for what, each in masks.items()}
-    found = {what: ask.pairing(each, ask.number, sample.spacing) for what, each in layers.items()}
-    write_csv(ask.folder / f"{file_name(sample.name)}.pairs.csv", found["found"], len(sample.size))
-    lengths = {what: [pair.length for pair in each] for what, each in found.items()}
+    pairs = {}
+    for kind, pixels in {"found": mask, "true": truth.mask}.items():
+        layers = postprocess.layers(pixels, len(spec.classes), not spec.multilabel)
+        pairs[kind] = pairing(layers, spec.objects.label, sample.spacing)
+    write_csv(folder / f"{file_name(sample.name)}.pairs.csv", pairs["found"], len(sample.size))
+    lengths = {kind: [pair.length for pair in listed] for kind, listed in pairs.items()}
     return {
-        **{what: len(each) for what, each in found.items()},
-        **{f"mean_length_{what}": fmean(each) if each else None for what, each in lengths.items()},
+        **{kind: len(listed) for kind, listed in lengths.items()},
+        **{f"mean_length_{kind}": fmean(listed) if listed else None for kind, listed in lengths.items()},
         "unit": "pixel" if sample.spacing is None else "micrometre",
     }
 
@@ -235,10 +211,10 @@ def _all_pairs(answers: Sequence[_Answer]) -> dict[str, Any]:
     }
 
 
-def _seams(samples: Sequence[Sample], predictor: Predictor) -> dict[str, Any] | None:
+def _seams(samples: Sequence[Sample], segmenter: Segmenter) -> dict[str, Any] | None:
     largest = max(samples, key=lambda sample: math.prod(sample.size))
-    found = predictor.seams(largest.read(), str(largest.image))
-    return found and {"image": largest.name, **asdict(found)}
+    seams = segmenter.seams(largest.read(), str(largest.image))
+    return seams and {"image": largest.name, **asdict(seams)}
 
 
 def _scored(answers: Sequence[_Answer], counts: Sequence[Counts], classes: Sequence[str]) -> dict[str, Any]:
@@ -248,13 +224,13 @@ def _scored(answers: Sequence[_Answer], counts: Sequence[Counts], classes: Seque
     return {"classes": pixel.scores(counts, classes), "images": images}
 
 
-def _show(samples: Sequence[Sample], judgement: Judgement, ask: _Asked) -> None:
+def _draw_overlays(samples: Sequence[Sample], evaluation: Evaluation, folder: Path, spec: ModelSpec) -> None:
     """Draw the best, the median and the worst prediction over its image."""
-    shutil.rmtree(ask.folder / "overlays", ignore_errors=True)  # another threshold has another ranking
-    named = {sample.name: sample for sample in samples}
-    ranking = ranks(judgement.test["images"])
+    shutil.rmtree(folder / "overlays", ignore_errors=True)  # another threshold has another ranking
+    by_name = {sample.name: sample for sample in samples}
+    ranking = ranks(evaluation.test["images"])
     for place in sorted({0, len(ranking) // 2, len(ranking) - 1}) if ranking else ():
-        name, sample = ranking[place].file_name, named[ranking[place].name]
-        predicted = predictions.read(ask.folder / name, exclusive=ask.exclusive)
+        name, sample = ranking[place].file_name, by_name[ranking[place].name]
+        predicted = predictions.read(folder / name, exclusive=not spec.multilabel)
         overlay = pictures.overlay(sample.read(), sample.annotate().mask, predicted, sample.spacing)
-        write(ask.folder / "overlays" / f"{name}.png", overlay)
+        write(folder / "overlays" / f"{name}.png", overlay)

@@ -7,32 +7,32 @@ from pathlib import Path
 from typing import Any
 
 from kerasseg.report.template import fill
-from kerasseg.spec import Metadata
+from kerasseg.spec import ModelSpec
 
 NAME = "README.md"
 SCORES = ("dice", "iou", "precision", "recall")
 SIDES = {2: "height x width", 3: "depth x height x width"}
 
 
-def render(name: str, metadata: Metadata, facts: Mapping[str, Any]) -> str:
+def render(name: str, spec: ModelSpec, facts: Mapping[str, Any]) -> str:
     """Fill the card in.
 
     Parameters
     ----------
     name : str
         Under which the model is served.
-    metadata : Metadata
+    spec : ModelSpec
     facts : mapping
         ``data``, ``metrics`` and ``environment``: what a run's ``data.json``, ``metrics.json`` and
         ``environment.json`` hold; ``run``: its folder; ``largest_difference``: of the export from the Keras
-        model; ``radius``: see `kerasseg.models.receptive_field.radius`. What is missing is left out.
+        model. What is missing is left out.
 
     Returns
     -------
     str
         Markdown.
     """
-    told = {"metadata": metadata, "sides": SIDES[metadata.rank]}
+    told = {"spec": spec, "sides": SIDES[spec.rank]}
     told |= {"name": name, "names": SCORES, "parts": _parts(facts)}
     return fill(Path(__file__).with_suffix(".md"), {**told, **facts})
 

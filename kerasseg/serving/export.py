@@ -7,7 +7,6 @@ Beside what TensorFlow Serving loads, a version holds the requests that it warms
 from __future__ import annotations
 
 import errno
-import hashlib
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,12 +21,12 @@ import tensorflow as tf
 from kerasseg import locks
 from kerasseg.errors import UserError, unknown
 from kerasseg.images.normalise import Minmax, normalise
-from kerasseg.inference.predictor import Predictor
-from kerasseg.models import receptive_field
+from kerasseg.inference.backends import Backend
 from kerasseg.postprocess import ACTIVATIONS
+from kerasseg.segmenter import Segmenter
 from kerasseg.serving import card, warmup
 from kerasseg.serving.signatures import IMAGES, Served
-from kerasseg.spec import Metadata
+from kerasseg.spec import ModelSpec, TilingSettings
 
 CHECKED_SIZES = {2: (61, 75), 3: (13, 29, 21)}  # no multiple of anything
 LARGEST_CHECKED = {2: 512, 3: 48}  # pixels a side
@@ -46,7 +45,7 @@ class Export:
 def export(
     model: keras.Model,
     folder: Path,
-    metadata: Metadata,
+    spec: ModelSpec,
     *,
     name: str,
     facts: Mapping[str, Any],
@@ -61,8 +60,8 @@ def export(
     folder : Path
         ``<name>``, where the model's versions are: this one becomes the number after the highest, complete
         or not at all.
-    metadata : Metadata
-        What the model takes and gives; its `weights` are filled in here.
+    spec : ModelSpec
+        What the model takes and gives.
     name : str
         Under which the model will be served.
     facts : mapping
@@ -77,45 +76,35 @@ def export(
     Raises
     ------
     UserError
-        If a name is unknown, the model does not fit its metadata, or the folder cannot be written.
+        If a name is unknown, the model does not fit its specification, or the folder cannot be written.
     """
-    _check(model, metadata)
+    _check(model, spec)
     if Path(folder).name.isdigit():
         raise UserError(f"{folder}: versions are numbered by themselves; give their folder, {folder.parent}")
-    metadata = replace(metadata, weights=fingerprint(model))
     with _partial(Path(folder)) as partial:
-        served = Served(model, metadata)
+        served = Served(model, spec)
         tf.saved_model.save(served, str(partial), signatures=served.signatures())
-        warmup.write(partial, name, metadata)
-        difference = largest_difference(partial, model, metadata, image)
-        radius = receptive_field.radius(model)
-        text = card.render(name, metadata, {**facts, "largest_difference": difference, "radius": radius})
+        warmup.write(partial, name, spec)
+        difference = largest_difference(partial, model, spec, image)
+        text = card.render(name, spec, {**facts, "largest_difference": difference})
         (partial / card.NAME).write_text(text, encoding="utf-8")
         return Export(_numbered(partial, Path(folder)), difference)
 
 
-def _check(model: keras.Model, told: Metadata) -> None:
-    if told.activation not in ACTIVATIONS:
-        raise UserError(unknown("activation", told.activation, ACTIVATIONS))
-    if told.activation == "softmax" and not told.exclusive:
+def _check(model: keras.Model, spec: ModelSpec) -> None:
+    if spec.activation not in ACTIVATIONS:
+        raise UserError(unknown("activation", spec.activation, ACTIVATIONS))
+    if spec.activation == "softmax" and spec.multilabel:
         raise UserError("softmax shares a pixel out among classes; where they may meet in one, use sigmoid")
-    if told.resize and told.rank != len(told.resize):
-        raise UserError(f"data.resize {told.resize} is for images; leave it out for volumes")
-    given, wanted = (model.input_shape, model.output_shape), (told.channels, told.outputs)
-    if [(len(shape) - 2, shape[-1]) for shape in given] != [(told.rank, channels) for channels in wanted]:
+    if spec.resize and spec.rank != len(spec.resize):
+        raise UserError(f"data.resize {spec.resize} is for images; leave it out for volumes")
+    given, wanted = (model.input_shape, model.output_shape), (spec.channels, spec.outputs)
+    if [(len(shape) - 2, shape[-1]) for shape in given] != [(spec.rank, channels) for channels in wanted]:
         raise UserError(
-            f"the model turns {given[0]} into {given[1]}; {told.channels} channels, {told.activation} over "
-            f"{len(told.classes)} classes and a stride of {told.stride} need {told.rank} axes in space, "
-            f"{told.channels} channels and {told.outputs} probabilities"
+            f"the model turns {given[0]} into {given[1]}; {spec.channels} channels, {spec.activation} over "
+            f"{len(spec.classes)} classes and a stride of {spec.stride} need {spec.rank} axes in space, "
+            f"{spec.channels} channels and {spec.outputs} probabilities"
         )
-
-
-def fingerprint(model: keras.Model) -> str:
-    """Tell models apart: the SHA-256 of all weights in their order."""
-    digest = hashlib.sha256()
-    for weight in model.get_weights():
-        digest.update(np.ascontiguousarray(weight))
-    return digest.hexdigest()
 
 
 @contextmanager
@@ -144,7 +133,7 @@ def _numbered(partial: Path, folder: Path) -> Path:
 
 
 def largest_difference(
-    version: Path, model: keras.Model, metadata: Metadata, image: np.ndarray | None = None
+    version: Path, model: keras.Model, spec: ModelSpec, image: np.ndarray | None = None
 ) -> float:
     """Compare a SavedModel with local prediction, on an image in each type.
 
@@ -154,7 +143,7 @@ def largest_difference(
         The SavedModel.
     model : keras.Model
         The one that it came from, called as Keras does.
-    metadata : Metadata
+    spec : ModelSpec
     image : numpy.ndarray, (Y, X, C) or (Z, Y, X, C), optional
         As stored; its middle, where the model looks at any size. Noise where there is none.
 
@@ -164,29 +153,25 @@ def largest_difference(
         The largest difference of two probabilities.
     """
     served = tf.saved_model.load(str(version)).signatures
-    local = Predictor(
-        lambda batch: keras.ops.convert_to_numpy(model(batch, training=False)),
-        metadata.channels,
-        metadata.normalise,
-        metadata.resize,
-        {"tile": WHOLE, "overlap": 0, "blend": "crop", "multiple_of": metadata.stride},
-    )
-    intensities = _intensities(image, metadata)
+    whole = TilingSettings(WHOLE, 0, blend="crop", padding="inside", tta="none", batch_size=1)
+    network = Backend(lambda batch: keras.ops.convert_to_numpy(model(batch, training=False)))
+    local = Segmenter(replace(spec, tiling=whole), network)
+    intensities = _intensities(image, spec)
     differences = []
     for name, dtype in IMAGES.items():
         typed = intensities if dtype.is_floating else (intensities * dtype.max).astype(dtype.as_numpy_dtype)
         answer = served[name](image=tf.constant(typed[None]))["probabilities"][0]
-        differences.append(np.abs(answer - local(typed, name)).max())
+        differences.append(np.abs(answer - local.predict(typed, name)).max())
     return float(max(differences))
 
 
-def _intensities(image: np.ndarray | None, metadata: Metadata) -> np.ndarray:
+def _intensities(image: np.ndarray | None, spec: ModelSpec) -> np.ndarray:
     """Bring the middle of an image, or noise, into [0, 1] as float32."""
     if image is None:
-        size = (*CHECKED_SIZES[metadata.rank], metadata.channels)
+        size = (*CHECKED_SIZES[spec.rank], spec.channels)
         return np.random.default_rng(0).random(size, dtype=np.float32)
-    if metadata.resize is None:
-        cuts = [max(0, (length - LARGEST_CHECKED[metadata.rank]) // 2) for length in image.shape[:-1]]
+    if spec.resize is None:
+        cuts = [max(0, (length - LARGEST_CHECKED[spec.rank]) // 2) for length in image.shape[:-1]]
         image = image[tuple(slice(cut, length - cut) for cut, length in zip(cuts, image.shape, strict=False))]
     if image.dtype.kind == "f":
         return normalise(image, Minmax())

@@ -15,7 +15,7 @@ signature          takes
 All but the last two give `probabilities` (B, ..., K) float32 and `mask` uint8, at the size of what was sent:
 class ids (B, ...), or (B, ..., K) of 0 and 1 where classes do not exclude each other. `packed` gives
 `probabilities_bytes` (B,), see `packing`; by REST they travel as base64. `metadata` gives the same JSON,
-`kerasseg.spec.Metadata`, for each string: it takes a batch because a server that batches refuses
+`kerasseg.spec.ModelSpec`, for each string: it takes a batch because a server that batches refuses
 signatures that do not.
 """
 
@@ -29,7 +29,7 @@ import tensorflow as tf
 from kerasseg.inference.folding import folded
 from kerasseg.serving import graph, packing
 from kerasseg.serving.decoding import any_deep, decode
-from kerasseg.spec import Metadata
+from kerasseg.spec import ModelSpec
 
 IMAGES = {"serving_default": tf.uint8, "uint16": tf.uint16, "float32": tf.float32}
 
@@ -43,15 +43,15 @@ class Served(tf.Module):
     ----------
     model : keras.Model
         From (B, ..., C) float32 in [0, 1] to (B, ..., K).
-    metadata : Metadata
+    spec : ModelSpec
     """
 
-    def __init__(self, model: keras.Model, metadata: Metadata) -> None:
+    def __init__(self, model: keras.Model, spec: ModelSpec) -> None:
         super().__init__(name=model.name)
         model = folded(model)
         self.weights = [variable.value for variable in model.variables]
-        self._told = metadata
-        self._network = _network(model, metadata)
+        self._spec = spec
+        self._network = _network(model, spec)
 
     def signatures(self) -> dict[str, Callable]:
         """Trace every signature; the network is traced for the first of them and called by the rest."""
@@ -60,18 +60,18 @@ class Served(tf.Module):
             name: _traced(self._of_image, tf.TensorSpec(None, dtype, name="image"))
             for name, dtype in IMAGES.items()
         }
-        if self._told.rank == 2:
+        if self._spec.rank == 2:
             made["encoded"] = _traced(self._of_bytes, tf.TensorSpec((None,), tf.string, name="image_bytes"))
-        tiles = tf.TensorSpec(_batch(self._told, self._told.channels), tf.float32, name="tiles")
+        tiles = tf.TensorSpec(_batch(self._spec, self._spec.channels), tf.float32, name="tiles")
         made["tiles"] = _traced(self._of_tiles, tiles)
         packed = tf.TensorSpec((None,), tf.string, name="tiles_bytes")
-        size = tf.TensorSpec((None, self._told.rank), tf.int32, name="size")
+        size = tf.TensorSpec((None, self._spec.rank), tf.int32, name="size")
         made["packed"] = _traced(self._of_packed, packed, size)
         made["metadata"] = _traced(self._of_nothing, tf.TensorSpec((None,), tf.string, name="request"))
         return made
 
     def _of_image(self, image: tf.Tensor) -> Answer:
-        return self._answer(*self._seen(graph.as_batch(image, self._told.rank)))
+        return self._answer(*self._seen(graph.as_batch(image, self._spec.rank)))
 
     def _of_bytes(self, image_bytes: tf.Tensor) -> Answer:
         seen, stored = tf.cond(
@@ -85,29 +85,29 @@ class Served(tf.Module):
         return self._with_mask(self._network(tiles))
 
     def _of_packed(self, tiles_bytes: tf.Tensor, size: tf.Tensor) -> Answer:
-        tiles = packing.unpack(tiles_bytes, size, self._told.channels)
+        tiles = packing.unpack(tiles_bytes, size, self._spec.channels)
         return {"probabilities_bytes": packing.pack(self._network(tiles))}
 
     def _of_nothing(self, request: tf.Tensor) -> Answer:
-        return {"metadata": tf.fill(tf.shape(request), self._told.to_json())}
+        return {"metadata": tf.fill(tf.shape(request), self._spec.to_json())}
 
     def _seen(self, image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Normalise and resize in the order of `kerasseg.images.prepare.prepare`; keep the size as sent."""
-        told, dtype = self._told, image.dtype
-        pixels = graph.with_channels(tf.cast(image, tf.float32), told.channels, dtype.is_integer)
+        spec, dtype = self._spec, image.dtype
+        pixels = graph.with_channels(tf.cast(image, tf.float32), spec.channels, dtype.is_integer)
         stored = tf.shape(pixels)[1:-1]
-        seen = graph.normalise(pixels, told.normalise, dtype)
-        return (seen if told.resize is None else graph.resize(seen, told.resize)), stored
+        seen = graph.normalise(pixels, spec.normalise, dtype)
+        return (seen if spec.resize is None else graph.resize(seen, spec.resize)), stored
 
     def _answer(self, seen: tf.Tensor, stored: tf.Tensor) -> Answer:
         probabilities = self._network(seen)
-        if self._told.resize is not None:
+        if self._spec.resize is not None:
             probabilities = graph.resize(probabilities, stored)
         return self._with_mask(probabilities)
 
     def _with_mask(self, probabilities: tf.Tensor) -> Answer:
-        told = self._told
-        decided = graph.mask(probabilities, told.threshold, told.activation, told.exclusive)
+        spec = self._spec
+        decided = graph.mask(probabilities, spec.threshold, spec.activation, not spec.multilabel)
         return {"probabilities": probabilities, "mask": decided}
 
 
@@ -115,18 +115,18 @@ def _traced(function: Callable, *takes: tf.TensorSpec) -> Callable:
     return tf.function(function, input_signature=takes, autograph=False).get_concrete_function()
 
 
-def _batch(told: Metadata, channels: int) -> tuple[int | None, ...]:
+def _batch(spec: ModelSpec, channels: int) -> tuple[int | None, ...]:
     """Give the shape of a batch of images or volumes of any size."""
-    return (None, *[None] * told.rank, channels)
+    return (None, *[None] * spec.rank, channels)
 
 
-def _network(model: keras.Model, told: Metadata) -> Callable:
+def _network(model: keras.Model, spec: ModelSpec) -> Callable:
     """Make the one function that runs the model, on images and tiles of any size."""
 
     def probabilities(seen: tf.Tensor) -> tf.Tensor:
-        padded = model(graph.pad(seen, told.stride), training=False)
+        padded = model(graph.pad(seen, spec.stride), training=False)
         cropped = graph.crop(padded, tf.shape(seen)[1:-1])
-        return tf.ensure_shape(tf.cast(cropped, tf.float32), _batch(told, told.outputs))
+        return tf.ensure_shape(tf.cast(cropped, tf.float32), _batch(spec, spec.outputs))
 
-    takes = tf.TensorSpec(_batch(told, told.channels), tf.float32)
+    takes = tf.TensorSpec(_batch(spec, spec.channels), tf.float32)
     return tf.function(probabilities, input_signature=[takes], autograph=False)

@@ -13,13 +13,13 @@ from pathlib import Path
 import tensorflow as tf
 
 from kerasseg.serving.signatures import IMAGES
-from kerasseg.spec import Metadata
+from kerasseg.spec import ModelSpec
 
 NAME = "assets.extra/tf_serving_warmup_requests"
 SIZES = {2: (256, 256), 3: (64, 64, 64)}  # of an image and of a volume, where the model looks at any size
 
 
-def write(version: Path, name: str, metadata: Metadata) -> None:
+def write(version: Path, name: str, spec: ModelSpec) -> None:
     """Write a request for each signature into an export.
 
     Parameters
@@ -28,27 +28,27 @@ def write(version: Path, name: str, metadata: Metadata) -> None:
         The SavedModel's folder.
     name : str
         Under which it will be served.
-    metadata : Metadata
+    spec : ModelSpec
     """
     path = version / NAME
     path.parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as file:
-        for signature, arguments in _requests(metadata):
+        for signature, arguments in _requests(spec):
             tensors = {argument: tf.make_tensor_proto(*of) for argument, of in arguments.items()}
             serialized = {argument: tensor.SerializeToString() for argument, tensor in tensors.items()}
             file.write(_prediction_log(name, signature, serialized))
 
 
-def _requests(metadata: Metadata) -> Iterator[tuple[str, dict[str, tuple]]]:
+def _requests(spec: ModelSpec) -> Iterator[tuple[str, dict[str, tuple]]]:
     """Give the signature and its arguments, each as value, type and shape: one black image or volume."""
-    size = metadata.resize or SIZES[metadata.rank]
-    shape = (1, *size, metadata.channels)
+    size = spec.resize or SIZES[spec.rank]
+    shape = (1, *size, spec.channels)
     for signature, dtype in IMAGES.items():
         yield signature, {"image": (0, dtype, shape)}
     yield "tiles", {"tiles": (0, tf.float32, shape)}
     black = bytes(tf.float32.size * math.prod(shape))
     yield "packed", {"tiles_bytes": ([black],), "size": ([size], tf.int32)}
-    if metadata.rank == 2:
+    if spec.rank == 2:
         png = tf.io.encode_png(tf.zeros((*size, 1), tf.uint8)).numpy()
         yield "encoded", {"image_bytes": ([png],)}
     yield "metadata", {"request": ([b""],)}

@@ -16,12 +16,17 @@ import pytest
 from kerasseg import postprocess
 from kerasseg.annotations.masks import read_mask
 from kerasseg.annotations.values import class_ids
-from kerasseg.commands import answering, check, predict, reuse
+from kerasseg.commands import check
+from kerasseg.commands.evaluate import evaluate
+from kerasseg.commands.export import export
+from kerasseg.commands.predict import predict
 from kerasseg.commands.train import run
 from kerasseg.errors import UserError
 from kerasseg.images import files
+from kerasseg.models.saved import load_model
 from kerasseg.recipe import load
 from kerasseg.runs import rundirectory
+from kerasseg.segmenter import Segmenter
 from kerasseg.synthetic.cells import synthesize
 
 TINY = """
@@ -61,7 +66,8 @@ def finished(folder, recipe):
 def test_a_run_leaves_what_it_promises(finished):
     promised = (
         "recipe.yaml environment.json data.json split.csv history.csv model.json model.keras metrics.json "
-        "status.json report.html log.txt export/1/saved_model.pb export/1/README.md checkpoints predictions"
+        "spec.json status.json report.html log.txt export/1/saved_model.pb export/1/README.md checkpoints "
+        "predictions"
     )
     assert [name for name in promised.split() if not (finished / name).exists()] == []
     assert finished.state == "finished"
@@ -125,14 +131,14 @@ def samples(recipe):
 
 def test_the_saved_model_is_the_one_whose_scores_are_told(finished):
     before = finished.read_json("metrics.json")["test"]
-    reuse.evaluate(finished.path)
+    evaluate(finished.path)
     assert finished.read_json("metrics.json")["test"] == before
 
 
 def test_a_higher_threshold_finds_less(finished):
-    reuse.evaluate(finished.path, threshold=0.99)
+    evaluate(finished.path, threshold=0.99)
     assert finished.read_json("metrics.json")["threshold"] == 0.99
-    reuse.evaluate(finished.path)
+    evaluate(finished.path)
 
 
 def test_images_of_any_size_are_predicted_and_bad_ones_named(finished, tmp_path, capsys):
@@ -140,24 +146,25 @@ def test_images_of_any_size_are_predicted_and_bad_ones_named(finished, tmp_path,
     files.write(images / "odd.png", np.random.default_rng(0).integers(0, 255, (37, 83, 1), np.uint8))
     (images / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(UserError, match=r"broken\.png"):
-        predict.predict(answering.local(finished / "model.keras"), images, tmp_path / "masks")
+        predict(Segmenter.load(finished / "model.keras"), images, tmp_path / "masks")
     assert read_mask(tmp_path / "masks" / "odd.mask.png", class_ids(1)).shape == (37, 83)
 
 
 def test_predicting_again_leaves_what_is_there_and_refuses_to_replace_it(finished, tmp_path, capsys):
     files.write(tmp_path / "a.png", np.random.default_rng(0).integers(0, 255, (40, 50, 1), np.uint8))
-    model = answering.local(finished.path)
-    predict.predict(model, tmp_path / "a.png", tmp_path / "out")
+    model = Segmenter.load(finished.path)
+    predict(model, tmp_path / "a.png", tmp_path / "out")
     before = (tmp_path / "out" / "a.mask.png").stat().st_mtime_ns
-    predict.predict(model, tmp_path / "a.png", tmp_path / "out")
+    predict(model, tmp_path / "a.png", tmp_path / "out")
     assert "wrote 0 results" in capsys.readouterr().out
     with pytest.raises(UserError, match=r"threshold: 0.5 then, 0.3 now") as refused:
-        predict.predict(model, tmp_path / "a.png", tmp_path / "out", threshold=0.3)
+        predict(model, tmp_path / "a.png", tmp_path / "out", threshold=0.3)
     assert "--force" in refused.value.messages[0]
+    by_openvino = replace(model, backend=replace(model.backend, name="openvino"))
     with pytest.raises(UserError, match=r"engine: 'tensorflow' then, 'openvino' now"):
-        predict.predict(replace(model, engine="openvino"), tmp_path / "a.png", tmp_path / "out")
+        predict(by_openvino, tmp_path / "a.png", tmp_path / "out")
     assert (tmp_path / "out" / "a.mask.png").stat().st_mtime_ns == before
-    predict.predict(model, tmp_path / "a.png", tmp_path / "out", threshold=0.3, force=True)
+    predict(model, tmp_path / "a.png", tmp_path / "out", threshold=0.3, force=True)
     assert (tmp_path / "out" / "a.mask.png").stat().st_mtime_ns != before
 
 
@@ -165,28 +172,28 @@ def test_predicting_again_leaves_what_is_there_and_refuses_to_replace_it(finishe
 def test_another_engine_finds_the_same(finished, tmp_path):
     files.write(tmp_path / "a.png", np.random.default_rng(0).integers(0, 255, (40, 50, 1), np.uint8))
     for engine in ("tensorflow", "openvino"):
-        model = answering.local(finished.path, engine)
-        predict.predict(model, tmp_path / "a.png", tmp_path / engine, what="probabilities")
+        model = Segmenter.load(finished.path, engine=engine)
+        predict(model, tmp_path / "a.png", tmp_path / engine, what="probabilities")
     found = [next((tmp_path / engine).glob("a.*")) for engine in ("tensorflow", "openvino")]
     np.testing.assert_allclose(*map(files.read, found), atol=1e-4)
 
 
 def test_a_wrong_setting_is_named(finished, tmp_path):
-    model = answering.local(finished.path)
+    model = Segmenter.load(finished.path)
     with pytest.raises(UserError, match=r"blend.*'hann'"):
-        predict.predict(model, tmp_path, tmp_path / "out", blend="han", tile=64)
+        predict(model, tmp_path, tmp_path / "out", blend="han", tile=64)
 
 
 def test_a_model_that_is_sent_to_another_process_opens_itself_there(finished):
-    model, tiles = answering.local(finished.path), np.random.default_rng(0).random((2, 32, 64, 1), np.float32)
-    sent = pickle.loads(pickle.dumps(model.elsewhere))
-    np.testing.assert_array_equal(sent(tiles), model.forward(tiles))
+    model, tiles = Segmenter.load(finished.path), np.random.default_rng(0).random((2, 32, 64, 1), np.float32)
+    sent = pickle.loads(pickle.dumps(model.backend.elsewhere))
+    np.testing.assert_array_equal(sent(tiles), model.backend.forward(tiles))
     with pytest.raises(UserError, match="another model"):
         replace(sent, weights="ab")(tiles)
 
 
 def test_an_export_gets_the_next_number_and_answers_without_kerasseg(finished):
-    reuse.export(finished.path)
+    export(finished.path)
     script = (
         "import sys; sys.modules['kerasseg'] = None\n"
         "import numpy as np, tensorflow as tf\n"
@@ -252,17 +259,17 @@ def test_check_counts_without_reading_pixels(recipe, capsys):
 def test_a_file_that_is_no_model_is_refused(content, tmp_path):
     path = tmp_path / "model.keras"
     path.write_bytes(content)
-    with pytest.raises(UserError, match="no Keras model"):
-        reuse.load_model(path)
+    with pytest.raises(UserError, match="not a Keras model"):
+        load_model(path)
 
 
 def test_a_model_that_carries_code_is_refused(tmp_path):
     image = keras.Input((4,))
     keras.Model(image, keras.layers.Lambda(lambda x: x)(image)).save(tmp_path / "model.keras")
     with pytest.raises(UserError, match="safely"):
-        reuse.load_model(tmp_path / "model.keras")
+        load_model(tmp_path / "model.keras")
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"holds recipe\.yaml"):
-        answering.local(tmp_path)
+        Segmenter.load(tmp_path)

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kerasseg.inference import replicas
+from kerasseg.inference import forward
 
 DEVICES = ["/device:CPU:0", "/device:CPU:1"]
 
@@ -22,15 +22,15 @@ def model():
 if __name__ == "__main__":
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-    placed, copied = [], replicas._copied
+    placed, copied = [], forward._copied
 
     def watched(*how):
         copy = copied(*how)
         placed.append(sorted({weight.value.device[-5:] for weight in copy.weights}))
         return copy
 
-    replicas._copied = watched
-    alone, shared = replicas.compiled(model()), replicas.replicated(model(), DEVICES)
+    forward._copied = watched
+    alone, shared = forward.compiled(model()), forward.replicated(model(), DEVICES)
     tiles = np.random.default_rng(0).random((5, 16, 24, 1), np.float32)
     differences = [float(np.abs(shared(tiles[:n]) - alone(tiles[:n])).max()) for n in (5, 2, 1)]
     print(json.dumps({"placed": placed, "differences": differences}))

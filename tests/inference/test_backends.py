@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kerasseg.errors import UserError
-from kerasseg.inference import backends as engines
+from kerasseg.inference import backends
 from kerasseg.inference.forward import forward
 from kerasseg.models import MODELS
 
@@ -18,7 +18,7 @@ needs_openvino = pytest.mark.skipif(find_spec("openvino") is None, reason="openv
 
 def compared(model, *shapes):
     rng = np.random.default_rng(1)
-    answer, expected = engines.find("openvino")(model), forward(model)
+    answer, expected = backends.engine("openvino")(model), forward(model)
     for shape in shapes:
         batch = rng.random(shape, np.float32)
         found = answer(batch)
@@ -47,21 +47,21 @@ def test_a_volume_is_answered_alike():
 
 @needs_openvino
 def test_what_silu_keeps_for_its_gradient_is_not_computed(monkeypatch):
-    openvino = engines._imported()
+    openvino = backends._openvino()
     compiled, compile_model = [], openvino.compile_model
     monkeypatch.setattr(
         openvino, "compile_model", lambda *given: compiled.append(given[0]) or compile_model(*given)
     )
     image = keras.Input((None, None, 1))
     model = keras.Model(image, keras.layers.Conv2D(1, 1)(keras.layers.Conv2D(2, 1, activation="silu")(image)))
-    engines.find("openvino")(model)
+    backends.engine("openvino")(model)
     assert len(compiled[0].outputs) == 1
 
 
 @needs_openvino
 def test_answers_stay_when_the_next_come():
     image = keras.Input((None, None, 1))
-    answer = engines.find("openvino")(keras.Model(image, keras.layers.Activation("relu")(image)))
+    answer = backends.engine("openvino")(keras.Model(image, keras.layers.Activation("relu")(image)))
     first = answer(np.ones((1, 2, 2, 1), np.float32))
     answer(np.zeros((1, 2, 2, 1), np.float32))
     assert first.min() == 1
@@ -70,18 +70,18 @@ def test_answers_stay_when_the_next_come():
 def test_where_it_is_missing_what_to_install_is_said(monkeypatch):
     monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(UserError, match=r"pip install 'kerasseg\[openvino\]'"):
-        engines.find("openvino")(keras.Model())
+        backends.engine("openvino")(keras.Model())
 
 
 def test_an_engine_that_is_none_is_told_from_those_there_are():
     with pytest.raises(UserError, match=r"--engine: unknown engine 'openvin'.*did you mean 'openvino'"):
-        engines.find("openvin")
+        backends.engine("openvin")
 
 
 @needs_openvino
 def test_openvino_reports_to_nobody():
     code = (
-        "import sys; from kerasseg.inference.backends import _imported; _imported()\n"
+        "import sys; from kerasseg.inference.backends import _openvino; _openvino()\n"
         "print(sys.modules['openvino_telemetry'])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -6,7 +6,7 @@ import sys
 import uuid
 from concurrent.futures import CancelledError
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,20 +14,23 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tifffile
+from specs import segmenter, tiling
 
 from kerasseg.errors import UserError
 from kerasseg.images.normalise import Dtype, Percentile
 from kerasseg.images.stores.store import Opening
-from kerasseg.inference.distributed import Distributed, StoredImage, answers, connected
-from kerasseg.inference.large_image import Wanted, segment
-from kerasseg.inference.predictor import Predictor
+from kerasseg.inference.distributed import DaskBackend, StoredImage, connected
+from kerasseg.inference.large_image import Output, segment
 from kerasseg.inference.tiling import Tiling
 
 dask = pytest.importorskip("distributed", reason="the extra dask is not installed")
 
-WANTED = Wanted("probabilities", "tiff", ("cell",), 0.5, "sigmoid")
-TAKEN = {"channels": 1, "normalise": Percentile(5, 98), "resize": None}
-TILES = {"tile": 32, "overlap": 4, "multiple_of": 4, "batch_size": 2, "symmetries": "flips"}
+OUTPUT = Output("probabilities", "tiff")
+ONE_BY_ONE = tiling(batch_size=1)
+
+
+def local(forward):
+    return segmenter(forward, {"tta": "flips"}, normalise=Percentile(5, 98))
 
 
 def squared(batch):
@@ -68,16 +71,14 @@ def image(tmp_path):
 
 @pytest.fixture
 def expected(image, tmp_path):
-    predictor = Predictor(squared, **TAKEN, tiles=TILES)
-    segment(image, tmp_path / "here.tif", predictor, WANTED, asked={})
+    segment(image, tmp_path / "here.tif", local(squared), OUTPUT)
     return tifffile.imread(tmp_path / "here.tif")
 
 
 def predicted(image, cluster, forward=squared):
     with connected(cluster) as client:
-        tiles = TILES | {"answering": partial(answers, client)}
-        predictor = Distributed(forward, **TAKEN, tiles=tiles)
-        segment(image, image.parent / "there.tif", predictor, WANTED, asked={})
+        there = replace(local(squared), backend=DaskBackend(client, forward, "tensorflow"))
+        segment(image, image.parent / "there.tif", there, OUTPUT)
     return tifffile.imread(image.parent / "there.tif")
 
 
@@ -103,21 +104,14 @@ def test_what_was_begun_here_is_gone_on_with_there(image, expected, cluster):
         return squared(batch)
 
     with pytest.raises(KeyboardInterrupt):
-        segment(
-            image,
-            image.parent / "there.tif",
-            Predictor(dying, **TAKEN, tiles=TILES),
-            WANTED,
-            asked={},
-        )
+        segment(image, image.parent / "there.tif", local(dying), OUTPUT)
     assert predicted(image, cluster).tobytes() == expected.tobytes()
 
 
 def test_a_worker_that_cannot_read_says_who_it_is_and_what_it_missed(cluster):
     image = StoredImage(Opening(Path("/only/here.tif"), None, None, False), (40, 40, 1), Dtype(), 0)
-    how = {"padding": "inside", "symmetries": "none", "batch_size": 1}
     with connected(cluster) as client, pytest.raises(UserError) as caught:
-        list(answers(client, image, Tiling((40, 40), 16), squared, **how))
+        list(DaskBackend(client, squared, "").answers(image, Tiling((40, 40), 16), ONE_BY_ONE))
     assert caught.value.messages[0].startswith("worker tcp://127.0.0.1:")
     assert "/only/here.tif: there is no such file" in caught.value.messages[0]
 
@@ -154,8 +148,7 @@ class Later:
 
 def test_no_more_batches_are_on_their_way_than_keep_all_threads_busy():
     client, image = Now(), np.random.default_rng(0).random((160, 16, 1), np.float32)
-    how = {"padding": "inside", "symmetries": "none", "batch_size": 1}
-    found = list(answers(client, image, Tiling((160, 16), 8), squared, **how))
+    found = list(DaskBackend(client, squared, "").answers(image, Tiling((160, 16), 8), ONE_BY_ONE))
     assert len(found) == client.asked == 40
     assert client.most == 6
 
@@ -175,10 +168,9 @@ def test_no_more_batches_are_on_their_way_than_keep_all_threads_busy():
     ids=repr,
 )
 def test_what_may_become_of_a_cluster_is_said(error, message):
-    how = {"padding": "inside", "symmetries": "none", "batch_size": 1}
     image = np.zeros((8, 8, 1), np.float32)
     with pytest.raises(UserError, match=message):
-        list(answers(Now(error), image, Tiling((8, 8), 8), squared, **how))
+        list(DaskBackend(Now(error), squared, "").answers(image, Tiling((8, 8), 8), ONE_BY_ONE))
 
 
 def test_a_missing_extra_is_named(monkeypatch):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kerasseg.errors import UserError
-from kerasseg.inference.forward import _halving, empty_once
+from kerasseg.inference.forward import empty_once, halving
 
 
 def counting(asked, most=100):
@@ -39,7 +39,7 @@ def test_one_pixel_that_differs_is_asked_about():
 
 def test_where_memory_runs_out_batches_are_halved_and_stay_so():
     asked = []
-    answer = _halving(counting(asked, most=3), MemoryError)
+    answer = halving(counting(asked, most=3), MemoryError)
     batch = np.arange(8, dtype=np.float32).reshape(8, 1, 1, 1)
     for _ in range(2):
         np.testing.assert_array_equal(answer(batch), batch * 2)
@@ -48,4 +48,4 @@ def test_where_memory_runs_out_batches_are_halved_and_stay_so():
 
 def test_one_tile_too_many_is_said():
     with pytest.raises(UserError, match=r"one tile of 1 x 1 x 1: set a smaller predict.tile"):
-        _halving(counting([], most=0), MemoryError)(np.zeros((2, 1, 1, 1), np.float32))
+        halving(counting([], most=0), MemoryError)(np.zeros((2, 1, 1, 1), np.float32))

@@ -6,21 +6,20 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 import tifffile
+from specs import segmenter
 
 from kerasseg import postprocess
 from kerasseg.annotations.draw import draw_mask
 from kerasseg.annotations.formats import READERS, Options
 from kerasseg.errors import Blocked, UserError
 from kerasseg.images import files
-from kerasseg.images.normalise import Dtype, Percentile
+from kerasseg.images.normalise import Percentile
 from kerasseg.images.stores.store import open_store
-from kerasseg.inference import large_image as segmentation
-from kerasseg.inference.large_image import Wanted, _classes_of, segment
-from kerasseg.inference.predictor import Predictor
+from kerasseg.inference import large_image
+from kerasseg.inference.large_image import Output, _class_names, segment
 from kerasseg.report import pictures
 
 needs_zarr = pytest.mark.skipif(find_spec("zarr") is None, reason="zarr is not installed")
-ASKED = {"model": {"sha256": "ab"}}
 
 
 def bright(batch):
@@ -29,12 +28,11 @@ def bright(batch):
 
 
 def predictor(forward=bright, **changes):
-    tiles = {"tile": 32, "overlap": 4, "multiple_of": 4, "batch_size": 2} | changes
-    return Predictor(forward, 1, Dtype(), None, tiles)
+    return segmenter(forward, changes)
 
 
-def wanted(what="mask", to="png"):
-    return Wanted(what, to, ("cell",), 0.5, "sigmoid")
+def another_model():
+    return segmenter(bright, weights="cd")
 
 
 @pytest.fixture
@@ -57,7 +55,7 @@ def expected_mask(image):
 
 @pytest.mark.parametrize("to", ["png", "tiff", pytest.param("zarr", marks=needs_zarr)])
 def test_a_mask_in_every_format(image, tmp_path, to):
-    segment(image, tmp_path / f"m.{to}", predictor(), wanted(to=to), asked=ASKED)
+    segment(image, tmp_path / f"m.{to}", predictor(), Output("mask", to))
 
     if to == "png":
         found = files.read_values(tmp_path / "m.png")[..., 0]
@@ -70,16 +68,16 @@ def test_a_mask_in_every_format(image, tmp_path, to):
 
 
 def test_labels_are_those_of_the_whole_mask(image, tmp_path):
-    segment(image, tmp_path / "l.tif", predictor(), wanted("labels", "tiff"), asked=ASKED)
+    segment(image, tmp_path / "l.tif", predictor(), Output("labels", "tiff"))
     expected = postprocess.labels(expected_mask(image))
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "l.tif"), expected)
 
 
 @pytest.mark.parametrize("to", ["labelme", "geojson", "imagej", "coco"])
 def test_outlines_of_labels_in_the_formats_of_other_programs(image, tmp_path, to):
-    want = wanted("labels", to)
-    segment(image, tmp_path / f"a{want.suffix}", predictor(), want, asked=ASKED)
-    drawings = READERS[to](tmp_path / f"a{want.suffix}", Options(classes=["cell"]))
+    output = Output("labels", to)
+    segment(image, tmp_path / f"a{output.suffix}", predictor(), output)
+    drawings = READERS[to](tmp_path / f"a{output.suffix}", Options(classes=["cell"]))
     (drawing,) = drawings.values()
     assert {shape.label for shape in drawing.shapes} == {"cell"}
     expected = expected_mask(image)
@@ -89,22 +87,24 @@ def test_outlines_of_labels_in_the_formats_of_other_programs(image, tmp_path, to
 
 def test_an_object_is_of_the_class_of_most_of_its_pixels():
     labels = np.array([[1, 1, 1, 0, 2, 2]], np.int32)
-    assert _classes_of(labels, np.array([[2, 0, 2, 1, 1, 1]], np.uint8), 2) == {1: 2, 2: 1}
+    assert _class_names(labels, np.array([[2, 0, 2, 1, 1, 1]], np.uint8), ["a", "b"]) == {1: "b", 2: "a"}
 
 
 def test_probabilities_keep_their_values(image, tmp_path):
-    segment(image, tmp_path / "p.tif", predictor(blend="crop"), wanted("probabilities", "tiff"), asked=ASKED)
+    segment(image, tmp_path / "p.tif", predictor(blend="crop"), Output("probabilities", "tiff"))
     found = tifffile.imread(tmp_path / "p.tif")
     np.testing.assert_allclose(np.squeeze(found), files.read(image)[..., 0] / np.float32(255), atol=1e-7)
 
 
 def test_a_real_image_of_nuclei_and_golgi_is_read_predicted_and_drawn(shared_data, tmp_path):
     path, classes = shared_data / "neubias" / "xyc_16bit__nuclei_golgi.tif", ("nuclei", "golgi")
-    tiles = {"tile": 64, "overlap": 0, "multiple_of": 1, "batch_size": 2, "blend": "crop"}
     stretch = Percentile(low=5, high=98)
-    channels = Predictor(np.array, 2, stretch, None, tiles)  # its answer is the stretched image itself
-    asked = Wanted("mask", "tiff", classes, 0.5, "sigmoid", exclusive=False)
-    segment(path, tmp_path / "m.tif", channels, asked, asked=ASKED)
+    tiles = {"tile": 64, "overlap": 0, "blend": "crop"}
+    # Its answer is the stretched image itself.
+    channels = segmenter(
+        np.array, tiles, channels=2, normalise=stretch, classes=classes, multilabel=True, stride=(1, 1)
+    )
+    segment(path, tmp_path / "m.tif", channels, Output("mask", "tiff"))
 
     with open_store(tmp_path / "m.tif") as store:
         mask = store.read((slice(None),) * 2)
@@ -128,12 +128,12 @@ def test_a_prediction_that_was_killed_goes_on_to_the_same_bytes(image, tmp_path,
             raise KeyboardInterrupt
         return bright(batch)
 
-    want = wanted("probabilities", "tiff")
-    segment(image, tmp_path / "unbroken.tif", predictor(blend=blend), want, asked=ASKED)
+    output = Output("probabilities", "tiff")
+    segment(image, tmp_path / "unbroken.tif", predictor(blend=blend), output)
     with pytest.raises(KeyboardInterrupt):
-        segment(image, tmp_path / "p.tif", predictor(dying, blend=blend), want, asked=ASKED)
+        segment(image, tmp_path / "p.tif", predictor(dying, blend=blend), output)
     assert not (tmp_path / "p.tif").exists()
-    segment(image, tmp_path / "p.tif", predictor(blend=blend), want, asked=ASKED)
+    segment(image, tmp_path / "p.tif", predictor(blend=blend), output)
     both = [tifffile.imread(tmp_path / name) for name in ("p.tif", "unbroken.tif")]
     assert both[0].tobytes() == both[1].tobytes()
 
@@ -143,56 +143,56 @@ def test_going_on_with_another_image_is_refused(image, tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        segment(image, tmp_path / "m.png", predictor(dying), wanted(), asked=ASKED)
+        segment(image, tmp_path / "m.png", predictor(dying), Output("mask", "png"))
     files.write(image, np.zeros((20, 20), np.uint8))
     with pytest.raises(UserError, match="--force"):
-        segment(image, tmp_path / "m.png", predictor(), wanted(), asked=ASKED)
-    segment(image, tmp_path / "m.png", predictor(), wanted(), asked=ASKED, force=True)
+        segment(image, tmp_path / "m.png", predictor(), Output("mask", "png"))
+    segment(image, tmp_path / "m.png", predictor(), Output("mask", "png"), force=True)
     assert not files.read_values(tmp_path / "m.png").any()
 
 
 def test_what_is_there_is_left_as_it_is_and_what_a_kill_left_is_cleared_away(image, tmp_path):
     result = tmp_path / "m.png"
-    assert segment(image, result, predictor(), wanted(), asked=ASKED)
+    assert segment(image, result, predictor(), Output("mask", "png"))
     left_over = tmp_path / ".m.png.mask.unfinished"
     left_over.mkdir()
     (left_over / "answer.npy").write_bytes(b"of a kill between the result's rename and the end")
-    assert not segment(image, result, predictor(), wanted(), asked=ASKED)
+    assert not segment(image, result, predictor(), Output("mask", "png"))
     assert not left_over.exists()
-    with pytest.raises(UserError, match="asked otherwise"):
-        segment(image, result, predictor(), wanted(), asked=ASKED | {"model": "other"})
+    with pytest.raises(UserError, match="different settings"):
+        segment(image, result, another_model(), Output("mask", "png"))
 
 
 @needs_zarr
 def test_a_zarr_is_replaced_and_another_folder_is_not(image, tmp_path):
     for _ in range(2):
-        segment(image, tmp_path / "m.ome.zarr", predictor(), wanted(to="zarr"), asked=ASKED, force=True)
+        segment(image, tmp_path / "m.ome.zarr", predictor(), Output("mask", "zarr"), force=True)
     assert {path.name for path in tmp_path.iterdir()} == {"a.tif", "m.ome.zarr", "predictions.json"}
     (tmp_path / "mine.zarr").mkdir()
     with pytest.raises(UserError, match="it is a folder and no Zarr"):
-        segment(image, tmp_path / "mine.zarr", predictor(), wanted(to="zarr"), asked=ASKED)
+        segment(image, tmp_path / "mine.zarr", predictor(), Output("mask", "zarr"))
 
 
 @pytest.mark.parametrize(("what", "to"), [("mask", "tiff"), ("labels", "labelme")])
 def test_nothing_is_left_of_an_image_that_is_refused(tmp_path, what, to):
     tifffile.imwrite(tmp_path / "v.tif", np.zeros((9, 40, 36), np.uint8), metadata={"axes": "ZYX"})
-    of_images = predictor(multiple_of=(4, 4))
+    of_images = predictor()
     with pytest.raises(UserError, match=r"takes a 2-D image|cannot hold a volume"):
-        segment(tmp_path / "v.tif", tmp_path / "m", of_images, wanted(what, to), asked=ASKED)
+        segment(tmp_path / "v.tif", tmp_path / "m", of_images, Output(what, to))
     assert [path.name for path in tmp_path.iterdir()] == ["v.tif"]
 
 
 def test_a_volume_is_answered_plane_by_plane(tmp_path):
     volume = np.random.default_rng(0).integers(0, 255, (9, 40, 36), np.uint8)
     tifffile.imwrite(tmp_path / "v.tif", volume, metadata={"axes": "ZYX"})
-    answering = predictor(tile=(8, 16, 16), overlap=2)
-    segment(tmp_path / "v.tif", tmp_path / "m.tif", answering, wanted(to="tiff"), asked=ASKED)
+    answering = segmenter(bright, {"tile": (8, 16, 16), "overlap": 2}, stride=(4, 4, 4))
+    segment(tmp_path / "v.tif", tmp_path / "m.tif", answering, Output("mask", "tiff"))
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "m.tif"), volume / np.float32(255) >= 0.5)
     for _ in range(2):
-        segment(tmp_path / "v.tif", tmp_path / "m.mask.png", answering, wanted(), asked=ASKED)
+        segment(tmp_path / "v.tif", tmp_path / "m.mask.png", answering, Output("mask", "png"))
     assert (tmp_path / "m.mask.ome.tif").read_bytes() == (tmp_path / "m.tif").read_bytes()
     with pytest.raises(UserError, match="choose --to tiff or zarr"):
-        segment(tmp_path / "v.tif", tmp_path / "m.json", answering, wanted("labels", "labelme"), asked=ASKED)
+        segment(tmp_path / "v.tif", tmp_path / "m.json", answering, Output("labels", "labelme"))
 
 
 def test_more_objects_than_a_png_can_number_become_a_tiff(tmp_path, capsys):
@@ -201,15 +201,15 @@ def test_more_objects_than_a_png_can_number_become_a_tiff(tmp_path, capsys):
         tmp_path / "a.png",
         np.kron(np.full((side, side), 255, np.uint8), np.eye(1, 4, dtype=np.uint8).reshape(2, 2)),
     )
-    want = wanted("labels", "png")
-    assert segment(tmp_path / "a.png", tmp_path / "a.labels.png", predictor(), want, asked=ASKED)
+    output = Output("labels", "png")
+    assert segment(tmp_path / "a.png", tmp_path / "a.labels.png", predictor(), output)
     assert "66,049 objects; writing a.labels.ome.tif instead" in " ".join(capsys.readouterr().out.split())
     found = tifffile.imread(tmp_path / "a.labels.ome.tif")
     assert found[::2, ::2].ravel().tolist() == list(range(1, side**2 + 1))
     assert {path.name for path in tmp_path.iterdir()} == {"a.png", "a.labels.ome.tif", "predictions.json"}
-    assert not segment(tmp_path / "a.png", tmp_path / "a.labels.png", predictor(), want, asked=ASKED)
-    with pytest.raises(UserError, match="asked otherwise"):
-        segment(tmp_path / "a.png", tmp_path / "a.labels.png", predictor(), want, asked={"model": "other"})
+    assert not segment(tmp_path / "a.png", tmp_path / "a.labels.png", predictor(), output)
+    with pytest.raises(UserError, match="different settings"):
+        segment(tmp_path / "a.png", tmp_path / "a.labels.png", another_model(), output)
 
 
 def test_another_format_goes_on_from_what_was_computed(image, tmp_path, monkeypatch):
@@ -222,12 +222,12 @@ def test_another_format_goes_on_from_what_was_computed(image, tmp_path, monkeypa
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(segmentation, "write_labels", interrupted)
+    monkeypatch.setattr(large_image, "write_labels", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        segment(image, tmp_path / "a.labels.png", predictor(counted), wanted("labels", "png"), asked=ASKED)
+        segment(image, tmp_path / "a.labels.png", predictor(counted), Output("labels", "png"))
     computed = len(calls)
-    want = wanted("labels", "tiff")
-    segment(image, tmp_path / f"a{want.suffix}", predictor(counted), want, asked=ASKED)
+    output = Output("labels", "tiff")
+    segment(image, tmp_path / f"a{output.suffix}", predictor(counted), output)
     assert len(calls) == computed
     np.testing.assert_array_equal(
         tifffile.imread(tmp_path / "a.labels.ome.tif"), postprocess.labels(expected_mask(image))
@@ -237,10 +237,10 @@ def test_another_format_goes_on_from_what_was_computed(image, tmp_path, monkeypa
 def test_another_process_is_kept_out_while_one_predicts(image, tmp_path):
     def beside(batch):
         with pytest.raises(Blocked, match=r"m\.png: process \d+ .* is at work there"):
-            segment(image, tmp_path / "m.png", predictor(), wanted(), asked=ASKED, force=True)
+            segment(image, tmp_path / "m.png", predictor(), Output("mask", "png"), force=True)
         return bright(batch)
 
-    segment(image, tmp_path / "m.png", predictor(beside), wanted(), asked=ASKED)
+    segment(image, tmp_path / "m.png", predictor(beside), Output("mask", "png"))
     np.testing.assert_array_equal(files.read_values(tmp_path / "m.png")[..., 0], expected_mask(image))
 
 
@@ -255,7 +255,7 @@ def test_another_process_is_kept_out_while_one_predicts(image, tmp_path):
 )
 def test_what_cannot_be_is_said_before_any_work(what, to, message):
     with pytest.raises(UserError, match=message):
-        wanted(what, to)
+        Output(what, to)
 
 
 def test_the_ledger_is_read_by_eyes(image, tmp_path):
@@ -263,10 +263,10 @@ def test_the_ledger_is_read_by_eyes(image, tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        segment(image, tmp_path / "m.png", predictor(dying), wanted(), asked=ASKED)
+        segment(image, tmp_path / "m.png", predictor(dying), Output("mask", "png"))
     ledger = json.loads((tmp_path / ".m.png.mask.unfinished" / "ledger.json").read_text())
     assert ledger["rows"] == 0
-    assert ledger["asked"]["model"] == {"sha256": "ab"}
+    assert ledger["settings"]["model"] == "ab"
 
 
 @pytest.fixture
@@ -279,8 +279,10 @@ def volume(tmp_path):
     return tmp_path / "v.ome.tif"
 
 
-def of_two(what, to, exclusive=False):
-    return Wanted(what, to, ("golgi", "nuclei"), 0.5, "sigmoid", exclusive=exclusive)
+def of_two(forward=np.copy):
+    tiles = {"tile": 16}
+    classes = ("golgi", "nuclei")
+    return segmenter(forward, tiles, channels=2, classes=classes, multilabel=True, stride=(4, 4, 4))
 
 
 def whole(path):
@@ -292,16 +294,14 @@ def whole(path):
 @pytest.mark.parametrize("to", ["tiff", pytest.param("zarr", marks=needs_zarr)])
 @pytest.mark.parametrize("what", ["mask", "labels"])
 def test_classes_that_do_not_exclude_each_other_are_channels(volume, tmp_path, what, to, monkeypatch):
-    monkeypatch.setattr(segmentation, "PIXELS_AT_ONCE", 2000)  # two planes a band
-    tiles = {"tile": 16, "overlap": 4, "multiple_of": 4, "batch_size": 2}
-    answering = Predictor(lambda batch: batch.copy(), 2, Dtype(), None, tiles)
-    want = of_two(what, to)
-    segment(volume, tmp_path / f"v{want.suffix}", answering, want, asked=ASKED)
+    monkeypatch.setattr(large_image, "PIXELS_AT_ONCE", 2000)  # two planes a band
+    output = Output(what, to)
+    segment(volume, tmp_path / f"v{output.suffix}", of_two(), output)
     with open_store(volume) as store:
         expected = (store.read((slice(None),) * 3) > 127).astype(np.uint8)
     if what == "labels":
         expected = postprocess.numbered(expected, postprocess.labels, exclusive=False)
-    np.testing.assert_array_equal(whole(tmp_path / f"v{want.suffix}"), expected)
+    np.testing.assert_array_equal(whole(tmp_path / f"v{output.suffix}"), expected)
 
 
 @pytest.mark.parametrize(("what", "to"), [("mask", "png"), ("labels", "labelme")])
@@ -309,4 +309,4 @@ def test_what_has_no_channels_is_refused_for_classes_that_need_them(what, to):
     with pytest.raises(
         UserError, match=r"do not exclude each other: golgi, nuclei; choose --to tiff or zarr"
     ):
-        of_two(what, to)
+        Output(what, to).check(of_two().spec)

@@ -1,9 +1,12 @@
 """The overlap that a model needs, or a stated one where nothing is enough."""
 
+from dataclasses import replace
+
 import pytest
+from specs import spec, tiling
 
 from kerasseg.errors import UserError
-from kerasseg.inference.overlap import overlap, settled
+from kerasseg.inference.overlap import overlap, resolve_overlap
 
 
 def test_a_number_stands(capsys):
@@ -31,6 +34,7 @@ def test_a_tile_that_is_too_small_is_told_how_large_it_must_be(tile, enough):
 
 
 @pytest.mark.parametrize("stride", [(32, 32), (8, 32, 16)])
-def test_settings_of_tiles_gain_the_stride_and_a_number_for_the_overlap(stride):
-    told, radius = {"tile": 256, "overlap": "auto", "blend": "hann"}, (40,) * len(stride)
-    assert settled(told, radius, stride) == told | {"overlap": 40, "multiple_of": stride}
+def test_settings_of_tiles_get_a_number_for_the_overlap(stride):
+    auto = tiling(tile=256, overlap="auto")
+    model = spec(tiling=auto, receptive_radius=(40,) * len(stride), stride=stride)
+    assert resolve_overlap(model) == replace(auto, overlap=40)

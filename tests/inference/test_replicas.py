@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from kerasseg.inference import forward, replicas
+from kerasseg.inference import forward
 
 
 def test_two_devices_share_a_batch_and_answer_as_one_does():
@@ -25,7 +25,7 @@ def test_all_gpus_are_used_where_there_are_several(monkeypatch, count, shared):
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: gpus)
     monkeypatch.setattr("kerasseg.inference.folding.folded", lambda model: model)
     monkeypatch.setattr(forward, "compiled", lambda model: lambda batch: "one")
-    monkeypatch.setattr(replicas, "replicated", lambda model, devices: lambda batch: devices)
+    monkeypatch.setattr(forward, "replicated", lambda model, devices: lambda batch: devices)
     expected = ["/device:GPU:0", "/device:GPU:1"] if shared else "one"
-    monkeypatch.setattr(forward, "_halving", lambda answer, _: answer)
+    monkeypatch.setattr(forward, "halving", lambda answer, _: answer)
     assert forward.forward(None)(None) == expected

@@ -1,14 +1,18 @@
 """Tiled prediction against whole-image prediction, for every size and blend."""
 
 import itertools
+from functools import partial
 
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from specs import tiling
 
 from kerasseg.errors import UserError
+from kerasseg.inference.backends import Backend
 from kerasseg.inference.blending import BLENDS, WINDOWS, bands, weights
 from kerasseg.inference.forward import forward
 from kerasseg.inference.padding import PADDINGS
@@ -29,20 +33,20 @@ def identity(batch):
     st.integers(0, 6),
     st.sampled_from(list(PADDINGS)),
 )
-@settings(deadline=None, max_examples=60)
+@hypothesis_settings(deadline=None, max_examples=60)
 def test_an_identity_comes_back_as_it_was(size, blend, tile, overlap, padding):
     image = np.random.default_rng(0).random((*size, 2), np.float32)
-    how = {"tile": tile, "overlap": overlap, "blend": blend, "padding": padding, "multiple_of": 4}
-    found = predict(image, identity, **how)
+    settings = tiling(tile=tile, overlap=overlap, blend=blend, padding=padding)
+    found = predict(image, Backend(identity), settings, stride=4)
     np.testing.assert_allclose(found, image, atol=1e-6)
 
 
 @given(st.tuples(*[st.integers(1, 30)] * 3), st.sampled_from(BLENDS), st.sampled_from(list(PADDINGS)))
-@settings(deadline=None, max_examples=30)
+@hypothesis_settings(deadline=None, max_examples=30)
 def test_so_does_a_volume(size, blend, padding):
     volume = np.random.default_rng(0).random((*size, 1), np.float32)
-    how = {"tile": (8, 12, 16), "overlap": 2, "blend": blend, "padding": padding, "multiple_of": 4}
-    found = predict(volume, identity, **how)
+    settings = tiling(tile=(8, 12, 16), overlap=2, blend=blend, padding=padding)
+    found = predict(volume, Backend(identity), settings, stride=4)
     np.testing.assert_allclose(found, volume, atol=1e-6)
 
 
@@ -59,9 +63,9 @@ def test_cropped_tiles_that_see_enough_equal_the_whole(three_convolutions):
     image = np.random.default_rng(1).random((101, 67, 1), np.float32)
     answer = forward(three_convolutions)
     whole = answer(image[None])[0]
-    tiled = predict(image, answer, tile=32, overlap=3, blend="crop", multiple_of=1)
+    tiled = predict(image, Backend(answer), tiling(overlap=3, blend="crop"), stride=1)
     np.testing.assert_allclose(tiled, whole, atol=1e-5)
-    blind = predict(image, answer, tile=32, overlap=0, blend="crop", multiple_of=1)
+    blind = predict(image, Backend(answer), tiling(overlap=0, blend="crop"), stride=1)
     assert np.abs(blind - whole).max() > 1e-3
 
 
@@ -71,8 +75,8 @@ def test_tiles_start_where_strides_fall_on_the_same_pixels():
         x = layer(x)
     answer = forward(keras.Model(image, x))
     pixels = np.random.default_rng(2).random((50, 45, 1), np.float32)
-    whole = predict(pixels, answer, tile=64, overlap=0, multiple_of=4)
-    tiled = predict(pixels, answer, tile=18, overlap=4, blend="crop", multiple_of=4)
+    whole = predict(pixels, Backend(answer), tiling(tile=64, overlap=0), stride=4)
+    tiled = predict(pixels, Backend(answer), tiling(tile=18, blend="crop"), stride=4)
     np.testing.assert_array_equal(tiled, whole)
 
 
@@ -84,9 +88,10 @@ def test_one_graph_serves_all_batches(three_convolutions):
 
 def test_all_batches_have_one_shape():
     image = np.zeros((40, 70, 1), np.float32)
-    made = [(len(tiles), batch.shape) for tiles, batch in batches(image, Tiling((40, 70), 16), "inside", 4)]
-    assert {shape for _, shape in made} == {(4, 16, 16, 1)}
-    assert sum(count for count, _ in made) == 3 * 5
+    grid = Tiling((40, 70), 16)
+    sizes = [(len(tiles), batch.shape) for tiles, batch in batches(image, grid, tiling(batch_size=4))]
+    assert {shape for _, shape in sizes} == {(4, 16, 16, 1)}
+    assert sum(count for count, _ in sizes) == 3 * 5
 
 
 @pytest.mark.parametrize("window", WINDOWS)
@@ -100,10 +105,8 @@ def test_weights_of_every_pixel_add_up_to_one(window):
 
 def test_bands_hand_rows_on_as_soon_as_no_tile_touches_them():
     image = np.zeros((100, 20, 1), np.float32)
-    tiling = Tiling((100, 20), 20, 2)
-    rows = [
-        rows for rows, _ in bands(tiling, answers(image, tiling, identity, padding="inside", batch_size=3))
-    ]
+    grid = Tiling((100, 20), 20, 2)
+    rows = [rows for rows, _ in bands(grid, answers(image, grid, identity, tiling(batch_size=3)))]
     assert (rows[0].start, rows[-1].stop) == (0, 100)
     assert all(before.stop == after.start for before, after in itertools.pairwise(rows))
     assert max(band.stop - band.start for band in rows) <= 20
@@ -111,18 +114,18 @@ def test_bands_hand_rows_on_as_soon_as_no_tile_touches_them():
 
 def test_an_unknown_blend_is_answered_with_the_nearest():
     with pytest.raises(UserError, match="did you mean 'hann'"):
-        predict(np.zeros((4, 4, 1), np.float32), identity, blend="han")
+        predict(np.zeros((4, 4, 1), np.float32), Backend(identity), tiling(blend="han"), stride=4)
 
 
 @given(st.tuples(lengths, lengths), st.sampled_from(BLENDS), st.sampled_from(list(PADDINGS)), st.data())
-@settings(deadline=None, max_examples=60)
+@hypothesis_settings(deadline=None, max_examples=60)
 def test_from_any_band_on_it_goes_on_with_the_same_bytes(size, blend, padding, data):
     image = np.random.default_rng(0).random((*size, 1), np.float32)
-    tiles = {"tile": 24, "overlap": 4, "multiple_of": 4, "batch_size": 3}
-    how = {"blend": blend, "padding": padding} | tiles
-    unbroken = [(rows, band.copy()) for rows, band in predicted_bands(image, identity, **how)]
+    settings = tiling(tile=24, blend=blend, padding=padding, batch_size=3)
+    predicted = partial(predicted_bands, image, Backend(identity), settings, stride=4)
+    unbroken = [(rows, band.copy()) for rows, band in predicted()]
     at = data.draw(st.integers(0, len(unbroken) - 1))
-    rest = predicted_bands(image, identity, **how, done=unbroken[at][0].start)
+    rest = predicted(first_row=unbroken[at][0].start)
     for (rows, band), (expected_rows, expected) in zip(rest, unbroken[at:], strict=True):
         assert rows == expected_rows
         assert band.tobytes() == expected.tobytes()
@@ -133,6 +136,6 @@ def test_going_on_answers_only_the_tiles_that_reach_below():
     count = lambda batch: (asked.append(len(batch)), batch)[1]  # noqa: E731
     image = np.random.default_rng(0).random((100, 20, 1), np.float32)
     starts = Tiling((100, 20), 20, 2).axes[0].starts
-    how = {"tile": 20, "overlap": 2, "multiple_of": 1, "batch_size": 1}
-    list(predicted_bands(image, count, **how, done=starts[3]))
+    settings = tiling(tile=20, overlap=2, batch_size=1)
+    list(predicted_bands(image, Backend(count), settings, stride=1, first_row=starts[3]))
     assert sum(asked) == len(starts) - 2

@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 import pytest
+from specs import segmenter
 
-from kerasseg import postprocess
 from kerasseg.annotations import labelme
 from kerasseg.annotations.draw import draw_mask
 from kerasseg.annotations.shapes import Drawing
@@ -13,6 +13,7 @@ from kerasseg.errors import UserError
 from kerasseg.labelling import folder, provenance, queue
 from kerasseg.labelling.edits import sync_edits
 from kerasseg.labelling.proposals import Proposal, by_model, propose, uncertainty, unproposed
+from kerasseg.spec import Objects
 
 TILES = ["00-00", "00-01", "01-00", "01-01"]
 
@@ -153,13 +154,15 @@ def test_without_a_proposer_tiles_wait_with_nothing_on_them(selected, square):
 SIGMOID = np.array([[0.9, 0.7, 0.2], [0.8, 0.1, 0.0], [0.5, 0.0, 0.6]], np.float32)
 
 
+def saying(probabilities, **changes):
+    """A model that has one answer."""
+    answer = lambda batch: probabilities[None].repeat(len(batch), 0)  # noqa: E731
+    return segmenter(answer, {"overlap": 0}, stride=(1, 1), **changes)
+
+
 def test_a_models_objects_are_proposed_with_score_and_uncertainty():
     predict = by_model(
-        lambda image, name: SIGMOID[..., None],
-        ["cell"],
-        0.55,
-        "sigmoid",
-        lambda mask: postprocess.labels(mask, smallest=2),
+        saying(SIGMOID[..., None], threshold=0.55, objects=Objects("components", {"smallest": 2}))
     )
     proposal = predict(np.zeros((3, 3, 1), np.uint8), "a")
     assert [shape.label for shape in proposal.shapes] == ["cell"]
@@ -171,7 +174,7 @@ def test_a_models_objects_are_proposed_with_score_and_uncertainty():
 
 def test_a_softmaxs_uncertainty_is_its_margin():
     probabilities = np.array([[[0.1, 0.2, 0.7], [0.5, 0.1, 0.4], [0.1, 0.9, 0.0]]], np.float32)
-    propose_ = by_model(lambda *_: probabilities, ["cell", "debris"], 0.5, "softmax", postprocess.labels)
+    propose_ = by_model(saying(probabilities, classes=("cell", "debris"), activation="softmax"))
     proposal = propose_(np.zeros((1, 3, 1), np.uint8), "a")
     assert [shape.label for shape in proposal.shapes] == ["debris", "cell"]
     assert proposal.score == pytest.approx((0.7 + 0.9) / 2)
@@ -186,15 +189,13 @@ def test_two_exclusive_classes_are_as_uncertain_as_one_sigmoid():
 def test_a_filled_hole_is_of_its_objects_class_and_scores_nothing():
     ring = np.ones((3, 3, 1), np.float32)
     ring[1, 1] = 0
-    propose_ = by_model(lambda *_: ring, ["cell"], 0.5, "sigmoid", lambda m: postprocess.labels(m, fill=True))
+    propose_ = by_model(saying(ring, objects=Objects("components", {"fill": True})))
     proposal = propose_(np.zeros((3, 3, 1), np.uint8), "a")
     assert (proposal.score, len(proposal.shapes)) == (1.0, 1)
 
 
 def test_nothing_found_has_no_score():
-    propose_ = by_model(
-        lambda *_: np.zeros((4, 4, 1), np.float32), ["cell"], 0.5, "sigmoid", postprocess.labels
-    )
+    propose_ = by_model(saying(np.zeros((4, 4, 1), np.float32)))
     assert propose_(np.zeros((4, 4, 1), np.uint8), "a") == Proposal([], None, 0.0)
 
 

@@ -1,10 +1,14 @@
 """The radius is the one that a bright pixel is seen from, and tiles that keep it equal the whole image."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
 from keras import layers
+from specs import tiling
 
+from kerasseg.inference.backends import Backend
 from kerasseg.inference.forward import forward
 from kerasseg.inference.tiled import predict
 from kerasseg.models import MODELS
@@ -82,9 +86,9 @@ def test_gates_are_followed_too_and_tiles_that_keep_the_radius_equal_the_whole()
     model = unet(base_filters=2, decoder_filters=(4, 2, 2, 2))
     (reach, _), answer = radius(model), forward(model)
     image = np.random.default_rng(0).random((400, 48, 1), np.float32)
-    how = {"blend": "crop", "multiple_of": 16, "batch_size": 1}
-    whole = predict(image, answer, tile=400, overlap=0, **how)
-    tiled = predict(image, answer, tile=(2 * reach + 32) // 16 * 16, overlap=(reach, 0), **how)
+    by_tile = tiling(tile=(2 * reach + 32) // 16 * 16, overlap=(reach, 0), blend="crop", batch_size=1)
+    whole = predict(image, Backend(answer), replace(by_tile, tile=400, overlap=0), stride=16)
+    tiled = predict(image, Backend(answer), by_tile, stride=16)
     np.testing.assert_allclose(tiled, whole, atol=1e-6)
 
 

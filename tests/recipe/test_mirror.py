@@ -1,6 +1,7 @@
 """The recipe's sections say what the builders take: the same names, defaults and choices."""
 
 import inspect
+from dataclasses import fields
 from typing import get_args
 
 import pytest
@@ -9,8 +10,7 @@ from kerasseg import models, postprocess
 from kerasseg.data import sources, split
 from kerasseg.images.normalise import NORMALISATIONS
 from kerasseg.inference import blending as merge
-from kerasseg.inference import padding, symmetries
-from kerasseg.inference.tiled import predicted_bands
+from kerasseg.inference import padding, tta
 from kerasseg.labelling.embedding import METHODS
 from kerasseg.labelling.embedding_networks import NETWORKS
 from kerasseg.labelling.segment_anything.automatic import SamSettings
@@ -29,6 +29,7 @@ from kerasseg.recipe.recipe import Predict
 from kerasseg.recipe.section import Component, Section
 from kerasseg.recipe.sources import AnySource
 from kerasseg.recipe.train import AnyEngine, AnyOptimizer, AnySchedule, Cycle, EarlyStopping, Train
+from kerasseg.spec import TilingSettings
 from kerasseg.training import cycle, devices, losses, schedule
 from kerasseg.training.engines import ENGINES
 from kerasseg.training.optimizers import OPTIMIZERS
@@ -113,11 +114,14 @@ def test_engines_take_the_numbers_of_their_sections():
     [
         (data_sections.Split, split.split, ("samples", "seed")),
         (EarlyStopping, schedule.stop, ("losses",)),
-        (Predict, predicted_bands, ("image", "forward", "batch_size", "multiple_of", "done", "answering")),
     ],
 )
 def test_sections_are_keyword_arguments(section, function, leave):
     assert defaults_of(section) == parameters(function, leave)
+
+
+def test_the_settings_of_tiles_are_those_of_the_recipe():
+    assert list(Predict.model_fields) == [field.name for field in fields(TilingSettings)]
 
 
 def test_embeddings_take_what_their_sections_say():
@@ -148,7 +152,7 @@ def test_choices_are_those_of_the_dicts():
     assert choices(Patchgan, "normalisation") == set(translation.NORMALISATIONS)
     assert choices(Predict, "blend") == set(merge.BLENDS)
     assert choices(Predict, "padding") == set(padding.PADDINGS)
-    assert choices(Predict, "symmetries") == set(symmetries.SYMMETRIES)
+    assert choices(Predict, "tta") == set(tta.SYMMETRIES)
     assert choices(Train, "precision") == set(devices.PRECISIONS)
     assert choices(Cycle, "choose_by") == set(cycle.CRITERIA)
     assert choices(Train, "devices") == set(devices.DEVICES)

@@ -1,21 +1,20 @@
 """Volumes judged by a model that answers with its input: every number can be worked out by hand."""
 
 import csv
-from functools import partial
 
 import numpy as np
 import pytest
+from specs import segmenter
 
 from kerasseg import postprocess
 from kerasseg.data.sample import Annotation, Sample
 from kerasseg.images import files
-from kerasseg.images.normalise import Dtype
-from kerasseg.inference.predictor import Predictor
 from kerasseg.postprocess.pairs import Pairing
 from kerasseg.runs import predictions
-from kerasseg.runs.evaluation import judge
+from kerasseg.runs.evaluation import evaluate
+from kerasseg.spec import Objects
 
-CLASSES = ["golgi", "nuclei"]
+CLASSES = ("golgi", "nuclei")
 SPACING = (1.0, 0.5, 0.5)
 
 
@@ -30,10 +29,10 @@ def sample(name, image, mask, labels=None):
     return Stored(name, image, mask.shape[:3], lambda: Annotation(mask, labels), spacing=SPACING)
 
 
-@pytest.fixture
-def predictor():
-    tiles = {"tile": 16, "overlap": 4, "multiple_of": 4, "batch_size": 2}
-    return Predictor(lambda batch: batch.copy(), 2, Dtype(), None, tiles)
+def answering(**changes):
+    """A model that answers with its input."""
+    volumes = {"classes": CLASSES, "channels": 2, "stride": (4, 4, 4), "multilabel": True}
+    return segmenter(np.copy, {"tile": 16}, **volumes | changes)
 
 
 def cells(shift=0):
@@ -46,20 +45,16 @@ def cells(shift=0):
 
 
 @pytest.fixture
-def judged(tmp_path, predictor):
+def judged(tmp_path):
     """Two volumes: one is found as it is, in the other every Golgi lies a pixel further."""
     truths = {"a": cells(), "sub/b": cells()}
     found = {"a": cells(), "sub/b": cells(shift=1)}
     samples = [sample(name, 255 * found[name], truth) for name, truth in truths.items()]
-    return judge(
+    return evaluate(
         samples,
-        predictor,
-        classes=CLASSES,
-        activation="sigmoid",
-        threshold=0.5,
-        number=partial(postprocess.labels, smallest=2),
+        answering(objects=Objects("components", {"smallest": 2})),
         folder=tmp_path,
-        exclusive=False,
+        score_objects=True,
         pairing=Pairing(nuclei=1, golgi=0, pair=None, farthest=5.0),
     )
 
@@ -95,37 +90,22 @@ def test_every_volume_s_time_is_told(judged):
     assert judged.seconds_per_image >= 0
 
 
-def test_objects_of_classes_that_do_not_exclude_each_other(tmp_path, predictor):
+def test_objects_of_classes_that_do_not_exclude_each_other(tmp_path):
     mask = cells()
     labels = postprocess.numbered(mask, postprocess.labels, exclusive=False)
     mask[0:2, 18:20, 37:39] = 255  # the lone Golgi is of no account
-    found = judge(
-        [sample("a", 255 * cells(), mask, labels)],
-        predictor,
-        classes=CLASSES,
-        activation="sigmoid",
-        threshold=0.5,
-        number=postprocess.labels,
-        folder=tmp_path,
-        exclusive=False,
-    )
+    truth = [sample("a", 255 * cells(), mask, labels)]
+    found = evaluate(truth, answering(), folder=tmp_path, score_objects=True)
     assert found.pairs is None
     for name in CLASSES:
         of = found.instances["classes"][name]
         assert (of["true_objects"], of["predicted_objects"], of["pq"]) == (2, 2, 1)
 
 
-def test_a_volume_of_exclusive_classes(tmp_path, predictor):
+def test_a_volume_of_exclusive_classes(tmp_path):
     ids = cells() @ np.array([1, 2], np.uint8)
-    found = judge(
-        [sample("a", 255 * cells(), ids, postprocess.labels(ids))],
-        predictor,
-        classes=CLASSES,
-        activation="sigmoid",
-        threshold=0.5,
-        number=postprocess.labels,
-        folder=tmp_path,
-    )
+    truth = [sample("a", 255 * cells(), ids, postprocess.labels(ids))]
+    found = evaluate(truth, answering(multilabel=False), folder=tmp_path, score_objects=True)
     assert [of["dice"] for of in found.test["classes"].values()] == [1, 1]
     assert found.instances["classes"]["golgi"]["true_objects"] == 3
     np.testing.assert_array_equal(predictions.read(tmp_path / "predictions" / "a"), ids)

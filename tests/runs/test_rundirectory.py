@@ -2,11 +2,11 @@
 
 import pytest
 
-from kerasseg.commands import reuse
 from kerasseg.errors import Blocked, UserError
 from kerasseg.recipe import load
 from kerasseg.runs import rundirectory
 from kerasseg.runs.rundirectory import RunDirectory
+from kerasseg.segmenter import load_trained
 
 
 def test_an_error_is_kept_until_the_run_is_gone_on_with(tmp_path):
@@ -49,12 +49,10 @@ def test_a_folder_of_runs_leads_to_the_last(tmp_path):
 
 def test_a_run_without_a_model_tells_why_it_failed(tmp_path):
     (tmp_path / "recipe.yaml").touch()
-    with pytest.raises(
-        UserError, match=r"no model\.keras yet; go on with it by kerasseg run RECIPE --resume"
-    ):
-        reuse.opened(tmp_path)
+    with pytest.raises(UserError, match=r"no trained model yet; continue it by kerasseg run RECIPE --resume"):
+        load_trained(tmp_path)
     RunDirectory(tmp_path).set_state("failed", error="the split is empty\nand more")
     with pytest.raises(
         UserError, match=r"it failed: the split is empty; mend that and run the recipe again$"
     ):
-        reuse.opened(tmp_path)
+        load_trained(tmp_path)

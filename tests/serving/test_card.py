@@ -3,12 +3,19 @@
 from dataclasses import replace
 
 import pytest
+from specs import spec
 
 from kerasseg.images.normalise import Dtype, Minmax, Percentile
 from kerasseg.serving import card
-from kerasseg.spec import Metadata
 
-CELLS = Metadata(("cell", "dust"), 3, Percentile(), (256, 320), "sigmoid", 0.4, (32, 32))
+CELLS = spec(
+    classes=("cell", "dust"),
+    channels=3,
+    normalise=Percentile(),
+    resize=(256, 320),
+    threshold=0.4,
+    stride=(32, 32),
+)
 
 
 @pytest.fixture

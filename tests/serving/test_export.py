@@ -13,16 +13,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from specs import spec as grey
+from specs import tiling
 
 from kerasseg import postprocess
 from kerasseg.errors import UserError
 from kerasseg.images.normalise import Dtype, Minmax, Percentile
+from kerasseg.inference.backends import Backend
 from kerasseg.inference.forward import forward
-from kerasseg.inference.predictor import Predictor
+from kerasseg.segmenter import Segmenter
 from kerasseg.serving import export as exporting
-from kerasseg.serving.export import export, fingerprint
+from kerasseg.serving.export import export
 from kerasseg.serving.signatures import Served
-from kerasseg.spec import Metadata, Objects, Tiling
+from kerasseg.spec import ModelSpec, Objects
 
 
 def small(channels, outputs, activation="sigmoid"):
@@ -32,61 +35,51 @@ def small(channels, outputs, activation="sigmoid"):
     return keras.Model(image, keras.layers.Conv2D(outputs, 1, activation=activation)(x))
 
 
-def told(**other):
-    usual = {"classes": ("cell",), "channels": 1, "normalise": Dtype(), "resize": None}
-    return Metadata(**usual | {"activation": "sigmoid", "threshold": 0.5, "stride": (32, 32)} | other)
+def model_of(spec):
+    return small(spec.channels, spec.outputs, spec.activation)
 
 
-def model_of(metadata):
-    return small(metadata.channels, metadata.outputs, metadata.activation)
+def exported(folder, spec):
+    return export(model_of(spec), folder, spec, name="cells", facts={})
 
 
-def exported(folder, metadata):
-    return export(model_of(metadata), folder, metadata, name="cells", facts={})
+def local(spec):
+    whole = tiling(tile=256, overlap=0, blend="crop")
+    return Segmenter(replace(spec, tiling=whole), Backend(forward(model_of(spec))))
 
 
-def local(metadata):
-    return Predictor(
-        forward(model_of(metadata)),
-        metadata.channels,
-        metadata.normalise,
-        metadata.resize,
-        {"tile": 256, "overlap": 0, "blend": "crop"},
-    )
-
-
-SMALLER = told(resize=(32, 64))
+SMALLER = grey(resize=(32, 64))
 
 CASES = {
-    "plain": told(),
+    "plain": grey(),
     "resized": SMALLER,
-    "enlarged": told(resize=(96, 96)),
-    "minmax": told(normalise=Minmax()),
-    "percentile": told(normalise=Percentile(5, 98), channels=3),
-    "softmax": told(activation="softmax", classes=("a", "b")),
+    "enlarged": grey(resize=(96, 96)),
+    "minmax": grey(normalise=Minmax()),
+    "percentile": grey(normalise=Percentile(5, 98), channels=3),
+    "softmax": grey(activation="softmax", classes=("a", "b")),
 }
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_it_answers_as_the_keras_model_does(case):
-    metadata = CASES[case]
-    image = np.random.default_rng(1).integers(0, 255, (45, 70, metadata.channels), np.uint8)
-    signatures = Served(model_of(metadata), metadata).signatures()
+    spec = CASES[case]
+    image = np.random.default_rng(1).integers(0, 255, (45, 70, spec.channels), np.uint8)
+    signatures = Served(model_of(spec), spec).signatures()
     served = signatures["serving_default"](image=tf.constant(image[None]))
-    np.testing.assert_allclose(served["probabilities"][0], local(metadata)(image, "image"), atol=1e-5)
-    mask = postprocess.mask(served["probabilities"][0].numpy(), 0.5, metadata.activation)
+    np.testing.assert_allclose(served["probabilities"][0], local(spec).predict(image, "image"), atol=1e-5)
+    mask = postprocess.mask(served["probabilities"][0].numpy(), 0.5, spec.activation)
     np.testing.assert_array_equal(served["mask"][0], mask)
 
 
 @pytest.mark.parametrize("stored", [(45, 70), (200, 31), (96, 96), (20, 300)])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_a_resized_image_is_answered_alike_whatever_its_size_and_type(dtype, stored):
-    metadata = told(resize=(96, 64), channels=3)
-    signatures = Served(model_of(metadata), metadata).signatures()
+    spec = grey(resize=(96, 64), channels=3)
+    signatures = Served(model_of(spec), spec).signatures()
     image = np.random.default_rng(3).integers(0, np.iinfo(dtype).max, (*stored, 3), dtype)
     name = "serving_default" if dtype is np.uint8 else "uint16"
     answer = signatures[name](image=tf.constant(image[None]))["probabilities"][0]
-    np.testing.assert_allclose(answer, local(metadata)(image, "image"), atol=1e-5)
+    np.testing.assert_allclose(answer, local(spec).predict(image, "image"), atol=1e-5)
 
 
 def test_an_export_is_compared_on_the_image_that_is_given(monkeypatch, tmp_path):
@@ -101,8 +94,8 @@ def test_an_export_is_compared_on_the_image_that_is_given(monkeypatch, tmp_path)
 
 @pytest.fixture(scope="module")
 def coloured():
-    metadata = told(channels=3)
-    return Served(model_of(metadata), metadata).signatures()
+    spec = grey(channels=3)
+    return Served(model_of(spec), spec).signatures()
 
 
 def test_grey_images_may_leave_out_their_channels_and_any_type_has_its_signature(coloured):
@@ -147,9 +140,9 @@ FILES = {
 }
 
 
-@pytest.mark.parametrize("metadata", [told(resize=(32, 32)), told(channels=3)], ids=["grey", "coloured"])
-def test_files_are_answered_as_the_pixels_in_them(metadata):
-    signatures = Served(model_of(metadata), metadata).signatures()
+@pytest.mark.parametrize("spec", [grey(resize=(32, 32)), grey(channels=3)], ids=["grey", "coloured"])
+def test_files_are_answered_as_the_pixels_in_them(spec):
+    signatures = Served(model_of(spec), spec).signatures()
     for name, (content, pixels) in FILES.items():
         found = signatures["encoded"](image_bytes=tf.constant([content]))
         kind = "uint16" if pixels.dtype == np.uint16 else "serving_default"
@@ -191,15 +184,15 @@ def test_what_is_written_answers_as_the_keras_model_does(written):
 def test_it_tells_what_it_is(written):
     signatures = tf.saved_model.load(str(written.path)).signatures
     answer = signatures["metadata"](request=tf.constant(["", ""]))["metadata"].numpy()
-    found = [Metadata.from_json(text.decode()) for text in answer]
-    assert found == [replace(SMALLER, weights=fingerprint(model_of(SMALLER)))] * 2
+    found = [ModelSpec.from_json(text.decode()) for text in answer]
+    assert found == [SMALLER] * 2
 
 
 def test_the_network_is_traced_once(monkeypatch):
     calls = []
-    model = model_of(told())
+    model = model_of(grey())
     monkeypatch.setattr("kerasseg.serving.signatures.folded", lambda model: counted(model, calls))
-    Served(model, told()).signatures()
+    Served(model, grey()).signatures()
     assert len(calls) == 1
 
 
@@ -225,14 +218,14 @@ def test_it_loads_in_a_process_without_kerasseg(written):
 
 
 def test_versions_rise_and_nothing_is_left_half_done(tmp_path, monkeypatch):
-    exported(tmp_path, told())
+    exported(tmp_path, grey())
     (tmp_path / "7").mkdir()
-    exported(tmp_path, told())
+    exported(tmp_path, grey())
     with pytest.raises(UserError, match="channels"):
-        export(small(2, 1), tmp_path, told(), name="cells", facts={})
+        export(small(2, 1), tmp_path, grey(), name="cells", facts={})
     monkeypatch.setattr(exporting.warmup, "write", out_of_space)
     with pytest.raises(UserError, match="cannot be written"):
-        exported(tmp_path, told())
+        exported(tmp_path, grey())
     assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "7", "8"]
 
 
@@ -255,41 +248,45 @@ def test_of_exports_at_once_each_gets_a_number_and_all_its_files(tmp_path):
 
 def test_a_version_is_not_where_versions_are_kept(tmp_path):
     with pytest.raises(UserError, match="numbered by themselves"):
-        export(small(1, 1), tmp_path / "3", told(), name="cells", facts={})
+        export(small(1, 1), tmp_path / "3", grey(), name="cells", facts={})
 
 
 def test_metadata_that_says_too_little_is_refused():
-    assert Metadata.from_json(json.dumps({**json.loads(told().to_json()), "newer": 1})) == told()
+    assert ModelSpec.from_json(json.dumps({**json.loads(grey().to_json()), "newer": 1})) == grey()
     for text in ("", "[]", '{"classes": []}'):
         with pytest.raises(ValueError):  # noqa: PT011 - JSON's own, or ours
-            Metadata.from_json(text)
+            ModelSpec.from_json(text)
 
 
 @pytest.mark.parametrize("method", [Dtype(), Minmax(), Percentile(5, 98)])
 def test_a_normalisation_travels_with_its_numbers(method):
-    metadata = told(normalise=method)
-    assert Metadata.from_json(metadata.to_json()) == metadata
-    assert Metadata.from_json(as_told(metadata, {method.name: {}})).normalise.name == method.name
+    spec = grey(normalise=method)
+    assert ModelSpec.from_json(spec.to_json()) == spec
+    assert ModelSpec.from_json(as_told(spec, {method.name: {}})).normalise.name == method.name
 
 
 @pytest.mark.parametrize("normalise", ["zscore", {"zscore": {}}, {"percentile": {"gamma": 2}}, {}, 3])
 def test_a_normalisation_that_is_not_known_is_no_metadata(normalise):
     with pytest.raises(ValueError, match="normalisation"):
-        Metadata.from_json(as_told(told(), normalise))
+        ModelSpec.from_json(as_told(grey(), normalise))
 
 
 @pytest.mark.parametrize("objects", ["watershed", {"cellpose": {}}, {"watershed": {"size": 3}}, {}, 3])
 def test_a_way_to_objects_that_is_not_known_is_no_metadata(objects):
     with pytest.raises(ValueError, match="from a mask to objects"):
-        Metadata.from_json(json.dumps({**json.loads(told().to_json()), "objects": objects}))
+        ModelSpec.from_json(json.dumps({**json.loads(grey().to_json()), "objects": objects}))
 
 
 def test_objects_tiles_and_sight_travel_too():
     objects = Objects("watershed", {"distance": 4.0, "spacing": (1.0, 0.5), "smallest": 3, "fill": True})
-    metadata = told(objects=objects, tiling=Tiling(64, "auto", "crop", "zero", "d4"), radius=(20, 20))
-    assert Metadata.from_json(metadata.to_json()) == metadata
-    assert Metadata.from_json(told().to_json()) == told()
+    spec = grey(
+        objects=objects,
+        tiling=tiling(tile=64, overlap="auto", blend="crop", padding="zero", tta="d4"),
+        receptive_radius=(20, 20),
+    )
+    assert ModelSpec.from_json(spec.to_json()) == spec
+    assert ModelSpec.from_json(grey().to_json()) == grey()
 
 
-def as_told(metadata, normalise):
-    return json.dumps({**json.loads(metadata.to_json()), "normalise": normalise})
+def as_told(spec, normalise):
+    return json.dumps({**json.loads(spec.to_json()), "normalise": normalise})

@@ -9,17 +9,18 @@ import pytest
 import tensorflow as tf
 import tifffile
 from keras import layers
+from specs import spec, tiling
 
 from kerasseg.errors import UserError
 from kerasseg.images.normalise import Minmax
+from kerasseg.inference.backends import Backend
 from kerasseg.inference.forward import forward
-from kerasseg.inference.predictor import Predictor
 from kerasseg.inference.server import client
+from kerasseg.segmenter import Segmenter
 from kerasseg.serving import card, warmup
 from kerasseg.serving.export import export
-from kerasseg.spec import Metadata
 
-TOLD = Metadata(("golgi", "nucleus"), 2, Minmax(), None, "sigmoid", 0.5, (2, 4, 4), exclusive=False)
+SPEC = spec(classes=("golgi", "nucleus"), channels=2, normalise=Minmax(), multilabel=True, stride=(2, 4, 4))
 VOLUME = np.random.default_rng(1).integers(0, 4000, (5, 11, 9, 2), np.uint16)
 
 
@@ -43,7 +44,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def written(model, tmp_path_factory):
-    return export(model, tmp_path_factory.mktemp("cells"), TOLD, name="cells", facts={})
+    return export(model, tmp_path_factory.mktemp("cells"), SPEC, name="cells", facts={})
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +52,9 @@ def signatures(written):
     return tf.saved_model.load(str(written.path)).signatures
 
 
-def predictor(answer, **tiles):
-    how = {"overlap": 0, "blend": "crop", "multiple_of": TOLD.stride} | tiles
-    return Predictor(answer, TOLD.channels, TOLD.normalise, TOLD.resize, how)
+def by_tiles(forward, **tiles):
+    tiles = tiling(**{"tile": 32, "overlap": 0, "blend": "crop"} | tiles)
+    return Segmenter(replace(SPEC, tiling=tiles), Backend(forward))
 
 
 def test_what_is_written_answers_as_the_keras_model_does(written):
@@ -64,7 +65,7 @@ def test_volumes_of_any_size_are_answered_at_it(model, signatures):
     for size in ((5, 11, 9), (1, 1, 1), (1, 3, 17)):
         volume = VOLUME[:1, :1, :1] if size == (1, 1, 1) else np.resize(VOLUME, (*size, 2))
         found = signatures["uint16"](image=tf.constant(volume[None]))
-        expected = predictor(forward(model), tile=32)(volume, "volume")
+        expected = by_tiles(forward(model)).probabilities(volume)
         np.testing.assert_allclose(found["probabilities"][0], expected, atol=1e-5)
         np.testing.assert_array_equal(found["mask"], found["probabilities"].numpy() >= 0.5)
         assert found["mask"].dtype == tf.uint8
@@ -102,14 +103,14 @@ def test_tiles_of_a_volume_are_answered_as_at_home(scheme, model, signatures):
     models = Models("cells", {3: signatures})
     server = {"grpc": GrpcServer, "rest": RestServer}[scheme](models)
     remote = client.forward(f"{scheme}://127.0.0.1:{server.port}/cells")
-    assert replace(remote.metadata, weights="") == TOLD
+    assert remote.spec == SPEC
     tiles = {"tile": (4, 8, 8), "overlap": (1, 2, 2), "blend": "hann", "batch_size": 8}
-    at_home = predictor(forward(model), **tiles)(VOLUME, "volume")
-    np.testing.assert_array_equal(predictor(remote, **tiles)(VOLUME, "volume"), at_home)
+    at_home = by_tiles(forward(model), **tiles).probabilities(VOLUME)
+    np.testing.assert_array_equal(by_tiles(remote, **tiles).probabilities(VOLUME), at_home)
 
     models.asked.clear()
     three = 3 * 4 * 8 * 8 * 2 * remote.connection.bytes_a_number
-    parts = predictor(replace(remote, largest_request=three), **tiles)(VOLUME, "volume")
+    parts = by_tiles(replace(remote, largest_request=three), **tiles).probabilities(VOLUME)
     server.stop()
     np.testing.assert_allclose(parts, at_home, atol=1e-6)  # a smaller batch is added up in another order
     assert {rows for _, _, rows in models.asked} <= {1, 2, 3}
@@ -152,4 +153,4 @@ def test_the_card_s_request_is_answered(written, signatures, tmp_path, monkeypat
 )
 def test_what_does_not_fit_a_volume_is_refused(wrong, message, model, tmp_path):
     with pytest.raises(UserError, match=message):
-        export(model, tmp_path, replace(TOLD, **wrong), name="cells", facts={})
+        export(model, tmp_path, replace(SPEC, **wrong), name="cells", facts={})

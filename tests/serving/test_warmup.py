@@ -3,17 +3,16 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from specs import spec
 
-from kerasseg.images.normalise import Dtype
 from kerasseg.serving import warmup
-from kerasseg.spec import Metadata
 
 prediction_log_pb2 = pytest.importorskip("tensorflow_serving.apis.prediction_log_pb2")
 
 
 def test_every_signature_is_asked_once(tmp_path):
-    metadata = Metadata(("cell",), 3, Dtype(), (32, 64), "sigmoid", 0.5, (32, 32))
-    warmup.write(tmp_path, "cells", metadata)
+    cells = spec(channels=3, resize=(32, 64), stride=(32, 32))
+    warmup.write(tmp_path, "cells", cells)
     records = tf.data.TFRecordDataset(str(tmp_path / "assets.extra" / "tf_serving_warmup_requests"))
     requests = [
         prediction_log_pb2.PredictionLog.FromString(record.numpy()).predict_log.request for record in records

@@ -55,10 +55,11 @@ def seconds(work: Callable[[], object]) -> np.ndarray:
 
 def measure(folder: Path, tile: int, overlap: int, height: int, width: int) -> None:
     """Predict one slide in this process, and print batches, times and extra MiB."""
-    from kerasseg.images.normalise import Dtype
+    sys.path.append(str(Path(__file__).parents[2] / "tests"))
+    from specs import segmenter
+
     from kerasseg.inference.forward import forward
-    from kerasseg.inference.large_image import Wanted, segment
-    from kerasseg.inference.predictor import Predictor
+    from kerasseg.inference.large_image import Output, segment
     from kerasseg.inference.tiling import Tiling
     from kerasseg.models import MODELS
 
@@ -67,12 +68,11 @@ def measure(folder: Path, tile: int, overlap: int, height: int, width: int) -> N
     batches = math.ceil(tiles / (PIXELS // tile**2))
     batch = np.random.default_rng(0).random((math.ceil(tiles / batches), tile, tile, 1), np.float32)
 
-    how = {"tile": tile, "overlap": overlap, "multiple_of": 16, "batch_size": len(batch)}
-    predictor = Predictor(answer, 1, Dtype(), None, how)
-    wanted = Wanted("mask", "tiff", ("nucleus",), 0.5, "sigmoid")
+    tiles = {"tile": tile, "overlap": overlap, "batch_size": len(batch)}
+    slide = segmenter(answer, tiles, stride=(16, 16))
 
     def whole() -> None:
-        segment(folder / "slide.tif", folder / f"{tile}.ome.tif", predictor, wanted, asked={})
+        segment(folder / "slide.tif", folder / f"{tile}.ome.tif", slide, Output("mask", "tiff"))
 
     def bare() -> None:
         for _ in range(batches):

@@ -25,16 +25,13 @@ import tensorflow as tf
 from rich.table import Table
 
 from kerasseg.console import console
-from kerasseg.images.normalise import Dtype
 from kerasseg.inference.backends import ENGINES
 from kerasseg.inference.server import client
 from kerasseg.models import MODELS
 from kerasseg.serving.signatures import Served
-from kerasseg.spec import Metadata
 
 SIZE = (256, 256)
-TOLD = Metadata(("cell",), 3, Dtype(), None, "sigmoid", 0.5, (32, 32))
-SERVERS = Path(__file__).parents[2] / "tests" / "serving"
+TESTS = Path(__file__).parents[2] / "tests"
 
 Forward = Callable[[np.ndarray], np.ndarray]
 
@@ -56,7 +53,10 @@ def local(model: keras.Model) -> dict[str, Forward]:
 
 def saved(model: keras.Model) -> dict[str, Callable]:
     """Write the model as a SavedModel, and give the signatures of what is loaded."""
-    served = Served(model, TOLD)
+    sys.path.append(str(TESTS))
+    from specs import spec
+
+    served = Served(model, spec(channels=3, stride=(32, 32)))
     with tempfile.TemporaryDirectory() as folder:
         tf.saved_model.save(served, folder, signatures=served.signatures())
         return tf.saved_model.load(folder).signatures
@@ -72,7 +72,7 @@ def remote(signatures: dict[str, Callable]) -> Iterator[dict[str, Forward]]:
     if not find_spec("tensorflow_serving"):
         yield {}
         return
-    sys.path.append(str(SERVERS))
+    sys.path.append(str(TESTS / "serving"))
     from servers import GrpcServer, Models, RestServer
 
     models = Models("cells", {1: signatures})

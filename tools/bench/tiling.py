@@ -28,11 +28,13 @@ SETTINGS = [(128, 4), (512, 64)]  # tile, overlap per side
 
 def kerasseg(blend: str) -> Callable:
     """Predict with kerasseg's own tiles."""
+    from kerasseg.inference.backends import Backend
     from kerasseg.inference.tiled import predict
+    from kerasseg.spec import TilingSettings
 
     def run(image: np.ndarray, tile: int, overlap: int) -> np.ndarray:
-        how = {"tile": tile, "overlap": overlap, "blend": blend, "batch_size": BATCH, "multiple_of": 1}
-        return predict(image, lambda batch: batch, **how)
+        settings = TilingSettings(tile, overlap, blend, padding="inside", tta="none", batch_size=BATCH)
+        return predict(image, Backend(lambda batch: batch), settings, stride=1)
 
     return run
 

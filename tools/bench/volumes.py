@@ -128,15 +128,17 @@ def contend(name: str, batch: int, filters: int) -> None:
 
 def predict_crop(crop: tuple[int, ...], filters: int) -> None:
     """Predict a crop by tiles and print the peak memory in MiB: with one tile, and with the whole."""
+    from kerasseg.inference.backends import Backend
     from kerasseg.inference.forward import forward
     from kerasseg.inference.tiled import predict
+    from kerasseg.spec import TilingSettings
 
-    tiles = {"tile": SIDE, "overlap": 8, "batch_size": 1}
+    tiles = TilingSettings(SIDE, 8, "hann", padding="inside", tta="none", batch_size=1)
     answer = forward(unet(filters))
     answer(np.zeros((1, SIDE, SIDE, SIDE, CHANNELS), np.float32))
     before = _peak()
     image = np.random.default_rng(0).random((*crop, CHANNELS), np.float32)
-    probabilities = predict(image, answer, **tiles)
+    probabilities = predict(image, Backend(answer), tiles, stride=32)
     print(before, _peak(), (image.nbytes + probabilities.nbytes) / MIB)
 
 

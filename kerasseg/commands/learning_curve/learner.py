@@ -8,24 +8,23 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from kerasseg import postprocess
-from kerasseg.commands import learning, preparation
-from kerasseg.commands.train import build, predictor
+from kerasseg.commands import build, preparation
 from kerasseg.console import track
 from kerasseg.data.sample import Sample
 from kerasseg.data.split import Split
 from kerasseg.errors import UserError
-from kerasseg.inference.compiling import compiled
+from kerasseg.inference.backends import Backend
+from kerasseg.inference.forward import compiled
 from kerasseg.metrics import pixel
 from kerasseg.metrics.pixel import Counts
 from kerasseg.models import receptive_field
 from kerasseg.recipe import Recipe
+from kerasseg.segmenter import Segmenter
 from kerasseg.training.loop import train
 
 FEW = 10  # samples that are too few for any to be kept from learning
@@ -52,12 +51,13 @@ class Learner:
         keras.utils.set_random_seed(recipe.seed)
         self.recipe = recipe
         self.folder = folder
-        self.model = build(recipe, channels)
-        self.engine = learning.build(recipe, self.model, None)  # of batches only translators know beforehand
+        self.model = build.network(recipe, channels)
+        # Only translators, of which no learning curve is drawn, must know their batches beforehand.
+        self.engine = build.training_engine(recipe, self.model, None)
         self.beginning = folder / f"beginning-{recipe.seed}.weights.h5"
         self.engine.save_weights(self.beginning)
         # One graph for whatever the weights are; what `run` answers with has them folded in.
-        self.answering = replace(predictor(recipe, self.model), forward=compiled(self.model))
+        self.segmenter = Segmenter(build.model_spec(recipe, self.model), Backend(compiled(self.model)))
 
     def learn(self, samples: Sequence[Sample]) -> None:
         """Learn from these samples alone, and keep the weights of the best epoch; from none learn nothing."""
@@ -68,14 +68,13 @@ class Learner:
         training, validation = preparation.streams(self.recipe, shared(samples), channels, stride)
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
             options = {"directory": Path(folder), "seed": self.recipe.seed}
-            history = train(self.engine, training, validation, learning.pace(self.recipe), **options)
+            history = train(self.engine, training, validation, build.pace(self.recipe), **options)
         if history.stopped == "interrupted":
             raise KeyboardInterrupt
 
     def predict(self, sample: Sample) -> np.ndarray:
         """Predict a sample's mask: (Y, X) uint8 of class ids."""
-        probabilities = self.answering(sample.read(), str(sample.image))
-        return postprocess.mask(probabilities, self.recipe.evaluate.threshold, self.recipe.model.activation)
+        return self.segmenter.spec.decide(self.segmenter.predict(sample.read(), str(sample.image)))
 
     def count(self, samples: Sequence[Sample]) -> Counts:
         """Count the pixels of all samples, foreground against background: arrays of shape (1,)."""

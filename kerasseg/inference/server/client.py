@@ -1,8 +1,8 @@
 """Ask a served model for tiles as a local one is asked: `forward("grpc://localhost:8500/cells")`.
 
-The model's metadata come with it, so that tiling, normalisation and masks are those of a local prediction,
-with no run directory at hand. Images and volumes travel as tiles, by the signatures `tiles` and `packed`;
-`encoded` takes files of PNG or JPEG, which hold no volumes.
+The model's specification comes with it, so that tiling, normalisation and masks are those of a local
+prediction, with no run directory at hand. Images and volumes travel as tiles, by the signatures `tiles` and
+`packed`; `encoded` takes files of PNG or JPEG, which hold no volumes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from kerasseg.errors import UserError
 from kerasseg.inference.server.address import Address, parse
 from kerasseg.inference.server.failures import Absent, Exhausted, Failure, Refused, Unavailable, insist
-from kerasseg.spec import Metadata
+from kerasseg.spec import ModelSpec
 
 DEADLINE = 120.0
 PATIENCE = 300.0
@@ -49,21 +49,21 @@ class Connection(Protocol):
 
 @dataclass(frozen=True)
 class RemoteForward:
-    """A `kerasseg.inference.tiled.Forward` that a server computes.
+    """A `kerasseg.inference.forward.Forward` that a server computes.
 
     Attributes
     ----------
     address : Address
         With the version that answered first: all tiles go to it, so that no image is answered by two models
         while a server takes up a new one.
-    metadata : Metadata
+    spec : ModelSpec
         What that version takes and gives.
     connection, patience, largest_request
         See `forward`.
     """
 
     address: Address
-    metadata: Metadata
+    spec: ModelSpec
     connection: Connection
     patience: float
     largest_request: int
@@ -77,13 +77,13 @@ class RemoteForward:
             If the tiles have other axes or channels than the model takes, or the server gives no answer.
         """
         count, *size, channels = batch.shape
-        told = self.metadata
-        if (len(size), channels) != (told.rank, told.channels):
+        spec = self.spec
+        if (len(size), channels) != (spec.rank, spec.channels):
             raise UserError(
-                f"{self.address}: the model takes {told.channels} channels and {told.rank} axes in space, "
+                f"{self.address}: the model takes {spec.channels} channels and {spec.rank} axes in space, "
                 f"tiles have {channels} and {len(size)}"
             )
-        numbers = math.prod(size) * max(channels, told.outputs)
+        numbers = math.prod(size) * max(channels, spec.outputs)
         most = max(1, self.largest_request // (numbers * self.connection.bytes_a_number))
         parts = np.array_split(batch, math.ceil(count / most))
         with _advised(self.address):
@@ -134,8 +134,8 @@ def forward(
     address = parse(url)
     connection = _connect(address, deadline)
     with _advised(address):
-        metadata, version = _introduce(connection, address, min(patience, PATIENCE_AT_FIRST))
-    return RemoteForward(replace(address, version=version), metadata, connection, patience, largest_request)
+        spec, version = _introduce(connection, address, min(patience, PATIENCE_AT_FIRST))
+    return RemoteForward(replace(address, version=version), spec, connection, patience, largest_request)
 
 
 def _connect(address: Address, deadline: float) -> Connection:
@@ -148,11 +148,11 @@ def _connect(address: Address, deadline: float) -> Connection:
     return Grpc(address, deadline)
 
 
-def _introduce(connection: Connection, address: Address, patience: float) -> tuple[Metadata, int]:
+def _introduce(connection: Connection, address: Address, patience: float) -> tuple[ModelSpec, int]:
     """Ask the model what it takes, and the server which version that is."""
     try:
         text, version = insist(lambda: connection.metadata(address.version), patience)
-        return Metadata.from_json(text), version
+        return ModelSpec.from_json(text), version
     except (Refused, ValueError) as error:
         raise UserError(
             f"{address}: the model does not say what it takes ({error}); write it by kerasseg export"

@@ -14,22 +14,32 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from specs import spec, tiling
 
-from kerasseg.commands import answering, reuse
+from kerasseg.commands.build import model_spec
+from kerasseg.commands.export import export as export_run
 from kerasseg.commands.predict import predict
 from kerasseg.errors import UserError
 from kerasseg.images import files
 from kerasseg.images.normalise import Percentile
+from kerasseg.inference.backends import Backend
 from kerasseg.inference.forward import forward
-from kerasseg.inference.predictor import Predictor
 from kerasseg.inference.server import client
+from kerasseg.recipe import load
+from kerasseg.segmenter import Segmenter
 from kerasseg.serving.export import export
-from kerasseg.spec import Metadata
 
 pytest.importorskip("tensorflow_serving")
 from servers import TOO_MANY, GrpcServer, Models, RestServer
 
-TOLD = Metadata(("cell", "dust"), 2, Percentile(5, 98), (48, 64), "sigmoid", 0.4, (32, 32))
+SPEC = spec(
+    classes=("cell", "dust"),
+    channels=2,
+    normalise=Percentile(5, 98),
+    resize=(48, 64),
+    threshold=0.4,
+    stride=(32, 32),
+)
 SERVERS = {"grpc": GrpcServer, "rest": RestServer}
 OF_TILES = ("tiles", "packed")
 TILES = np.random.default_rng(0).random((5, 32, 32, 2), np.float32)
@@ -45,7 +55,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def signatures(model, tmp_path_factory):
-    version = export(model, tmp_path_factory.mktemp("cells"), TOLD, name="cells", facts={}).path
+    version = export(model, tmp_path_factory.mktemp("cells"), SPEC, name="cells", facts={}).path
     return tf.saved_model.load(str(version)).signatures
 
 
@@ -85,8 +95,8 @@ def test_tiles_are_answered_as_the_model_does(url, model):
 def test_the_verb_writes_the_masks_that_the_model_itself_would(url, model, tmp_path):
     image = np.random.default_rng(1).integers(0, 4000, (100, 90, 2), np.uint16)
     files.write(tmp_path / "a.tif", image)
-    remote = answering.served(url)
-    for name, who in {"remote": remote, "local": replace(remote, forward=forward(model))}.items():
+    remote = Segmenter.connect(url)
+    for name, who in {"remote": remote, "local": replace(remote, backend=Backend(forward(model)))}.items():
         predict(who, tmp_path / "a.tif", tmp_path / name, tile=64, overlap=4)
     masks = [files.read_values(tmp_path / name / "a.mask.png") for name in ("remote", "local")]
     np.testing.assert_array_equal(*masks)
@@ -106,17 +116,16 @@ def test_both_ways_give_the_same_numbers(models):
 
 def test_the_server_says_what_the_model_takes(url):
     remote = client.forward(url)
-    assert replace(remote.metadata, weights="") == TOLD
+    assert remote.spec == SPEC
     assert str(remote.address) == f"{url}:3"
 
 
 def test_whole_images_are_answered_as_at_home(url, model):
     remote = client.forward(url)
-    told = remote.metadata
-    how = (told.channels, told.normalise, told.resize, {"tile": 64, "overlap": 4, "blend": "hann"})
+    served = Segmenter(replace(remote.spec, tiling=tiling(tile=64)), Backend(remote))
     image = np.random.default_rng(1).integers(0, 60000, (70, 91, 2), np.uint16)
-    at_home = Predictor(forward(model), *how)(image, "image")
-    np.testing.assert_allclose(Predictor(remote, *how)(image, "image"), at_home, atol=1e-6)
+    at_home = replace(served, backend=Backend(forward(model))).probabilities(image)
+    np.testing.assert_allclose(served.probabilities(image), at_home, atol=1e-6)
 
 
 def test_requests_stay_under_the_limit(url, models):
@@ -245,7 +254,7 @@ def test_the_card_s_request_by_rest_is_answered(models, signatures):
 @pytest.mark.skipif("TF_SERVING_ADDRESS" not in os.environ, reason="TF_SERVING_ADDRESS names no server")
 def test_a_real_server_answers():
     remote = client.forward(os.environ["TF_SERVING_ADDRESS"])
-    told = remote.metadata
+    told = remote.spec
     tiles = np.zeros((3, 2 * told.stride[0], *told.stride[1:], told.channels), np.float32)
     answer = remote(tiles)
     assert answer.shape == (*tiles.shape[:-1], told.outputs)
@@ -259,8 +268,10 @@ def test_served_objects_are_those_of_the_run(scheme, tmp_path):
     (run / "recipe.yaml").write_text(DISCS, encoding="utf-8")
     image = keras.Input((None, None, 1))
     bright = keras.layers.Conv2D(1, 1, activation="sigmoid", kernel_initializer="ones")
-    keras.Model(image, bright(keras.layers.Rescaling(20.0, -10.0)(image))).save(run / "model.keras")
-    reuse.export(run, tmp_path / "discs")
+    model = keras.Model(image, bright(keras.layers.Rescaling(20.0, -10.0)(image)))
+    model.save(run / "model.keras")
+    (run / "spec.json").write_text(model_spec(load(run / "recipe.yaml"), model).to_json(), encoding="utf-8")
+    export_run(run, tmp_path / "discs")
     served = Models("discs", {1: tf.saved_model.load(str(tmp_path / "discs" / "1")).signatures})
     server = SERVERS[scheme](served)
 
@@ -270,8 +281,8 @@ def test_served_objects_are_those_of_the_run(scheme, tmp_path):
     )
     files.write(tmp_path / "a.png", touching.astype(np.uint8) * 255)
     models = {
-        "local": answering.local(run),
-        "served": answering.served(f"{scheme}://127.0.0.1:{server.port}/discs"),
+        "local": Segmenter.load(run),
+        "served": Segmenter.connect(f"{scheme}://127.0.0.1:{server.port}/discs"),
     }
     for name, model in models.items():
         predict(model, tmp_path / "a.png", tmp_path / name, what="labels")

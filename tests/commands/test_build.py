@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from kerasseg import models
-from kerasseg.commands import learning, preparation
+from kerasseg.commands import build, preparation
 from kerasseg.recipe import load
 from kerasseg.synthetic.cells import synthesize
 
@@ -27,7 +27,7 @@ DISCRIMINATOR = "discriminator: {patchgan: {base_filters: 2, levels: 1}}"
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("learning")
+    folder = tmp_path_factory.mktemp("build")
     synthesize(folder, images=8, size=(32, 32), seed=1)
     return folder
 
@@ -46,7 +46,7 @@ def test_an_engine_trains_the_recipes_model(engine, columns, data, tmp_path):
     keras.utils.set_random_seed(recipe.seed)
     model = models.MODELS["unet"]((None, None, 1), 1, **recipe.model.arguments)
     before = [np.array(each) for each in model.get_weights()]
-    history = learning.learn(recipe, model, preparation.parts(recipe), tmp_path, resume=False)
+    history = build.learn(recipe, model, preparation.parts(recipe), tmp_path, resume=False)
     (row,) = history.rows
     assert columns | {"loss", "val_loss", "generator_loss", "discriminator_loss"} <= set(row)
     assert any(not np.array_equal(*pair) for pair in zip(before, model.get_weights(), strict=True))

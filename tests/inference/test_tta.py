@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from specs import tiling
 
-from kerasseg.inference.symmetries import averaged, symmetries
+from kerasseg.inference.backends import Backend
 from kerasseg.inference.tiled import predict
+from kerasseg.inference.tta import averaged, symmetries
 
 WAYS = {(2, "none"): 1, (2, "flips"): 4, (2, "d4"): 8, (3, "none"): 1, (3, "flips"): 8, (3, "d4"): 16}
 
@@ -27,6 +29,8 @@ def test_the_mean_of_what_a_model_says_of_each_view():
 def test_what_treats_all_views_alike_stays_as_it_is():
     square = lambda batch: batch**2  # noqa: E731
     image = np.random.default_rng(0).random((37, 50, 1), np.float32)
-    how = {"tile": 16, "overlap": 2, "multiple_of": 4}
-    one, all_ways = (predict(image, square, **how, symmetries=which) for which in ("none", "d4"))
+    one, all_ways = (
+        predict(image, Backend(square), tiling(tile=16, overlap=2, tta=which), stride=4)
+        for which in ("none", "d4")
+    )
     np.testing.assert_allclose(all_ways, one, atol=1e-6)

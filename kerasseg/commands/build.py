@@ -1,7 +1,9 @@
-"""How a recipe's model learns: the networks beside it, the engine, and the training."""
+"""What a recipe names, built: the network, its specification, and the engine by which it learns."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -9,10 +11,19 @@ import keras
 
 from kerasseg import models
 from kerasseg.commands import preparation
+from kerasseg.data.sample import Sample
 from kerasseg.data.split import Split
 from kerasseg.data.stream import Stream
+from kerasseg.inference.backends import Backend
+from kerasseg.inference.forward import forward
+from kerasseg.inference.tiling import round_up
 from kerasseg.models import receptive_field
+from kerasseg.models.saved import fingerprint
+from kerasseg.postprocess.pairs import Pairing
 from kerasseg.recipe import Recipe
+from kerasseg.recipe.instances import Components
+from kerasseg.segmenter import Segmenter
+from kerasseg.spec import ModelSpec, Objects, TilingSettings
 from kerasseg.training import losses
 from kerasseg.training.engines import ENGINES
 from kerasseg.training.history import History
@@ -21,7 +32,57 @@ from kerasseg.training.optimizers import OPTIMIZERS
 from kerasseg.training.samples import Samples
 from kerasseg.training.schedule import SCHEDULES
 
+ASSUMED_SIZES = {2: (256, 256), 3: (64, 64, 64)}  # of images and volumes that nobody has opened
 NETWORKS = {"discriminator", "optimizer"}  # keys of an engine that are built; the others are numbers
+
+
+def network(recipe: Recipe, channels: int) -> keras.Model:
+    """Build the recipe's model for images or volumes of any size."""
+    outputs = len(recipe.data.classes) + (recipe.model.activation == "softmax")
+    shape = (*(None,) * recipe.data.rank, channels)
+    return models.MODELS[recipe.model.name](shape, outputs, **recipe.model.arguments)
+
+
+def model_spec(recipe: Recipe, model: keras.Model) -> ModelSpec:
+    """Say what whoever uses the model must know."""
+    objects = recipe.instances or Components()
+    return ModelSpec(
+        classes=tuple(recipe.data.classes),
+        multilabel=not recipe.data.exclusive,
+        activation=recipe.model.activation,
+        threshold=recipe.evaluate.threshold,
+        channels=model.input_shape[-1],
+        normalise=preparation.normalisation(recipe),
+        resize=recipe.data.resize,
+        stride=receptive_field.stride(model),
+        receptive_radius=receptive_field.radius(model),
+        objects=Objects(objects.name, objects.arguments),
+        tiling=TilingSettings(**dict(recipe.predict)),
+        weights=fingerprint(model),
+    )
+
+
+def segmenter(recipe: Recipe, model: keras.Model) -> Segmenter:
+    """Put the model together with what the recipe says about its input and its output."""
+    return Segmenter(model_spec(recipe, model), Backend(forward(model)))
+
+
+def seen_size(recipe: Recipe, stride: Sequence[int], samples: Sequence[Sample] = ()) -> tuple[int, ...]:
+    """Give the sides of what the model sees at once in training; of whole samples, where they are known."""
+    data = recipe.data
+    if data.patch or data.resize:
+        return data.patch.sides(data.rank) if data.patch else data.resize
+    size = max((sample.size for sample in samples), key=math.prod, default=ASSUMED_SIZES[data.rank])
+    return tuple(map(round_up, size, stride))
+
+
+def pairing(recipe: Recipe) -> Pairing | None:
+    """Say which classes' objects are pairs, if the recipe asks for them."""
+    if recipe.pairs is None:
+        return None
+    index = recipe.data.classes.index
+    nuclei, golgi, pair = recipe.pairs.nuclei, recipe.pairs.golgi, recipe.pairs.pair
+    return Pairing(index(nuclei), index(golgi), None if pair is None else index(pair), recipe.pairs.farthest)
 
 
 def learn(recipe: Recipe, model: keras.Model, parts: Split, folder: Path, resume: bool) -> History:
@@ -30,7 +91,7 @@ def learn(recipe: Recipe, model: keras.Model, parts: Split, folder: Path, resume
     batches = preparation.unpaired if unpaired else preparation.streams
     training, validation = batches(recipe, parts, model.input_shape[-1], receptive_field.stride(model))
     with model.distribute_strategy.scope():
-        engine = build(recipe, model, training)
+        engine = training_engine(recipe, model, training)
     watching = [Samples(validation, folder / "samples")] if unpaired else []
     arguments = {"directory": folder, "seed": recipe.seed, "resume": resume, "watching": watching}
     history = train(engine, training, validation, pace(recipe), **arguments)
@@ -39,7 +100,7 @@ def learn(recipe: Recipe, model: keras.Model, parts: Split, folder: Path, resume
     return history
 
 
-def build(recipe: Recipe, model: keras.Model, training: Stream) -> keras.Model:
+def training_engine(recipe: Recipe, model: keras.Model, training: Stream) -> keras.Model:
     """Put the model, and the networks that it learns with, into the recipe's engine."""
     name = recipe.train.engine.name
     arguments = {

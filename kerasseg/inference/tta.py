@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kerasseg.inference.compiling import Forward
+from kerasseg.inference.forward import Forward
 
 SYMMETRIES = ("none", "flips", "d4")
 

@@ -1,0 +1,88 @@
+"""The verb `evaluate`: how good a run's model is on its test images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from kerasseg.commands import build, preparation
+from kerasseg.console import say
+from kerasseg.data.sample import Sample
+from kerasseg.recipe import Recipe, amended
+from kerasseg.recipe.recipe import Evaluate
+from kerasseg.report.ranking import is_score
+from kerasseg.runs import rundirectory
+from kerasseg.runs.evaluation import Evaluation
+from kerasseg.runs.evaluation import evaluate as evaluate_samples
+from kerasseg.segmenter import Segmenter
+
+
+def evaluate(path: Path, *, threshold: float | None = None) -> None:
+    """Score a run's model on its test images again, and keep the scores in its ``metrics.json``.
+
+    Parameters
+    ----------
+    path : Path
+        The run's folder.
+    threshold : float, optional
+        Instead of the recipe's.
+
+    Raises
+    ------
+    UserError
+        If there is no trained run, its data are gone, or another process writes into it.
+    """
+    segmenter = Segmenter.load(path)
+    folder = rundirectory.existing(path)
+    recipe = folder.recipe
+    threshold = amended(Evaluate(threshold=segmenter.spec.threshold), threshold=threshold).threshold
+    segmenter = replace(segmenter, spec=replace(segmenter.spec, threshold=threshold))
+    with folder.held():
+        evaluation = score(recipe, segmenter, preparation.parts(recipe).test, folder.path)
+        folder.write_json("metrics.json", {**folder.read_json("metrics.json"), **asdict(evaluation)})
+
+
+def score(recipe: Recipe, segmenter: Segmenter, samples: Sequence[Sample], folder: Path) -> Evaluation:
+    """Score a model on samples that it never saw, and say how it did."""
+    evaluation = evaluate_samples(
+        samples,
+        segmenter,
+        folder=folder,
+        score_objects=recipe.instances is not None,
+        pairing=build.pairing(recipe),
+    )
+    if seams := evaluation.seams:
+        say(
+            f"seams: tiles differ from the whole by {seams['mean']:.2g} on average, "
+            f"{seams['largest']:.2g} at most"
+        )
+    for name, scores in evaluation.test["classes"].items():
+        if not is_score(scores["dice"]):
+            say(f"{name}: no score, as no test image has a true pixel of it", style="bold yellow")
+            continue
+        low, high = scores["dice_interval"]
+        say(
+            f"{name}: Dice {scores['dice']:.4f} (95 % interval {low:.4f} to {high:.4f}), IoU "
+            f"{scores['iou']:.4f}, pooled over {len(samples)} test images at size {evaluation.size}"
+        )
+    if evaluation.instances:
+        _say_objects(evaluation.instances["classes"])
+    if evaluation.pairs:
+        say(f"pairs: {evaluation.pairs['found']} found for {evaluation.pairs['true']} true ones")
+    return evaluation
+
+
+def _say_objects(classes: dict[str, dict[str, Any]]) -> None:
+    """Say how many objects of each class were found, and how well."""
+    for name, scores in classes.items():
+        counts = f"{name}: {scores['predicted_objects']} objects for {scores['true_objects']} true ones"
+        if not scores["true_objects"]:
+            say(counts)
+            continue
+        say(
+            f"{counts}; AP (COCO) {scores['average_precision_coco']:.4f}, "
+            f"AP (DSB 2018) {scores['average_precision_dsb2018']:.4f}, PQ {scores['pq']:.4f}, "
+            f"AJI {scores['aji']:.4f}, {scores['splits']} split, {scores['merges']} merged"
+        )

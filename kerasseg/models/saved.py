@@ -1,0 +1,34 @@
+"""Models on disk: loaded without running code of theirs, and told apart by their weights."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from kerasseg.errors import UserError
+
+
+def load_model(path: Path) -> keras.Model:
+    """Load a model that carries no code.
+
+    Raises
+    ------
+    UserError
+        If it is not a Keras model, or carries code of its own.
+    """
+    try:
+        return keras.models.load_model(path, compile=False, safe_mode=True)
+    except (ValueError, OSError, TypeError, KeyError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{path}: this is not a Keras model that can be loaded safely ({reason})") from error
+
+
+def fingerprint(model: keras.Model) -> str:
+    """Tell models apart: the SHA-256 of all weights in their order."""
+    digest = hashlib.sha256()
+    for weight in model.get_weights():
+        digest.update(np.ascontiguousarray(weight))
+    return digest.hexdigest()

@@ -1,0 +1,281 @@
+"""A trained model that segments images: arrays or files, of any size, in 2-D and 3-D.
+
+segmenter = kerasseg.Segmenter.load("runs/cells/1")
+labels = segmenter.labels(image)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kerasseg.errors import UserError
+from kerasseg.images.resize import resize
+from kerasseg.images.stores.store import Store, open_store
+from kerasseg.inference import backends, seams
+from kerasseg.inference.backends import TENSORFLOW, Backend
+from kerasseg.inference.blending import Bands
+from kerasseg.inference.forward import Forward
+from kerasseg.inference.overlap import resolve_overlap
+from kerasseg.inference.tiled import gathered, predict, predicted_bands
+from kerasseg.spec import FILE, ModelSpec, TilingSettings
+
+Image = np.ndarray | str | Path
+
+
+@dataclass(frozen=True)
+class Segmenter:
+    """A trained network, with all that it takes to answer for an image as it is stored.
+
+    An image is an array (Y, X) or (Y, X, C), for a model of volumes (Z, Y, X) or (Z, Y, X, C), in any type in
+    which images are stored; or the path of a file or folder that `kerasseg.images.stores.store.open_store`
+    opens, which is read by region. What is asked of a model is in its `spec`: with
+    ``dataclasses.replace(segmenter, spec=...)`` it answers by another threshold or tiling.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        What the network takes and gives.
+    backend : Backend
+        What computes: the network in this process, one on a server, or a Dask cluster.
+
+    Examples
+    --------
+    >>> segmenter = kerasseg.Segmenter.load("runs/cells/1")  # doctest: +SKIP
+    >>> segmenter.labels(image)  # doctest: +SKIP
+    """
+
+    spec: ModelSpec
+    backend: Backend
+
+    @classmethod
+    def load(cls, run: str | Path, *, engine: str = TENSORFLOW) -> Segmenter:
+        """Load the model of a run.
+
+        Parameters
+        ----------
+        run : str or Path
+            The run's folder, such as ``runs/cells/1``, or its ``model.keras``.
+        engine : {"tensorflow", "openvino"}
+            What computes; OpenVINO is the extra ``kerasseg[openvino]``, for CPUs.
+
+        Returns
+        -------
+        Segmenter
+
+        Raises
+        ------
+        UserError
+            If there is no such run, it has no model yet, or the model cannot be loaded safely.
+        """
+        compiled = backends.engine(engine)
+        spec, model = load_trained(Path(run))
+        elsewhere = StoredForward(Path(run).resolve(), spec.weights, engine)
+        return cls(spec, Backend(compiled(model), engine, elsewhere))
+
+    @classmethod
+    def connect(cls, url: str) -> Segmenter:
+        """Use a model that TensorFlow Serving serves, exported by kerasseg.
+
+        Parameters
+        ----------
+        url : str
+            ``grpc://HOST:8500/NAME`` or ``rest://HOST:8501/NAME``.
+
+        Returns
+        -------
+        Segmenter
+
+        Raises
+        ------
+        UserError
+            If no server answers there, or it has no such model.
+        """
+        from kerasseg.inference.server import client  # its packages are an extra
+
+        forward = client.forward(url)
+        return cls(forward.spec, Backend(forward))
+
+    def probabilities(self, image: Image) -> np.ndarray:
+        """Predict the probabilities of an image at its own size: (..., K) float32 in [0, 1].
+
+        K is that of the classes, for a softmax with the background's first.
+        """
+        if isinstance(image, np.ndarray):
+            return self.predict(self._with_channels(image), "the array")
+        with open_store(Path(image)) as store:
+            return gathered(self.bands(store), store.shape[:-1])
+
+    def mask(self, image: Image) -> np.ndarray:
+        """Predict the class of each pixel: (...) uint8, 0 for background, 1 for the first class.
+
+        A multilabel model gives (..., K) uint8 of 0 and 1.
+        """
+        return self.spec.decide(self.probabilities(image))
+
+    def labels(self, image: Image) -> np.ndarray:
+        """Predict objects: (...) int32, 0 for background, numbered 1..N.
+
+        A multilabel model gives (..., K) int32, each class numbered by itself.
+        """
+        return self.spec.label(self.mask(image))
+
+    def predict(self, image: np.ndarray, name: str, *, resized: bool = False) -> np.ndarray:
+        """Predict an image as it is stored, with its axis of channels.
+
+        Parameters
+        ----------
+        image : numpy.ndarray, (Y, X, C) or (Z, Y, X, C)
+        name : str
+            The file, for messages.
+        resized : bool
+            Whether to leave the answer at the size at which the network looked at the image.
+
+        Returns
+        -------
+        numpy.ndarray, (..., K) float32
+        """
+        seen = predict(self.spec.prepare(image, name), self.backend, self.tiling, self.spec.stride)
+        return seen if resized or self.spec.resize is None else resize(seen, image.shape[:2])
+
+    def bands(self, store: Store, first_row: int = 0) -> Bands:
+        """Predict an open image of any size from a row on, a band of finished rows at a time.
+
+        Parameters
+        ----------
+        store : Store
+            It is read by region, unless the network looks at resized images.
+        first_row : int
+            Where to begin: 0, or where a band ended.
+
+        Returns
+        -------
+        iterator of (slice, numpy.ndarray)
+            Rows, with their (rows, X, K) float32: a view that is valid until the next band is asked for.
+
+        Raises
+        ------
+        UserError
+            If a volume is given to a model of images, or an image to one of volumes.
+        """
+        self.spec.check_rank(store.axes, str(store.path))
+        if self.spec.resize is not None:
+            image = store.read((slice(None), slice(None)))
+            return iter([(slice(0, len(image)), self.predict(image, str(store.path)))])
+        pixels = self.backend.pixels(store, self.spec)
+        return predicted_bands(pixels, self.backend, self.tiling, self.spec.stride, first_row=first_row)
+
+    def seams(self, image: np.ndarray, name: str) -> seams.Seams | None:
+        """Measure how much tiles differ from the whole on an image as stored; None if one tile is enough."""
+        return seams.measure(self.spec.prepare(image, name), self.backend, self.tiling, self.spec.stride)
+
+    @cached_property
+    def tiling(self) -> TilingSettings:
+        """The settings of the tiles, with the overlap in pixels."""
+        return resolve_overlap(self.spec)
+
+    def settings(self) -> dict[str, Any]:
+        """Give what identifies its answers, in JSON's types: a result is not mixed from two models."""
+        return {
+            "model": self.spec.weights,
+            "engine": self.backend.name,
+            "threshold": self.spec.threshold,
+            "predict": asdict(self.tiling),
+        }
+
+    @contextmanager
+    def on_cluster(self, scheduler: str) -> Iterator[Segmenter]:
+        """Let the workers of a Dask cluster compute, such as those of ``tcp://host:8786``.
+
+        Yields
+        ------
+        Segmenter
+            It answers for files with the same bytes; they and the run lie where workers find them too.
+        """
+        from kerasseg.inference import distributed  # its package is an extra
+
+        with distributed.connected(scheduler) as client:
+            backend = distributed.DaskBackend(client, self.backend.elsewhere, self.backend.name)
+            yield replace(self, backend=backend)
+
+    def _with_channels(self, image: np.ndarray) -> np.ndarray:
+        """Give an array an axis of channels where it has none."""
+        rank = self.spec.rank
+        if image.ndim not in (rank, rank + 1):
+            axes = "ZYX"[-rank:]
+            raise UserError(
+                f"the array has {image.ndim} axes, {image.shape}, and the model takes ({', '.join(axes)}) or "
+                f"({', '.join(axes + 'C')}); give one image at a time"
+            )
+        return image[..., None] if image.ndim == rank else image
+
+
+def load_trained(run: Path) -> tuple[ModelSpec, Any]:
+    """Load a run's `ModelSpec` and its Keras model, given as the run's folder or its ``model.keras``.
+
+    Raises
+    ------
+    UserError
+        If there is no such run, it has no model yet, or the model cannot be loaded safely.
+    """
+    from kerasseg.models.saved import fingerprint, load_model  # imports TensorFlow
+
+    folder = run.parent if run.name == "model.keras" else run
+    if not (folder / "recipe.yaml").is_file():
+        raise UserError(
+            f"{folder}: there is no run here; expected a folder such as runs/NAME/1, which holds recipe.yaml"
+        )
+    if not (folder / "model.keras").is_file() or not (folder / FILE).is_file():
+        raise UserError(f"{folder}: this run has no trained model yet; {_advice(folder)}")
+    try:
+        spec = ModelSpec.from_json((folder / FILE).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{folder / FILE}: it does not say what the model takes ({error})") from error
+    model = load_model(folder / "model.keras")
+    return replace(spec, weights=fingerprint(model)), model
+
+
+def _advice(folder: Path) -> str:
+    """Say what to do about a run without a model."""
+    status = folder / "status.json"
+    error = json.loads(status.read_text(encoding="utf-8")).get("error") if status.is_file() else None
+    if error:
+        return f"it failed: {error.partition(chr(10))[0]}; mend that and run the recipe again"
+    return "continue it by kerasseg run RECIPE --resume"
+
+
+@dataclass(frozen=True)
+class StoredForward:
+    """A run's network that each process opens for itself, once.
+
+    Attributes
+    ----------
+    path : Path
+        The run.
+    weights : str
+        SHA-256 of the weights that it must have.
+    engine : str
+    """
+
+    path: Path
+    weights: str
+    engine: str
+
+    def __call__(self, batch: np.ndarray) -> np.ndarray:
+        """Answer for a batch of tiles."""
+        return _opened(self)(batch)
+
+
+@lru_cache(maxsize=1)
+def _opened(stored: StoredForward) -> Forward:
+    spec, model = load_trained(stored.path)
+    if spec.weights != stored.weights:
+        raise UserError(f"{stored.path}: it holds another model than the one that was asked for")
+    return backends.engine(stored.engine)(model)

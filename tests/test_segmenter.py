@@ -1,0 +1,121 @@
+"""A trained model as one object: from stored pixels to results at the image's own size."""
+
+import numpy as np
+import pytest
+import tifffile
+from specs import segmenter
+
+import kerasseg
+from kerasseg.errors import UserError
+from kerasseg.images import files
+from kerasseg.images.normalise import Percentile
+from kerasseg.images.stores.store import open_store
+
+
+def echo(batch):
+    """Answer with the image itself."""
+    return batch[..., :1].copy()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_the_model_sees_the_range_of_a_type_as_zero_to_one(dtype):
+    image = np.array([[0, np.iinfo(dtype).max]], dtype)
+    np.testing.assert_allclose(segmenter(echo).probabilities(image)[..., 0], [[0, 1]], atol=1e-6)
+
+
+def test_what_was_resized_comes_back_at_its_own_size():
+    image = np.full((50, 70, 3), 51, np.uint8)
+    resizing = segmenter(echo, channels=3, resize=(32, 64))
+    assert resizing.predict(image, "a.png", resized=True).shape == (32, 64, 1)
+    np.testing.assert_allclose(resizing.probabilities(image), np.full((50, 70, 1), 0.2), atol=1e-6)
+
+
+def test_a_message_names_the_file():
+    with pytest.raises(UserError, match=r"odd\.tif"):
+        segmenter(echo, channels=3).predict(np.zeros((4, 4, 5), np.uint8), "odd.tif")
+
+
+def test_bands_of_a_file_are_the_whole_image(tmp_path):
+    image = np.random.default_rng(0).integers(0, 1000, (150, 90, 1), np.uint16)
+    files.write(tmp_path / "a.tif", image)
+    stretching = segmenter(echo, normalise=Percentile(5, 98))
+    whole = stretching.probabilities(image)
+    np.testing.assert_allclose(stretching.probabilities(tmp_path / "a.tif"), whole, atol=1e-6)
+    with open_store(tmp_path / "a.tif") as store:
+        bands = [(rows, band.copy()) for rows, band in stretching.bands(store)]
+        np.testing.assert_allclose(np.concatenate([band for _, band in bands]), whole, atol=1e-6)
+        rest = [band.copy() for _, band in stretching.bands(store, first_row=bands[1][0].start)]
+        np.testing.assert_array_equal(np.concatenate(rest), np.concatenate([band for _, band in bands[1:]]))
+
+
+def test_masks_and_labels_are_made_of_probabilities():
+    image = np.array([[255, 255, 0, 200], [0, 0, 0, 200]], np.uint8)
+    assert segmenter(echo).mask(image).tolist() == [[1, 1, 0, 1], [0, 0, 0, 1]]
+    assert segmenter(echo).labels(image).tolist() == [[1, 1, 0, 2], [0, 0, 0, 2]]
+
+
+def test_classes_that_may_meet_are_decided_and_numbered_by_themselves():
+    image = np.array([[[255, 200], [0, 200], [255, 0]]], np.uint8)
+    both = segmenter(np.copy, channels=2, classes=("golgi", "nuclei"), multilabel=True)
+    assert both.mask(image).tolist() == [[[1, 1], [0, 1], [1, 0]]]
+    assert both.labels(image).tolist() == [[[1, 1], [0, 1], [2, 0]]]
+
+
+def test_a_volume_needs_no_axis_of_channels():
+    volume = np.zeros((5, 6, 7), np.uint8)
+    volume[2, 3, 4] = 255
+    of_volumes = segmenter(echo, {"tile": 8, "overlap": 0}, stride=(1, 1, 1))
+    assert np.argwhere(of_volumes.mask(volume)).tolist() == [[2, 3, 4]]
+
+
+@pytest.mark.parametrize("shape", [(7,), (2, 3, 4, 1), (1, 2, 3, 4, 5)])
+def test_an_array_of_other_axes_is_refused_and_told_what_the_model_takes(shape):
+    with pytest.raises(UserError, match=r"takes \(Y, X\) or \(Y, X, C\); give one image at a time"):
+        segmenter(echo).labels(np.zeros(shape, np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("shape", "model", "wanted"),
+    [
+        ((5, 6), {"stride": (8, 8, 8)}, "takes a volume"),
+        ((3, 5, 6), {"stride": (8, 8)}, "takes a 2-D image"),
+        ((3, 5, 6), {"resize": (32, 32)}, "takes a 2-D image"),
+    ],
+)
+def test_images_and_volumes_are_not_taken_for_each_other(tmp_path, shape, model, wanted):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros(shape, np.uint8), metadata={"axes": "ZYX"[-len(shape) :]})
+    with pytest.raises(UserError, match=rf"a\.tif.*{wanted}.*--axes"):
+        segmenter(echo, **model).probabilities(tmp_path / "a.tif")
+
+
+def test_what_identifies_its_answers_holds_the_overlap_that_it_chose(capsys):
+    chosen = segmenter(echo, {"overlap": "auto"}, receptive_radius=(9, 9)).settings()
+    assert (chosen["model"], chosen["threshold"], chosen["predict"]["overlap"]) == ("ab", 0.5, 9)
+    assert capsys.readouterr().out.count("overlap auto") == 1
+
+
+def test_a_run_that_is_not_there_or_has_no_model_is_said(tmp_path):
+    with pytest.raises(UserError, match=r"cells/1: there is no run here; .*holds recipe\.yaml"):
+        kerasseg.Segmenter.load(tmp_path / "runs/cells/1")
+    (tmp_path / "recipe.yaml").touch()
+    with pytest.raises(UserError, match="no trained model yet; continue it by kerasseg run RECIPE --resume"):
+        kerasseg.Segmenter.load(tmp_path)
+    (tmp_path / "status.json").write_text('{"error": "the disk is full\\nmore"}')
+    with pytest.raises(UserError, match="it failed: the disk is full; mend that"):
+        kerasseg.Segmenter.load(tmp_path)
+
+
+def test_public_names_are_those_that_are_listed():
+    assert kerasseg.__all__ == ["Segmenter", "__version__"]
+    public = {name for name in dir(kerasseg.Segmenter) if not name.startswith("_")}
+    results = {"probabilities", "mask", "labels"}
+    assert public == results | {
+        "load",
+        "connect",
+        "on_cluster",
+        "predict",
+        "bands",
+        "seams",
+        "tiling",
+        "settings",
+    }
