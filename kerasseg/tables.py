@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
@@ -104,7 +104,7 @@ def parse(
     tuple of int and Row
         The number of the line, and what stands there.
     """
-    kinds = {name: _CHECKS.get(kind) for name, kind in get_type_hints(row_type).items()} | dict(checks or {})
+    types = get_type_hints(row_type)
     table = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
     try:
         header = next(table, [])
@@ -113,10 +113,14 @@ def parse(
                 mistakes.add(f"{path}: line 1: {problem}")
             mistakes.add(f"{path}: expected {','.join(columns(row_type))} in the first line")
             return
+        column_checks = [(name, (checks or {}).get(name) or _CHECKS[types[name]]) for name in header]
         for cells in filter(None, table):
-            values, problems = _values(header, cells, kinds)
-            if problems:
-                mistakes.add(f"{path}: line {table.line_num}: {'; '.join(problems)}")
+            try:
+                values = {name: check(cell) for (name, check), cell in zip(column_checks, cells, strict=True)}
+            except ValueError:
+                mistakes.add(
+                    f"{path}: line {table.line_num}: {'; '.join(_line_problems(column_checks, cells))}"
+                )
             else:
                 yield table.line_num, row_type(**values)
     except csv.Error as error:
@@ -134,19 +138,15 @@ def _header_problems(header: list[str], names: list[str]) -> Iterator[str]:
             yield f"column {name} is there twice"
 
 
-def _values(
-    header: list[str], cells: list[str], checks: Mapping[str, Check]
-) -> tuple[dict[str, Any], list[str]]:
-    """Check the cells of a line: their values by column, and what is wrong."""
-    if len(cells) != len(header):
-        return {}, [f"it has {len(cells)} cells; expected {len(header)}"]
-    values, problems = {}, []
-    for name, cell in zip(header, cells, strict=True):
+def _line_problems(column_checks: Sequence[tuple[str, Check]], cells: list[str]) -> Iterator[str]:
+    if len(cells) != len(column_checks):
+        yield f"it has {len(cells)} cells; expected {len(column_checks)}"
+        return
+    for (name, check), cell in zip(column_checks, cells, strict=True):
         try:
-            values[name] = checks[name](cell)
+            check(cell)
         except ValueError as error:
-            problems.append(f"{name} is {cell!r}; expected {error}")
-    return values, problems
+            yield f"{name} is {cell!r}; expected {error}"
 
 
 def count(cell: str) -> int:

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from kerasseg import locks, tables
@@ -68,7 +69,15 @@ def read_tiles(root: Path) -> list[SlideTile]:
     UserError
         If ``tiles.csv`` is missing or damaged.
     """
-    return tables.read(Path(root) / TILE_TABLE, SlideTile, "crop the slide")
+    path = Path(root) / TILE_TABLE
+    state = path.stat() if path.is_file() else None
+    return list(_read_tiles(path, state and (state.st_mtime_ns, state.st_size, state.st_ino)))
+
+
+@lru_cache(maxsize=1)
+def _read_tiles(path: Path, state: tuple[int, int, int] | None) -> list[SlideTile]:
+    """Read a table once as long as it is in one state: a review asks for it at every key."""
+    return tables.read(path, SlideTile, "crop the slide")
 
 
 def tile_path(root: Path, name: str) -> Path:
