@@ -116,14 +116,14 @@ class SlidingWindow:
         """
         if self.test_region is None:
             return "train"
-        seen = []
+        visible = []
         for source, length in zip(tile.source, self.size, strict=True):
             pixels = PADDINGS[self.padding](np.arange(source.start, source.stop), length)
-            seen.append(slice(int(pixels.min()), int(pixels.max()) + 1))
-        if _within(seen, self.test_region):
+            visible.append(slice(int(pixels.min()), int(pixels.max()) + 1))
+        if _within(visible, self.test_region):
             return "test"
         y, x, height, width = self.test_region
-        rows, columns = seen
+        rows, columns = visible
         touches = rows.start < y + height and y < rows.stop and columns.start < x + width and x < columns.stop
         return "" if touches else "train"
 

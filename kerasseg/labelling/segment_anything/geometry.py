@@ -30,21 +30,8 @@ class Crop(NamedTuple):
         return y1 - y0, x1 - x0
 
 
-def point_grid(points_per_side: int) -> np.ndarray:
-    """Spread points evenly over the unit square, half a step away from its sides.
-
-    Returns
-    -------
-    numpy.ndarray, shape (points_per_side ** 2, 2), float64
-        x and y in [0, 1], row by row.
-    """
-    offset = 1 / (2 * points_per_side)
-    along = np.linspace(offset, 1 - offset, points_per_side)
-    return np.stack(np.meshgrid(along, along), axis=-1).reshape(-1, 2)
-
-
 def points_in(crop: Crop, points_per_side: int, downscale_factor: int) -> np.ndarray:
-    """Lay the grid of a crop's layer over it.
+    """Spread points evenly over a crop, half a step away from its sides.
 
     Parameters
     ----------
@@ -57,10 +44,13 @@ def points_in(crop: Crop, points_per_side: int, downscale_factor: int) -> np.nda
     Returns
     -------
     numpy.ndarray, shape (N, 2), float64
-        x and y in pixels of the crop.
+        x and y in pixels of the crop, row by row.
     """
+    count = int(points_per_side / downscale_factor**crop.layer)
+    offset = 1 / (2 * count)
+    places = np.linspace(offset, 1 - offset, count)
     height, width = crop.size
-    return point_grid(int(points_per_side / downscale_factor**crop.layer)) * (width, height)
+    return np.stack(np.meshgrid(places, places), axis=-1).reshape(-1, 2) * (width, height)
 
 
 def crops(size: tuple[int, int], layers: int, overlap_ratio: float) -> list[Crop]:

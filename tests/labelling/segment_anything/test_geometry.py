@@ -11,7 +11,6 @@ from kerasseg.labelling.segment_anything.geometry import (
     box_iou,
     crops,
     is_near_edge,
-    point_grid,
     points_in,
     suppress,
     without_holes,
@@ -21,10 +20,11 @@ from kerasseg.labelling.segment_anything.geometry import (
 
 
 def test_points_lie_half_a_step_from_the_sides():
+    unit = Crop((0, 0, 1, 1), 0)
     expected = [[0.25, 0.25], [0.75, 0.25], [0.25, 0.75], [0.75, 0.75]]
-    np.testing.assert_allclose(point_grid(2), expected)
-    np.testing.assert_allclose(point_grid(32)[0], [1 / 64, 1 / 64])
-    assert point_grid(32).shape == (1024, 2)
+    np.testing.assert_allclose(points_in(unit, 2, 1), expected)
+    np.testing.assert_allclose(points_in(unit, 32, 1)[0], [1 / 64, 1 / 64])
+    assert points_in(unit, 32, 1).shape == (1024, 2)
 
 
 def test_points_are_in_pixels_of_the_crop_and_fewer_in_later_layers():
