@@ -17,11 +17,16 @@ from kerasseg.images.writing.zarr import write_zarr
 from kerasseg.labelling import tiles as cropping
 from kerasseg.labelling.folder import read_tiles, tile_path
 from kerasseg.labelling.slide import read_slide, read_window
-from kerasseg.labelling.tiles import crop, read_tile
+from kerasseg.labelling.tiles import read_tile
 from kerasseg.synthetic.origin import is_synthetic
 
-SMALL = {"tile": 16, "margin": 2, "padding": "zero", "region": None, "test_region": None}
+SMALL = {"tile": 16, "margin": 2}
+WHOLE = {"padding": "zero", "region": None, "test_region": None}
 NOISE = np.random.default_rng(0).integers(1, 256, (30, 40, 1), np.uint8)
+
+
+def crop(slide, root, axes=None, **window):
+    return cropping.crop(slide, root, axes, **WHOLE | window)
 
 
 @pytest.fixture
@@ -55,13 +60,9 @@ def test_what_lies_in_the_folder(slide, tmp_path):
     table = list(csv.reader((root / "tiles.csv").read_text().splitlines()))
     assert table[0] == ["name", "row", "column", "y", "x", "part", "mean", "deviation"]
     assert table[6][:6] == ["001-001", "1", "1", "12", "12", "train"]
-    told = read_slide(root)
-    assert {name: told[name] for name in ("tile", "margin", "padding", "region", "test_region")} == {**SMALL}
-    assert (told["slide"]["size"], told["slide"]["dtype"], told["slide"]["channels"]) == (
-        [30, 40],
-        "uint8",
-        1,
-    )
+    slide = read_slide(root)
+    assert {name: slide[name] for name in (*SMALL, *WHOLE)} == SMALL | WHOLE
+    assert [slide["slide"][name] for name in ("size", "dtype", "channels")] == [[30, 40], "uint8", 1]
 
 
 def test_a_tile_is_the_window_with_its_margin_and_is_described(slide, tmp_path):
@@ -103,14 +104,12 @@ def test_every_type_comes_back_as_it_was(dtype, channels, suffix, tmp_path):
 def test_a_slide_smaller_than_a_tile_is_covered(size, tmp_path):
     image = NOISE[: size[0], : size[1]]
     files.write(tmp_path / "slide.png", image)
-    crop(tmp_path / "slide.png", tmp_path / "root", **SMALL | {"padding": "reflect"})
+    crop(tmp_path / "slide.png", tmp_path / "root", padding="reflect", **SMALL)
     np.testing.assert_array_equal(whole(tmp_path / "root"), image)
 
 
 def test_tiles_are_of_the_region_and_know_what_they_are_for(slide, tmp_path):
-    tiles = crop(
-        slide, tmp_path / "root", **SMALL | {"region": (0, 0, 24, 40), "test_region": (0, 24, 30, 16)}
-    )
+    tiles = crop(slide, tmp_path / "root", **SMALL, region=(0, 0, 24, 40), test_region=(0, 24, 30, 16))
     assert [tile.name for tile in tiles] == [f"00{row}-00{column}" for row in range(2) for column in range(4)]
     assert [tile.part for tile in tiles] == ["train", "", "", "test"] * 2
     np.testing.assert_array_equal(whole(tmp_path / "root")[:24], NOISE[:24])
@@ -167,7 +166,7 @@ def test_other_settings_start_over_where_nobody_labelled(slide, tmp_path):
     crop(slide, root, **SMALL)
     for name in ("embeddings.npy", "clusters.csv", "my notes.txt"):
         (root / name).touch()
-    tiles = crop(slide, root, **SMALL | {"tile": 24})
+    tiles = crop(slide, root, tile=24, margin=2)
     assert sorted(written(root)) == [f"{tile.name}.png" for tile in tiles]
     assert {path.name for path in root.iterdir()} == {"slide.json", "tiles", "tiles.csv", "my notes.txt"}
     np.testing.assert_array_equal(whole(root), NOISE)
@@ -180,7 +179,7 @@ def test_what_somebody_labels_is_never_cut_otherwise(slide, labelled, tmp_path):
     (root / labelled).mkdir()
     before = written(root)
     with pytest.raises(UserError) as told:
-        crop(slide, root, **SMALL | {"tile": 24, "padding": "edge"})
+        crop(slide, root, tile=24, margin=2, padding="edge")
     assert [line.strip() for line in told.value.messages[1:]] == [
         "padding: 'zero' then, 'edge' now",
         "tile: 16 then, 24 now",
@@ -221,14 +220,14 @@ def test_tiles_of_a_synthetic_slide_are_marked_as_it_is(slide, tmp_path):
     crop(slide, tmp_path / "root", **SMALL)
     assert is_synthetic(tmp_path / "root")
     (tmp_path / "SYNTHETIC").unlink()
-    crop(slide, tmp_path / "root", **SMALL | {"tile": 20})
+    crop(slide, tmp_path / "root", tile=20, margin=4)
     assert not is_synthetic(tmp_path / "root")
 
 
 def test_a_row_of_tiles_is_read_at_a_time(slide, tmp_path, monkeypatch):
     read, regions = Store.read, []
     monkeypatch.setattr(Store, "read", lambda store, region: regions.append(region) or read(store, region))
-    crop(slide, tmp_path / "root", **SMALL | {"region": (12, 12, 18, 14)})
+    crop(slide, tmp_path / "root", **SMALL, region=(12, 12, 18, 14))
     assert regions == [(slice(10, 26), slice(10, 26)), (slice(22, 30), slice(10, 26))]
 
 
@@ -265,7 +264,7 @@ def test_what_is_no_slide_is_refused(image, axes, told, tmp_path):
 
 def test_wrong_settings_leave_nothing_behind(slide, tmp_path):
     with pytest.raises(UserError, match="inside the slide"):
-        crop(slide, tmp_path / "root", **SMALL | {"region": (0, 0, 31, 40)})
+        crop(slide, tmp_path / "root", **SMALL, region=(0, 0, 31, 40))
     with pytest.raises(UserError, match="there is no such file"):
         crop(tmp_path / "none.png", tmp_path / "root", **SMALL)
     assert not (tmp_path / "root").exists()
