@@ -3,9 +3,12 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
+from specs import spec
 
+from kerasseg.images import files
 from kerasseg.recipe import load
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -18,6 +21,26 @@ def test_the_recipe_for_one_s_own_images_is_valid(tmp_path):
     (tmp_path / "cells.yaml").write_text(block.replace("\n   ", "\n").removeprefix("   "))
     assert load(tmp_path / "cells.yaml").model.base_filters == 16
     assert yaml.safe_load((tmp_path / "cells.yaml").read_text())["name"] == "cells"
+
+
+def test_the_python_example_segments_an_image(tmp_path, monkeypatch):
+    import keras
+
+    run = tmp_path / "runs" / "cells" / "1"
+    run.mkdir(parents=True)
+    (run / "recipe.yaml").touch()
+    (run / "spec.json").write_text(spec(stride=(1, 1)).to_json())
+    bright = keras.Input((None, None, 1))
+    keras.Model(bright, keras.layers.Activation("sigmoid")(20 * bright - 10)).save(run / "model.keras")
+    image = np.zeros((40, 50, 1), np.uint8)
+    image[5:9, 5:9], image[20:30, 20:30] = 255, 255
+    files.write(tmp_path / "images" / "field1.tif", image)
+
+    monkeypatch.chdir(tmp_path)
+    (block,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    said = {}
+    exec(block, said)
+    assert np.unique(said["labels"]).tolist() == [0, 1, 2]
 
 
 def test_every_recipe_that_it_advises_is_shipped():

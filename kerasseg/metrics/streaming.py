@@ -55,8 +55,8 @@ class Dice(keras.metrics.Metric):
 
     Parameters
     ----------
-    classes : int
-        Foreground classes.
+    outputs : int
+        K, the probabilities of a pixel.
     threshold : float
         As for `counts`.
     activation : {"sigmoid", "softmax"}
@@ -66,9 +66,10 @@ class Dice(keras.metrics.Metric):
     """
 
     def __init__(
-        self, classes: int, threshold: float = 0.5, activation: str = "sigmoid", name: str = "dice"
+        self, outputs: int, threshold: float = 0.5, activation: str = "sigmoid", name: str = "dice"
     ) -> None:
         super().__init__(name=name)
+        classes = outputs - (activation == "softmax")
         self.threshold, self.activation = threshold, activation
         self.twice = self.add_weight((classes,), "zeros", dtype="int64", name="twice")
         self.area = self.add_weight((classes,), "zeros", dtype="int64", name="area")

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from kerasseg.images.channels import LUMINANCE
 from kerasseg.images.normalise import Dtype, Normalisation, Percentile
+from kerasseg.spec import ModelSpec
 
 
 def as_batch(image: tf.Tensor, rank: int) -> tf.Tensor:
@@ -142,15 +143,15 @@ def crop(image: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
     return image[(slice(None), *(slice(length) for length in tf.unstack(size)))]
 
 
-def mask(probabilities: tf.Tensor, threshold: float, activation: str, exclusive: bool = True) -> tf.Tensor:
-    """Decide which class a pixel is of, as `kerasseg.postprocess.mask`: (B, ..., K) to (B, ...) uint8.
+def decide(probabilities: tf.Tensor, spec: ModelSpec) -> tf.Tensor:
+    """Decide which class a pixel is of, as `kerasseg.spec.ModelSpec.decide`: (B, ..., K) to (B, ...) uint8.
 
-    Where classes do not exclude each other, each is decided by the threshold alone: (B, ..., K) of 0 and 1.
+    With `multilabel` each class is decided by the threshold alone: (B, ..., K) of 0 and 1.
     """
-    if not exclusive:
-        return tf.cast(probabilities >= threshold, tf.uint8)
+    if spec.multilabel:
+        return tf.cast(probabilities >= spec.threshold, tf.uint8)
     strongest = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
-    if activation == "sigmoid":
-        found = tf.reduce_max(probabilities, axis=-1) >= threshold
-        strongest = tf.where(found, strongest + 1, 0)
+    if spec.activation == "sigmoid":
+        likely = tf.reduce_max(probabilities, axis=-1) >= spec.threshold
+        strongest = tf.where(likely, strongest + 1, 0)
     return tf.cast(strongest, tf.uint8)

@@ -106,9 +106,7 @@ class Served(tf.Module):
         return self._with_mask(probabilities)
 
     def _with_mask(self, probabilities: tf.Tensor) -> Answer:
-        spec = self._spec
-        decided = graph.mask(probabilities, spec.threshold, spec.activation, not spec.multilabel)
-        return {"probabilities": probabilities, "mask": decided}
+        return {"probabilities": probabilities, "mask": graph.decide(probabilities, self._spec)}
 
 
 def _traced(function: Callable, *takes: tf.TensorSpec) -> Callable:

@@ -49,7 +49,7 @@ class Contest(keras.Model):
         super().__init__()
         self.generators, self.discriminators = list(generators), list(discriminators)
         self.means = {name: keras.metrics.Mean(name) for name in shown}
-        self.dice = Dice(generators[0].output_shape[-1] - (activation == "softmax"), threshold, activation)
+        self.dice = Dice(generators[0].output_shape[-1], threshold, activation)
         self.discriminator_optimizer = renewed(discriminator_optimizer, weights(discriminators))
         self.compile(renewed(optimizer, weights(generators)), jit_compile=False)
         self.built = True  # as its networks are

@@ -40,7 +40,7 @@ def supervised(
     """
     with model.distribute_strategy.scope():
         engine = fused(model)
-        dice = Dice(model.output_shape[-1] - (activation == "softmax"), threshold, activation)
+        dice = Dice(model.output_shape[-1], threshold, activation)
         optimizer = renewed(optimizer, engine.trainable_variables)
         engine.compile(optimizer, loss, metrics=[dice], jit_compile=False)
     return engine

@@ -45,7 +45,7 @@ def test_batches_are_pooled_and_softmax_equals_the_counts_of_masks():
     rng = np.random.default_rng(0)
     masks = rng.choice([0, 1, 2, 255], (6, 8, 8)).astype(np.uint8)
     probabilities = rng.dirichlet(np.ones(3), (6, 8, 8)).astype(np.float32)
-    dice = Dice(2, activation="softmax")
+    dice = Dice(3, activation="softmax")
     for part in (slice(0, 4), slice(4, 6)):
         dice.update_state(one_hot(masks[part], range(3)), probabilities[part])
     counts = pixel.count(masks, probabilities.argmax(-1), 2)

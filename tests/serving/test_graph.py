@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from specs import spec
 
 from kerasseg import postprocess
 from kerasseg.images.channels import with_channels
@@ -71,12 +72,12 @@ def test_pad_reflects_as_tiles_do_and_crop_takes_it_back(size):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_mask_decides_alike(activation, channels):
     probabilities = stored(np.float32, (9, 11, channels))
-    found = graph.mask(probabilities[None], 0.6, activation)
-    np.testing.assert_array_equal(found[0], postprocess.mask(probabilities, 0.6, activation))
+    model = spec(threshold=0.6, activation=activation)
+    np.testing.assert_array_equal(graph.decide(probabilities[None], model)[0], model.decide(probabilities))
 
 
 def test_classes_that_do_not_exclude_each_other_are_decided_one_by_one():
     probabilities = np.array([[[0.1, 0.9], [0.6, 0.7]], [[0.2, 0.3], [0.6, 0.1]]], np.float32)
-    found = graph.mask(probabilities[None], 0.6, "sigmoid", exclusive=False)
+    found = graph.decide(probabilities[None], spec(threshold=0.6, multilabel=True))
     assert found.dtype == tf.uint8
     np.testing.assert_array_equal(found[0], [[[0, 1], [1, 1]], [[0, 0], [1, 0]]])
