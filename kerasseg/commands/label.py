@@ -33,15 +33,15 @@ from kerasseg.synthetic.synthesizers import SYNTHESIZERS
 RUNS = Path("runs")
 
 
-def _alone(step: Callable[..., None]) -> Callable[..., None]:
+def _one_at_a_time(step: Callable[..., None]) -> Callable[..., None]:
     """Let one process at a time change the labelling folder by a step; persons review meanwhile."""
 
     @wraps(step)
-    def alone(recipe: Recipe, *arguments: Any) -> None:
+    def locked(recipe: Recipe, *arguments: Any) -> None:
         with locks.held(root_of(recipe) / folder.LOCK, root_of(recipe)):
             step(recipe, *arguments)
 
-    return alone
+    return locked
 
 
 def run_round(recipe: Recipe, *, directory: Path = RUNS, resume: bool = False) -> None:
@@ -84,7 +84,7 @@ def prepare_next_round(recipe: Recipe, directory: Path) -> None:
     draw_clusters_page(recipe)
 
 
-@_alone
+@_one_at_a_time
 def crop_slide(recipe: Recipe) -> None:
     """Cut the slide into tiles; draw a slide where there is none, if the recipe allows it."""
     label = label_section(recipe)
@@ -96,7 +96,7 @@ def crop_slide(recipe: Recipe) -> None:
     say(f"{len(tiles)} tiles of {label.tile} x {label.tile}: {_listed(parts)}")
 
 
-@_alone
+@_one_at_a_time
 def embed_tiles(recipe: Recipe) -> None:
     """Give every tile its embedding."""
     section = label_section(recipe).embed
@@ -106,7 +106,7 @@ def embed_tiles(recipe: Recipe) -> None:
     )
 
 
-@_alone
+@_one_at_a_time
 def cluster_tiles(recipe: Recipe) -> None:
     """Group tiles that are alike."""
     root = root_of(recipe)
@@ -134,7 +134,7 @@ def draw_clusters_page(recipe: Recipe) -> None:
     say(f"look at {path}")
 
 
-@_alone
+@_one_at_a_time
 def select_tiles(recipe: Recipe) -> None:
     """Select a round of tiles for the queue; in the first also those to test models on."""
     settings = label_section(recipe).select
@@ -171,7 +171,7 @@ def _select_part(recipe: Recipe, number: int, part: str, policy: str, budget: in
     say(f"round {number}: selected {budget} tiles to {purpose} ({policy})")
 
 
-@_alone
+@_one_at_a_time
 def propose_shapes(recipe: Recipe, directory: Path = RUNS) -> None:
     """Propose shapes for what waits, by what the recipe names; empty files where nothing can propose yet."""
     root, section = root_of(recipe), label_section(recipe).propose
