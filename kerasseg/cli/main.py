@@ -83,6 +83,43 @@ def run(
     run(recipe, directory=directory, resume=resume)
 
 
+@app.command(**example("sweep phase_unet model.unet.levels=3,4 train.epochs=5"))
+def sweep(
+    recipe: RecipeFile,
+    overrides: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="KEY=A,B",
+            help="Values to try, separated by commas; LOW..HIGH in a search; one value holds for all.",
+        ),
+    ],
+    directory: Annotated[Path, typer.Option(help="Folder in which sweeps are kept.")] = Path("sweeps"),
+    search: Annotated[
+        str, typer.Option(help="grid trains all combinations; tpe and random choose --trials of them.")
+    ] = "grid",
+    trials: Annotated[int | None, typer.Option(min=1, help="Number of trials of a search.")] = None,
+    objective: Annotated[
+        str, typer.Option(help="Column of history.csv by which trials are judged.")
+    ] = "val_loss",
+    storage: Annotated[
+        str | None, typer.Option(help="URL of a database that Optuna uses instead of a journal file.")
+    ] = None,
+) -> None:
+    """Train a recipe with many settings and compare them."""
+    start_tensorflow()
+    from kerasseg.commands.sweep import sweep
+
+    sweep(
+        recipe,
+        overrides,
+        directory=directory,
+        search=search,
+        trials=trials,
+        objective=objective,
+        storage=storage,
+    )
+
+
 @app.command(**example("check recipes/sartorius_linknet.yaml data.source.sartorius.root=data/mine"))
 def check(recipe: RecipeFile, overrides: Overrides = None) -> None:
     """Validate a recipe and its data; say what a run takes."""

@@ -226,6 +226,80 @@ def scatter(points: np.ndarray, groups: np.ndarray, colours: Sequence[str], mark
         return _svg(figure)
 
 
+def parallel_coordinates(names: Sequence[str], lines: Sequence[Sequence[Any]]) -> bytes:
+    """Draw a line for each trial through its values, the first line the darkest.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of the axes.
+    lines : sequence of sequence
+        For each trial a value on each axis: numbers lie by their size, anything else evenly in its order.
+
+    Returns
+    -------
+    bytes
+        SVG.
+    """
+    with _figure(columns=1, width=1.6 + 1.3 * len(names), height=3.0) as (figure, (axes,)):
+        places = np.array([_along_axis([line[axis] for line in lines]) for axis in range(len(names))]).T
+        for rank, line in reversed(list(enumerate(places))):
+            axes.plot(
+                line, color=BLUE, alpha=1 - 0.85 * rank / len(lines), linewidth=2.4 if rank == 0 else 1.2
+            )
+        for axis in range(len(names)):
+            axes.axvline(axis, color=INK, linewidth=0.6)
+            for value in {str(line[axis]): line[axis] for line in (lines[0], *_ends(lines, axis))}.values():
+                place = _along_axis([value, *(line[axis] for line in lines)])[0]
+                axes.annotate(f" {value:.4g}" if isinstance(value, float) else f" {value}", (axis, place))
+        axes.set(xticks=range(len(names)), xticklabels=names, yticks=[], xlim=(-0.2, len(names) - 0.5))
+        axes.spines[:].set_visible(False)
+        return _svg(figure)
+
+
+def _ends(lines: Sequence[Sequence[Any]], axis: int) -> list[Sequence[Any]]:
+    """Give the lines that are lowest and highest on an axis of numbers, or all of another."""
+    values = [line[axis] for line in lines]
+    if not all(isinstance(value, int | float) for value in values):
+        return list(lines)
+    return [lines[int(np.argmin(values))], lines[int(np.argmax(values))]]
+
+
+def _along_axis(values: Sequence[Any]) -> list[float]:
+    """Place values in [0, 1]."""
+    if not all(isinstance(value, int | float) for value in values):
+        order = sorted({str(value) for value in values})
+        values = [order.index(str(value)) for value in values]
+    low, high = min(values), max(values)
+    return [(value - low) / (high - low) if high > low else 0.5 for value in values]
+
+
+def compared_curves(histories: Mapping[str, Sequence[Mapping[str, float]]], column: str) -> bytes:
+    """Draw a column of several histories against the epoch.
+
+    Parameters
+    ----------
+    histories : mapping
+        From labels to rows as `curves` takes them.
+    column : str
+        Such as ``val_loss``.
+
+    Returns
+    -------
+    bytes
+        SVG.
+    """
+    with _figure(columns=1, width=7.2, height=3.2) as (figure, (axes,)):
+        for (label, rows), colour in zip(histories.items(), cycle(COLOURS), strict=False):
+            marker = "o" if len(rows) == 1 else None
+            epochs, values = [row["epoch"] for row in rows], [row[column] for row in rows]
+            axes.plot(epochs, values, color=colour, label=label, marker=marker, markersize=4)
+        axes.set(xlabel="epoch", ylabel=column)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        return _svg(figure)
+
+
 @contextmanager
 def _figure(*, columns: int, width: float, height: float) -> Iterator[tuple[Figure, Sequence[Axes]]]:
     """Open a row of axes; a Figure of its own needs neither pyplot nor a display."""

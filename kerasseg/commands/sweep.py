@@ -1,0 +1,442 @@
+"""The verb `sweep`: one recipe trained with many settings, and a table of how each did.
+
+Every trial is a run, in a process of its own: memory and settings of one never reach the next. Which trials
+there are and how each ended stands in Optuna's storage, so that a sweep that was killed goes on where it was,
+and any number of processes can share one. A trial whose process has died is begun once more, from its last
+checkpoint.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kerasseg import locks
+from kerasseg.commands import preparation
+from kerasseg.console import say
+from kerasseg.errors import UserError, changes, unknown
+from kerasseg.recipe import Recipe, load
+from kerasseg.recipe.document import parse
+from kerasseg.report import sweep as page
+from kerasseg.runs import rundirectory
+from kerasseg.runs.rundirectory import RunDirectory
+from kerasseg.training import history
+
+if TYPE_CHECKING:
+    from optuna import Study, Trial
+    from optuna.distributions import BaseDistribution
+    from optuna.trial import FrozenTrial
+
+SEARCHES = ("grid", "tpe", "random")
+KILLED = "its process was killed"
+RANGE = re.compile(r"([-+.\deE]+)\.\.([-+.\deE]+)")
+LOGARITHMIC = 10  # a range whose end is so many times its beginning is searched by magnitude
+MIB = 2**20 if sys.platform == "darwin" else 2**10  # in what the system counts a process' memory in
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a sweep varies, and by what it judges.
+
+    Attributes
+    ----------
+    recipe : str
+        The recipe's file, or the name of a shipped one.
+    fixed : tuple of str
+        Overrides that all trials share.
+    choices : dict
+        From a key's path to its values, each as YAML.
+    ranges : dict
+        From a key's path to the lowest and the highest number, for a search.
+    search : {"grid", "tpe", "random"}
+        All combinations of the choices; or trials chosen one after the other, by Optuna's tree-structured
+        Parzen estimator (Bergstra et al. 2011) or at random.
+    objective : str
+        A column of ``history.csv``: losses are to be low, all others high.
+    """
+
+    recipe: str
+    fixed: tuple[str, ...]
+    choices: dict[str, tuple[str, ...]]
+    ranges: dict[str, tuple[float, float]]
+    search: str
+    objective: str
+
+    @property
+    def direction(self) -> str:
+        """Whether the objective is to be low or high, in Optuna's words."""
+        return "minimize" if self.objective.endswith("loss") else "maximize"
+
+    def grid(self) -> list[dict[str, str]]:
+        """List all combinations of the choices."""
+        return [
+            dict(zip(self.choices, values, strict=True))
+            for values in itertools.product(*self.choices.values())
+        ]
+
+    def recipe_of(self, parameters: dict[str, Any]) -> Recipe:
+        """Read the recipe with a trial's parameters."""
+        return load(self.recipe, self.overrides(parameters))
+
+    def overrides(self, parameters: dict[str, Any]) -> list[str]:
+        """Write a trial's parameters as overrides, behind those that all trials share."""
+        return [*self.fixed, *(f"{key}={value}" for key, value in parameters.items())]
+
+
+def sweep(
+    recipe: str,
+    overrides: Sequence[str],
+    *,
+    directory: Path = Path("sweeps"),
+    search: str = "grid",
+    trials: int | None = None,
+    objective: str = "val_loss",
+    storage: str | None = None,
+) -> None:
+    """Train a recipe with many settings, or go on with that, and write ``table.csv``, ``.md`` and a page.
+
+    Parameters
+    ----------
+    recipe : str
+        The recipe's file, or the name of a shipped one.
+    overrides : sequence of str
+        ``KEY.PATH=VALUE`` for all trials, ``KEY.PATH=VALUE,VALUE`` for choices; ``KEY.PATH=LOW..HIGH`` for a
+        range, in a search.
+    directory : Path
+        Where sweeps are kept; this one gets ``<directory>/<name>``.
+    search : {"grid", "tpe", "random"}
+        See `Plan`.
+    trials : int, optional
+        How many a search makes; a grid makes all.
+    objective : str
+        See `Plan`.
+    storage : str, optional
+        URL of a database that Optuna knows, such as ``postgresql://...``; by default a journal in the
+        sweep's folder. Processes that share a sweep share its folder too.
+
+    Raises
+    ------
+    UserError
+        If the recipe or a combination is wrong, all of them at once; or another sweep was begun there.
+    """
+    plan = read_plan(recipe, overrides, search, objective)
+    if (search == "grid") != (trials is None):
+        raise UserError("--trials goes with --search tpe or random, which need it; a grid makes all")
+    folder = directory / load(recipe, plan.fixed).name
+    study = open_study(plan, folder, storage)
+    with locks.awaited(folder / ".plan.lock"):
+        _begin(study, plan)
+    while claimed := _claim(study, plan, folder, trials):
+        trial, lock = claimed
+        try:
+            _run_trial(study, trial, plan, folder)
+        finally:
+            lock.close()
+        _report(study, plan, folder)
+    say(f"look at {_report(study, plan, folder)}")
+
+
+def read_plan(recipe: str, overrides: Sequence[str], search: str, objective: str) -> Plan:
+    """Take the overrides apart into what is fixed, choices and ranges.
+
+    Raises
+    ------
+    UserError
+        With everything that is wrong, in any combination of a grid.
+    """
+    if search not in SEARCHES:
+        raise UserError(f"--search: {unknown('search', search, SEARCHES)}")
+    fixed, choices, ranges = [], {}, {}
+    for override in overrides:
+        key, _, text = override.partition("=")
+        if limits := RANGE.fullmatch(text):
+            if search == "grid":
+                raise UserError(f"{override}: a range is for --search tpe or random; a grid takes {key}=1,2")
+            ranges[key] = tuple(parse(number, override).value for number in limits.groups())
+        else:
+            values = _values(text)
+            if len(values) > 1:
+                choices[key] = values
+            else:
+                fixed.append(override)
+    plan = Plan(recipe, tuple(fixed), choices, ranges, search, objective)
+    if not choices and not ranges:
+        raise UserError("nothing varies; give a key several values, such as model.unet.levels=4,5")
+    corners = plan.grid() if search == "grid" else _corners(plan)
+    mistakes: dict[str, None] = {}
+    for parameters in corners:
+        try:
+            plan.recipe_of(parameters)
+        except UserError as error:
+            mistakes.update(dict.fromkeys(error.messages))
+    if mistakes:
+        raise UserError(*mistakes)
+    return plan
+
+
+def _values(text: str) -> tuple[str, ...]:
+    """Split values at the commas that stand in no brackets and no quotes: ``[1, 2],[3]`` are two."""
+    values, depth, quote, value = [], 0, "", ""
+    for letter in text:
+        if letter == "," and not depth and not quote:
+            values.append(value.strip())
+            value = ""
+            continue
+        value += letter
+        if quote:
+            quote = "" if letter == quote else quote
+        elif letter in "\"'":
+            quote = letter
+        else:
+            depth += (letter in "[{") - (letter in "]}")
+    return (*values, value.strip())
+
+
+def _corners(plan: Plan) -> list[dict[str, Any]]:
+    """Give each choice and each end of a range once: a search's trials lie between them."""
+    first = {key: values[0] for key, values in plan.choices.items()}
+    first |= {key: low for key, (low, _) in plan.ranges.items()}
+    others = [first | {key: value} for key, values in plan.choices.items() for value in values]
+    return others + [first | {key: high} for key, (_, high) in plan.ranges.items()]
+
+
+def open_study(plan: Plan, folder: Path, storage: str | None) -> Study:
+    """Open Optuna's study of a sweep, or begin it.
+
+    Raises
+    ------
+    UserError
+        If Optuna is missing, the storage cannot be used, or a sweep with other settings was begun there.
+    """
+    try:
+        import optuna
+        from optuna.storages import JournalStorage, RDBStorage
+        from optuna.storages.journal import JournalFileBackend
+    except ImportError as error:
+        raise UserError("kerasseg sweep needs the package optuna: pip install 'kerasseg[sweep]'") from error
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        journal = JournalFileBackend(str(folder / "optuna.log"))
+        kept = RDBStorage(storage) if storage else JournalStorage(journal)
+        study = optuna.create_study(
+            study_name=folder.name,
+            storage=kept,
+            direction=plan.direction,
+            load_if_exists=True,
+        )
+    except Exception as error:
+        if not storage:
+            raise
+        raise UserError(f"--storage {storage}: the database cannot be used ({error})") from error
+    return study
+
+
+def _begin(study: Study, plan: Plan) -> None:
+    """Write down what is swept, and a grid's trials with their parameters; both once."""
+    settings = {key: _plain(value) for key, value in asdict(plan).items()}
+    begun = study.user_attrs.get("plan")
+    if begun is None:
+        if plan.search == "grid":
+            counts = _count_parameters(plan)
+            for parameters, count in zip(plan.grid(), counts, strict=True):
+                study.enqueue_trial(parameters, user_attrs={"parameters": count})
+        study.set_user_attr("plan", settings)
+    elif different := changes(begun, settings):
+        raise UserError(
+            f"{study.study_name}: a sweep with different settings was begun here; repeat its command to go "
+            "on with it, or choose another --directory",
+            *(f"  {line}" for line in different),
+        )
+
+
+def _plain(value: Any) -> Any:
+    """Make tuples lists, as storages keep them."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def _count_parameters(plan: Plan) -> list[int]:
+    """Build the network of each combination and count its parameters, before anything trains."""
+    from kerasseg.commands import build
+
+    counts = []
+    for parameters in plan.grid():
+        recipe = plan.recipe_of(parameters)
+        channels = preparation.model_channels(recipe, preparation.parts(recipe))
+        counts.append(build.network(recipe, channels).count_params())
+        say(f"{_words(parameters)}: {counts[-1]:,} parameters")
+    return counts
+
+
+def _claim(study: Study, plan: Plan, folder: Path, trials: int | None) -> tuple[Trial, ExitStack] | None:
+    """Take the next trial, with the lock that says that it is at work; None where there is none left."""
+    from optuna.samplers import RandomSampler, TPESampler
+    from optuna.trial import TrialState
+
+    with locks.awaited(folder / ".plan.lock"):
+        _release_dead(study, plan, folder)
+        known = study.get_trials(deepcopy=False)
+        waits = any(trial.state == TrialState.WAITING for trial in known)
+        begun = sum("repeats" not in trial.user_attrs for trial in known)
+        if not waits and (plan.search == "grid" or begun >= trials):
+            return None
+        # One seed a trial: what is searched is the same again, and no two processes try the same.
+        samplers = {"tpe": TPESampler, "random": RandomSampler, "grid": RandomSampler}
+        study.sampler = samplers[plan.search](seed=len(known))
+        trial = study.ask(_distributions(plan))
+        lock = ExitStack()
+        lock.enter_context(locks.held(folder / f".trial-{trial.number}.lock", folder))
+        return trial, lock
+
+
+def _distributions(plan: Plan) -> dict[str, BaseDistribution]:
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    distributions: dict[str, BaseDistribution] = {
+        key: CategoricalDistribution(values) for key, values in plan.choices.items()
+    }
+    for key, (low, high) in plan.ranges.items():
+        logarithmic = low > 0 and high >= LOGARITHMIC * low
+        kind = IntDistribution if isinstance(low, int) and isinstance(high, int) else FloatDistribution
+        distributions[key] = kind(low, high, log=logarithmic)
+    return distributions
+
+
+def _release_dead(study: Study, plan: Plan, folder: Path) -> None:
+    """End trials whose process is gone: as complete where their run is, else to be begun once more."""
+    from optuna.trial import TrialState
+
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        with locks.tried(folder / f".trial-{trial.number}.lock") as is_free:
+            if is_free and not _is_trained(plan, folder, trial):
+                _end(study, trial, plan, folder, reason=KILLED, again=True)
+
+
+def _is_trained(plan: Plan, folder: Path, trial: FrozenTrial) -> bool:
+    """Tell whether a trial's run is still at work, though the sweep that began it is gone."""
+    runs = _place(folder, trial.params) / plan.recipe_of(trial.params).name
+    for run in runs.glob("*"):
+        with locks.tried(run / ".lock") as is_free:
+            if not is_free:
+                return True
+    return False
+
+
+def _run_trial(study: Study, trial: Trial, plan: Plan, folder: Path) -> None:
+    """Train one trial in a process of its own, and tell how it ended."""
+    if _finished_run(plan, folder, trial.params):  # a search may come back to a point
+        return _end(study, trial, plan, folder, reason="", again=False)
+    place = _place(folder, trial.params)
+    recipe = plan.recipe_of(trial.params)
+    place.mkdir(parents=True, exist_ok=True)
+    command = _command(plan, trial.params, place, resume=(place / recipe.name).is_dir())
+    say(f"trial {trial.number}: {_words(trial.params)}")
+    began = time.monotonic()
+    with (place / "log.txt").open("ab") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            _, status, usage = os.wait4(process.pid, 0)
+        except BaseException:
+            process.terminate()
+            process.wait()
+            raise
+    code = os.waitstatus_to_exitcode(status)
+    trial.set_user_attr("seconds", round(time.monotonic() - began, 1))
+    trial.set_user_attr("peak_mib", round(usage.ru_maxrss / MIB))
+    killed = code < 0 or code > 128
+    again = killed and "repeats" not in trial.user_attrs
+    _end(study, trial, plan, folder, reason=KILLED if killed else _last_words(place / "log.txt"), again=again)
+
+
+def _command(plan: Plan, parameters: dict[str, Any], place: Path, *, resume: bool) -> list[str]:
+    """Write the command line of a trial's process."""
+    return [
+        sys.executable,
+        "-c",
+        "from kerasseg.cli import main; main()",
+        "run",
+        plan.recipe,
+        *plan.overrides(parameters),
+        "--directory",
+        str(place),
+        *(["--resume"] if resume else []),
+    ]
+
+
+def _end(
+    study: Study, trial: Trial | FrozenTrial, plan: Plan, folder: Path, *, reason: str, again: bool
+) -> None:
+    """Tell the storage how a trial ended, and let one that was killed be begun once more."""
+    from optuna.trial import TrialState
+
+    run = _finished_run(plan, folder, trial.params)
+    best = history.best(history.read(run / "history.csv")) if run else {}
+    if plan.objective in best:
+        study.tell(trial.number, best[plan.objective], skip_if_finished=True)
+        say(f"trial {trial.number}: {plan.objective} {best[plan.objective]:.4f}, {run.path}")
+        return
+    if best:
+        reason = f"--objective: {unknown('column of history.csv', plan.objective, best)}"
+    study.set_user_attr(f"reason {trial.number}", reason)
+    study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+    say(f"trial {trial.number} failed: {reason}", style="yellow")
+    if again and not best:
+        study.enqueue_trial(trial.params, user_attrs={**trial.user_attrs, "repeats": trial.number})
+
+
+def _parameters(trial: FrozenTrial) -> dict[str, Any]:
+    """Give a trial's parameters, also while it waits for them."""
+    return trial.params or trial.system_attrs.get("fixed_params", {})
+
+
+def _finished_run(plan: Plan, folder: Path, parameters: dict[str, Any]) -> RunDirectory | None:
+    return rundirectory.last_finished(plan.recipe_of(parameters).name, _place(folder, parameters))
+
+
+def _place(folder: Path, parameters: dict[str, Any]) -> Path:
+    """Name the folder of a trial's runs after its parameters, such as ``levels=4,base_filters=32``."""
+    words = _words(parameters).replace(" ", ",")
+    return folder / "trials" / re.sub(r"[^\w=,.-]", "_", words)
+
+
+def _words(parameters: dict[str, Any]) -> str:
+    """Say a trial's parameters by the last words of their keys."""
+    return " ".join(f"{key.rpartition('.')[2]}={value}" for key, value in parameters.items())
+
+
+def _last_words(log: Path) -> str:
+    """Give the last line that a process wrote, without the word error."""
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return lines[-1].removeprefix("error: ") if lines else "it said nothing"
+
+
+def _report(study: Study, plan: Plan, folder: Path) -> Path:
+    """Write the tables and the page of all trials so far."""
+    return page.write(folder, folder.name, plan.objective, list(_rows(study, plan, folder)))
+
+
+def _rows(study: Study, plan: Plan, folder: Path) -> Iterator[page.Trial]:
+    """Gather the trials; a repetition stands for the attempts before it."""
+    latest = {_words(_parameters(trial)): trial for trial in study.get_trials(deepcopy=False)}
+    for trial in latest.values():
+        run = _finished_run(plan, folder, _parameters(trial))
+        yield page.Trial(
+            number=trial.number,
+            parameters=_parameters(trial),
+            state=trial.state.name.lower(),
+            objective=trial.value,
+            facts=trial.user_attrs,
+            reason=study.user_attrs.get(f"reason {trial.number}", ""),
+            run=run and run.path,
+        )

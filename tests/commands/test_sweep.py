@@ -1,0 +1,170 @@
+"""A sweep trains each combination once, in processes that may die and may be several."""
+
+import csv
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from kerasseg.commands import sweep as sweeping
+from kerasseg.commands.sweep import read_plan, sweep
+from kerasseg.errors import UserError
+
+pytest.importorskip("optuna", reason="the extra sweep is not installed")
+
+RECIPE = """
+name: tiny
+data: {source: {images_masks: {root: none}}, classes: [cell], channels: 1}
+model: {unet: {encoder: plain, levels: 2, attention: false}}
+"""
+GRID = ("model.unet.levels=1,2", "model.unet.base_filters=2,4")
+RUN = """
+import json, pathlib, sys
+place, loss = pathlib.Path(sys.argv[1]) / "tiny" / "1", sys.argv[2]
+place.mkdir(parents=True, exist_ok=True)
+(place / "recipe.yaml").touch()
+(place / "history.csv").write_text(f"epoch,loss,val_loss,learning_rate,seconds\\n1,0.5,{loss},0.001,1.0\\n")
+(place / "metrics.json").write_text(json.dumps({"test": {"classes": {"cell": {"dice": 0.75}}}}))
+(place / "status.json").write_text(json.dumps({"state": "finished"}))
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("r.yaml").write_text(RECIPE)
+    counts = lambda plan: list(range(100, 100 + len(plan.grid())))  # noqa: E731
+    monkeypatch.setattr(sweeping, "_count_parameters", counts)
+    return "r.yaml"
+
+
+@pytest.fixture
+def began(monkeypatch):
+    """Put a moment's work in the place of training, and list what was begun; its loss is 1 / filters."""
+    began = []
+
+    def command(plan, parameters, place, *, resume):
+        began.append((place.name, resume))
+        filters = plan.recipe_of(parameters).model.base_filters
+        return [sys.executable, "-c", RUN, str(place), str(1 / filters)]
+
+    monkeypatch.setattr(sweeping, "_command", command)
+    return began
+
+
+def table():
+    with Path("sweeps/tiny/table.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_overrides_are_values_for_all_choices_or_ranges(recipe):
+    texts = ["train.epochs=3", "data.classes=[a, b]", "model.unet.levels=1,2", "data.resize=[32, 32],null"]
+    plan = read_plan(recipe, texts, "grid", "val_loss")
+    assert plan.fixed == ("train.epochs=3", "data.classes=[a, b]")
+    assert plan.choices == {"model.unet.levels": ("1", "2"), "data.resize": ("[32, 32]", "null")}
+    assert len(plan.grid()) == 4
+    rate = "train.optimizer.adam.learning_rate"
+    assert read_plan(recipe, [f"{rate}=1.0e-4..1.0e-2"], "tpe", "val_loss").ranges == {rate: (1e-4, 1e-2)}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "search", "message"),
+    [
+        (["train.epochs=3"], "grid", "nothing varies"),
+        (["model.unet.levels=1..3"], "grid", "a range is for --search tpe or random"),
+        (["model.unet.levels=1,2"], "bayes", "unknown search 'bayes'"),
+        (["model.unet.depth=1,2"], "grid", "model.unet.depth: unknown key"),
+        (["data.source.images_masks.root=../a,../b", "model.unet.levels=0,-1"], "grid", "levels"),
+    ],
+)
+def test_what_cannot_be_swept_is_said_before_anything_is_begun(recipe, overrides, search, message):
+    with pytest.raises(UserError, match=message):
+        read_plan(recipe, overrides, search, "val_loss")
+    assert not Path("sweeps").exists()
+
+
+def test_every_combination_is_trained_once_and_the_best_stands_first(recipe, began):
+    sweep(recipe, GRID)
+    assert sorted(name for name, _ in began) == sorted(
+        f"levels={levels},base_filters={filters}" for levels in (1, 2) for filters in (2, 4)
+    )
+    rows = table()
+    assert [float(row["val_loss"]) for row in rows] == [0.25, 0.25, 0.5, 0.5]
+    assert {row["parameters"] for row in rows} == {"100", "101", "102", "103"}
+    text = Path("sweeps/tiny/table.md").read_text()
+    assert text.count("**complete**") == 2  # a tie
+    page = Path("sweeps/tiny/sweep.html").read_text()
+    assert "levels=1, base_filters=4, tied with levels=2, base_filters=4" in page
+    sweep(recipe, GRID)
+    assert len(began) == 4
+
+
+def test_another_sweep_of_the_same_name_is_refused_and_told_apart(recipe, began):
+    sweep(recipe, GRID)
+    with pytest.raises(UserError, match="different settings") as refused:
+        sweep(recipe, GRID[:1])
+    assert any("base_filters" in line for line in refused.value.messages[1:])
+
+
+def test_a_sweep_that_was_stopped_goes_on_where_it_was(recipe, began, monkeypatch):
+    wait, waited = os.wait4, []
+
+    def interrupted(*arguments):
+        waited.append(0)
+        if len(waited) == 2:
+            raise KeyboardInterrupt
+        return wait(*arguments)
+
+    monkeypatch.setattr(os, "wait4", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        sweep(recipe, GRID)
+    sweep(recipe, GRID)
+    assert len(table()) == 4
+    assert {row["state"] for row in table()} == {"complete"}
+    assert len({name for name, _ in began}) == 4
+
+
+def test_a_trial_whose_process_is_killed_is_begun_once_more_and_then_shown_last(recipe, began, monkeypatch):
+    well = sweeping._command
+
+    def command(plan, parameters, place, *, resume):
+        line = well(plan, parameters, place, resume=resume)
+        die = f"import os; os.kill(os.getpid(), {int(signal.SIGKILL)})"
+        return [sys.executable, "-c", die] if "levels=1,base_filters=4" in place.name else line
+
+    monkeypatch.setattr(sweeping, "_command", command)
+    sweep(recipe, GRID)
+    assert [name for name, _ in began].count("levels=1,base_filters=4") == 2
+    assert (table()[-1]["state"], table()[-1]["reason"]) == ("fail", "its process was killed")
+    assert len(table()) == 4
+
+
+def test_a_trial_that_fails_says_why_and_is_not_repeated(recipe, began, monkeypatch):
+    said = "import sys; print('error: the split is empty'); sys.exit(2)"
+    monkeypatch.setattr(sweeping, "_command", lambda *_, **__: [sys.executable, "-c", said])
+    sweep(recipe, GRID[:1])
+    assert [row["reason"] for row in table()] == ["the split is empty"] * 2
+
+
+def test_processes_share_a_sweep(recipe, began):
+    children = []
+    for _ in range(2):
+        child = os.fork()
+        if not child:
+            sweep(recipe, GRID)
+            os._exit(0)
+        children.append(child)
+    assert [os.waitpid(child, 0)[1] for child in children] == [0, 0]
+    sweep(recipe, GRID)
+    assert not began  # nothing was left
+    assert [row["state"] for row in table()] == ["complete"] * 4
+    logs = list(Path("sweeps/tiny/trials").glob("*/tiny/*"))
+    assert len(logs) == 4
+
+
+def test_a_search_makes_as_many_trials_as_are_asked_for(recipe, began):
+    sweep(recipe, ["model.unet.base_filters=2..320"], search="tpe", trials=5)
+    assert len(table()) == 5
+    assert float(table()[0]["val_loss"]) == min(float(row["val_loss"]) for row in table())
