@@ -75,6 +75,16 @@ def if_interrupted(advice: str) -> Iterator[None]:
         raise KeyboardInterrupt(*(error.args or [advice])) from error
 
 
+@contextmanager
+def naming(name: str) -> Iterator[None]:
+    """Put the name of a file before each mistake that ends the block and does not begin with it."""
+    try:
+        yield
+    except UserError as error:
+        messages = (text if text.startswith(name) else f"{name}: {text}" for text in error.messages)
+        raise type(error)(*messages) from error
+
+
 class Fallback(UserWarning):
     """Something that the recipe allows took the place of what it asked for.
 

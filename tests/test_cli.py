@@ -18,7 +18,6 @@ from kerasseg.cli import app
 from kerasseg.cli.verbs import KEPT
 from kerasseg.errors import UserError
 from kerasseg.images import files
-from kerasseg.synthetic.synthesizers import SYNTHESIZERS
 
 VERBS = ["run", "sweep", "check", "inspect", "evaluate", "predict", "export", "report", "convert", "schema"]
 GROUPS = ["label", "data", "recipes"]
@@ -26,7 +25,7 @@ STEPS = [
     f"label {step}"
     for step in ("crop", "embed", "cluster", "look", "select", "propose", "open", "review", "status", "curve")
 ]
-SYNTHESIZE = ["data synthesize", *(f"data synthesize {name}" for name in SYNTHESIZERS)]
+SYNTHESIZE = ["data synthesize", *(f"data synthesize {name}" for name in ("cells", "golgi", "slide"))]
 
 
 def typed(*words: str):
@@ -211,4 +210,5 @@ def test_what_the_verbs_import_when_called_is_there():
     assert ours
     for node in ours:
         for name in node.names:
-            assert hasattr(importlib.import_module(node.module), name.name), f"{node.module}.{name.name}"
+            if not hasattr(importlib.import_module(node.module), name.name):
+                importlib.import_module(f"{node.module}.{name.name}")  # a module of the package

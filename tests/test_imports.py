@@ -25,7 +25,7 @@ LIGHT = [
     "images.normalise",
     "images.ondisk",
     "images.resize",
-    "images.prepare",
+    "images.preprocessing",
     "images.stores.store",
     "images.stores.volume",
     "images.writing.tiff",
@@ -46,14 +46,11 @@ LIGHT = [
     "synthetic.origin",
     "synthetic.cells",
     "synthetic.golgi",
-    "synthetic.synthesizers",
     "data.split",
     "data.augment",
     "data.transforms",
     "data.patches",
-    "data.stream",
-    "data.targets",
-    "data.unpaired",
+    "data.batches",
     "commands.preparation",
     "data.collect",
     "data.describe",
@@ -136,6 +133,17 @@ def test_recipes_that_augment_are_listed_and_described_without_albumentations():
         "from kerasseg.recipe.shipped import about, shipped; [about(path) for path in shipped().values()]"
     )
     assert not loaded(f"{listed}; from kerasseg.recipe import schema; schema()") & {"numpy", "albumentations"}
+
+
+def test_recipes_that_augment_are_checked_without_the_torch_that_albumentations_takes_where_it_is(tmp_path):
+    (tmp_path / "torch.py").write_text("raise SystemExit('torch is imported')")
+    check = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        "from kerasseg.recipe import load; load('sartorius_linknet', ['data.augment=[HorizontalFlip]'])"
+    )
+    modules = loaded(check)
+    assert "albumentations" in modules
+    assert not modules & {"torch", "albumentations.pytorch"}
 
 
 def modules_that_are_called(source: str) -> list[str]:

@@ -28,14 +28,14 @@ import cc3d
 import numpy as np
 
 from kerasseg.console import console, say
-from kerasseg.data.sources import SOURCES
-from kerasseg.errors import UserError
+from kerasseg.errors import UserError, naming
 from kerasseg.images import ondisk
 from kerasseg.images.channels import with_channels
 from kerasseg.images.files import write_atomically
 from kerasseg.images.ondisk import OnDisk
 from kerasseg.images.writing.result import Result
 from kerasseg.images.writing.tiff import write_tiff
+from kerasseg.recipe.sources import Instances
 
 DARKEST_BRIGHT = 64  # of 255: the fields' means lie below 42 or above 140
 FACTORS = {"uint8": 1, "uint16": 257}
@@ -87,8 +87,9 @@ class Patch:
 def dark_fields(root: Path) -> list[Field]:
     """Read the fields whose mean intensity is that of fluorescence."""
     fields = []
-    for sample in SOURCES["instances"](root, ["nucleus"]):
-        image = with_channels(sample.read(), 1, sample.name)[..., 0]
+    for sample in Instances(root=root).build(classes=["nucleus"]):
+        with naming(sample.name):
+            image = with_channels(sample.read(), 1)[..., 0]
         if image.mean() < DARKEST_BRIGHT:
             numbers = np.unique(sample.annotate().labels, return_inverse=True)[1]  # one may hide another
             fields.append(Field(sample.name, image, numbers.reshape(image.shape).astype(np.int32)))

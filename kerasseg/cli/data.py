@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -61,7 +62,5 @@ def slide(
 
 
 def _synthesize(what: str, out: Path, **how) -> None:
-    from kerasseg.synthetic.synthesizers import SYNTHESIZERS
-
-    SYNTHESIZERS[what](out, **how)
+    import_module(f"kerasseg.synthetic.{what}").synthesize(out, **how)
     typer.echo(f"wrote SYNTHETIC {what}: {out}")

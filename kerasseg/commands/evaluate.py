@@ -12,7 +12,7 @@ from kerasseg.console import say
 from kerasseg.data.sample import Sample
 from kerasseg.recipe import Recipe, amended
 from kerasseg.recipe.recipe import Evaluate
-from kerasseg.report.ranking import is_score
+from kerasseg.report.page import is_score
 from kerasseg.runs import rundirectory
 from kerasseg.runs.evaluation import Evaluation
 from kerasseg.runs.evaluation import evaluate as evaluate_samples

@@ -28,7 +28,7 @@ from kerasseg.recipe import Recipe
 from kerasseg.recipe.labelling import Label
 from kerasseg.review import page
 from kerasseg.runs import rundirectory
-from kerasseg.synthetic.synthesizers import SYNTHESIZERS
+from kerasseg.synthetic import slide
 
 RUNS = Path("runs")
 
@@ -90,7 +90,7 @@ def crop_slide(recipe: Recipe) -> None:
     label = label_section(recipe)
     if not label.slide.exists() and recipe.data.if_missing == "synthesize":
         say(f"{label.slide} is missing: drawing a SYNTHETIC slide there", style="yellow")
-        SYNTHESIZERS["slide"](label.slide.parent, seed=recipe.seed)
+        slide.synthesize(label.slide.parent, seed=recipe.seed)
     tiles = crop(label.slide, root_of(recipe), label.axes, **label.window)
     parts = Counter(tile.part or "neither" for tile in tiles)
     say(f"{len(tiles)} tiles of {label.tile} x {label.tile}: {_listed(parts)}")
@@ -193,7 +193,7 @@ def propose_shapes(recipe: Recipe, directory: Path = RUNS) -> None:
 
 def open_labelme(recipe: Recipe) -> None:
     """Open labelme on the queue; what was drawn is noticed when it is closed."""
-    labelme_app.open_labelme(root_of(recipe), recipe.data.classes)
+    labelme_app.open_labelme(root_of(recipe), [*recipe.data.classes, *recipe.data.ignore])
     say(f"{len(sync_edits(root_of(recipe)))} tiles were drawn or changed")
 
 

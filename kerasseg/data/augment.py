@@ -19,7 +19,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from kerasseg.data.transforms import Chain, build, mistakes, volumetric
+from kerasseg.data.transforms import Chain, build, mistakes, package, volumetric
 from kerasseg.errors import UserError
 
 FAILURES = (  # albumentations'
@@ -117,9 +117,7 @@ def _unchanged(image: np.ndarray, mask: np.ndarray, seed: int) -> tuple[np.ndarr
 
 
 def _compose(chain: Chain) -> Callable[..., dict[str, np.ndarray]]:
-    import albumentations
-
-    return albumentations.Compose(build(chain))
+    return package().Compose(build(chain))
 
 
 def _changed(

@@ -13,10 +13,9 @@ import numpy as np
 
 from kerasseg.console import track
 from kerasseg.data.sample import Sample
-from kerasseg.errors import Mistakes
+from kerasseg.errors import Mistakes, naming
 from kerasseg.images.channels import with_channels
-from kerasseg.images.normalise import Dtype, Normalisation
-from kerasseg.images.prepare import prepare
+from kerasseg.images.preprocessing import Preprocessing
 from kerasseg.masks import IGNORE
 
 MOST_IGNORED = 0.5  # share of all pixels; above it little is left to learn from
@@ -93,9 +92,7 @@ class Contents:
         ]
 
 
-def survey(
-    samples: Sequence[Sample], classes: int, channels: int | None, method: Normalisation = Dtype()
-) -> list[Contents]:
+def survey(samples: Sequence[Sample], classes: int, preprocessing: Preprocessing) -> list[Contents]:
     """Read every image and every annotation once.
 
     Parameters
@@ -104,10 +101,8 @@ def survey(
         At least one.
     classes : int
         K, the number of foreground classes.
-    channels : int or None
-        Channels that the model takes; None as stored.
-    method : Normalisation
-        How intensities come into [0, 1].
+    preprocessing : Preprocessing
+        What the images are to go through.
 
     Returns
     -------
@@ -128,7 +123,7 @@ def survey(
 
     def look(sample: Sample) -> Contents | None:
         with mistakes.noted():
-            return contents(sample, classes, channels, method)
+            return contents(sample, classes, preprocessing)
         return None
 
     workers = 1 if len(samples[0].size) == 3 else os.cpu_count() or 1
@@ -139,12 +134,14 @@ def survey(
     return [each for each in found if each is not None]
 
 
-def contents(sample: Sample, classes: int, channels: int | None, method: Normalisation = Dtype()) -> Contents:
+def contents(sample: Sample, classes: int, preprocessing: Preprocessing) -> Contents:
     """Read one sample, and count what it holds."""
     image = sample.read()
-    with_channels(image, channels, str(sample.image))
-    if image.dtype.kind == "f":  # of all types alone may hold what no normalisation takes
-        prepare(image, channels=channels, method=method, size=None, name=str(sample.image))
+    with naming(str(sample.image)):
+        if image.dtype.kind == "f":  # of all types alone may hold what no normalisation takes
+            preprocessing.image(image)
+        else:
+            with_channels(image, preprocessing.channels)
     annotation = sample.annotate()
     mask, several = annotation.mask, annotation.mask.ndim > len(sample.size)
     layers = [mask[..., at] == 1 if several else mask == at + 1 for at in range(classes)]

@@ -7,8 +7,10 @@ their argument ``transforms``, to any depth.
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, get_args
 
 from kerasseg.errors import unknown
@@ -28,17 +30,24 @@ AREA = 3  # cv2.INTER_AREA
 NEAREST_EXACT = 6  # cv2.INTER_NEAREST_EXACT
 
 
+def package() -> ModuleType:
+    """Import albumentations, which takes a second, without its part for torch, which takes several more."""
+    part = "albumentations.pytorch"
+    absent = (
+        sys.modules.setdefault(part, None) is None
+    )  # albumentations takes that for a torch that is not there
+    import albumentations
+
+    if absent:
+        del sys.modules[part]
+    return albumentations
+
+
 @cache
 def transforms() -> dict[str, type]:
     """Return what a recipe may name: what changes an image, or an image and its mask, and `COMPOSITIONS`."""
-    import albumentations  # takes a second, which only those who augment should pay
-
-    named = {name: getattr(albumentations, name) for name in dir(albumentations)}
-    bases = (
-        albumentations.ImageOnlyTransform,
-        albumentations.DualTransform,
-        albumentations.Transform3D,
-    )
+    named = {name: getattr(package(), name) for name in dir(package())}
+    bases = (package().ImageOnlyTransform, package().DualTransform, package().Transform3D)
     single = {
         name: transform
         for name, transform in named.items()
@@ -54,15 +63,11 @@ def build(chain: Chain) -> list[albumentations.BasicTransform | albumentations.B
 
 def volumetric(chain: Chain) -> list[str]:
     """Name the transforms of a chain, and of the chains within it, that know a third axis."""
-    if not chain:
-        return []
-    import albumentations
-
     found = []
     for name, arguments in (item for entry in chain for item in entry.items()):
         if name in COMPOSITIONS:
             found += volumetric(arguments["transforms"])
-        elif issubclass(transforms()[name], albumentations.Transform3D):
+        elif issubclass(transforms()[name], package().Transform3D):
             found.append(name)
     return found
 

@@ -10,7 +10,7 @@ from kerasseg.errors import UserError
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
 
 
-def with_channels(image: np.ndarray, n: int | None, name: str) -> np.ndarray:
+def with_channels(image: np.ndarray, n: int | None) -> np.ndarray:
     """Give an image the number of channels that a model takes.
 
     Grey is repeated, colour becomes luminance where one channel is wanted, alpha of one value is dropped.
@@ -21,8 +21,6 @@ def with_channels(image: np.ndarray, n: int | None, name: str) -> np.ndarray:
         Of any type, which is kept.
     n : int or None
         Channels wanted; None keeps the image as it is stored.
-    name : str
-        The file, for the message.
 
     Returns
     -------
@@ -36,8 +34,8 @@ def with_channels(image: np.ndarray, n: int | None, name: str) -> np.ndarray:
     if n is None or image.shape[-1] == n:
         return image
     alpha = image[..., -1]
-    silent = may_have_alpha(image.shape[-1]) and bool((alpha == alpha.flat[0]).all())
-    return converted(image, n, name, silent_alpha=silent)
+    constant = may_have_alpha(image.shape[-1]) and bool((alpha == alpha.flat[0]).all())
+    return converted(image, n, constant_alpha=constant)
 
 
 def may_have_alpha(channels: int) -> bool:
@@ -45,19 +43,19 @@ def may_have_alpha(channels: int) -> bool:
     return channels in (2, 4)
 
 
-def converted(image: np.ndarray, n: int | None, name: str, *, silent_alpha: bool) -> np.ndarray:
-    """Do as :func:`with_channels`, for a region of an image of which is known whether its alpha says nothing.
+def converted(image: np.ndarray, n: int | None, *, constant_alpha: bool) -> np.ndarray:
+    """Do as :func:`with_channels` for a region of an image whose alpha is known to be constant or not.
 
     Parameters
     ----------
-    image, n, name
+    image, n
         As there.
-    silent_alpha : bool
+    constant_alpha : bool
         Whether the last channel is alpha of one value throughout the whole image.
     """
     if n is None or image.shape[-1] == n:
         return image
-    opaque = image[..., :-1] if silent_alpha else image
+    opaque = image[..., :-1] if constant_alpha else image
     channels = opaque.shape[-1]
     if channels == n:
         return opaque
@@ -66,7 +64,7 @@ def converted(image: np.ndarray, n: int | None, name: str, *, silent_alpha: bool
     if channels == 3 and n == 1:
         return _luminance(opaque)
     raise UserError(
-        f"{name}: the image has {image.shape[-1]} channels, the recipe's data.channels is {n}; "
+        f"the image has {image.shape[-1]} channels, the recipe's data.channels is {n}; "
         f"set data.channels to {image.shape[-1]}, or save the image with {n}"
     )
 

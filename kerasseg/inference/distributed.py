@@ -25,7 +25,7 @@ import numpy as np
 
 from kerasseg.errors import UserError
 from kerasseg.images.normalise import Normalisation
-from kerasseg.images.prepare import by_region
+from kerasseg.images.preprocessing import Preprocessing
 from kerasseg.images.stores.store import Opening, Store
 from kerasseg.inference.blending import Answers
 from kerasseg.inference.forward import Forward
@@ -166,7 +166,7 @@ def _opened(image: StoredImage):
             f"{store.path}: it has the shape {store.shape[:-1]} there, and {image.shape[:-1]} where it was "
             "asked for; expected one file at one path"
         )
-    return by_region(store, channels=image.shape[-1], method=image.normalise)
+    return Preprocessing(image.shape[-1], image.normalise, None).regions(store)
 
 
 def _keep_busy(client: Client, asked: deque, unasked: Iterator) -> int:

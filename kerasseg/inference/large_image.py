@@ -10,10 +10,8 @@ from __future__ import annotations
 import math
 import shutil
 import uuid
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -35,6 +33,7 @@ from kerasseg.images.writing.tiff import write_tiff
 from kerasseg.images.writing.zarr import write_zarr
 from kerasseg.inference.blending import Bands
 from kerasseg.inference.resume import Ledger, is_begun, is_done, open_ledger, record
+from kerasseg.postprocess.numbering import object_classes
 from kerasseg.spec import ModelSpec
 
 KINDS = ("mask", "labels", "probabilities")
@@ -153,7 +152,9 @@ def segment(
                 is_done(target, settings)  # or it is refused to replace it
             written = begun / target.name  # there, a kill leaves nothing that is not cleared away
             if output.format in OUTLINES:
-                names = _class_names(pixels, answer, spec.classes)
+                bands = ((pixels[rows], answer[rows]) for rows in cuts(len(answer), ROWS))
+                class_ids = object_classes(bands, objects, len(spec.classes)).tolist()
+                names = {number: spec.classes[k - 1] for number, k in enumerate(class_ids) if number}
                 write_objects(
                     written, pixels, names, output.format, image=store.path.name, classes=spec.classes
                 )
@@ -232,21 +233,6 @@ def _numbered(mask: OnDisk, spec: ModelSpec, ledger: Ledger) -> tuple[OnDisk, in
         rows = max(1, min(ROWS, PIXELS_AT_ONCE // math.prod(layer.shape[1:])))
         counts.append(spec.objects.label_bands((layer[part] for part in cuts(len(mask), rows)), into))
     return labels, max(counts)
-
-
-def _class_names(labels: OnDisk, mask: OnDisk, classes: Sequence[str]) -> dict[int, str]:
-    """Name the class of most pixels of each object; filled holes and grown edges are of another."""
-    counts, ids = Counter(), len(classes) + 1
-    for rows in cuts(len(mask), ROWS):
-        pairs = labels[rows].astype(np.int64) * ids + mask[rows]
-        values, pixels = np.unique(pairs, return_counts=True)
-        counts.update(dict(zip(values.tolist(), pixels.tolist(), strict=True)))
-    names = {}
-    for pair, _ in sorted(counts.items(), key=itemgetter(1)):  # the class of most pixels comes last
-        label, class_id = divmod(pair, ids)
-        if label and class_id:
-            names[label] = classes[class_id - 1]
-    return names
 
 
 def _write_pixels(path: Path, pixels: OnDisk, store: Store, output: Output, channels: Sequence[str]) -> None:

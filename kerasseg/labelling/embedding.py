@@ -25,7 +25,7 @@ from kerasseg.console import say, track
 from kerasseg.errors import UserError, unknown
 from kerasseg.images.files import write_atomically
 from kerasseg.images.normalise import Normalisation, stretch
-from kerasseg.inference.padding import cut
+from kerasseg.images.padding import cut
 from kerasseg.labelling import folder
 from kerasseg.labelling.folder import SlideTile, read_tiles, tile_path
 from kerasseg.labelling.tiles import read_tile

@@ -97,10 +97,7 @@ def pretrained_efficientnet(
             input_shape,
             weights=encoder_weights,
             weights_fallback=encoder_weights_fallback,
-            base_filters=0,  # this and the following are the plain encoder's
-            levels=0,
             momentum=0.99,
-            initializer="he_uniform",
         )
         pooled = layers.GlobalAveragePooling2D(keepdims=True, dtype="float32", name=autoencoder.CODE)
         return keras.Model(image, pooled(features[-1]), name=f"{encoder}_encoder")

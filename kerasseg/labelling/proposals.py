@@ -17,6 +17,7 @@ from kerasseg.images import files
 from kerasseg.labelling import folder, provenance, queue
 from kerasseg.labelling.entries import MAY_BE_PROPOSED, Entry
 from kerasseg.labelling.labelme_app import put_view
+from kerasseg.postprocess.numbering import object_classes
 from kerasseg.segmenter import Segmenter
 
 
@@ -126,11 +127,11 @@ def by_model(segmenter: Segmenter) -> Proposer:
         probabilities = segmenter.predict(image, name)
         mask = spec.decide(probabilities)
         labels = spec.label(mask)
-        shapes = trace_labels(labels, lambda label: spec.classes[_most(mask[labels == label]) - 1])
-        class_ids = np.where(labels > 0, mask, 0)
+        class_ids = object_classes([(labels, mask)], int(labels.max(initial=0)), len(spec.classes))
+        shapes = trace_labels(labels, lambda label: spec.classes[class_ids[label] - 1])
         return Proposal(
             shapes,
-            _score(spec.foreground(probabilities), class_ids),
+            _score(spec.foreground(probabilities), np.where(labels > 0, mask, 0)),
             uncertainty(probabilities, spec.activation),
         )
 
@@ -150,11 +151,6 @@ def _score(probabilities: np.ndarray, class_ids: np.ndarray) -> float | None:
     rows, columns = np.nonzero(class_ids)
     chosen = probabilities[rows, columns, class_ids[rows, columns].astype(int) - 1]
     return float(chosen.mean()) if chosen.size else None
-
-
-def _most(values: np.ndarray) -> int:
-    """Find the class of most pixels; filled holes and grown edges are of none."""
-    return int(np.bincount(values[values > 0]).argmax())
 
 
 def _propose_one(root: Path, entry: Entry, proposer: Proposer, by: str, model: str) -> str:

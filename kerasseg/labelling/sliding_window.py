@@ -18,7 +18,7 @@ from functools import cached_property
 import numpy as np
 
 from kerasseg.errors import UserError, unknown
-from kerasseg.inference.padding import PADDINGS, cut
+from kerasseg.images.padding import PADDINGS, cut
 from kerasseg.inference.tiled import Pixels
 from kerasseg.inference.tiling import Tile, Tiling
 
@@ -42,7 +42,7 @@ class SlidingWindow:
     margin : int
         Pixels on each side of a tile that are not of its core.
     padding : {"zero", "reflect", "edge"}
-        What lies beyond the slide; see `kerasseg.inference.padding`.
+        What lies beyond the slide; see `kerasseg.images.padding`.
     region : tuple of int or None
         (y, x, height, width): only tiles whose cores lie in it are cut.
     test_region : tuple of int or None

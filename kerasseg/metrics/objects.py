@@ -9,6 +9,7 @@ import numpy as np
 
 from kerasseg.images.consecutive import consecutive
 from kerasseg.metrics import coco, instance
+from kerasseg.postprocess.numbering import object_classes
 
 
 class Objects(NamedTuple):
@@ -33,12 +34,9 @@ class Labelled(NamedTuple):
         """Take the objects of each class apart: an object is of the class that most of its pixels have."""
         if not self.exclusive:
             return [self.labels[..., k] for k in range(classes)]
-        known = np.where(self.mask > classes, 0, self.mask)
         ids, numbers = consecutive(self.labels)
-        pairs = numbers.astype(np.int64) * (classes + 1) + known
-        votes = np.bincount(pairs.ravel(), minlength=len(ids) * (classes + 1))
-        chosen = votes.reshape(-1, classes + 1)[:, 1:].argmax(axis=1)[numbers]
-        return [np.where(chosen == k, self.labels, 0) for k in range(classes)]
+        class_ids = object_classes([(numbers, self.mask)], len(ids) - 1, classes)[numbers]
+        return [np.where(class_ids == k + 1, self.labels, 0) for k in range(classes)]
 
 
 def compare(truth: Labelled, found: Labelled, probabilities: np.ndarray) -> list[Objects]:

@@ -15,11 +15,11 @@ def resnet(
     input_shape: tuple[int | None, ...],
     classes: int,
     *,
-    base_filters: int = 64,
-    residual_blocks: int = 9,
-    residual: str = "add",
-    outer_kernel: int = 7,
-    initializer: str = "normal",
+    base_filters: int,
+    residual_blocks: int,
+    residual: str,
+    outer_kernel: int,
+    initializer: str,
     name: str = "resnet",
 ) -> keras.Model:
     """Build the residual generator of CycleGAN.
@@ -28,24 +28,14 @@ def resnet(
     on their way out is scaled back, which makes it the sigmoid of twice its input. So it serves in both
     directions: from an image to its mask's classes, and from those to the image's channels.
 
+    `kerasseg.recipe.models.Resnet` describes the arguments that are not described here.
+
     Parameters
     ----------
     input_shape : tuple
         ``(Y, X, C)`` or ``(Z, Y, X, C)``; spatial axes may be None, and are multiples of 4, 8 at least.
     classes : int
         K, the channels of the result.
-    base_filters : int
-        Channels at full size; there are four times as many between the residual blocks.
-    residual_blocks : int
-        The paper has 6 for sides of 128 pixels, and 9 for those of 256 and more.
-    residual : {"add", "concatenate"}
-        How a residual block's input joins its output; concatenated, each block is given more channels.
-    outer_kernel : {3, 5, 7}
-        Pixels along each axis of the first and the last convolution, both at full size: in 3-D, 7 takes most
-        of the time of a small network.
-    initializer : str
-        A name in `kerasseg.models.blocks.INITIALIZERS`.
-    name : str
 
     Returns
     -------

@@ -18,13 +18,13 @@ def vox2vox(
     input_shape: tuple[int | None, ...],
     classes: int,
     *,
-    activation: str = "sigmoid",
-    base_filters: int = 64,
-    levels: int = 4,
-    residual_blocks: int = 4,
-    residual: str = "concatenate",
-    dropout: float = 0.2,
-    initializer: str = "he_normal",
+    activation: str,
+    base_filters: int,
+    levels: int,
+    residual_blocks: int,
+    residual: str,
+    dropout: float,
+    initializer: str,
     name: str = "vox2vox",
 ) -> keras.Model:
     """Build Vox2Vox's generator.
@@ -32,27 +32,14 @@ def vox2vox(
     Kernels are of 4 pixels along each axis. As in pix2pix, the first level is not normalised and LeakyReLU's
     slope is 0.2, of which the paper says nothing.
 
+    `kerasseg.recipe.models.Vox2vox` describes the arguments that are not described here.
+
     Parameters
     ----------
     input_shape : tuple
         ``(Y, X, C)`` or ``(Z, Y, X, C)``; spatial axes may be None, and are multiples of ``2**levels``.
     classes : int
         K, the channels of the result.
-    activation : {"sigmoid", "softmax"}
-        Of the head.
-    base_filters : int
-        Channels of the first level; each level doubles them.
-    levels : int
-        How often the image is halved.
-    residual_blocks : int
-        At the bottom.
-    residual : {"add", "concatenate"}
-        How a residual block's input joins its output; concatenated, each block is given more channels.
-    dropout : float
-        Share of values that each residual block drops in training, in [0, 1).
-    initializer : str
-        A name in `kerasseg.models.blocks.INITIALIZERS`.
-    name : str
 
     Returns
     -------

@@ -1,9 +1,11 @@
-"""Objects numbered anew, in the order of their first pixels, without the small ones.
+"""Objects numbered anew in the order of their first pixels, without the small ones, and their classes.
 
-What is counted can be counted band by band: `Census` holds two numbers an object, and never an image.
+What is counted can be counted band by band, so that no image needs to be in memory.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -54,3 +56,35 @@ def renumber(labels: np.ndarray, count: int, smallest: int) -> np.ndarray:
     census = Census(count)
     census.add(labels)
     return census.numbers(smallest)[labels]
+
+
+def object_classes(bands: Iterable[tuple[np.ndarray, np.ndarray]], objects: int, classes: int) -> np.ndarray:
+    """Find the class of each object: that of most of its pixels, and the first of several.
+
+    An object may have pixels of another class or of none, which came to it as its holes were filled or its
+    edges grew.
+
+    Parameters
+    ----------
+    bands : iterable of tuple of numpy.ndarray
+        Labels 0..N and mask, of one shape (...); either the whole or its bands. In the mask ids beyond the
+        classes, such as 255 (ignore), do not count.
+    objects : int
+        N, the highest number.
+    classes : int
+        K.
+
+    Returns
+    -------
+    numpy.ndarray, shape (N + 1,), int
+        From a number to its class 1..K; an object without any pixel of a class is of the first.
+    """
+    pixels = np.zeros((objects + 1) * (classes + 1), np.int64)
+    for labels, mask in bands:
+        inside = labels > 0
+        class_ids = mask[inside]
+        pairs = labels[inside].astype(np.int64) * (classes + 1) + np.where(class_ids > classes, 0, class_ids)
+        first = pairs.min(initial=pixels.size)  # numbers of one band lie close to each other
+        counts = np.bincount(pairs - first)
+        pixels[first : first + len(counts)] += counts
+    return pixels.reshape(-1, classes + 1)[:, 1:].argmax(axis=1) + 1

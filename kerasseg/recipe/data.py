@@ -9,11 +9,12 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Validat
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
-from kerasseg.masks import MOST_CLASSES
 from kerasseg.recipe.mistakes import SEVERAL
 from kerasseg.recipe.normalisations import AnyNormalisation, Dtype
 from kerasseg.recipe.section import Positive, Section, Share
 from kerasseg.recipe.sources import AnySource, Source, Volumes
+
+MOST_CLASSES = 254  # a mask is uint8, of which 0 is background and 255 ignored: see `kerasseg.masks`
 
 
 def _two_numbers(value: Any) -> Any:
@@ -80,8 +81,9 @@ class Arguments(TypedDict, total=False):
 
 AsWritten = str | dict[str, Arguments | None]
 Transform = Annotated[dict[str, Arguments], BeforeValidator(_one_transform, json_schema_input_type=AsWritten)]
+ClassName = Annotated[str, AfterValidator(_printable)]
 Classes = Annotated[
-    list[Annotated[str, AfterValidator(_printable)]],
+    list[ClassName],
     Field(min_length=1, max_length=MOST_CLASSES),
     AfterValidator(_distinct),
 ]
@@ -126,8 +128,10 @@ class Data(Section):
     """Where the masks of an unpaired training come from; null takes the training samples' own, shuffled."""
     classes: Classes
     """Names of the foreground classes; class k+1 is the k-th."""
-    exclusive: bool = True
-    """Whether a pixel is of one class at most; if not, each class is decided for itself."""
+    ignore: list[ClassName] = Field(default=[])
+    """Names in the annotations that are not to be learnt, such as [debris]; their pixels are ignored."""
+    multilabel: bool = False
+    """Whether a pixel may be of several classes; each class is then decided for itself."""
     channels: Positive | None = 3
     """Channels that the model takes: grey is repeated, RGB made grey; null is as stored."""
     normalise: AnyNormalisation = Dtype()
@@ -162,6 +166,16 @@ class Data(Section):
                 f"{unpaired.name} and data.source {source.name}: one of them holds volumes; both must"
             )
         return unpaired
+
+    @field_validator("ignore")
+    @classmethod
+    def _ignores_no_class(cls, ignore: list[str], info: ValidationInfo) -> list[str]:
+        classes, source = info.data.get("classes"), info.data.get("source")  # missing where they are wrong
+        if classes and (both := [name for name in ignore if name in classes]):
+            raise _refused(f"{both[0]} is in data.classes too; name it in one of them")
+        if ignore and source and source.holds_one_class:
+            raise _refused(f"{source.name} tells objects of one class apart, and nothing else; take it out")
+        return ignore
 
     @field_validator("resize")
     @classmethod

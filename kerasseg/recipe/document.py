@@ -93,9 +93,9 @@ def parse(text: str, name: str) -> Document:
 def _not_yaml(error: yaml.YAMLError, name: str) -> str:
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-    if "'\\t'" in problem:
-        problem = "lines are indented by spaces, never by a tab"
     where = f"{name}:{mark.line + 1}" if mark else name
+    if "'\\t'" in problem:
+        return f"{where}: not valid YAML: line {mark.line + 1} holds a tab; YAML is indented by spaces"
     return f"{where}: not valid YAML: {problem}"
 
 

@@ -25,6 +25,7 @@ class Components(Instances):
     """Pixels of one class that touch are an object."""
 
     name: ClassVar[str] = "components"
+    builder: ClassVar[str] = "kerasseg.postprocess:labels"
 
     diagonal: bool = False
     """Whether pixels that touch only at a corner are connected."""
@@ -34,6 +35,7 @@ class Watershed(Instances):
     """Objects that touch are cut where they are narrow."""
 
     name: ClassVar[str] = "watershed"
+    builder: ClassVar[str] = "kerasseg.postprocess:watershed"
 
     distance: Rate = 10.0
     """Centres nearer to each other than this are of one object: about the radius of the smallest objects."""
@@ -45,6 +47,7 @@ class Boundary(Instances):
     """Objects that touch are told apart by a class of boundaries, and grow into it."""
 
     name: ClassVar[str] = "boundary"
+    builder: ClassVar[str] = "kerasseg.postprocess:boundary"
 
     boundary_id: ClassId = 2
     """The class of the boundaries: 1 is the first of `data.classes`."""

@@ -47,7 +47,10 @@ def load(path: str | os.PathLike, overrides: Sequence[str] = ()) -> Recipe:
     try:
         recipe = Recipe.model_validate(value)
     except ValidationError as error:
-        wrong += [_located(each, path, parsed, overridden) for each in mistakes.unfolded(error.errors())]
+        wrong += [
+            f"{_place(each['loc'], path, parsed, overridden)}: {mistakes.message(each, Recipe, value)}"
+            for each in mistakes.unfolded(error.errors())
+        ]
     if parsed.duplicates or wrong:
         raise UserError(*parsed.duplicates, *wrong)
     return recipe
@@ -89,11 +92,8 @@ def _text(path: Path) -> str:
         raise UserError(f"{path}: it cannot be read ({error.strerror or error})") from error
 
 
-def _located(error: dict, path: Path, parsed: document.Document, overridden: list[document.Path]) -> str:
-    key = error["loc"]
+def _place(key: document.Path, path: Path, parsed: document.Document, overridden: list[document.Path]) -> str:
     if any(key[: len(each)] == each[: len(key)] for each in overridden):
-        where = "override"
-    else:
-        line = parsed.line(key)
-        where = f"{path}:{line}" if line else str(path)
-    return f"{where}: {mistakes.message(error, Recipe)}"
+        return "override"
+    line = parsed.line(key)
+    return f"{path}:{line}" if line else str(path)

@@ -23,6 +23,7 @@ class Combo(Loss):
     """alpha * weighted cross-entropy + (1 - alpha) * Dice loss (Taghanaki et al. 2019)."""
 
     name: ClassVar[str] = "combo"
+    builder: ClassVar[str] = "kerasseg.training.losses:combo"
 
     alpha: Share = 0.5
     """Weight of the cross-entropy; the Dice loss has the rest."""
@@ -36,12 +37,14 @@ class Bce(Loss):
     """Plain cross-entropy of every class against the rest."""
 
     name: ClassVar[str] = "bce"
+    builder: ClassVar[str] = "kerasseg.training.losses:bce"
 
 
 class Dice(Loss):
     """One minus the soft Dice coefficient."""
 
     name: ClassVar[str] = "dice"
+    builder: ClassVar[str] = "kerasseg.training.losses:dice"
 
     smooth: NotNegative = 1.0
     """Added above and below the ratio, so that an empty image has one."""
@@ -51,6 +54,7 @@ class Focal(Loss):
     """Cross-entropy in which pixels that are nearly right count less (Lin et al. 2017)."""
 
     name: ClassVar[str] = "focal"
+    builder: ClassVar[str] = "kerasseg.training.losses:focal"
 
     gamma: NotNegative = 2.0
     """How much less they count; 0 is the weighted cross-entropy."""
@@ -62,6 +66,7 @@ class Tversky(Loss):
     """An overlap in which missing a pixel and adding one cost differently (Salehi et al. 2017)."""
 
     name: ClassVar[str] = "tversky"
+    builder: ClassVar[str] = "kerasseg.training.losses:tversky"
 
     alpha: NotNegative = 0.3
     """Cost of a false positive."""

@@ -66,6 +66,7 @@ class Linknet(Encoded):
     """LinkNet: skips are added (Chaurasia and Culurciello 2017)."""
 
     name: ClassVar[str] = "linknet"
+    builder: ClassVar[str] = "kerasseg.models.linknet:linknet"
 
     last_filters: Positive = 16
     """Channels of a decoder stage that has no skip to match."""
@@ -75,6 +76,7 @@ class Unet(Encoded):
     """U-Net: skips are concatenated (Ronneberger et al. 2015; for volumes, Cicek et al. 2016)."""
 
     name: ClassVar[str] = "unet"
+    builder: ClassVar[str] = "kerasseg.models.unet:unet"
 
     decoder_filters: Filters | None = (256, 128, 64, 32, 16)
     """Channels of the decoder's stages, deepest first; null is as many as the skip of each stage has."""
@@ -86,6 +88,7 @@ class Vox2vox(Component):
     """Vox2Vox's generator: a U-Net with residual blocks at its bottom (Cirillo et al. 2020)."""
 
     name: ClassVar[str] = "vox2vox"
+    builder: ClassVar[str] = "kerasseg.models.vox2vox:vox2vox"
 
     activation: Activation = "sigmoid"
     """Of the head: classes may overlap (sigmoid), or exclude each other and the background (softmax)."""
@@ -112,6 +115,7 @@ class Resnet(Component):
     """CycleGAN's generator: residual blocks at a quarter of the size (Zhu et al. 2017)."""
 
     name: ClassVar[str] = "resnet"
+    builder: ClassVar[str] = "kerasseg.models.resnet:resnet"
     activation: ClassVar[str] = "sigmoid"  # its hyperbolic tangent, brought to [0, 1], is one
     stride: ClassVar[int] = 4  # what the sides of images are multiples of
 
@@ -134,6 +138,7 @@ class Patchgan(Component):
     """PatchGAN: scores for all patches of an image, or of an image and its mask (Isola et al. 2017)."""
 
     name: ClassVar[str] = "patchgan"
+    builder: ClassVar[str] = "kerasseg.models.patchgan:patchgan"
 
     base_filters: Positive = 64
     """Channels of the first level; each level doubles them, up to eight times."""

@@ -16,18 +16,21 @@ class Dtype(Component):
     """The ends of the type's range become 0 and 1; floats lie in [0, 1] already."""
 
     name: ClassVar[str] = "dtype"
+    builder: ClassVar[str] = "kerasseg.images.normalise:Dtype"
 
 
 class Minmax(Component):
     """Each channel's smallest and largest value become 0 and 1."""
 
     name: ClassVar[str] = "minmax"
+    builder: ClassVar[str] = "kerasseg.images.normalise:Minmax"
 
 
 class Percentile(Component):
     """Two percentiles of each channel become 0 and 1, and what lies beyond them is clipped."""
 
     name: ClassVar[str] = "percentile"
+    builder: ClassVar[str] = "kerasseg.images.normalise:Percentile"
 
     low: Percent = 1.0
     """Per cent of a channel's values that become 0; 5 for the contrast stretch of the Golgi recipes."""

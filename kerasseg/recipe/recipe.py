@@ -97,8 +97,8 @@ class Recipe(Section):
         if instances.boundary_id > len(data.classes):
             text = f"boundary_id is {instances.boundary_id}, and data.classes has {len(data.classes)}"
             raise PydanticCustomError("component", "{text}", {"text": text})
-        if not data.exclusive:
-            text = "a boundary divides what is of no other class, and data.exclusive is false"
+        if data.multilabel:
+            text = "a boundary divides what is of no other class, and data.multilabel is true"
             raise PydanticCustomError("component", "{text}; take watershed", {"text": text})
         return instances
 
@@ -106,8 +106,8 @@ class Recipe(Section):
     @classmethod
     def _excluding_as_the_data(cls, model: AnyModel, info: ValidationInfo) -> AnyModel:
         data = info.data.get("data")
-        if data and not data.exclusive and model.activation == "softmax":
-            text = "activation is softmax, by which classes exclude each other, and data.exclusive is false"
+        if data and data.multilabel and model.activation == "softmax":
+            text = "activation is softmax, by which classes exclude each other, and data.multilabel is true"
             raise PydanticCustomError("component", "{text}; set it to sigmoid", {"text": text})
         return model
 

@@ -1,12 +1,14 @@
 """What every section of a recipe has in common, and how one of several components is named.
 
 A component is written as a mapping of one key, ``{linknet: {attention: false}}``: its name, and the arguments
-of the function that the name stands for. The bare name means its defaults.
+of the function that the name stands for. The bare name means its defaults, which stand here and nowhere else:
+builders take every argument by its name and have none of their own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import importlib
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar, Union
 
 from pydantic import (
@@ -29,6 +31,12 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Rate = Annotated[float, Field(gt=0)]
 
 
+def imported(place: str) -> Callable[..., Any]:
+    """Import a function by its place, such as ``"kerasseg.models.unet:unet"``."""
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
 class Section(BaseModel):
     """Typed keys of a recipe: nothing unknown, nothing coerced, nothing changed once it is read."""
 
@@ -38,14 +46,26 @@ class Section(BaseModel):
 
 
 class Component(Section):
-    """A name from one of the package's plain dicts, and the keyword arguments of what stands there."""
+    """A name that stands for a function, and that function's keyword arguments."""
 
     name: ClassVar[str]
+    """How a recipe calls it."""
+    builder: ClassVar[str]
+    """Where the function is, as ``"package.module:function"``."""
 
     @property
     def arguments(self) -> dict[str, Any]:
         """The keyword arguments, by name."""
         return dict(self)
+
+    @classmethod
+    def function(cls) -> Callable[..., Any]:
+        """Import the builder; until something is built, a recipe needs neither TensorFlow nor NumPy."""
+        return imported(cls.builder)
+
+    def build(self, *positional: Any, **keywords: Any) -> Any:
+        """Call the builder with these arguments and what no recipe says; `keywords` replace arguments."""
+        return self.function()(*positional, **self.arguments | keywords)
 
     @model_validator(mode="before")
     @classmethod
@@ -122,7 +142,10 @@ def _refuse(kind: str, names: list[str], value: Any) -> None:
     if strangers:
         raise PydanticCustomError("component", "{text}", {"text": "; ".join(strangers)})
     if len(value) > 1:
-        text = f"{form}; got {', '.join(value)}: to take another {kind}, replace it whole"
+        text = (
+            f"{form}; got {', '.join(value)}: to take another {kind}, replace it whole, by an override "
+            "that comes before the others"
+        )
         raise PydanticCustomError("component", "{text}", {"text": text})
 
 

@@ -17,6 +17,7 @@ class Adam(Component):
     """Adam (Kingma and Ba 2014)."""
 
     name: ClassVar[str] = "adam"
+    builder: ClassVar[str] = "kerasseg.training.optimizers:Adam"
 
     learning_rate: Rate = 0.001
     """Step size to begin with."""
@@ -34,6 +35,7 @@ class Adamw(Adam):
     """Adam with decoupled weight decay (Loshchilov and Hutter 2019)."""
 
     name: ClassVar[str] = "adamw"
+    builder: ClassVar[str] = "kerasseg.training.optimizers:AdamW"
 
     weight_decay: Annotated[float, Field(ge=0)] = 0.004
     """Share of every weight that a step of size one takes away."""
@@ -43,6 +45,7 @@ class Sgd(Component):
     """Stochastic gradient descent."""
 
     name: ClassVar[str] = "sgd"
+    builder: ClassVar[str] = "keras.optimizers:SGD"
 
     learning_rate: Rate = 0.01
     """Step size to begin with."""
@@ -70,6 +73,7 @@ class Plateau(Component):
     """Lowers the learning rate where training no longer improves."""
 
     name: ClassVar[str] = "plateau"
+    builder: ClassVar[str] = "kerasseg.training.schedule:plateau"
 
     patience: Positive = 2
     """Epochs without a better validation loss after which the rate falls."""
@@ -83,6 +87,7 @@ class Cosine(Component):
     """Lowers the learning rate along half a cosine, over all epochs (Loshchilov and Hutter 2017)."""
 
     name: ClassVar[str] = "cosine"
+    builder: ClassVar[str] = "kerasseg.training.schedule:cosine"
 
     warmup: Count = 0
     """Epochs in which the rate rises to the optimiser's."""
@@ -97,17 +102,19 @@ class Supervised(Component):
     """Every image is learnt with its mask."""
 
     name: ClassVar[str] = "supervised"
+    builder: ClassVar[str] = "kerasseg.training.supervised:supervised"
 
 
 class Adversarial(Component):
     """Beside the loss, a discriminator judges masks with their images: Vox2Vox, in two dimensions pix2pix."""
 
     name: ClassVar[str] = "adversarial"
+    builder: ClassVar[str] = "kerasseg.training.adversarial:adversarial"
 
     discriminator: AnyDiscriminator = Patchgan()
-    """What judges."""
-    optimizer: AnyOptimizer = Adam()
-    """Of the discriminator; train.optimizer is the model's."""
+    """Network that tells true masks from those of the model."""
+    discriminator_optimizer: AnyOptimizer = Adam()
+    """Optimiser of the discriminator; train.optimizer is the model's."""
     weight: NotNegative = 5.0
     """Of the loss beside the discriminator's opinion."""
 
@@ -116,11 +123,12 @@ class Cycle(Component):
     """Images and masks need not belong together: CycleGAN (Zhu et al. 2017)."""
 
     name: ClassVar[str] = "cycle"
+    builder: ClassVar[str] = "kerasseg.training.cycle:cycle"
 
     discriminator: AnyDiscriminator = Patchgan()
-    """What judges masks, and another one images."""
-    optimizer: AnyOptimizer = Adam()
-    """Of both discriminators; train.optimizer is that of the model and of its counterpart."""
+    """Network that tells true masks from translated ones; another of its kind does so for images."""
+    discriminator_optimizer: AnyOptimizer = Adam()
+    """Optimiser of both discriminators; train.optimizer is that of the model and of its counterpart."""
     cycle_weight: NotNegative = 10.0
     """Of the distance of images and masks from themselves, there and back again."""
     identity_weight: NotNegative = 5.0

@@ -9,8 +9,8 @@ from typing import Any
 
 from kerasseg.images.files import write_atomically
 from kerasseg.report import charts
-from kerasseg.report.page import SVG, SYNTHETIC, number
-from kerasseg.report.template import embedded, fill
+from kerasseg.report.page import SYNTHETIC
+from kerasseg.report.template import SVG, embedded, fill
 
 NAME, PICTURE = "curve.html", "curve.svg"
 SCORES = {"f1": "F1", "foreground_iou": "Foreground IoU", "mean_iou_two_class": "Two-class mean IoU"}
@@ -38,7 +38,7 @@ def write(directory: Path, rows: Sequence[Row], facts: Mapping[str, Any]) -> Pat
     """
     picture = charts.learning(rows, {name: SCORES[name] for name in DRAWN}, _sizes(rows))
     gaps = gathered(rows, facts) | {"picture": embedded(picture, SVG)}
-    page = fill(Path(__file__).with_suffix(".html"), gaps, number=number)
+    page = fill(Path(__file__).with_suffix(".html"), gaps)
     for name, content in {PICTURE: picture, NAME: page.encode()}.items():
         with write_atomically(directory / name) as path:
             path.write_bytes(content)

@@ -26,9 +26,9 @@ from kerasseg.images import files
 from kerasseg.labelling import folder, queue
 from kerasseg.labelling.edits import sync_edits
 from kerasseg.labelling.entries import Entry
-from kerasseg.report import clusters, sheets
+from kerasseg.report import clusters
 from kerasseg.report.pictures import PREDICTED
-from kerasseg.report.slide import open_slide
+from kerasseg.report.slide import open_slide, sheet
 from kerasseg.report.template import SHARED, fill
 from kerasseg.review.loopback import Answer, Loopback, Refused, json_answer
 
@@ -190,7 +190,7 @@ def draw_sheets(root: Path) -> list[Path]:
     directory, paths = slide.root / folder.SHEETS, []
     for number, first in enumerate(track(range(0, len(waiting), ON_A_SHEET), "drawing sheets")):
         entries = waiting[first : first + ON_A_SHEET]
-        sheet = sheets.sheet(
+        picture = sheet(
             [slide.picture(entry.tile) for entry in entries],
             masks=[drawn_labels(slide.root, entry.tile) for entry in entries],
             captions=[
@@ -200,7 +200,7 @@ def draw_sheets(root: Path) -> list[Path]:
             side=SIDE,
         )
         paths.append(directory / f"{number:03d}.png")
-        files.write(paths[-1], sheet)
+        files.write(paths[-1], picture)
     for old in set(directory.glob("[0-9][0-9][0-9].png")) - {*paths}:
         old.unlink()
     return paths

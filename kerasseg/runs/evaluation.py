@@ -13,19 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from kerasseg import postprocess
 from kerasseg.console import track
 from kerasseg.data.sample import Annotation, Sample
 from kerasseg.images.files import write
 from kerasseg.images.names import file_name
 from kerasseg.images.resize import resize, resize_mask
-from kerasseg.masks import IGNORE
+from kerasseg.masks import IGNORE, split_classes
 from kerasseg.metrics import objects, pixel
 from kerasseg.metrics.objects import Labelled, Objects
 from kerasseg.metrics.pixel import Counts
 from kerasseg.postprocess.pairs import Pairing, write_csv
 from kerasseg.report import pictures
-from kerasseg.report.ranking import ranks
+from kerasseg.report.page import ranks
 from kerasseg.runs import predictions
 from kerasseg.segmenter import Segmenter
 from kerasseg.spec import ModelSpec
@@ -193,7 +192,7 @@ def _paired(
     """Count the pairs of a prediction and those of the truth's mask, and write the former down."""
     pairs = {}
     for kind, pixels in {"found": mask, "true": truth.mask}.items():
-        layers = postprocess.layers(pixels, len(spec.classes), not spec.multilabel)
+        layers = split_classes(pixels, len(spec.classes), spec.multilabel)
         pairs[kind] = pairing(layers, spec.objects.label, sample.spacing)
     write_csv(folder / f"{file_name(sample.name)}.pairs.csv", pairs["found"], len(sample.size))
     lengths = {kind: [pair.length for pair in listed] for kind, listed in pairs.items()}

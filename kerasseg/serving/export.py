@@ -22,11 +22,10 @@ from kerasseg import locks
 from kerasseg.errors import UserError, unknown
 from kerasseg.images.normalise import Minmax, normalise
 from kerasseg.inference.backends import Backend
-from kerasseg.postprocess import ACTIVATIONS
 from kerasseg.segmenter import Segmenter
 from kerasseg.serving import card, warmup
 from kerasseg.serving.signatures import IMAGES, Served
-from kerasseg.spec import ModelSpec, TilingSettings
+from kerasseg.spec import ACTIVATIONS, ModelSpec, TilingSettings
 
 CHECKED_SIZES = {2: (61, 75), 3: (13, 29, 21)}  # no multiple of anything
 LARGEST_CHECKED = {2: 512, 3: 48}  # pixels a side

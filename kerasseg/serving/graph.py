@@ -125,7 +125,7 @@ def resize(image: tf.Tensor, size: tf.Tensor | tuple[int, int]) -> tf.Tensor:
 
 
 def pad(image: tf.Tensor, multiple_of: Sequence[int]) -> tf.Tensor:
-    """Continue images at their ends by reflection to a multiple an axis, as `kerasseg.inference.padding`."""
+    """Continue images at their ends by reflection to a multiple an axis, as `kerasseg.images.padding`."""
     for axis, multiple in enumerate(multiple_of, start=1):
         image = tf.gather(image, _reflected(tf.shape(image)[axis], multiple), axis=axis)
     return image

@@ -14,7 +14,7 @@ MARKER = "SYNTHETIC"
 
 
 def is_synthetic(root: Path) -> bool:
-    """Whether the data at `root` were made by one of :mod:`kerasseg.synthetic.synthesizers`."""
+    """Whether the data at `root` were made by this package."""
     return (Path(root) / MARKER).is_file()
 
 

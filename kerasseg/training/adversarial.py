@@ -15,24 +15,26 @@ Cirillo et al., "Vox2Vox: 3D-GAN for brain tumour segmentation", 2020, arXiv:200
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import keras
 import tensorflow as tf
 
 from kerasseg.training.contest import MADE, REAL, Contest, mean_for, seen, weights
-from kerasseg.training.losses import Loss, Tensor, least_squares_loss
+from kerasseg.training.losses import Loss, Shape, Tensor, least_squares_loss
 from kerasseg.training.normalization import fused
 
 
 def adversarial(
     generator: keras.Model,
-    discriminator: keras.Model,
     *,
+    discriminator: Callable[[Sequence[Shape]], keras.Model],
     loss: Loss,
     optimizer: keras.optimizers.Optimizer,
     discriminator_optimizer: keras.optimizers.Optimizer,
-    weight: float = 5.0,
-    threshold: float = 0.5,
-    activation: str = "sigmoid",
+    weight: float,
+    threshold: float,
+    activation: str,
 ) -> keras.Model:
     """Make the engine that trains `generator` to answer like its targets, and to convince `discriminator`.
 
@@ -45,10 +47,11 @@ def adversarial(
     generator : keras.Model
         From images ``(B, ..., C)`` to probabilities ``(B, ..., K)``, built under the scope of its devices. It
         stays uncompiled, so that its file holds nothing of the training.
-    discriminator : keras.Model
-        From ``[images, masks]`` to scores ``(B, ..., 1)`` of any range and any size, built likewise.
+    discriminator : callable
+        From the shapes of an image and of its mask to a network that scores ``[images, masks]``: scores are
+        ``(B, ..., 1)``, of any range and any size.
     loss : callable
-        One of `kerasseg.training.losses.LOSSES`, with its numbers filled in.
+        One of `kerasseg.training.losses`, with its numbers filled in.
     optimizer, discriminator_optimizer : keras.optimizers.Optimizer
         Their arguments are used, and not themselves: they may be made anywhere.
     weight : float
@@ -64,7 +67,7 @@ def adversarial(
     with generator.distribute_strategy.scope():
         return Adversarial(
             [fused(generator)],
-            [fused(discriminator)],
+            [fused(discriminator([generator.input_shape[1:], generator.output_shape[1:]]))],
             loss=loss,
             weight=weight,
             optimizer=optimizer,

@@ -11,8 +11,8 @@ from pathlib import Path
 import keras
 
 from kerasseg.console import SECONDS_BETWEEN_LINES, console
+from kerasseg.data.batches import TrainingBatches
 from kerasseg.data.pipeline import Feed
-from kerasseg.data.stream import Stream
 from kerasseg.errors import UserError
 
 
@@ -52,13 +52,13 @@ class StopOnDivergence(keras.callbacks.Callback):
 
     Parameters
     ----------
-    training : Stream
+    training : TrainingBatches
         What the batches come from.
     steps : int
         Steps in an epoch.
     """
 
-    def __init__(self, training: Stream, steps: int) -> None:
+    def __init__(self, training: TrainingBatches, steps: int) -> None:
         super().__init__()
         self.training, self.steps = training, steps
 

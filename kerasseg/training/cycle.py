@@ -15,14 +15,14 @@ https://doi.org/10.1109/ICCV.2017.244
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import keras
 import tensorflow as tf
 
 from kerasseg.errors import UserError, unknown
 from kerasseg.training.contest import REAL, Contest, duel, gradients_in_turn, mean_for, seen, weights
-from kerasseg.training.losses import Loss, Tensor, absolute_loss, least_squares_loss
+from kerasseg.training.losses import Loss, Shape, Tensor, absolute_loss, least_squares_loss
 from kerasseg.training.normalization import fused
 from kerasseg.training.pool import Pool
 
@@ -32,21 +32,20 @@ CRITERIA = ("cycle", "truth")
 def cycle(
     to_masks: keras.Model,
     to_images: keras.Model,
-    of_masks: keras.Model,
-    of_images: keras.Model,
     *,
+    discriminator: Callable[[Sequence[Shape]], keras.Model],
     loss: Loss,
     optimizer: keras.optimizers.Optimizer,
     discriminator_optimizer: keras.optimizers.Optimizer,
     shape: Sequence[int],
     batch_size: int,
-    cycle_weight: float = 10.0,
-    identity_weight: float = 5.0,
-    class_weights: Sequence[float] | None = None,
-    replay: int = 0,
-    choose_by: str = "cycle",
-    threshold: float = 0.5,
-    activation: str = "sigmoid",
+    cycle_weight: float,
+    identity_weight: float,
+    class_weights: Sequence[float] | None,
+    replay: int,
+    choose_by: str,
+    threshold: float,
+    activation: str,
 ) -> keras.Model:
     """Make the engine that trains `to_masks` without an image ever being shown with its mask.
 
@@ -61,10 +60,11 @@ def cycle(
     to_masks, to_images : keras.Model
         From images ``(B, ..., C)`` to probabilities ``(B, ..., K)`` and back, in [0, 1], built under the
         scope of their devices. They stay uncompiled, so that a file of theirs holds nothing of the training.
-    of_masks, of_images : keras.Model
-        From masks, and from images, to scores ``(B, ..., 1)`` of any range and any size, built likewise.
+    discriminator : callable
+        From ``[shape]``, of an image or of a mask, to a network that scores such images: scores are
+        ``(B, ..., 1)``, of any range and any size.
     loss : callable
-        One of `kerasseg.training.losses.LOSSES`, for the criterion ``"truth"``.
+        One of `kerasseg.training.losses`, for the criterion ``"truth"``.
     optimizer, discriminator_optimizer : keras.optimizers.Optimizer
         Of both generators, and of both discriminators. Their arguments are used, and not themselves.
     shape : sequence of int
@@ -102,7 +102,7 @@ def cycle(
         pools = [Pool((*shape, kind.output_shape[-1]), batch_size=here, size=replay) for kind in kinds]
         return Cycle(
             [fused(to_masks), fused(to_images)],
-            [fused(of_masks), fused(of_images)],
+            [fused(discriminator([network.output_shape[1:]])) for network in (to_masks, to_images)],
             pools=pools,
             loss=loss,
             cycle_weight=cycle_weight,

@@ -20,9 +20,10 @@ import keras
 import numpy as np
 
 from kerasseg.console import say
+from kerasseg.data.batches import TrainingBatches, ValidationBatches
 from kerasseg.data.pipeline import Feed
-from kerasseg.data.stream import Stream
 from kerasseg.errors import UserError
+from kerasseg.models.keras_internals import random_states
 from kerasseg.training import checkpoint, history
 from kerasseg.training.callbacks import Progress, StopOnDivergence, WatchFeeds, tensorboard
 from kerasseg.training.history import History, Row
@@ -45,7 +46,7 @@ class Pace:
     early_stopping : mapping, optional
         Arguments of `kerasseg.training.schedule.stop`; none by default.
     schedule : callable, optional
-        One of `kerasseg.training.schedule.SCHEDULES`, its arguments filled in; a constant rate by default.
+        One of `kerasseg.training.schedule`, its arguments filled in; a constant rate by default.
     """
 
     epochs: int
@@ -68,8 +69,8 @@ class Pace:
 
 def train(
     engine: keras.Model,
-    training: Stream,
-    validation: Stream,
+    training: TrainingBatches,
+    validation: ValidationBatches,
     pace: Pace,
     *,
     directory: Path,
@@ -83,9 +84,9 @@ def train(
     ----------
     engine : keras.Model
         Compiled, its optimisers built.
-    training : Stream
+    training : TrainingBatches
         Endless batches.
-    validation : Stream
+    validation : ValidationBatches
         As many batches as its length.
     pace : Pace
         How long, and how fast.
@@ -212,8 +213,7 @@ def _optimizers(engine: keras.Model) -> list[keras.optimizers.Optimizer]:
 
 def _seed(engine: keras.Model, seed: int, epoch: int) -> None:
     """Make what the layers draw in an epoch depend on nothing that happened before."""
-    states = [variable for variable in engine.variables if variable.name == "seed_generator_state"]
-    for index, state in enumerate(states):
+    for index, state in enumerate(random_states(engine)):
         state.assign(np.random.SeedSequence((seed, epoch, index)).generate_state(2))
 
 

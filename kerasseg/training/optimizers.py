@@ -7,11 +7,13 @@ good deal sooner, and each step on a GPU starts hundreds of kernels instead of t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
 from keras import ops
+
+from kerasseg.models.keras_internals import moments
 
 
 class _Fused:
@@ -31,11 +33,11 @@ class _Fused:
 
     def update_step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor) -> None:
         """Change a variable and its two moments in place."""
-        index = self._get_variable_index(variable)
+        momentum, velocity = moments(self, variable)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
-            m=self._momentums[index].value.handle,
-            v=self._velocities[index].value.handle,
+            m=momentum.value.handle,
+            v=velocity.value.handle,
             lr=learning_rate,
             grad=gradient,
             **self._numbers,
@@ -48,13 +50,6 @@ class Adam(_Fused, keras.optimizers.Adam):
 
 class AdamW(_Fused, keras.optimizers.AdamW):
     """`keras.optimizers.AdamW`, with the same arguments and the same numbers."""
-
-
-OPTIMIZERS: dict[str, Callable[..., keras.optimizers.Optimizer]] = {
-    "adam": Adam,
-    "adamw": AdamW,
-    "sgd": keras.optimizers.SGD,
-}
 
 
 def renewed(

@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from kerasseg.data.stream import Fixed
+from kerasseg.data.batches import ValidationBatches
 from kerasseg.images import files
 from kerasseg.masks import IGNORE
 
@@ -25,13 +25,13 @@ class Samples(keras.callbacks.Callback):
 
     Parameters
     ----------
-    validation : Fixed
+    validation : ValidationBatches
         Its first images and targets are used.
     directory : Path
         Gets ``epoch-0001.png`` and so on.
     """
 
-    def __init__(self, validation: Fixed, directory: Path) -> None:
+    def __init__(self, validation: ValidationBatches, directory: Path) -> None:
         super().__init__()
         batches = [validation.batch(index) for index in range(min(SHOWN, len(validation)))]
         images, targets = (np.concatenate(parts)[:SHOWN] for parts in zip(*batches, strict=True))

@@ -27,7 +27,7 @@ from kerasseg.labelling.folder import read_tiles
 from kerasseg.labelling.segment_anything import kerashub
 from kerasseg.recipe import load
 from kerasseg.review import page
-from kerasseg.synthetic.synthesizers import SYNTHESIZERS
+from kerasseg.synthetic.slide import synthesize
 
 SMALL = [
     "label.tile=64",
@@ -46,7 +46,7 @@ SMALL = [
 def slide(tmp_path_factory):
     """Draw a slide of 8 x 6 tiles or so."""
     folder = tmp_path_factory.mktemp("slide")
-    SYNTHESIZERS["slide"](folder, size=(320, 448), seed=1)
+    synthesize(folder, size=(320, 448), seed=1)
     return folder
 
 

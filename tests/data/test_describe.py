@@ -10,6 +10,8 @@ from kerasseg.data.sample import Annotation, Sample
 from kerasseg.data.split import Split
 from kerasseg.data.survey import survey, total
 from kerasseg.images import files
+from kerasseg.images.normalise import Dtype
+from kerasseg.images.preprocessing import Preprocessing
 
 
 def sample(folder, name, labels, group="a"):
@@ -23,7 +25,8 @@ def sample(folder, name, labels, group="a"):
 def test_a_split_is_described_and_written(tmp_path):
     one = [[1, 0, 0], [0, 0, 0]]
     parts = Split(*([sample(tmp_path, name, one, group)] for name, group in zip("xyz", "abb", strict=True)))
-    contents = total(survey([*parts.train, *parts.validation, *parts.test], 1, None))
+    samples = [*parts.train, *parts.validation, *parts.test]
+    contents = total(survey(samples, 1, Preprocessing(None, Dtype(), None)))
     facts = describe(parts, contents, ["cell"], "well", synthetic=False)
     assert facts["origin"] == "real"
     assert (facts["images"], facts["objects"], facts["sizes"]) == (3, 3, {"2x3": 3})

@@ -5,12 +5,12 @@ import json
 
 import numpy as np
 import pytest
+from components import SOURCES
 
 from kerasseg.annotations import coco as coco_files
 from kerasseg.annotations import labelme as labelme_files
 from kerasseg.annotations import rle
 from kerasseg.annotations.shapes import Drawing, Shape
-from kerasseg.data.sources import SOURCES
 from kerasseg.errors import Notice, UserError
 from kerasseg.images import files
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from components import SOURCES
 
 from kerasseg.annotations.shapes import Drawing, Shape
-from kerasseg.data.sources import SOURCES
 from kerasseg.errors import UserError
 from kerasseg.images import files
 from kerasseg.labelling import folder, provenance

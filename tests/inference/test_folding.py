@@ -3,11 +3,11 @@
 import keras
 import numpy as np
 import pytest
+from components import MODELS
 from keras import layers
 
 from kerasseg.inference.folding import folded
 from kerasseg.inference.forward import forward
-from kerasseg.models import MODELS
 from kerasseg.training.normalization import fused
 
 

@@ -1,9 +1,11 @@
 """The page of clusters, from a folder of twelve tiles in a grid of three rows and four columns."""
 
+import base64
 import csv
 import json
 import re
 
+import cv2
 import numpy as np
 import pytest
 
@@ -11,7 +13,7 @@ from kerasseg.errors import UserError
 from kerasseg.images.files import write
 from kerasseg.labelling.entries import Entry, to_csv
 from kerasseg.report import clusters
-from kerasseg.report.slide import open_slide
+from kerasseg.report.slide import GAP, SIDE, open_slide
 
 NAMES = [f"{row:03d}-{column:03d}" for row in range(3) for column in range(4)]
 CLUSTER = [0, 0, 0, 0, 0, 1, 1, 0, 2, 1, 2, 2]
@@ -92,19 +94,27 @@ def test_the_same_seed_shows_the_same_tiles(root, monkeypatch):
     assert len(set(sheets)) > 1
 
 
-def test_codes_are_stretched_alike_whatever_their_cluster():
-    codes = np.zeros((6, 1, 1, 2), np.float32)
-    codes[3:] = 7
-    dark, bright = clusters._embedding_pictures(codes, [np.array([0, 1]), np.array([3, 4, 5])])
-    assert [len(kinds) for kinds in (dark, bright)] == [3, 3]
-    assert [kind.shape for kind in bright] == [(3, 1, 1, 3)] * 3
-    assert dark[0].max() == dark[1].max() == 0
-    assert bright[0].min() == bright[1].min() == 255
+def decoded(address):
+    content = np.frombuffer(base64.b64decode(address.partition(",")[2]), np.uint8)
+    return cv2.imdecode(content, cv2.IMREAD_COLOR)[..., ::-1]
 
 
-def test_the_map_has_each_tile_s_colour_in_its_place(root):
-    colours = ["#010203", "#0405ff", "#070809"]
-    drawn = clusters._map(open_slide(root), np.array(CLUSTER), colours)
+def test_embeddings_are_stretched_alike_whatever_their_cluster(root):
+    embeddings = np.zeros((12, 2, 2, 3), np.float32)
+    embeddings[np.array(CLUSTER) > 0] = 7
+    np.save(root / "embeddings.npy", embeddings)
+    dark, bright, _ = (
+        decoded(cluster["embeddings"]) for cluster in clusters.gather(root, seed=3, layout=layout)["clusters"]
+    )
+    step = SIDE + GAP
+    assert (len(dark) + GAP) // step == (len(bright) + GAP) // step == 4  # tiles; least, greatest, deviation
+    assert dark[step + 5 : step + SIDE - 5, 5 : SIDE - 5].max() < 10
+    assert bright[step + 5 : step + SIDE - 5, 5 : SIDE - 5].min() > 245
+
+
+def test_the_map_has_each_tile_s_colour_in_its_place(root, monkeypatch):
+    monkeypatch.setattr(clusters, "COLOURS", ["#010203", "#0405ff", "#070809"])
+    drawn = decoded(clusters.gather(root, seed=3, layout=layout)["map"])
     side = clusters.PIXELS
     assert drawn.shape == (3 * side, 4 * side, 3)
     assert drawn[::side, ::side].tolist() == [

@@ -12,6 +12,8 @@ import yaml
 
 from kerasseg.images.files import write
 from kerasseg.report import page
+from kerasseg.report.page import ranks
+from kerasseg.report.template import number
 
 
 class Reader(HTMLParser):
@@ -247,7 +249,7 @@ def test_the_same_run_gives_the_same_page(finished_run):
     ],
 )
 def test_numbers_are_written_for_people(value, digits, expected):
-    assert page.number(value, digits) == expected
+    assert number(value, digits) == expected
 
 
 def test_no_tensorflow_is_imported(finished_run):
@@ -256,3 +258,18 @@ def test_no_tensorflow_is_imported(finished_run):
         "sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code, str(finished_run)]).returncode == 0
+
+
+def scored(*dice):
+    names = ("dice", "iou", "precision", "recall")
+    return {"a": dict.fromkeys(names, dice[0]), "b": dict.fromkeys(names, dice[-1])}
+
+
+def test_worst_first_by_the_mean_over_classes():
+    found = ranks({"x": scored(0.9, 0.5), "y": scored(0.6), "z": scored(0.8)})
+    assert [(rank.name, rank.title) for rank in found] == [("y", "worst"), ("x", "median"), ("z", "best")]
+    assert found[1].scores["dice"] == pytest.approx(0.7)
+
+
+def test_equals_are_ordered_by_name():
+    assert [rank.name for rank in ranks({"b": scored(1), "a": scored(1)})] == ["a", "b"]

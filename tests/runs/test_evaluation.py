@@ -92,7 +92,7 @@ def test_every_volume_s_time_is_told(judged):
 
 def test_objects_of_classes_that_do_not_exclude_each_other(tmp_path):
     mask = cells()
-    labels = postprocess.numbered(mask, postprocess.labels, exclusive=False)
+    labels = np.stack([postprocess.labels(mask[..., k]) for k in range(mask.shape[-1])], axis=-1)
     mask[0:2, 18:20, 37:39] = 255  # the lone Golgi is of no account
     truth = [sample("a", 255 * cells(), mask, labels)]
     found = evaluate(truth, answering(), folder=tmp_path, score_objects=True)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
+from components import SOURCES
 
-from kerasseg.data.sources import SOURCES
 from kerasseg.errors import UserError
 from kerasseg.synthetic.cells import phase_contrast, synthesize
 from kerasseg.synthetic.origin import MARKER, is_synthetic

@@ -3,11 +3,11 @@
 import keras
 import numpy as np
 import pytest
+from components import LOSSES, OPTIMIZERS
+from contests import DECISION
 from keras import layers
 
 from kerasseg.training.adversarial import adversarial
-from kerasseg.training.losses import LOSSES
-from kerasseg.training.optimizers import OPTIMIZERS
 
 IMAGES = np.array([[[[0.2]], [[0.6]]]], np.float32)  # one image of 2 x 1 pixels
 TARGETS = np.array([[[[0]], [[1]]]], np.uint8)
@@ -25,11 +25,12 @@ def engine(rate: float = 1.0, discriminator_rate: float = 1.0, weight: float = 5
     sgd = OPTIMIZERS["sgd"]
     return adversarial(
         scaled(0.5),
-        scaled(0.8, inputs=2),
+        discriminator=lambda _: scaled(0.8, inputs=2),
         loss=lambda y, p: keras.ops.mean(keras.ops.abs(keras.ops.cast(y, "float32") - p), axis=(1, 2, 3)),
         optimizer=sgd(rate),
         discriminator_optimizer=sgd(discriminator_rate),
         weight=weight,
+        **DECISION,
     )
 
 
@@ -65,7 +66,9 @@ def test_what_the_generator_says_of_ignored_pixels_teaches_nobody():
         images[0, 1] = there
         trained = adversarial(
             scaled(0.5),
-            scaled(0.8, inputs=2),
+            discriminator=lambda _: scaled(0.8, inputs=2),
+            weight=5.0,
+            **DECISION,
             loss=LOSSES["bce"](),
             optimizer=OPTIMIZERS["sgd"](0.1),
             discriminator_optimizer=OPTIMIZERS["sgd"](0.1),

@@ -5,15 +5,14 @@ import keras
 import numpy as np
 import pytest
 import small
+from components import LOSSES, OPTIMIZERS
 from keras import layers
 
-from kerasseg.data.stream import Fixed
+from kerasseg.data.batches import ValidationBatches
 from kerasseg.errors import UserError
 from kerasseg.images import files
 from kerasseg.training import history, samples
 from kerasseg.training.cycle import cycle
-from kerasseg.training.losses import LOSSES
-from kerasseg.training.optimizers import OPTIMIZERS
 from kerasseg.training.pool import Pool
 
 IMAGES = np.array([[[[0.2]], [[0.6]]]], np.float32)  # one image of 2 x 1 pixels
@@ -31,8 +30,9 @@ def engine(rate: float = 0.1, discriminator_rate: float = 0.1, **changes) -> ker
     """Generators that multiply by 0.5 and 0.8, discriminators of masks and of images by 0.4 and 0.6."""
     optimizers = [OPTIMIZERS["sgd"](each) for each in (rate, discriminator_rate)]
     given = dict(zip(("optimizer", "discriminator_optimizer"), optimizers, strict=True))
-    given |= {"loss": LOSSES["dice"](), "shape": (2, 1), "batch_size": 1}
-    return cycle(*(scaled(factor) for factor in (0.5, 0.8, 0.4, 0.6)), **given | changes)
+    given |= {"loss": LOSSES["dice"](), "shape": (2, 1), "batch_size": 1, **contests.CYCLE}
+    discriminators = iter([scaled(0.4), scaled(0.6)])
+    return cycle(scaled(0.5), scaled(0.8), discriminator=lambda _: next(discriminators), **given | changes)
 
 
 def factors(trained: keras.Model) -> list[float]:
@@ -87,13 +87,13 @@ def test_val_loss_is_the_criterion(criterion, expected):
 
 def test_identities_need_equal_channels():
     networks = (contests.generator(2, 1), contests.generator(1, 2))
-    judges = (contests.discriminator(1), contests.discriminator(2))
-    given = {"loss": LOSSES["dice"](), "shape": small.SIZE, "batch_size": 2}
+    given = {"loss": LOSSES["dice"](), "shape": small.SIZE, "batch_size": 2, **contests.CYCLE}
+    given["discriminator"] = contests.discriminator
     given |= {name: OPTIMIZERS["sgd"](0.1) for name in ("optimizer", "discriminator_optimizer")}
     with pytest.raises(UserError, match="images have 2 channels and masks 1"):
-        cycle(*networks, *judges, **given)
+        cycle(*networks, **given)
     images = np.zeros((2, *small.SIZE, 2), np.float32)
-    trained = cycle(*networks, *judges, **given, identity_weight=0.0)
+    trained = cycle(*networks, **given | {"identity_weight": 0.0})
     logs = trained.train_on_batch(images, images[..., :1].astype(np.uint8), return_dict=True)
     assert np.isfinite(logs["generator_loss"])
 
@@ -121,7 +121,7 @@ def test_a_pool_gives_what_came_or_what_it_kept_and_keeps_the_other():
 
 
 def test_pictures_and_differences_of_every_epoch_are_kept(tmp_path):
-    validation = Fixed(small.samples(tmp_path / "data")[:3], **small.ARGUMENTS)
+    validation = ValidationBatches(small.samples(tmp_path / "data")[:3], **small.ARGUMENTS)
     watching = [samples.Samples(validation, tmp_path / "samples")]
     trained = contests.unpaired()
     result = small.go(trained, tmp_path, validation=validation, watching=watching, epochs=2)
@@ -135,7 +135,7 @@ def test_pictures_and_differences_of_every_epoch_are_kept(tmp_path):
 
 
 def test_answers_that_are_all_the_same_end_it(tmp_path):
-    validation = Fixed(small.samples(tmp_path / "data")[:3], **small.ARGUMENTS)
+    validation = ValidationBatches(small.samples(tmp_path / "data")[:3], **small.ARGUMENTS)
 
     class Collapse(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs):

@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 import pytest
+from components import MODELS
 
-from kerasseg.models import MODELS
 from kerasseg.training.normalization import FusedBatchNormalization, fused
 
 

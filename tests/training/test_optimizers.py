@@ -3,8 +3,7 @@
 import keras
 import numpy as np
 import pytest
-
-from kerasseg.training.optimizers import OPTIMIZERS
+from components import OPTIMIZERS
 
 KERAS = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW}
 

@@ -6,7 +6,7 @@ import json
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +17,14 @@ from kerasseg.commands.learning_curve.learner import Learner, check_comparable
 from kerasseg.commands.learning_curve.points import Plan, Points, draw
 from kerasseg.commands.learning_curve.simulation import Series, true_samples
 from kerasseg.console import say
-from kerasseg.data.collect import channels
+from kerasseg.data.collect import channels, collect
 from kerasseg.data.sample import Sample
-from kerasseg.data.sources import SOURCES
 from kerasseg.errors import UserError, changes
 from kerasseg.images.files import write_atomically
 from kerasseg.labelling.embedding import read_embeddings
 from kerasseg.labelling.folder import read_tiles
 from kerasseg.labelling.slide import read_slide
+from kerasseg.labelling.source import labelled_tiles
 from kerasseg.recipe import Recipe
 from kerasseg.recipe.recipe import LARGEST_SEED
 from kerasseg.report import learning_curve
@@ -63,8 +63,12 @@ def compute_curve(
         another curve or process.
     """
     check_comparable(recipe)
-    classes = recipe.data.classes
-    samples = true_samples(root, truth, classes) if truth else SOURCES["queue"](root=root, classes=classes)
+    data = recipe.data
+    if truth:
+        samples = true_samples(root, truth, data.classes)
+    else:
+        source = partial(labelled_tiles, root)
+        samples = collect(source, root, data.classes, ignored=data.ignore, multilabel=data.multilabel)
     samples = [replace(sample, annotate=cache(sample.annotate)) for sample in samples]
     candidates, test = _parts(samples, plan, recipe.seed)
     slide = Path(read_slide(root)["slide"]["path"])

@@ -22,8 +22,8 @@ from kerasseg.commands.learning_curve.points import Plan, Point, Points
 from kerasseg.console import track
 from kerasseg.data.sample import Annotation, Sample
 from kerasseg.errors import UserError
+from kerasseg.images.padding import cut
 from kerasseg.images.stores.store import open_store
-from kerasseg.inference.padding import cut
 from kerasseg.labelling import clustering
 from kerasseg.labelling.folder import read_tiles, tile_path
 from kerasseg.labelling.slide import read_window

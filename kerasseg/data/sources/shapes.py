@@ -51,8 +51,8 @@ def _check_labels(shapes: list[Shape], classes: list[str], file: Path) -> None:
     if strangers:
         raise UserError(
             *(
-                f"{file}: {unknown('class', label, classes)} (data.classes). Name it there, or take its "
-                "shapes away"
+                f"{file}: {unknown('class', label, classes)} (data.classes). Name it there, or in "
+                "data.ignore if its pixels are not to be learnt"
                 for label in strangers
             )
         )

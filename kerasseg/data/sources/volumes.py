@@ -41,7 +41,7 @@ def volumes(
     images: str | None = "images",
     masks: str = "masks",
     suffix: str = "",
-    meaning: str = "ids",
+    mask_type: str = "class_ids",
     values: Mapping[str, int] | None = None,
     channels: Mapping[str, int] | None = None,
     axes: str | None = None,
@@ -63,11 +63,11 @@ def volumes(
         wanted.
     suffix : str, default ""
         What a mask's name has after its image's: ``_mask`` where ``a.tif`` has ``a_mask.tif``.
-    meaning : {"ids", "channels", "instances"}
+    mask_type : {"class_ids", "channels", "instances"}
         What the numbers in a mask are: class ids; a channel per class, in which anything above 0 is of the
         class; or a number for each object of the one class.
     values : mapping of str to int, optional
-        For "ids", the number of each class by its name, and of ``ignore``, where masks do not hold class ids.
+        For "class_ids", the number of each class by its name, and of ``ignore``, where masks hold others.
     channels : mapping of str to int, optional
         For "channels", each class's channel, from 0; by default they are in the order of `classes`.
     axes, mask_axes : str, optional
@@ -89,13 +89,13 @@ def volumes(
     """
     root, mistakes, samples = existing(root), Mistakes(), []
     with mistakes.noted():
-        _check_meaning(meaning, classes, channels)
+        _check_mask_type(mask_type, classes, channels)
         _check_apart(root, images, masks, suffix, dataset == mask_dataset)
     mistakes.check()
     places = [at if channels is None else channels[name] for at, name in enumerate(classes)]
     matched = _found(root, images, masks, suffix, mistakes)
-    annotate = partial(MEANINGS[meaning], places=places)
-    if meaning == "ids":
+    annotate = partial(MASK_TYPES[mask_type], places=places)
+    if mask_type == "class_ids":
         drawn = [Volume(path, mask_axes, mask_dataset) for _, path in matched.values()]
         with mistakes.noted():
             found = meaning_of(drawn, _numbers, classes, values, "data.source.volumes.values")
@@ -106,7 +106,7 @@ def volumes(
         mask = Volume(drawn, mask_axes, mask_dataset)
         image = Volume(shown, axes, dataset) if images is not None else mask
         with mistakes.noted():
-            size, spacing = _checked(image, mask, places if meaning == "channels" else None)
+            size, spacing = _checked(image, mask, places if mask_type == "channels" else None)
             attributes = folder_of(shown, root)
             samples.append(Sample(name, image, size, partial(annotate, mask), attributes, spacing))
     mistakes.check()
@@ -152,19 +152,19 @@ def _found(
     return {name.removesuffix(suffix): (path, path) for name, path in named.items()}
 
 
-def _check_meaning(meaning: str, classes: list[str], channels: Mapping[str, int] | None) -> None:
-    if meaning not in MEANINGS:
-        raise UserError(f"data.source.volumes.meaning: {unknown('meaning', meaning, MEANINGS)}")
-    if meaning == "instances" and len(classes) > 1:
+def _check_mask_type(mask_type: str, classes: list[str], channels: Mapping[str, int] | None) -> None:
+    if mask_type not in MASK_TYPES:
+        raise UserError(f"data.source.volumes.mask_type: {unknown('mask type', mask_type, MASK_TYPES)}")
+    if mask_type == "instances" and len(classes) > 1:
         raise UserError(
             f"data.classes names {', '.join(classes)}; instance ids tell objects of one class apart: name "
-            "one, or set data.source.volumes.meaning to ids or channels"
+            "one, or set data.source.volumes.mask_type to class_ids or channels"
         )
     if channels is None:
         return
     key = "data.source.volumes.channels"
-    if meaning != "channels":
-        raise UserError(f"{key}: masks of {meaning} have one; leave it out, or set meaning to channels")
+    if mask_type != "channels":
+        raise UserError(f"{key}: masks of {mask_type} have one; leave it out, or set mask_type to channels")
     strangers = [f"{key}: {unknown('class', name, classes)}" for name in channels if name not in classes]
     without = [
         f"{key}: {name} has no channel; expected one for each class"
@@ -223,7 +223,7 @@ def _check_channels(mask: Volume, header: Header, places: Sequence[int] | None) 
     if places is None and header.channels > 1:
         raise UserError(
             f"{mask}: the mask has {header.channels} channels; expected one number a voxel. Set "
-            "data.source.volumes.meaning to channels where each is a class"
+            "data.source.volumes.mask_type to channels where each is a class"
         )
     if places is not None and max(places) >= header.channels:
         raise UserError(
@@ -250,8 +250,8 @@ def _of_instances(mask: Volume, places: Sequence[int]) -> Annotation:
     return Annotation((labels > 0).astype(np.uint8), labels)
 
 
-MEANINGS: dict[str, Callable[..., Annotation]] = {
-    "ids": _of_ids,
+MASK_TYPES: dict[str, Callable[..., Annotation]] = {
+    "class_ids": _of_ids,
     "channels": _of_channels,
     "instances": _of_instances,
 }

@@ -152,7 +152,7 @@ def rgb(image: np.ndarray, method: Normalisation) -> np.ndarray:
     """
     if image.shape[2] == 2:
         image = np.concatenate([image, np.zeros_like(image[..., :1])], axis=2)
-    return with_channels(normalise(image[..., :3], method), 3, "the image")
+    return with_channels(normalise(image[..., :3], method), 3)
 
 
 def squared(image: np.ndarray, side: int) -> np.ndarray:

@@ -6,10 +6,10 @@ from pathlib import Path
 import microscopes
 import numpy as np
 import pytest
+from components import SOURCES
 from microscopes import NOISE
 from numpy.testing import assert_array_equal
 
-from kerasseg.data.sources import SOURCES
 from kerasseg.errors import UserError
 from kerasseg.images import files
 from kerasseg.images.formats import scenes, table

@@ -19,20 +19,24 @@ import numpy as np
 from kerasseg.errors import UserError, unknown
 
 
-def reflected(places: np.ndarray, length: int) -> np.ndarray:
-    """Take places along an axis to pixels as though it were mirrored at its ends again and again."""
+def reflected(positions: np.ndarray, length: int) -> np.ndarray:
+    """Turn positions along an axis into indices as though it were mirrored at its ends again and again."""
     period = max(2 * (length - 1), 1)
-    places = places % period
-    return np.minimum(places, period - places) if length > 1 else np.zeros_like(places)
+    folded = positions % period
+    return np.where(folded < length, folded, period - folded)
 
 
-def repeated(places: np.ndarray, length: int) -> np.ndarray:
-    """Take places along an axis to the nearest pixels."""
-    return places.clip(0, length - 1)
+def repeated(positions: np.ndarray, length: int) -> np.ndarray:
+    """Turn positions along an axis into the nearest indices."""
+    return positions.clip(0, length - 1)
 
 
-Place = Callable[[np.ndarray, int], np.ndarray]
-PADDINGS: dict[str, Place] = {"inside": reflected, "reflect": reflected, "edge": repeated, "zero": repeated}
+PADDINGS: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
+    "inside": reflected,
+    "reflect": reflected,
+    "edge": repeated,
+    "zero": repeated,
+}
 
 
 def cut(image: np.ndarray, source: tuple[slice, ...], padding: str = "inside") -> np.ndarray:
@@ -59,18 +63,17 @@ def cut(image: np.ndarray, source: tuple[slice, ...], padding: str = "inside") -
     """
     if padding not in PADDINGS:
         raise UserError(unknown("padding", padding, PADDINGS))
-    shape = image.shape[: len(source)]
-    if all(part.start >= 0 and part.stop <= length for part, length in zip(source, shape, strict=True)):
+    sides = list(zip(source, image.shape, strict=False))
+    beyond = [part.start < 0 or part.stop > length for part, length in sides]
+    if not any(beyond):
         return image[source]
-    places = [np.arange(part.start, part.stop) for part in source]
-    pixels = [PADDINGS[padding](along, length) for along, length in zip(places, shape, strict=True)]
-    region = tuple(slice(along.min(), along.max() + 1) for along in pixels)
-    indices = (along - part.start for along, part in zip(pixels, region, strict=True))
-    found = image[region][np.ix_(*indices)]
-    return _blackened(found, places, shape) if padding == "zero" else found
-
-
-def _blackened(found: np.ndarray, places: list[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
-    for axis, (along, length) in enumerate(zip(places, shape, strict=True)):
-        found[(slice(None),) * axis + ((along < 0) | (along >= length),)] = 0
-    return found
+    positions = [np.arange(part.start, part.stop) for part in source]
+    indices = [PADDINGS[padding](along, length) for along, (_, length) in zip(positions, sides, strict=True)]
+    piece = image[tuple(slice(along.min(), along.max() + 1) for along in indices)]
+    for axis, along in enumerate(indices):  # axis by axis takes a tenth of the time of `numpy.ix_`
+        if beyond[axis]:
+            piece = piece.take(along - along.min(), axis)
+    if padding == "zero":
+        for axis, (along, (_, length)) in enumerate(zip(positions, sides, strict=True)):
+            piece[(slice(None),) * axis + ((along < 0) | (along >= length),)] = 0
+    return piece

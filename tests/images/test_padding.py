@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kerasseg.errors import UserError
-from kerasseg.inference.padding import cut
+from kerasseg.images.padding import cut
 
 ROW = np.arange(1, 4, dtype=np.float32).reshape(1, 3, 1)
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kerasseg.report import pictures, sheets
+from kerasseg.report import pictures, slide
 
 AMBER = list(pictures.PREDICTED)
 
@@ -17,9 +17,9 @@ def plain(value, height=8, width=8):
 @given(count=st.integers(1, 23), columns=st.integers(1, 10), side=st.integers(4, 40))
 def test_every_tile_lies_in_its_own_place_and_paper_between(count, columns, side):
     tiles = [plain(at + 1, side, side) for at in range(count)]
-    drawn = sheets.sheet(tiles, columns=columns, side=side)
-    step, rows = side + sheets.GAP, -(-count // columns)
-    assert drawn.shape == (rows * step - sheets.GAP, columns * step - sheets.GAP, 3)
+    drawn = slide.sheet(tiles, columns=columns, side=side)
+    step, rows = side + slide.GAP, -(-count // columns)
+    assert drawn.shape == (rows * step - slide.GAP, columns * step - slide.GAP, 3)
     seen = [
         drawn[y : y + side, x : x + side]
         for y in range(0, rows * step, step)
@@ -32,7 +32,7 @@ def test_every_tile_lies_in_its_own_place_and_paper_between(count, columns, side
 def test_a_dark_tile_stays_dark_beside_a_bright_one():
     noise = np.random.default_rng(3).integers(0, 4, (16, 16, 1)).astype(np.uint16)
     bright = np.linspace(0, 4000, 256).astype(np.uint16).reshape(16, 16, 1)
-    limits = sheets.contrast([noise, bright])
+    limits = slide.contrast([noise, bright])
     assert pictures.display(noise, limits).max() < 2
     assert pictures.display(bright, limits).max() == 255
     assert pictures.display(noise).max() == 255  # by its own range it would look like cells
@@ -40,32 +40,32 @@ def test_a_dark_tile_stays_dark_beside_a_bright_one():
 
 def test_a_black_slide_is_black():
     black = np.zeros((8, 8, 1), np.uint8)
-    assert not pictures.display(black, sheets.contrast([black, black])).any()
+    assert not pictures.display(black, slide.contrast([black, black])).any()
 
 
 def test_two_channels_keep_a_contrast_each():
     tile = np.stack([np.arange(64).reshape(8, 8), 100 * np.arange(64).reshape(8, 8)], axis=-1).astype(
         np.uint16
     )
-    picture = pictures.display(tile, sheets.contrast([tile]))
+    picture = pictures.display(tile, slide.contrast([tile]))
     assert picture[-1, -1].tolist() == [255, 255, 255]
 
 
 def test_a_small_tile_is_enlarged_by_whole_pixels_and_a_large_one_shrunk():
     small = np.arange(4, dtype=np.uint8).reshape(2, 2, 1).repeat(3, axis=2)
-    assert sheets.framed(small, None, 5)[..., 0].tolist() == [
+    assert slide.framed(small, None, 5)[..., 0].tolist() == [
         [0, 0, 1, 1],
         [0, 0, 1, 1],
         [2, 2, 3, 3],
         [2, 2, 3, 3],
     ]
-    assert sheets.framed(plain(9, 200, 100), None, 20).shape == (20, 10, 3)
+    assert slide.framed(plain(9, 200, 100), None, 20).shape == (20, 10, 3)
 
 
 def test_a_mask_is_outlined_inside_itself():
     mask = np.zeros((8, 8), np.uint8)
     mask[2:6, 2:6] = 1
-    drawn = sheets.framed(plain(0), mask, 8)
+    drawn = slide.framed(plain(0), mask, 8)
     amber = (drawn == AMBER).all(axis=-1)
     assert amber.sum() == 12  # the border of 4 x 4 pixels
     assert amber[2, 2:6].all()
@@ -76,30 +76,30 @@ def test_a_mask_is_outlined_inside_itself():
 def test_an_instance_of_any_number_is_outlined(number):
     labels = np.zeros((8, 8), np.int32)
     labels[2:5, 2:5] = number
-    assert (sheets.framed(plain(0), labels, 8) == AMBER).all(axis=-1).sum() == 8
+    assert (slide.framed(plain(0), labels, 8) == AMBER).all(axis=-1).sum() == 8
 
 
 def test_instances_that_touch_are_told_apart():
     labels = np.ones((8, 8), np.int32)
     labels[:, 4:] = 2
-    assert (sheets.framed(plain(0), labels, 8) == AMBER).all(axis=-1)[:, 4].all()
+    assert (slide.framed(plain(0), labels, 8) == AMBER).all(axis=-1)[:, 4].all()
 
 
 def test_a_caption_stands_below_its_tile():
     bare, told = (
-        sheets.sheet([plain(0, 64, 64)] * 3, captions=words, columns=2, side=64)
+        slide.sheet([plain(0, 64, 64)] * 3, captions=words, columns=2, side=64)
         for words in ((), ["003-017", "", ""])
     )
-    assert told.shape[0] - bare.shape[0] == 2 * sheets.LINE
-    line = told[64 : 64 + sheets.LINE]
+    assert told.shape[0] - bare.shape[0] == 2 * slide.LINE
+    line = told[64 : 64 + slide.LINE]
     assert line[:, :64].min() < 150
     assert line[:, 64:].min() == 255
 
 
-def test_codes_are_pictured_by_least_greatest_and_deviation():
-    codes = np.zeros((2, 1, 2, 2), np.float32)
-    codes[1, 0, 1] = [3, 5]
-    seen = sheets.code_pictures(codes)
+def test_embeddings_are_pictured_by_least_greatest_and_deviation():
+    embeddings = np.zeros((2, 1, 2, 2), np.float32)
+    embeddings[1, 0, 1] = [3, 5]
+    seen = slide.embedding_pictures(embeddings)
     assert list(seen) == ["min", "max", "deviation"]
     for picture in seen.values():
         assert picture.shape == (2, 1, 2, 3)

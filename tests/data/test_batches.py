@@ -3,15 +3,28 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from kerasseg.data.stream import Fixed, Stream
+from kerasseg.data.batches import SampleCache, TrainingBatches, UnpairedBatches, ValidationBatches
 from kerasseg.errors import UserError
+from kerasseg.images.normalise import Dtype
+from kerasseg.images.preprocessing import Preprocessing
 
 AUGMENT = [{"HorizontalFlip": {}}, {"Affine": {"scale": [0.8, 1.0]}}]
 
 
+def common(channels=1, resize=None, **changes):
+    """Arguments of batches: grey images of one class at their own size, if not said otherwise."""
+    arguments = {
+        "classes": ["cell"],
+        "patch": None,
+        "batch_size": 3,
+        "activation": "sigmoid",
+        "multiple_of": 32,
+    }
+    return arguments | {"preprocessing": Preprocessing(channels, Dtype(), resize)} | changes
+
+
 def stream(samples, **changes):
-    arguments = {"classes": ["cell"], "channels": 1, "batch_size": 3, "seed": 5, "augment": AUGMENT}
-    return Stream(samples, **arguments | changes)
+    return TrainingBatches(samples, **common(**{"seed": 5, "augment": AUGMENT} | changes))
 
 
 def same(one, other):
@@ -80,16 +93,16 @@ def test_different_sizes_need_a_choice(make_sample):
 
 @pytest.mark.parametrize("arguments", [{}, {"patch": {"size": 32}}, {"resize": (40, 40)}])
 def test_a_fixed_stream_counts_every_pixel_once(gradients, arguments):
-    batches = Fixed(gradients, classes=["cell"], channels=1, batch_size=4, **arguments)
+    batches = ValidationBatches(gradients, **common(batch_size=4, **arguments))
     targets = np.concatenate([batches.batch(at)[1] for at in range(len(batches))])
     counted = np.bincount(targets.ravel(), minlength=256)
-    masks = [batches.images[at][1] for at in range(7)]
+    masks = [batches.pairs[at][1] for at in range(7)]
     assert counted[1] == sum(mask.sum() for mask in masks)
     assert counted[:2].sum() == sum(mask.size for mask in masks)
 
 
 def test_a_fixed_stream_is_what_the_files_hold(gradients):
-    batches = Fixed(gradients, classes=["cell"], channels=1, batch_size=4)
+    batches = ValidationBatches(gradients, **common(batch_size=4))
     images, targets = batches.batch(1)
     assert batches.names(1) == ["g4", "g5", "g6"]
     assert np.array_equal(images[0], gradients[4].read() / np.float32(255))
@@ -152,9 +165,56 @@ def test_targets_of_classes_that_overlap(make_volume):
 @pytest.mark.parametrize("overlapping", [False, True])
 def test_a_fixed_stream_counts_every_voxel_once(make_volume, overlapping):
     samples = [make_volume("a", (21, 40, 50), overlapping=overlapping)]
-    batches = Fixed(samples, classes=["golgi", "pair"], channels=2, batch_size=3, patch={"size": 32})
+    batches = ValidationBatches(samples, **common(2, classes=["golgi", "pair"], patch={"size": 32}))
     targets = np.concatenate([batches.batch(at)[1] for at in range(len(batches))])
     mask = samples[0].annotate().mask
     assert (targets != 255).all(axis=-1).sum() == 21 * 40 * 50
     assert (targets[..., 0] == 1).sum() == (mask[..., 0] if overlapping else mask == 1).sum()
     assert batches.names(0) == ["a"] * 3
+
+
+def test_images_of_one_and_masks_of_the_other(gradients):
+    images, masks = stream(gradients[:3]), stream(gradients[3:], seed=6)
+    unpaired = UnpairedBatches(images, masks)
+    assert len(unpaired) == len(images) == 1
+    for at in (4, 0):
+        shown, learnt = unpaired.batch(at)
+        assert np.array_equal(shown, images.batch(at)[0])
+        assert np.array_equal(learnt, masks.batch(at)[1])
+        assert unpaired.names(at) == images.names(at) + masks.names(at)
+
+
+def test_the_same_samples_in_another_order_share_what_was_read(gradients):
+    images = stream(gradients)
+    masks = images.with_seed(6)
+    assert masks.pairs is images.pairs
+    assert [masks.names(at) for at in range(5)] == [stream(gradients, seed=6).names(at) for at in range(5)]
+    assert np.array_equal(masks.batch(2)[1], stream(gradients, seed=6).batch(2)[1])
+    assert images.names(0) == stream(gradients).names(0)
+    shown = [images.names(at) != masks.names(at) for at in range(5)]
+    assert all(shown)
+
+
+def test_streams_of_two_shapes_are_refused(gradients):
+    with pytest.raises(UserError, match=r"\(32, 32\).*\(32, 64\).*data\.patch"):
+        UnpairedBatches(stream(gradients), stream(gradients, patch={"size": 32}))
+
+
+def test_what_fits_is_read_once(gradients, monkeypatch):
+    read = []
+    plain = type(gradients[0]).read
+    monkeypatch.setattr(type(gradients[0]), "read", lambda self: read.append(self.name) or plain(self))
+    bytes_each = 32 * 64 * 2  # image and mask
+    images = SampleCache(gradients, Preprocessing(1, Dtype(), None), budget=2 * bytes_each)
+    for _ in range(3):
+        pairs = [images[at] for at in (0, 1, 2)]
+    assert read == ["g0", "g1", "g2", "g2", "g2"]
+    assert pairs[2][1].sum() == 10 * 20
+
+
+def test_masks_are_resized_with_their_images(gradients):
+    images = SampleCache(gradients, Preprocessing(3, Dtype(), (16, 16)))
+    image, mask = images[0]
+    assert (image.shape, mask.shape) == ((16, 16, 3), (16, 16))
+    assert set(np.unique(mask)) == {0, 1}
+    assert images.sizes() == [(16, 16)] * 7

@@ -6,32 +6,32 @@ from numpy.testing import assert_array_equal
 from kerasseg.errors import UserError
 from kerasseg.images import files
 from kerasseg.images.normalise import Dtype, Minmax, Percentile
-from kerasseg.images.prepare import by_region, prepare
+from kerasseg.images.preprocessing import Preprocessing
 from kerasseg.images.stores.store import open_store
 
 
 def test_eight_bits_stay_eight_bits():
-    image = prepare(np.full((4, 4, 1), 7, np.uint8), channels=3, method=Dtype(), size=None, name="a.png")
+    image = Preprocessing(3, Dtype(), None).image(np.full((4, 4, 1), 7, np.uint8))
     assert (image.shape, image.dtype, image[0, 0, 0]) == ((4, 4, 3), np.uint8, 7)
 
 
 def test_what_is_resized_is_not_rounded():
     image = np.array([[[0], [1]], [[0], [0]]], np.uint8)
-    resized = prepare(image, channels=1, method=Dtype(), size=(1, 1), name="a.png")
+    resized = Preprocessing(1, Dtype(), (1, 1)).image(image)
     np.testing.assert_allclose(resized, 0.25 / 255)
 
 
 @pytest.mark.parametrize("method", [Dtype(), Minmax(), Percentile(5, 98)])
 def test_all_else_becomes_float(method):
     stored = np.arange(16, dtype=np.uint16).reshape(4, 4, 1) * 4369
-    image = prepare(stored, channels=None, method=method, size=None, name="a.tif")
+    image = Preprocessing(None, method, None).image(stored)
     assert image.dtype == np.float32
     assert (image.min(), image.max()) == (0, 1)
 
 
-def test_a_message_names_the_file():
-    with pytest.raises(UserError, match=r"a\.tif: float intensities"):
-        prepare(np.full((2, 2, 1), 3, np.float32), channels=None, method=Dtype(), size=None, name="a.tif")
+def test_intensities_that_do_not_fit_are_refused():
+    with pytest.raises(UserError, match=r"^float intensities"):
+        Preprocessing(None, Dtype(), None).image(np.full((2, 2, 1), 3, np.float32))
 
 
 @pytest.mark.parametrize("method", [Dtype(), Minmax(), Percentile(5, 98)])
@@ -41,9 +41,9 @@ def test_a_region_is_the_whole_image_prepared_and_cut(tmp_path, method, stored, 
     if stored in (2, 4):
         image[..., -1] = 65535
     files.write(tmp_path / "a.tif", image)
-    whole = prepare(image, channels=wanted, method=method, size=None, name="a")
+    whole = Preprocessing(wanted, method, None).image(image)
     with open_store(tmp_path / "a.tif") as store:
-        read = by_region(store, channels=wanted, method=method)
+        read = Preprocessing(wanted, method, None).regions(store)
         assert_array_equal(read((slice(7, 30), slice(20, 50))), whole[7:30, 20:50])
 
 
@@ -52,7 +52,7 @@ def test_alpha_that_varies_elsewhere_is_not_dropped_from_a_region(tmp_path):
     image[39, 49, 3] = 0
     files.write(tmp_path / "a.png", image)
     with open_store(tmp_path / "a.png") as store, pytest.raises(UserError, match="has 4 channels"):
-        by_region(store, channels=3, method=Dtype())
+        Preprocessing(3, Dtype(), None).regions(store)
 
 
 def test_intensities_of_a_store_that_do_not_fit_name_the_file(tmp_path):
@@ -61,7 +61,7 @@ def test_intensities_of_a_store_that_do_not_fit_name_the_file(tmp_path):
         open_store(tmp_path / "a.tif") as store,
         pytest.raises(UserError, match=r"a\.tif: float intensities"),
     ):
-        by_region(store, channels=1, method=Dtype())
+        Preprocessing(1, Dtype(), None).regions(store)
 
 
 @pytest.mark.parametrize("method", [Dtype(), Minmax(), Percentile(5, 98)])
@@ -71,13 +71,13 @@ def test_a_region_of_a_volume_is_the_whole_volume_prepared_and_cut(tmp_path, met
     if stored == 4:
         volume[..., -1] = 65535
     tifffile.imwrite(tmp_path / "a.tif", volume, metadata={"axes": "ZYXC"}, photometric="minisblack")
-    whole = prepare(volume, channels=wanted, method=method, size=None, name="a")
+    whole = Preprocessing(wanted, method, None).image(volume)
     assert whole.shape == (5, 18, 20, wanted)
     with open_store(tmp_path / "a.tif", "ZYXC") as store:
-        read = by_region(store, channels=wanted, method=method)
+        read = Preprocessing(wanted, method, None).regions(store)
         assert_array_equal(read((slice(1, 4), slice(7, 18), slice(2, 20))), whole[1:4, 7:, 2:])
 
 
 def test_a_volume_is_not_resized():
-    with pytest.raises(UserError, match=r"a\.tif: a volume of shape \(5, 4, 3, 2\).*data.resize to null"):
-        prepare(np.zeros((5, 4, 3, 2), np.uint8), channels=2, method=Dtype(), size=(2, 2), name="a.tif")
+    with pytest.raises(UserError, match=r"^a volume of shape \(5, 4, 3, 2\).*data.resize to null"):
+        Preprocessing(2, Dtype(), (2, 2)).image(np.zeros((5, 4, 3, 2), np.uint8))
