@@ -19,13 +19,15 @@ from kerasseg.cli.verbs import KEPT
 from kerasseg.errors import UserError
 from kerasseg.images import files
 
-VERBS = ["run", "sweep", "check", "inspect", "evaluate", "predict", "export", "report", "convert", "schema"]
+VERBS = ["run", "sweep", "check", "inspect", "evaluate", "predict", "export", "report", "convert"]
+VERBS += ["components", "schema"]
 GROUPS = ["label", "data", "recipes"]
 STEPS = [
     f"label {step}"
     for step in ("crop", "embed", "cluster", "look", "select", "propose", "open", "review", "status", "curve")
 ]
-SYNTHESIZE = ["data synthesize", *(f"data synthesize {name}" for name in ("cells", "golgi", "slide"))]
+SYNTHESIZE = ["data match", "data synthesize"]
+SYNTHESIZE += [f"data synthesize {name}" for name in ("cells", "golgi", "slide")]
 
 
 def typed(*words: str):

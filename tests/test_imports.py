@@ -53,7 +53,6 @@ LIGHT = [
     "data.batches",
     "commands.preparation",
     "data.collect",
-    "data.describe",
     "labelling.provenance",
     "labelling.labelme_app",
     "labelling.proposals",
@@ -84,6 +83,10 @@ LIGHT = [
     "labelling.clustering",
     "labelling.embedding",
     "labelling.selection",
+    "commands.components",
+    "commands.match",
+    "metrics.confusion",
+    "postprocess.cleaning",
 ]
 
 

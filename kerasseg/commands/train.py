@@ -15,10 +15,9 @@ from kerasseg.commands.evaluate import score
 from kerasseg.commands.export import export_model
 from kerasseg.commands.inspect import describe
 from kerasseg.console import say
-from kerasseg.data.describe import describe as describe_data
-from kerasseg.data.describe import write_split
 from kerasseg.data.sample import Sample
-from kerasseg.data.survey import total
+from kerasseg.data.split import write_split
+from kerasseg.data.survey import describe_data, total
 from kerasseg.errors import UserError
 from kerasseg.images import files
 from kerasseg.images.names import file_name

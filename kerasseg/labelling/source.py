@@ -7,8 +7,7 @@ from pathlib import Path
 
 from kerasseg.annotations import labelme
 from kerasseg.data.sample import Sample
-from kerasseg.data.sources.listing import existing
-from kerasseg.data.sources.shapes import drawn_sample
+from kerasseg.data.sources.listing import drawn_sample, existing
 from kerasseg.errors import Mistakes, UserError
 from kerasseg.labelling import folder, queue
 from kerasseg.labelling.entries import Entry

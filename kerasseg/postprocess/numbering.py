@@ -1,13 +1,52 @@
 """Objects numbered anew in the order of their first pixels, without the small ones, and their classes.
 
-What is counted can be counted band by band, so that no image needs to be in memory.
+What is counted can be counted band by band, so that no image needs to be in memory; and it is counted by runs
+along the last axis, for an object's size, box and centre are sums over a few of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
+
+
+class Runs(NamedTuple):
+    """Stretches of one object along the last axis, in the order of their first pixels: arrays (R,)."""
+
+    objects: np.ndarray  # int32 from 1
+    starts: np.ndarray  # int64 index of the first pixel, the axes taken as one
+    lengths: np.ndarray  # int64
+
+
+def find_runs(labels: np.ndarray) -> Runs:
+    """Find the runs of all objects.
+
+    Parameters
+    ----------
+    labels : np.ndarray
+        (..., X) int32, one id an object, 0 for background.
+
+    Returns
+    -------
+    Runs
+        A run ends with its row.
+
+    Examples
+    --------
+    >>> find_runs(np.array([[0, 7, 7], [7, 0, 2]], np.int32))
+    Runs(objects=array([7, 7, 2], dtype=int32), starts=array([1, 3, 5]), lengths=array([2, 1, 1]))
+    """
+    flat = labels.ravel()
+    begins = np.ones(labels.shape, bool)
+    if flat.size:
+        np.not_equal(flat[1:], flat[:-1], out=begins.ravel()[1:])
+        begins[..., 0] = True
+    starts = np.flatnonzero(begins)
+    objects = flat[starts]
+    kept = objects > 0
+    return Runs(objects[kept], starts[kept], np.diff(starts, append=flat.size)[kept])
 
 
 class Census:
@@ -20,11 +59,10 @@ class Census:
 
     def add(self, band: np.ndarray) -> None:
         """Count a band of labels."""
-        flat = band.ravel()
-        starts = np.flatnonzero(np.concatenate([[flat.size > 0], flat[1:] != flat[:-1]]))  # of runs of one id
-        np.add.at(self.sizes, flat[starts], np.diff(starts, append=flat.size))
-        np.minimum.at(self.first, flat[starts], starts + self.seen)
-        self.seen += flat.size
+        objects, starts, lengths = find_runs(band)
+        np.add.at(self.sizes, objects, lengths)
+        np.minimum.at(self.first, objects, starts + self.seen)
+        self.seen += band.size
 
     def numbers(self, smallest: int) -> np.ndarray:
         """Give the table from old numbers to new: (N + 1,) int32, 0 for what is small or not there."""

@@ -12,8 +12,7 @@ from typing import Any
 
 from kerasseg.images.files import write_atomically
 from kerasseg.report import charts
-from kerasseg.report.page import SVG, number
-from kerasseg.report.template import embedded, fill
+from kerasseg.report.template import SVG, embedded, fill
 from kerasseg.training import history
 
 PAGE, CSV, MARKDOWN = "sweep.html", "table.csv", "table.md"
@@ -94,7 +93,6 @@ def write(folder: Path, name: str, objective: str, trials: Sequence[Trial]) -> P
             else None,
             "curves": embedded(charts.compared_curves(curves, "val_loss"), SVG) if curves else None,
         },
-        number=number,
         cell=_cell,
     )
     for file, text in {

@@ -1,12 +1,15 @@
 """What samples hold is counted, and what cannot be read is named, all of it at once."""
 
+import csv
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from kerasseg.data.sample import Annotation, Sample
-from kerasseg.data.survey import survey, total
+from kerasseg.data.split import Split, write_split
+from kerasseg.data.survey import describe_data, survey, total
 from kerasseg.errors import UserError
 from kerasseg.images import files
 from kerasseg.images.normalise import Dtype, Minmax
@@ -78,4 +81,34 @@ def test_everything_that_cannot_be_read_is_named(tmp_path):
     assert [message.split(": ")[0].rsplit("/", 1)[-1] for message in error.value.messages] == [
         "a.png",
         "d.png",
+    ]
+
+
+def of_well(folder, name, labels, group):
+    path = folder / f"{name}.png"
+    files.write(path, np.full((2, 3, 1), len(list(Path(folder).iterdir())), np.uint8))
+    labels = np.array(labels, np.int32)
+    annotation = Annotation((labels > 0).astype(np.uint8), labels)
+    return Sample(name, path, (2, 3), lambda: annotation, {"well": group})
+
+
+def test_a_split_is_described_and_written(tmp_path):
+    one = [[1, 0, 0], [0, 0, 0]]
+    parts = Split(*([of_well(tmp_path, name, one, group)] for name, group in zip("xyz", "abb", strict=True)))
+    samples = [*parts.train, *parts.validation, *parts.test]
+    contents = total(survey(samples, 1, AS_STORED))
+    facts = describe_data(parts, contents, ["cell"], "well", synthetic=False)
+    assert facts["origin"] == "real"
+    assert (facts["images"], facts["objects"], facts["sizes"]) == (3, 3, {"2x3": 3})
+    assert (facts["pixels"], facts["ignored"]) == ({"cell": 3}, 0)
+    assert facts["audit"]["groups"] == {"train": {"a": 1}, "validation": {"b": 1}, "test": {"b": 1}}
+    assert "'b'" in facts["audit"]["leaks"][0]
+
+    write_split(tmp_path / "split.csv", parts, "well")
+    with (tmp_path / "split.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["name"], row["part"], row["group"]) for row in rows] == [
+        ("x", "train", "a"),
+        ("y", "validation", "b"),
+        ("z", "test", "b"),
     ]

@@ -1,8 +1,8 @@
-"""Objects have the class of most of their pixels, whether they come whole or in bands."""
+"""Runs of labels, and the classes of objects, on arrays that can be checked by eye."""
 
 import numpy as np
 
-from kerasseg.postprocess.numbering import object_classes
+from kerasseg.postprocess.numbering import find_runs, object_classes
 
 
 def test_an_object_is_of_the_class_of_most_of_its_pixels():
@@ -22,3 +22,15 @@ def test_bands_count_together_and_the_first_of_as_many_wins():
 
 def test_an_empty_mask_has_no_objects():
     assert object_classes([(np.zeros((2, 2), np.int32), np.ones((2, 2), np.uint8))], 0, 1).shape == (1,)
+
+
+def test_a_run_ends_with_its_row():
+    found = find_runs(np.array([[0, 3, 3], [3, 0, 5]], np.int32))
+    assert found.objects.tolist() == [3, 3, 5]
+    assert found.starts.tolist() == [1, 3, 5]
+    assert found.lengths.tolist() == [2, 1, 1]
+
+
+def test_background_has_none():
+    assert find_runs(np.zeros((2, 3), np.int32)).starts.size == 0
+    assert find_runs(np.zeros((0, 3), np.int32)).starts.size == 0

@@ -58,10 +58,11 @@ def images_masks(
     UserError
         If anything is wrong with any file; all of it at once.
     """
-    root, mistakes, samples = existing(root), Mistakes(), []
-    shown = subfolder(root, images, "images_masks", "images")
-    drawn = subfolder(root, masks, "images_masks", "masks")
-    matched = pairs(shown, drawn, suffix, mistakes)
+    root = existing(root)
+    mistakes = Mistakes()
+    image_folder = subfolder(root, images, "images_masks", "images")
+    mask_folder = subfolder(root, masks, "images_masks", "masks")
+    matched = pairs(image_folder, mask_folder, suffix, mistakes)
     colours = colours or _labelmap(root, classes)
     read = partial(mask_files.read_colours, classes=classes, colours=colours)
     if colours is None:
@@ -70,6 +71,7 @@ def images_masks(
             paths = [mask for _, mask in matched.values()]
             meaning = mask_files.meaning_of(paths, classes, values, "data.source.images_masks.values")
         read = partial(mask_files.read_mask, meaning=meaning)
+    samples = []
     for name, (image, mask) in matched.items():
         with mistakes.noted():
             size = annotated_size(image, mask)
