@@ -20,13 +20,14 @@ from kerasseg.errors import UserError
 from kerasseg.images import files
 from kerasseg.synthetic.synthesizers import SYNTHESIZERS
 
-VERBS = ["run", "sweep", "check", "inspect", "evaluate", "predict", "export", "report", "convert", "schema"]
+VERBS = ["run", "sweep", "check", "inspect", "evaluate", "predict", "export", "report", "convert"]
+VERBS += ["components", "schema"]
 GROUPS = ["label", "data", "recipes"]
 STEPS = [
     f"label {step}"
     for step in ("crop", "embed", "cluster", "look", "select", "propose", "open", "review", "status", "curve")
 ]
-SYNTHESIZE = ["data synthesize", *(f"data synthesize {name}" for name in SYNTHESIZERS)]
+SYNTHESIZE = ["data match", "data synthesize", *(f"data synthesize {name}" for name in SYNTHESIZERS)]
 
 
 def typed(*words: str):

@@ -87,6 +87,10 @@ LIGHT = [
     "labelling.clustering",
     "labelling.embedding",
     "labelling.selection",
+    "commands.components",
+    "commands.match",
+    "metrics.confusion",
+    "postprocess.cleaning",
 ]
 
 

@@ -1,4 +1,4 @@
-"""The verbs `kerasseg data ...`: synthetic data."""
+"""The verbs `kerasseg data ...`: synthetic data, and stacks that are matched."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Seed = Annotated[int, typer.Option(help="The same seed writes the same files.")]
 
 @app.callback()
 def data() -> None:
-    """Make synthetic data."""
+    """Make synthetic data; match one stack to another."""
 
 
 @synthesize.callback()
@@ -58,6 +58,37 @@ def slide(
 ) -> None:
     """Draw a fluorescence slide of nuclei, with their labels."""
     _synthesize("slide", out, size=size, seed=seed)
+
+
+Intensities = Annotated[list[int] | None, typer.Option(help="An intensity not to count; repeat it.")]
+
+
+@app.command(**example("data match stack.tif reference.tif matched.ome.tif --leave-out 0"))
+def match(
+    stack: Annotated[Path, typer.Argument(help="An image or a volume of 8 or 16 bits.")],
+    reference: Annotated[Path, typer.Argument(help="Another of the same type.")],
+    out: Annotated[Path, typer.Argument(help="NAME.ome.tif or .ome.zarr; gets NAME.histograms.svg too.")],
+    per_slice: Annotated[bool, typer.Option("--per-slice", help="Match each slice by itself.")] = False,
+    leave_out: Intensities = None,
+    mask: Annotated[Path | None, typer.Option(help="Its pixels of 255 are not counted.")] = None,
+    reference_mask: Annotated[Path | None, typer.Option(help="The same of the reference.")] = None,
+    axes: Annotated[str | None, typer.Option(help="Axes where files do not say, such as ZYX.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+) -> None:
+    """Bring a stack to the histogram of another."""
+    from kerasseg.commands.match import match
+
+    match(
+        stack,
+        reference,
+        out,
+        per_slice=per_slice,
+        leave_out=leave_out or (),
+        mask=mask,
+        reference_mask=reference_mask,
+        axes=axes,
+        overwrite=overwrite,
+    )
 
 
 def _synthesize(what: str, out: Path, **how) -> None:

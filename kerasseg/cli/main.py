@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from kerasseg import __version__
-from kerasseg.cli import data, label, recipes
+from kerasseg.cli import components, data, label, recipes
 from kerasseg.cli.verbs import (
     Interrupted,
     Overrides,
@@ -259,6 +259,9 @@ def _numbers(values: list[str] | None) -> dict[str, int] | None:
     if wrong:
         raise UserError(*wrong)
     return {name: int(number) for name, _, number in pairs} or None
+
+
+app.command(**example("components mask.tif labels.ome.tif --largest 12"))(components.components)
 
 
 @app.command(**example("schema > recipes/recipe.schema.json"))

@@ -96,21 +96,13 @@ def bands(tiling: Tiling, answers: Iterable[tuple[Tile, np.ndarray]], blend: str
     """
     if blend not in BLENDS:
         raise UserError(unknown("blend", blend, BLENDS))
-    first, answers = _peek(answers)
-    rows = itertools.groupby(answers, key=lambda pair: pair[0].index[0])
-    channels = first.shape[-1]
-    return (
-        _cropped(tiling, rows, channels)
-        if blend == "crop"
-        else _blended(tiling, rows, channels, WINDOWS[blend])
-    )
-
-
-def _peek(answers: Iterable[tuple[Tile, np.ndarray]]) -> tuple[np.ndarray, Answers]:
-    """Look at the first answer without losing it."""
     answers = iter(answers)
     first = next(answers)
-    return first[1], itertools.chain([first], answers)
+    channels = first[1].shape[-1]
+    rows = itertools.groupby(itertools.chain([first], answers), key=lambda pair: pair[0].index[0])
+    if blend == "crop":
+        return _cropped(tiling, rows, channels)
+    return _blended(tiling, rows, channels, WINDOWS[blend])
 
 
 def _cropped(tiling: Tiling, rows: Rows, channels: int) -> Bands:
@@ -129,18 +121,24 @@ def _blended(tiling: Tiling, rows: Rows, channels: int, window: Callable[[int], 
     across = tiling.axes[1:]
     band = np.zeros((tiling.tile_shape[0], *map(_extent, across), channels), np.float32)
     weighted = np.empty((*tiling.tile_shape, channels), np.float32)
-    each_axis = _axis_weights(tiling, window, channels)
+    axis_weights = _axis_weights(tiling, window, channels)
     columns = tuple(_shifted(slice(0, axis.length), axis) for axis in across)
+    starts = (*tiling.axes[0].starts, tiling.shape[0])
     for row, answers in rows:
         for tile, answer in answers:
-            _weigh(answer, [of[number] for of, number in zip(each_axis, tile.index, strict=True)], weighted)
-            columns_of_tile = map(_shifted, tile.source[1:], across)
-            band[(slice(None), *columns_of_tile)] += weighted
-        start, stop = _finished(tiling, row)
-        rows_of_image = slice(max(start, 0), max(stop, 0))
-        if _length(rows_of_image):
-            yield rows_of_image, band[(slice(rows_of_image.start - start, stop - start), *columns)]
-        _scroll(band, stop - start)
+            *along_others, along_x = (of[place] for of, place in zip(axis_weights, tile.index, strict=True))
+            np.multiply(answer, along_x, out=weighted)
+            for along in along_others:
+                weighted *= along
+            band[(slice(None), *map(_shifted, tile.source[1:], across))] += weighted
+        # No tile of the rows below reaches above the start of the next; the first may start before the image.
+        start, stop = starts[row : row + 2]
+        finished = slice(max(start, 0), max(stop, 0))
+        if _length(finished):
+            yield finished, band[(slice(finished.start - start, stop - start), *columns)]
+        kept = max(len(band) - (stop - start), 0)
+        band[:kept] = band[len(band) - kept :]
+        band[kept:] = 0
 
 
 def _axis_weights(tiling: Tiling, window: Callable[[int], np.ndarray], channels: int) -> list[np.ndarray]:
@@ -152,24 +150,6 @@ def _axis_weights(tiling: Tiling, window: Callable[[int], np.ndarray], channels:
     last = (*[1] * (rank - 1), tiling.tile_shape[-1], channels)
     shapes = [tuple(-1 if other == axis else 1 for other in range(rank + 1)) for axis in range(rank - 1)]
     return [of.reshape(len(of), *shape) for of, shape in zip(each_axis, (*shapes, last), strict=True)]
-
-
-def _weigh(answer: np.ndarray, each_axis: list[np.ndarray], weighted: np.ndarray) -> None:
-    np.multiply(answer, each_axis[-1], out=weighted)
-    for along in each_axis[:-1]:
-        weighted *= along
-
-
-def _finished(tiling: Tiling, row: int) -> tuple[int, int]:
-    """Tell from where to where no tile below this row of tiles reaches; it may begin before the image."""
-    return (*tiling.axes[0].starts, tiling.shape[0])[row : row + 2]
-
-
-def _scroll(band: np.ndarray, rows: int) -> None:
-    """Move what is not finished to the top, and clear the rest."""
-    kept = max(len(band) - rows, 0)
-    band[:kept] = band[len(band) - kept :]
-    band[kept:] = 0
 
 
 def _extent(axis: Axis) -> int:

@@ -126,11 +126,15 @@ class DaskBackend:
             self.client.submit, _answer, image, self.forward, shape=shape, settings=settings,
             pure=False, retries=RETRIES,
         )  # fmt: skip
-        unasked = ((tiles, submit(tiles)) for tiles in groups(tiling, settings.batch_size, first))
-        asked: deque[tuple[list[Tile], Future]] = deque()
+        waiting = ((tiles, submit(tiles)) for tiles in groups(tiling, settings.batch_size, first))
+        submitted: deque[tuple[list[Tile], Future]] = deque()
         with _advised():
-            while _keep_busy(self.client, asked, unasked):
-                tiles, future = asked.popleft()
+            while True:
+                most = BATCHES_PER_THREAD * max(1, sum(self.client.nthreads().values()))
+                submitted.extend(itertools.islice(waiting, max(0, most - len(submitted))))
+                if not submitted:
+                    return
+                tiles, future = submitted.popleft()
                 yield from zip(tiles, future.result(), strict=False)  # a last batch holds more than its tiles
 
 
@@ -167,13 +171,6 @@ def _opened(image: StoredImage):
             "asked for; expected one file at one path"
         )
     return by_region(store, channels=image.shape[-1], method=image.normalise)
-
-
-def _keep_busy(client: Client, asked: deque, unasked: Iterator) -> int:
-    """Ask for so many batches that no worker waits, and say how many are on their way."""
-    most = BATCHES_PER_THREAD * max(1, sum(client.nthreads().values()))
-    asked.extend(itertools.islice(unasked, max(0, most - len(asked))))
-    return len(asked)
 
 
 def _answer(

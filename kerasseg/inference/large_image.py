@@ -139,7 +139,9 @@ def segment(
     settings = {"image": facts(image), **segmenter.settings(), "what": output.kind}
     if output.kind == "labels":
         settings["instances"] = {spec.objects.method: spec.objects.arguments}
-    begun = _begun(result, output)
+    # Another format of the same result goes on from what was computed for this one.
+    stem = result.name.removesuffix(output.suffix)
+    begun = result.with_name(f".{stem}.{output.kind}.unfinished")
     with locks.held(begun.with_suffix(".lock"), result):
         if not force and _is_done(result, begun, settings):
             return False
@@ -183,11 +185,6 @@ def _is_done(result: Path, begun: Path, settings: Mapping[str, Any]) -> bool:
         return False
     shutil.rmtree(begun, ignore_errors=True)  # what a kill kept from being cleared away
     return True
-
-
-def _begun(result: Path, output: Output) -> Path:
-    """Name the folder of what is computed, which another format of the same result can go on from."""
-    return result.with_name(f".{result.name.removesuffix(output.suffix)}.{output.kind}.unfinished")
 
 
 def _fitting(result: Path, output: Output, store: Store, objects: int) -> tuple[Path, Output]:

@@ -86,7 +86,7 @@ def interval(resampled: np.ndarray) -> np.ndarray:
 def _pooled(name: str, score: Callable, images: NamedTuple, drawn: np.ndarray) -> dict[str, np.ndarray]:
     kind = type(images)
     pooled = kind(*(array.sum(axis=0) for array in images))
-    resampled = kind(*(drawn @ array for array in images))
+    resampled = kind(*(np.tensordot(drawn, array, axes=1) for array in images))
     return {name: score(pooled), f"{name}_interval": interval(score(resampled))}
 
 

@@ -22,10 +22,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kerasseg.errors import UserError
 from kerasseg.masks import IGNORE
 from kerasseg.metrics import bootstrap
 from kerasseg.metrics.bootstrap import mean
+from kerasseg.metrics.confusion import Confusion, confusion
 
 
 class Counts(NamedTuple):
@@ -73,21 +73,19 @@ def count(mask: np.ndarray, prediction: np.ndarray, classes: int, exclusive: boo
     >>> count(np.array([1, 1, 0, 255]), np.array([1, 0, 1, 1]), classes=1)
     Counts(tp=array([1]), fp=array([1]), fn=array([1]), tn=array([0]))
     """
-    if mask.shape != prediction.shape:
-        raise UserError(
-            f"a mask of shape {mask.shape} was compared with a prediction of shape {prediction.shape}"
-        )
-    if not exclusive:
-        each = [count(mask[..., k], prediction[..., k], 1) for k in range(classes)]
-        return Counts(*map(np.concatenate, zip(*each, strict=True)))
-    counted = mask != IGNORE
-    truth, prediction = mask[counted], prediction[counted]
-    highest = max(truth.max(initial=0), prediction.max(initial=0))
-    if highest > classes:
-        raise UserError(
-            f"a mask holds class id {highest}, but there are {classes} classes (ids 1 to {classes})"
-        )
-    return _from_confusion(_confusion(truth, prediction, classes + 1))
+    if exclusive or mask.shape != prediction.shape:  # which is refused there
+        return of_confusion(confusion(mask, prediction, classes))
+    each = [count(mask[..., k], prediction[..., k], 1) for k in range(classes)]
+    return Counts(*map(np.concatenate, zip(*each, strict=True)))
+
+
+def of_confusion(counts: Confusion) -> Counts:
+    """Take what is counted of each foreground class out of what was taken for what."""
+    pixels = counts.pixels
+    tp = np.diagonal(pixels)[1:]
+    fp = pixels.sum(axis=0)[1:] - tp
+    fn = pixels.sum(axis=1)[1:] - tp
+    return Counts(tp, fp, fn, pixels.sum() - tp - fp - fn)
 
 
 def count_foreground(mask: np.ndarray, prediction: np.ndarray) -> Counts:
@@ -105,19 +103,6 @@ def count_foreground(mask: np.ndarray, prediction: np.ndarray) -> Counts:
     """
     foreground = np.where(mask == IGNORE, IGNORE, mask > 0).astype(np.uint8)
     return count(foreground, (prediction > 0).astype(np.uint8), 1)
-
-
-def _confusion(truth: np.ndarray, prediction: np.ndarray, ids: int) -> np.ndarray:
-    """Count pairs of ids: (ids, ids), truth down, prediction across."""
-    pairs = truth.astype(np.intp) * ids + prediction
-    return np.bincount(pairs, minlength=ids * ids).reshape(ids, ids)
-
-
-def _from_confusion(confusion: np.ndarray) -> Counts:
-    tp = np.diagonal(confusion)[1:]
-    fp = confusion.sum(axis=0)[1:] - tp
-    fn = confusion.sum(axis=1)[1:] - tp
-    return Counts(tp, fp, fn, confusion.sum() - tp - fp - fn)
 
 
 def iou(counts: Counts) -> np.ndarray:

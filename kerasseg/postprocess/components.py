@@ -13,7 +13,8 @@ from kerasseg.images.consecutive import consecutive
 from kerasseg.masks import IGNORE
 
 Box = tuple[slice, ...]
-CONNECTIVITY = {(2, False): 4, (2, True): 8, (3, False): 6, (3, True): 26}  # by rank, and whether diagonal
+CONNECTIVITIES = {2: (4, 8), 3: (6, 18, 26)}
+"""How many neighbours a pixel has, by the number of axes."""
 
 INNER = {rank: (slice(1, -1),) * rank for rank in (2, 3)}  # what is not the frame
 
@@ -45,10 +46,37 @@ def labels(mask: np.ndarray, *, smallest: int = 0, fill: bool = False, diagonal:
 
 def components(mask: np.ndarray, diagonal: bool) -> np.ndarray:
     """Number the connected components of a mask, none dropped: int32 of the mask's shape."""
-    foreground = np.ascontiguousarray(np.where(mask == IGNORE, 0, mask))  # cc3d numbers in memory's order
-    return cc3d.connected_components(foreground, connectivity=CONNECTIVITY[mask.ndim, diagonal]).astype(
-        np.int32
-    )
+    return connected(without_ignored(mask), CONNECTIVITIES[mask.ndim][-1 if diagonal else 0])
+
+
+def without_ignored(mask: np.ndarray) -> np.ndarray:
+    """Make background of the pixels that are to be ignored; a mask without any is given as it is."""
+    return np.where(mask == IGNORE, 0, mask) if mask.max(initial=0) == IGNORE else mask
+
+
+def connected(values: np.ndarray, connectivity: int, delta: int = 0) -> np.ndarray:
+    """Number the connected components of an image of values.
+
+    Parameters
+    ----------
+    values : np.ndarray
+        (Y, X) or (Z, Y, X) unsigned integers, 0 for background; it may be read-only.
+    connectivity : {4, 8, 6, 18, 26}
+        How many neighbours a pixel has; the first two in an image, the others in a volume.
+    delta : int
+        Neighbours are connected whose values differ by no more than this; background is connected with
+        nothing.
+
+    Returns
+    -------
+    np.ndarray
+        int32 of the same shape: 0 for background, 1..N in the order of the first pixels.
+    """
+    writeable = np.require(values, requirements="CW")  # cc3d numbers in memory's order, and refuses read-only
+    volume = writeable if values.ndim == 3 else writeable[np.newaxis]  # cc3d 4.1 errs in images with a delta
+    three = {4: 6, 8: 26}.get(connectivity, connectivity)
+    ids = cc3d.connected_components(volume, connectivity=three, delta=delta, out_dtype=np.uint32)
+    return ids.view(np.int32).reshape(values.shape)
 
 
 def remove_small(labels: np.ndarray, smallest: int) -> np.ndarray:

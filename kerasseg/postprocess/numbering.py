@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from kerasseg.postprocess.runs import runs
+
 
 class Census:
     """Sizes and first pixels of the objects 0..N, from bands that are looked at from first to last."""
@@ -18,11 +20,10 @@ class Census:
 
     def add(self, band: np.ndarray) -> None:
         """Count a band of labels."""
-        flat = band.ravel()
-        starts = np.flatnonzero(np.concatenate([[flat.size > 0], flat[1:] != flat[:-1]]))  # of runs of one id
-        np.add.at(self.sizes, flat[starts], np.diff(starts, append=flat.size))
-        np.minimum.at(self.first, flat[starts], starts + self.seen)
-        self.seen += flat.size
+        objects, starts, lengths = runs(band)
+        np.add.at(self.sizes, objects, lengths)
+        np.minimum.at(self.first, objects, starts + self.seen)
+        self.seen += band.size
 
     def numbers(self, smallest: int) -> np.ndarray:
         """Give the table from old numbers to new: (N + 1,) int32, 0 for what is small or not there."""

@@ -1,4 +1,4 @@
-"""Charts as SVG: how training went, what the threshold does, and how tiles cluster."""
+"""Charts as SVG: how training went, what the threshold does, what was taken for what, how tiles cluster."""
 
 from __future__ import annotations
 
@@ -297,6 +297,79 @@ def compared_curves(histories: Mapping[str, Sequence[Mapping[str, float]]], colu
         axes.set(xlabel="epoch", ylabel=column)
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        return _svg(figure)
+
+
+def confusion(pixels: Sequence[Sequence[int]], classes: Sequence[str]) -> bytes:
+    """Draw which class was taken for which: of each true class, the share of its pixels in each prediction.
+
+    Parameters
+    ----------
+    pixels : sequence of sequence of int
+        Counts by the true class, down, and by the predicted one, across.
+    classes : sequence of str
+        Their names.
+
+    Returns
+    -------
+    bytes
+        SVG. A class without a true pixel has an empty row.
+    """
+    counts = np.asarray(pixels, float)
+    total = counts.sum(axis=1, keepdims=True)
+    shares = np.divide(counts, total, out=np.full_like(counts, np.nan), where=total > 0)
+    side = 1.6 + 0.62 * len(classes)
+    with _figure(columns=1, width=side, height=side) as (figure, (axes,)):
+        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        for (true, predicted), share in np.ndenumerate(shares):
+            if not math.isnan(share):
+                colour = "white" if share > 0.5 else INK
+                axes.text(predicted, true, _percent(share), ha="center", va="center", color=colour)
+        axes.grid(visible=False)
+        axes.spines[:].set_visible(False)
+        axes.tick_params(length=0)
+        axes.set_xticks(range(len(classes)), classes, rotation=45, ha="right", rotation_mode="anchor")
+        axes.set_yticks(range(len(classes)), classes)
+        axes.set(xlabel="predicted", ylabel="true, each row 100 %")
+        return _svg(figure)
+
+
+def _percent(share: float) -> str:
+    """Write a share so that neither a few pixels nor nearly all are rounded away."""
+    if 0 < share < 0.001:
+        return "<0.1"
+    return f"{100 * share:.1f}" if share < 0.9995 or share == 1 else ">99.9"
+
+
+def histograms(counts: Mapping[str, np.ndarray], values: int) -> bytes:
+    """Draw cumulative histograms of intensities, a chart for each channel.
+
+    They lie upon each other where images are matched, while the histograms themselves have gaps and peaks:
+    a table that stretches intensities leaves some out.
+
+    Parameters
+    ----------
+    counts : mapping of str to np.ndarray
+        (C, V) how often each channel has each intensity, by what is drawn.
+    values : int
+        How many intensities the type has, no more than V.
+
+    Returns
+    -------
+    bytes
+        SVG.
+    """
+    channels = len(next(iter(counts.values())))
+    step = max(1, values // 256)
+    with _figure(columns=channels, width=4.8 * channels, height=2.7) as (figure, charts):
+        for channel, axes in enumerate(charts):
+            for (label, each), colour in zip(counts.items(), COLOURS, strict=False):
+                up_to = np.cumsum(each[channel, :values])
+                axes.plot(
+                    np.arange(values)[::step], (up_to / max(up_to[-1], 1))[::step], color=colour, label=label
+                )
+            axes.set(xlabel="intensity", ylabel="pixels up to it", ylim=(0, 1), xlim=(0, values))
+        charts[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
         return _svg(figure)
 
 

@@ -97,6 +97,7 @@ def gather(directory: Path) -> dict[str, Any]:
         "ranking": ranking,
         "overlays": _overlays(directory / "predictions" / "overlays", metrics, ranking),
         "threshold_curve": _threshold_curve(metrics),
+        "confusion": _confusion(metrics.get("test") or {}),
         "model": _json(directory, "model"),
         "samples": _samples(directory / "samples"),
         "volumes": any(size.count("x") == 2 for size in data.get("sizes", {})),
@@ -193,6 +194,14 @@ def _curves(history: list[dict[str, float]]) -> str | None:
 def _threshold_curve(metrics: Mapping[str, Any]) -> str | None:
     curve = metrics.get("threshold_curve")
     return embedded(charts.threshold_curve(curve, metrics["threshold"]), SVG) if curve else None
+
+
+def _confusion(test: Mapping[str, Any]) -> str | None:
+    """Draw what was taken for what, where there are several classes that exclude each other."""
+    classes = list(test.get("classes", {}))
+    if "confusion" not in test or len(classes) < 2:
+        return None
+    return embedded(charts.confusion(test["confusion"], ["background", *classes]), SVG)
 
 
 def _examples(folder: Path) -> list[tuple[str, str]]:

@@ -20,7 +20,8 @@ from kerasseg.images.files import write
 from kerasseg.images.names import file_name
 from kerasseg.images.resize import resize, resize_mask
 from kerasseg.masks import IGNORE
-from kerasseg.metrics import objects, pixel
+from kerasseg.metrics import confusion, objects, pixel
+from kerasseg.metrics.confusion import Confusion
 from kerasseg.metrics.objects import Labelled, Objects
 from kerasseg.metrics.pixel import Counts
 from kerasseg.postprocess.pairs import Pairing, write_csv
@@ -44,7 +45,9 @@ class Evaluation:
     size : str
         At which size ``test`` was scored: that of the recipe's ``resize``, or the images' own.
     test : dict
-        ``classes``: see `kerasseg.metrics.pixel.scores`; ``images``: the scores of each.
+        ``classes``: see `kerasseg.metrics.pixel.scores`; ``images``: the scores of each. Where classes
+        exclude each other ``averages``: see `kerasseg.metrics.confusion.averages`; ``confusion``: pixels by
+        their true class, down, and by the predicted one, background first.
     test_original_size : dict or None
         The same with predictions brought back to the images' own size, where they were resized.
     instances : dict or None
@@ -81,8 +84,8 @@ class _Answer:
     """What the model said of one sample, and how that compares with the truth."""
 
     sample: Sample
-    counts: Counts
-    counts_original_size: Counts
+    counts: Counts | Confusion  # of classes that exclude each other
+    counts_original_size: Counts | Confusion
     counts_by_threshold: Counts
     objects: list[Objects] | None
     pairs: dict[str, Any] | None
@@ -156,11 +159,11 @@ def _answer(
     truth, resized = sample.annotate(), spec.resize is not None
     full_size = resize(probabilities, sample.size) if resized else probabilities
     mask = spec.decide(full_size)
-    counts = pixel.count(truth.mask, mask, len(spec.classes), not spec.multilabel)
+    counts = _count(truth.mask, mask, spec)
     counts_original_size, true_mask = counts, truth.mask
     if resized:
         true_mask = resize_mask(truth.mask, probabilities.shape[:2])
-        counts = pixel.count(true_mask, spec.decide(probabilities), len(spec.classes), not spec.multilabel)
+        counts = _count(true_mask, spec.decide(probabilities), spec)
     stem = folder / file_name(sample.name)
     predictions.write(stem, mask, spec.classes, exclusive=not spec.multilabel, spacing=sample.spacing)
     return _Answer(
@@ -217,11 +220,27 @@ def _seams(samples: Sequence[Sample], segmenter: Segmenter) -> dict[str, Any] | 
     return seams and {"image": largest.name, **asdict(seams)}
 
 
-def _scored(answers: Sequence[_Answer], counts: Sequence[Counts], classes: Sequence[str]) -> dict[str, Any]:
+def _count(truth: np.ndarray, mask: np.ndarray, spec: ModelSpec) -> Counts | Confusion:
+    if spec.multilabel:
+        return pixel.count(truth, mask, len(spec.classes), exclusive=False)
+    return confusion.confusion(truth, mask, len(spec.classes))
+
+
+def _scored(
+    answers: Sequence[_Answer], counts: Sequence[Counts | Confusion], classes: Sequence[str]
+) -> dict[str, Any]:
+    by_class = [pixel.of_confusion(each) if isinstance(each, Confusion) else each for each in counts]
     images = {
-        each.sample.name: pixel.image_scores(of, classes) for each, of in zip(answers, counts, strict=True)
+        each.sample.name: pixel.image_scores(of, classes) for each, of in zip(answers, by_class, strict=True)
     }
-    return {"classes": pixel.scores(counts, classes), "images": images}
+    scores = {"classes": pixel.scores(by_class, classes), "images": images}
+    if not isinstance(counts[0], Confusion):
+        return scores
+    return {
+        **scores,
+        "averages": confusion.averages(counts),
+        "confusion": confusion.pooled(counts).pixels.tolist(),
+    }
 
 
 def _draw_overlays(samples: Sequence[Sample], evaluation: Evaluation, folder: Path, spec: ModelSpec) -> None:

@@ -3,6 +3,8 @@
 import re
 from xml.etree import ElementTree
 
+import numpy as np
+
 from kerasseg.report import charts
 
 
@@ -51,3 +53,21 @@ def test_each_of_several_classes_has_its_own_threshold_curve():
 
 def test_the_same_numbers_draw_the_same_file():
     assert charts.curves([row(1), row(2)]) == charts.curves([row(1), row(2)])
+
+
+def texts(svg: bytes) -> list[str]:
+    """Read what is written: matplotlib draws glyphs, and keeps the words as comments."""
+    return re.findall(r"<!-- (.*?) -->", svg.decode())
+
+
+def test_each_true_class_is_100_percent_of_what_it_was_taken_for():
+    drawn = charts.confusion([[900, 100, 0], [1, 9_998, 1], [0, 0, 0]], ["background", "cell", "rod"])
+    shares = [text for text in texts(drawn) if re.fullmatch(r"(?:&[lg]t;)?[<>]?[\d.]+", text)]
+    assert shares == ["90.0", "10.0", "0.0", "&lt;0.1", "&gt;99.9", "&lt;0.1"]
+    assert {"background", "cell", "rod", "predicted"} < set(texts(drawn))
+
+
+def test_every_cumulative_histogram_is_a_line_in_each_channel():
+    counts = {name: np.eye(2, 65536, dtype=np.int64) for name in ("before", "after", "reference")}
+    assert lines(charts.histograms(counts, 256)) == 6
+    assert lines(charts.histograms({"nothing": np.zeros((1, 65536), np.int64)}, 65536)) == 1

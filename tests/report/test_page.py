@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from kerasseg.images.files import write
+from kerasseg.metrics.confusion import Confusion, averages
 from kerasseg.report import page
 
 
@@ -256,3 +257,21 @@ def test_no_tensorflow_is_imported(finished_run):
         "sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code, str(finished_run)]).returncode == 0
+
+
+def test_several_classes_have_averages_and_a_picture_of_what_was_taken_for_what(finished_run):
+    path = finished_run / "metrics.json"
+    test = json.loads(path.read_text())["test"]
+    counts = [Confusion(np.array([[90, 5, 5], [10, 30, 0], [20, 0, 40]]))] * 2
+    both = {"cell": test["classes"]["cell"], "rod": test["classes"]["cell"]}
+    change(
+        path,
+        test={**test, "classes": both, "averages": averages(counts), "confusion": counts[0].pixels.tolist()},
+    )
+    before = len(read(finished_run).addresses)
+    reader = read(finished_run)
+    assert "All classes together, at size 256x256" in reader.headings
+    assert "micro weighted macro" in reader.text
+    assert f"with the background pooled pixels {160 / 200:.3f}" in reader.text
+    change(path, test=test)
+    assert len(read(finished_run).addresses) == before - 1

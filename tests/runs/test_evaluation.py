@@ -66,6 +66,7 @@ def test_each_class_is_counted_over_whole_volumes(judged):
     assert golgi["dice_per_image"] == pytest.approx((1 + 16 / 24) / 2)
     assert judged.threshold_curve["classes"]["golgi"]["dice"] == pytest.approx([40 / 48] * 49)
     assert (judged.size, judged.test_original_size) == ("original", None)
+    assert set(judged.test) == {"classes", "images"}  # none is taken for another
 
 
 def test_pairs_are_counted_and_listed(judged, tmp_path):
@@ -109,3 +110,5 @@ def test_a_volume_of_exclusive_classes(tmp_path):
     assert [of["dice"] for of in found.test["classes"].values()] == [1, 1]
     assert found.instances["classes"]["golgi"]["true_objects"] == 3
     np.testing.assert_array_equal(predictions.read(tmp_path / "predictions" / "a"), ids)
+    assert found.test["confusion"] == np.diag(np.bincount(ids.ravel())).tolist()
+    assert {found.test["averages"][f"f1_{name}"] for name in ("micro", "weighted", "macro_foreground")} == {1}

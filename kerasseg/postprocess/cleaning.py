@@ -1,0 +1,189 @@
+"""A mask cleaned up class by class, and what is left of it numbered by size, band by band.
+
+Labels and measurements are those of the whole mask, whatever the heights of the bands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import repeat
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from kerasseg.errors import UserError
+from kerasseg.masks import IGNORE
+from kerasseg.postprocess.components import connected, without_ignored
+from kerasseg.postprocess.measurement import Measured, Measurements
+from kerasseg.postprocess.pieces import count_pixels, write
+from kerasseg.postprocess.surface import Surfaces
+
+GREYS = 1 << 16  # of 16 bits
+
+
+@dataclass(frozen=True)
+class CleanUp:
+    """Which objects of a mask are kept.
+
+    Attributes
+    ----------
+    classes : frozenset of int or None
+        The classes whose objects are numbered; None for all.
+    smallest : mapping of int to int
+        For each class, the least number of pixels of an object that is kept.
+    in_planes : bool
+        Whether that is asked of the components of each plane by itself, which are dropped before the rest
+        is connected through the volume.
+    largest : mapping of int to int
+        For each class, how many objects are kept, the largest ones.
+    largest_of_all : int or None
+        The same for all classes together.
+    """
+
+    classes: frozenset[int] | None = None
+    smallest: Mapping[int, int] = field(default_factory=dict)
+    in_planes: bool = False
+    largest: Mapping[int, int] = field(default_factory=dict)
+    largest_of_all: int | None = None
+
+    def foreground(self, mask: np.ndarray, connectivity: int) -> np.ndarray:
+        """Make background of what is of no object: (planes, Y, X) or (rows, X) uint8 class ids."""
+        mask = without_ignored(mask)
+        if self.classes is not None:
+            mask = np.where(np.isin(mask, list(self.classes)), mask, 0)
+        if self.in_planes:
+            return np.stack([self._without_small(plane, 4 if connectivity == 6 else 8) for plane in mask])
+        return mask
+
+    def numbers(self, sizes: np.ndarray, classes: np.ndarray) -> np.ndarray:
+        """Number objects by size, the largest first, and of equal ones the first.
+
+        Parameters
+        ----------
+        sizes : np.ndarray
+            (N,) pixels of each object.
+        classes : np.ndarray
+            (N,) the class of each.
+
+        Returns
+        -------
+        np.ndarray
+            (N,) int32: 1 for the largest, 0 for what is dropped.
+        """
+        kept = np.ones(len(sizes), bool) if self.in_planes else sizes >= self._least(classes)
+        order = np.argsort(-sizes, kind="stable")
+        for of_class, most in self.largest.items():
+            ranked = order[kept[order] & (classes[order] == of_class)]
+            kept[ranked[most:]] = False
+        ranked = order[kept[order]][: self.largest_of_all]
+        numbers = np.zeros(len(sizes), np.int32)
+        numbers[ranked] = np.arange(1, len(ranked) + 1)
+        return numbers
+
+    def _least(self, classes: np.ndarray) -> np.ndarray:
+        return np.array([self.smallest.get(of_class, 0) for of_class in range(IGNORE + 1)])[classes]
+
+    def _without_small(self, plane: np.ndarray, connectivity: int) -> np.ndarray:
+        ids = connected(plane, connectivity)
+        sizes, classes = count_pixels(plane, ids, len(plane))
+        return plane * np.append(False, sizes >= self._least(classes))[ids]
+
+
+class Objects(NamedTuple):
+    """What was numbered 1..N, and how many others there were."""
+
+    classes: np.ndarray  # (N,) class ids
+    measured: Measured
+    surfaces: np.ndarray | None  # (N,) float64 in the square of the spacing's unit
+    dropped: int
+
+
+def number_by_size(
+    masks: Iterable[np.ndarray],
+    into: Any,
+    clean_up: CleanUp,
+    *,
+    connectivity: int,
+    greys: Iterable[np.ndarray] | None = None,
+    delta: int = 0,
+    spacing: Sequence[float] | None = None,
+) -> Objects:
+    """Number and measure the objects of a mask that arrives in bands: 1 is the largest.
+
+    Parameters
+    ----------
+    masks : iterable of np.ndarray
+        (planes, Y, X) or (rows, X) uint8 class ids, from the first to the last; of any heights.
+    into : array-like
+        int32 of the whole mask's shape, read and written by slices.
+    clean_up : CleanUp
+        What is kept.
+    connectivity : {4, 8, 6, 18, 26}
+        How many neighbours a pixel has.
+    greys : iterable of np.ndarray, optional
+        uint8 or uint16 intensities, in bands as high as those of the mask. Neighbours of one class are
+        connected then where theirs differ by no more than `delta`.
+    delta : int
+        See there.
+    spacing : sequence of float, optional
+        Size of a pixel along each axis; without it surfaces are not measured.
+
+    Returns
+    -------
+    Objects
+
+    Raises
+    ------
+    UserError
+        If `delta` is given without intensities, where it would connect classes with each other, or is below
+        0; if intensities are of another type; as `kerasseg.postprocess.pieces.write`.
+    """
+    if delta < 0:
+        raise UserError(f"a delta of {delta} was given; expected a difference of intensities, 0 or more")
+    if delta and greys is None:
+        raise UserError(
+            f"a delta of {delta} was given for class ids, where it would melt classes into one object; give "
+            "the grey values that it is about"
+        )
+    if len(into.shape) == 2:
+        clean_up = replace(clean_up, in_planes=False)  # an image is a plane, which need not be in one band
+    bands = (clean_up.foreground(mask, connectivity) for mask in masks)
+    if greys is None:
+        pieces = write(bands, into, connectivity)
+        classes = pieces.object_values()
+    else:
+        delta = min(delta, GREYS)
+        pieces = write(map(_keys, bands, greys, repeat(delta)), into, connectivity, delta)
+        classes = (pieces.object_values() - 1) // (GREYS + delta)
+    numbers = clean_up.numbers(pieces.object_sizes(), classes)
+    return _measured(pieces.renumber(into, numbers), numbers, classes, len(into.shape), spacing)
+
+
+def _keys(mask: np.ndarray, grey: np.ndarray, delta: int) -> np.ndarray:
+    """Make one number of class and intensity; those of two classes differ by more than `delta`."""
+    if grey.dtype not in (np.uint8, np.uint16):
+        raise UserError(f"the grey values are {grey.dtype}; expected uint8 or uint16")
+    if grey.shape != mask.shape:
+        raise UserError(f"grey values of {grey.shape} pixels were given for a mask of {mask.shape}")
+    return np.where(mask > 0, mask * np.uint32(GREYS + delta) + grey + np.uint32(1), 0)
+
+
+def _measured(
+    bands: Iterable[np.ndarray],
+    numbers: np.ndarray,
+    classes: np.ndarray,
+    axes: int,
+    spacing: Sequence[float] | None,
+) -> Objects:
+    """Look at all bands of labels, and at what the objects are that they hold."""
+    count = int(numbers.max(initial=0))
+    measurements, surfaces = Measurements(count, axes), Surfaces(count, spacing) if spacing else None
+    for band in bands:
+        measurements.add(band)
+        if surfaces:
+            surfaces.add(band)
+    by_number = np.zeros(count + 1, np.int64)
+    by_number[numbers] = classes
+    dropped = len(numbers) - count
+    return Objects(by_number[1:], measurements.measured(), surfaces and surfaces.areas(), dropped)
