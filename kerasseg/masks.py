@@ -117,7 +117,7 @@ def merge_classes(mask: np.ndarray, classes: Sequence[str]) -> np.ndarray:
         involved = [name for name, there in zip(classes, overlapping, strict=True) if there]
         raise UserError(
             f"{np.count_nonzero(several)} pixels are of more than one of the classes {', '.join(involved)}, "
-            "and data.multilabel is false: set it to true, and each class is decided for itself"
+            "and data.multilabel is false: set it to true, so that each class is decided by itself"
         )
     ids = np.zeros(mask.shape[:-1], np.uint8)
     ids[(mask == IGNORE).any(axis=-1)] = IGNORE

@@ -114,10 +114,10 @@ def split(
     parts = Split(_flat(learnt), _flat(watched), _flat(tested))
     if empty := [name for name, part in parts.parts().items() if not part]:
         groups = len(tested) + len(watched) + len(learnt)
-        by = f"in {groups} groups of {group_by}" if group_by else "each for itself"
+        by = f"in {groups} groups of {group_by}" if group_by else "each by itself"
         raise UserError(
-            f"data.split: nothing is left for {' and '.join(empty)} of {len(samples)} samples {by}; three at "
-            "least are needed: bring more data, change the shares, or group by another attribute"
+            f"data.split: nothing is left for {' and '.join(empty)} of {len(samples)} samples {by}; at least "
+            "three are needed: add data, change the shares, or group by another attribute"
         )
     return parts
 
@@ -248,3 +248,11 @@ def write_split(path: Path, parts: Split, group_by: str | None) -> None:
             for sample in samples:
                 group = sample.attributes[group_by] if group_by else sample.name
                 table.writerow((sample.name, part, group, sample.image))
+
+
+def read_split(path: Path) -> Counter[str]:
+    """Count the samples of each part in a table that `write_split` wrote; none where there is no file yet."""
+    if not path.exists():
+        return Counter()
+    with path.open(newline="", encoding="utf-8") as file:
+        return Counter(row["part"] for row in csv.DictReader(file))

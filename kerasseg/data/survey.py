@@ -92,7 +92,7 @@ class Contents:
     def without_truth(self, classes: Sequence[str], what: str) -> list[str]:
         """Say which classes cannot be judged by these samples; `what` names them, such as "test images"."""
         if self.ignored == self.total:
-            return [f"all pixels of the {self.samples} {what} are ignored, so there is nothing to judge by"]
+            return [f"all pixels of the {self.samples} {what} are ignored, so there is nothing to score"]
         return [
             f"{name} has no pixel in any of the {self.samples} {what}, so it has no score"
             for name in self._missing(classes)

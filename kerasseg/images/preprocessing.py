@@ -99,7 +99,7 @@ class Preprocessing:
             return image if grey else convert(image)
 
         with naming(str(store.path)):
-            convert(np.empty((0, store.shape[-1]), store.dtype))  # refuses channels before any work is done
+            convert(np.empty((0, *store.shape[1:]), store.dtype))  # refuses channels before any work is done
             limits = self.normalise.limits(lambda: map(convert_unless_grey, store.bands()), store.dtype)
 
         def read(region: Region) -> np.ndarray:

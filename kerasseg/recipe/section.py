@@ -143,7 +143,7 @@ def _refuse(kind: str, names: list[str], value: Any) -> None:
         raise PydanticCustomError("component", "{text}", {"text": "; ".join(strangers)})
     if len(value) > 1:
         text = (
-            f"{form}; got {', '.join(value)}: to take another {kind}, replace it whole, by an override "
+            f"{form}; got {', '.join(value)}: to use another {kind}, replace all of it, by an override "
             "that comes before the others"
         )
         raise PydanticCustomError("component", "{text}", {"text": text})

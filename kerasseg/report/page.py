@@ -1,6 +1,6 @@
 """One page about a run, from the files in its directory: readable anywhere, without a network or a script.
 
-What is read, and which section is left out where it is missing:
+What is read (see `kerasseg.runs.rundirectory`), and which section is left out where it is missing:
 
 =============================  ==================================================================
 ``status.json``                state, start and end, why training stopped, fallbacks
@@ -18,10 +18,7 @@ What is read, and which section is left out where it is missing:
 
 from __future__ import annotations
 
-import csv
-import json
 import math
-from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -30,17 +27,33 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from kerasseg.data.split import read_split
 from kerasseg.images.files import read, write_atomically
 from kerasseg.images.names import file_name
 from kerasseg.report import charts, pictures
 from kerasseg.report.template import JPEG, SVG, embedded, fill
+from kerasseg.runs.rundirectory import (
+    DATA,
+    ENVIRONMENT,
+    EXAMPLES,
+    HISTORY,
+    METRICS,
+    OVERLAYS,
+    RECIPE,
+    REPORT,
+    SAMPLES,
+    SPLIT,
+    STATUS,
+    SUMMARY,
+    RunDirectory,
+)
+from kerasseg.training import history
 
-NAME = "report.html"
 MOST_EXAMPLES = {2: 8, 3: 2}  # by rank: a volume takes a screen for each class
 SYNTHETIC = "SYNTHETIC data: these images were drawn by a program; the scores say nothing about cells."
 CRITERIA = {
-    "cycle": "how far held-out images are from themselves after a cycle; their true masks were not asked",
-    "truth": "what is made of held-out images, compared with their true masks",
+    "cycle": "how far held-out images are from themselves after a cycle; their true masks were not used",
+    "truth": "what the model makes of held-out images, compared with their true masks",
 }
 """What the validation loss is where images and masks are unpaired, by `kerasseg.training.cycle`'s names."""
 WIDEST = 1000  # of an embedded picture, in pixels
@@ -60,7 +73,7 @@ def write(directory: Path) -> Path:
     Path
         ``report.html`` in it, written whole or not at all.
     """
-    path = directory / NAME
+    path = directory / REPORT
     with write_atomically(path) as temporary:
         temporary.write_text(fill(Path(__file__).with_suffix(".html"), gather(directory)), encoding="utf-8")
     return path
@@ -78,12 +91,15 @@ def gather(directory: Path) -> dict[str, Any]:
     dict
         What `page.html` is filled with; None or empty where a file is missing.
     """
-    recipe = _yaml(directory)
-    status = _json(directory, "status")
-    data = _json(directory, "data")
-    metrics = _json(directory, "metrics")
-    history = _history(directory / "history.csv")
-    best = _best(history)
+    run = RunDirectory(directory)
+    path = directory / RECIPE
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    recipe = yaml.safe_load(text) or {}
+    status = run.read_json(STATUS)
+    data = run.read_json(DATA)
+    metrics = run.read_json(METRICS)
+    rows = history.read(directory / HISTORY)
+    best = _best_epoch(rows)
     engine = recipe.get("train", {}).get("engine", {})
     ranking = ranks((metrics.get("test") or {}).get("images", {}))
     return {
@@ -93,48 +109,23 @@ def gather(directory: Path) -> dict[str, Any]:
         "minutes": _minutes(status),
         "warnings": _warnings(data, status, metrics),
         "data": data,
-        "split": _split(directory / "split.csv"),
-        "examples": [(path.stem, _picture(path)) for path in sorted((directory / "examples").glob("*.png"))],
-        "history": history,
+        "split": read_split(directory / SPLIT),
+        "examples": [(path.stem, _picture(path)) for path in sorted((directory / EXAMPLES).glob("*.png"))],
+        "history": rows,
         "best": best,
         "criterion": CRITERIA[engine["cycle"]["choose_by"]] if "cycle" in engine else None,
-        "curves": embedded(charts.curves(history, best), SVG) if history else None,
+        "curves": embedded(charts.curves(rows, best), SVG) if rows else None,
         "metrics": metrics,
         "ranking": ranking,
-        "overlays": _overlays(directory / "predictions" / "overlays", metrics, ranking),
+        "overlays": _overlays(directory / OVERLAYS, metrics, ranking),
         "threshold_curve": _threshold_curve(metrics),
         "confusion": _confusion(metrics.get("test") or {}),
-        "model": _json(directory, "model"),
-        "samples": _samples(directory / "samples"),
+        "model": run.read_json(SUMMARY),
+        "samples": _samples(directory / SAMPLES),
         "volumes": any(size.count("x") == 2 for size in data.get("sizes", {})),
-        "environment": _json(directory, "environment"),
-        "recipe": (directory / "recipe.yaml").read_text(encoding="utf-8") if recipe else "",
+        "environment": run.read_json(ENVIRONMENT),
+        "recipe": text,
     }
-
-
-def _json(directory: Path, name: str) -> dict[str, Any]:
-    path = directory / f"{name}.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-
-
-def _yaml(directory: Path) -> dict[str, Any]:
-    path = directory / "recipe.yaml"
-    return yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
-
-
-def _history(path: Path) -> list[dict[str, float]]:
-    if not path.exists():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
-
-
-def _split(path: Path) -> Counter[str]:
-    """Count the images of each part."""
-    if not path.exists():
-        return Counter()
-    with path.open(newline="", encoding="utf-8") as file:
-        return Counter(row["part"] for row in csv.DictReader(file))
 
 
 def _minutes(status: Mapping[str, Any]) -> float | None:
@@ -152,10 +143,10 @@ def _warnings(data: Mapping, status: Mapping, metrics: Mapping) -> list[str]:
     return [SYNTHETIC, *(f"FALLBACK: {text}" for text in fallbacks if not text.startswith("SYNTHETIC"))]
 
 
-def _best(history: list[dict[str, float]]) -> int | None:
-    """Find the epoch whose weights are kept: the first with the lowest validation loss."""
-    rows = [row for row in history if not math.isnan(row["val_loss"])]
-    return int(min(rows, key=lambda row: row["val_loss"])["epoch"]) if rows else None
+def _best_epoch(rows: list[history.Row]) -> int | None:
+    """Find the epoch whose weights are kept; None where no validation loss is a number."""
+    row = history.best(rows)
+    return None if row is None or math.isnan(row["val_loss"]) else int(row["epoch"])
 
 
 def _threshold_curve(metrics: Mapping[str, Any]) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ JPEG, PNG, SVG = "image/jpeg", "image/png", "image/svg+xml"
 SHARED = Path(__file__).parent  # whose style every page includes
 
 
-def fill(template: Path, context: Mapping[str, Any]) -> str:
+def fill(template: Path, context: Mapping[str, Any], **filters: Callable[..., str]) -> str:
     """Fill a template in.
 
     Parameters
@@ -23,6 +23,8 @@ def fill(template: Path, context: Mapping[str, Any]) -> str:
         and `page.css`.
     context : mapping
         What its gaps name. In HTML whatever they hold is escaped.
+    **filters : callable
+        Further ways in which the template writes a value.
 
     Returns
     -------
@@ -37,7 +39,7 @@ def fill(template: Path, context: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"number": number, "moment": moment}
+    environment.filters |= {"number": number, "moment": moment, **filters}
     return environment.get_template(template.name).render(context)
 
 

@@ -333,7 +333,7 @@ def test_sides_that_an_orientation_exchanges_are_explained(tmp_path):
     coco_files.write(tmp_path / "annotations.json", [drawing("a.jpg", BOX)], ["cell"])
     (message,) = messages("coco", tmp_path)
     assert "4 x 6 (height x width)" in message
-    assert "the sides are exchanged, as where one program obeyed the image's EXIF orientation" in message
+    assert "height and width are exchanged, probably because one program obeyed" in message
 
 
 def test_one_image_is_not_taken_for_two_of_its_name(tmp_path, write_image):

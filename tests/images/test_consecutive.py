@@ -63,7 +63,7 @@ def test_two_objects_are_scored(peak):
     assert overlap.iou.tolist() == [1.0]
     sure = np.where(TWO == FAR, 0.5, 0.75)
     assert coco.mean_probability(TWO, sure).tolist() == [0.75, 0.5]
-    near, far = objects.Labelled(TWO, (TWO > 0) + (TWO == FAR).astype(np.uint8)).of_each(2)
+    near, far = objects.Labelled(TWO, (TWO > 0) + (TWO == FAR).astype(np.uint8)).by_class(2)
     assert np.unique(near).tolist() == [0, 7]
     assert np.unique(far).tolist() == [0, FAR]
     assert peak() < SMALL

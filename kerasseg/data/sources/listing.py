@@ -100,8 +100,8 @@ def check_size(
         advice = "annotate the image as it is, or put that image back"
         if size == annotated[::-1] and len(size) == 2:
             advice = (
-                "the sides are exchanged, as where one program obeyed the image's EXIF orientation and "
-                "another did not: save the image upright, without it, and annotate that"
+                "height and width are exchanged, probably because one program obeyed the image's EXIF "
+                "orientation and another did not: save the image upright, without it, and annotate that"
             )
         raise UserError(
             f"{annotation}: the annotation{owner} is {_shown(annotated)}, the image {image} is {_shown(size)}"
@@ -129,10 +129,10 @@ def pairs(
     not_images = {path for path in masks_by_name.values() if suffix and images == masks}
     by_name = by_stem(images, (path for path in find(images) if path not in not_images), mistakes)
     for name in sorted(by_name.keys() - {mask.removesuffix(suffix) for mask in masks_by_name}):
-        missing = _missing(masks / (name + suffix), "annotate it, or take it away")
+        missing = _missing(masks / (name + suffix), "annotate it, or move it elsewhere")
         mistakes.add(f"{by_name[name]}: there is no mask {missing}")
     for name in sorted(masks_by_name.keys() - {image + suffix for image in by_name}):
-        missing = _missing(images / name.removesuffix(suffix), "put it there, or take the mask away")
+        missing = _missing(images / name.removesuffix(suffix), "put it there, or move the mask elsewhere")
         mistakes.add(f"{masks_by_name[name]}: there is no image {missing}")
     return {
         name: (path, masks_by_name[name + suffix])
