@@ -1,4 +1,4 @@
-"""What can go wrong by a user's hand, and what may stand in for what a user asked for."""
+"""Mistakes that a user can correct, and warnings of what stands in for what a user wanted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class UserError(Exception):
-    """A mistake that a user can mend. The command line prints it, without a traceback, and exits with code 2.
+    """A mistake that a user can correct: printed by the command line without a traceback, with exit code 2.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class UserError(Exception):
 
 
 class Blocked(UserError):
-    """What every further step would meet too: a full disk, or another process at the same place."""
+    """A mistake that would stop every further step as well: a full disk, or another process at work there."""
 
 
 class Mistakes:
@@ -76,9 +76,9 @@ def if_interrupted(advice: str) -> Iterator[None]:
 
 
 class Fallback(UserWarning):
-    """Something that the recipe allows took the place of what it asked for.
+    """Something took the place of what a recipe asks for, as the recipe allows.
 
-    Any room says so by ``warnings.warn(message, Fallback)``; the run prints it and keeps it in the report.
+    Any package says so by ``warnings.warn(message, Fallback)``; the run prints it and keeps it in the report.
     """
 
 

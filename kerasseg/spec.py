@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from kerasseg.images.stores.store import Region, Store
 
-FILE = "spec.json"
-
 
 @dataclass(frozen=True)
 class Objects:
@@ -167,8 +165,8 @@ class ModelSpec:
         if len(axes.removesuffix("C")) != self.rank:
             wanted = "a volume" if self.rank == 3 else "a 2-D image"
             raise UserError(
-                f"{name}: it has the axes {axes}, and the model takes {wanted}; if the file means others "
-                "than it says, name them by --axes"
+                f"{name}: it has the axes {axes}, and the model takes {wanted}; if the file names them "
+                "wrongly, give them with --axes"
             )
 
     def to_json(self) -> str:

@@ -5,7 +5,7 @@ from kerasseg.errors import ALIKE, KINDS, counted, kind_of, unwritable
 
 def test_a_few_of_a_kind_are_shown_and_the_others_counted():
     arrows = [f"cells.zip: {at:04}-0001.roi: it is arrow; expected an area" for at in range(1588)]
-    missing = ["in/a b (1).png: there is no mask masks/a b (1).*; annotate it, or take it away"]
+    missing = ["in/a b (1).png: there is no mask masks/a b (1).*; annotate it, or move it elsewhere"]
     assert counted([*arrows[:9], *missing, *arrows[9:]]) == [
         *arrows[:ALIKE],
         "... and 1,583 more like these",

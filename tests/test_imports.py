@@ -18,7 +18,7 @@ LIGHT = [
     "postprocess",
     "postprocess.streaming",
     "postprocess.pairs",
-    "runs.predictions",
+    "inference.mask_files",
     "recipe",
     "images.files",
     "images.channels",

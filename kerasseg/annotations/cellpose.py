@@ -64,7 +64,7 @@ def read(path: Path) -> np.ndarray:
         return as_labels(_array(content["masks"]), path)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
         raise UserError(
-            f"{path}: this is not a file of Cellpose's that can be read ({error}). {INSTEAD}"
+            f"{path}: this is not a Cellpose file that can be read ({error}). {INSTEAD}"
         ) from error
 
 
@@ -72,7 +72,7 @@ def _array(call: Call) -> np.ndarray:
     """Make the array that numpy would: from its shape, its type and its bytes."""
     _, shape, described, by_columns, content = call.state
     if call.name.rpartition(".")[2] != "_reconstruct" or described.name != "numpy.dtype":
-        raise ValueError(f"its masks are {call.name} and no array")
+        raise ValueError(f"its masks are {call.name}, not an array")
     dtype = np.dtype(described.arguments[0]).newbyteorder(described.state[1])
     if len(shape) != 2 or dtype.kind not in "iu" or not 0 < math.prod(shape) <= MAX_PIXELS:
         raise ValueError(f"its masks are an array {shape} of {dtype}; expected one 2-D image")

@@ -83,7 +83,7 @@ def read(path: Path, crowds: str = "ignore") -> list[Drawing]:
     missing = [key for key in _SECTIONS if not isinstance(listed.get(key), list)]
     if missing:
         raise UserError(
-            f"{path}: this is no COCO file of annotated images, as it has no list {', '.join(missing)}; "
+            f"{path}: this is not a COCO file of annotated images, as it has no list {', '.join(missing)}; "
             f"expected an object with {', '.join(_SECTIONS)}"
         )
     names = {_key(entry, "id", path): str(_key(entry, "name", path)) for entry in document["categories"]}
@@ -264,7 +264,7 @@ def _images(
         if said.setdefault(name, entry["file_name"]) != entry["file_name"]:
             raise UserError(
                 f"{path}: {said[name]!r} and {entry['file_name']!r} lead outside the folder of this file and "
-                "have one name; name the images from that folder"
+                "have the same name; name the images from that folder"
             )
         drawings[key] = drawing
     return drawings
@@ -300,7 +300,7 @@ def _shapes(entry: dict, label: str, size: tuple[int, int], number: int, crowds:
 
 def _polygon(numbers: Any, size: tuple[int, int]) -> np.ndarray:
     if not isinstance(numbers, list) or len(numbers) % 2:
-        raise ValueError("a polygon is no list of x, y, x, y, ...")
+        raise ValueError("a polygon is not a list of x, y, x, y, ...")
     return checked_points([numbers[at : at + 2] for at in range(0, len(numbers), 2)], "polygon", size)
 
 

@@ -94,7 +94,7 @@ class Report:
         if self.crowds:
             lines.append(
                 f"crowds: {self.crowds:,} of {_count(self.shapes, 'shape')} are taken for regions to ignore; "
-                "where they are objects, as CVAT's brush masks are, say --crowds objects"
+                "where they are objects, as CVAT's brush masks are, choose --crowds objects"
             )
         if self.agreement:
             worst = min(self.agreement, key=self.agreement.get)
@@ -169,8 +169,8 @@ def convert(
     _check_free(plan, overwrite)
     for number, write in enumerate(track(list(plan.values()), "writing")):
         with if_interrupted(
-            f"{number} of {len(plan)} files are written to {target}, each complete; the same command with "
-            "--overwrite writes all"
+            f"{number} of {len(plan)} files are written to {target}, each complete; repeat the command with "
+            "--overwrite to write them all"
         ):
             write()
     report = _report(drawings, outlined, list(plan), names, write_as)

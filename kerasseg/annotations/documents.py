@@ -205,7 +205,7 @@ def checked_points(given: Any, shape_type: str, size: tuple[int, int]) -> np.nda
     except (TypeError, ValueError, OverflowError):
         points = np.empty(0)
     if points.ndim != 2 or points.shape[1] != 2:
-        raise ValueError("points is no list of [x, y]")
+        raise ValueError("points is not a list of [x, y]")
     least, most = POINTS[shape_type]
     if not least <= len(points) <= most:
         expected = f"{least}" if most == least else f"{least} or more"

@@ -4,7 +4,7 @@
 format    read from                                                          written as
 ========  =================================================================  =============================
 labelme   a folder of JSON files, or one                                     a folder of JSON files
-masks     a folder of images, or one: class ids, 0 and 255, or palettes      a folder of palette PNGs
+masks     a folder of images, or one: class ids, 0 and 255, or palettes      a folder of grey PNGs
 labels    a folder of images of instance ids, or one, all of one class       16-bit PNGs, or 32-bit TIFFs
 coco      a JSON file, or a folder that holds one                            a JSON file
 rle       a CSV file as Kaggle's, or a folder that holds one                 a CSV file

@@ -185,7 +185,7 @@ def _ellipse(ring: np.ndarray) -> np.ndarray:
 
 def _listed(value: Any) -> list:
     if not isinstance(value, list) or not value:
-        raise ValueError("its coordinates are no list of rings")
+        raise ValueError("its coordinates are not a list of rings")
     return value
 
 
@@ -199,7 +199,7 @@ def _ring(points: Any) -> np.ndarray:
     except (TypeError, ValueError, KeyError):
         ring = np.empty(0)
     if ring.ndim != 2 or ring.shape[1] != 2 or len(ring) < 3 or not np.isfinite(ring).all():
-        raise ValueError("a ring is no list of three or more [x, y]")
+        raise ValueError("a ring is not a list of three or more [x, y]")
     return ring
 
 

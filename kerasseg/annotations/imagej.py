@@ -153,7 +153,7 @@ def _contents(path: Path) -> tuple[Any, dict[str, bytes]]:
             return _comment(archive), {entry.filename: archive.read(entry) for entry in entries}
     except _DAMAGES as error:
         raise UserError(
-            f"{path}: this is no zip of ROIs, or it is damaged ({error}); save it again"
+            f"{path}: this is not a zip of ROIs, or it is damaged ({error}); save it again"
         ) from error
 
 

@@ -171,7 +171,7 @@ def read(path: Path, classes: Sequence[str]) -> dict[str, Drawing]:
             drawings[name] = _drawing(name, rows_of_image, images.get(name), classes, mistakes)
     mistakes.check()
     if not drawings:
-        raise UserError(f"{path}: the table holds no row")
+        raise UserError(f"{path}: the table has no rows")
     return drawings
 
 

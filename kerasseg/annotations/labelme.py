@@ -123,7 +123,7 @@ def _image_file(document: dict, path: Path) -> bytes:
     try:
         return base64.b64decode(document.get("imageData"))
     except _NOT_BASE64 as error:
-        raise UserError(f"{path}: imageData is no image in base64 ({error}); save it again") from error
+        raise UserError(f"{path}: imageData is not an image in base64 ({error}); save it again") from error
 
 
 def _size_beside(image_path: str | None, path: Path) -> tuple[int, int]:
@@ -192,7 +192,7 @@ def _mask(given: Any, points: np.ndarray) -> np.ndarray:
             fits = image.mode in ("1", "L", "P") and (np.abs(size - box) <= 1).all()
             mask = np.asarray(image).astype(bool) if fits else None
     except _NOT_BASE64 as error:
-        raise ValueError(f"its mask is no PNG in base64 ({error})") from error
+        raise ValueError(f"its mask is not a PNG in base64 ({error})") from error
     if mask is None:
         expected = f"{box[0]} x {box[1]} pixels as its box, one value each"
         raise ValueError(f"its mask is {size[0]} x {size[1]}, {image.mode}; expected {expected}")

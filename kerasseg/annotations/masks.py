@@ -65,8 +65,8 @@ def refuse_lossy(header: Header, name: object) -> None:
     """
     if header.lossy:
         raise UserError(
-            f"{name}: the file is compressed by a codec that loses (JPEG; in a TIFF also JPEG 2000, JPEG XL "
-            "and WebP), so its numbers need not be those that were drawn; export the annotation as PNG, or "
+            f"{name}: the file was compressed with loss (JPEG; in a TIFF also JPEG 2000, JPEG XL "
+            "and WebP), so its numbers may not be those that were drawn; export the annotation as PNG, or "
             "as TIFF with LZW or Deflate"
         )
 
@@ -129,17 +129,22 @@ def as_labels(values: np.ndarray, name: object) -> np.ndarray:
 
 
 def write_mask(path: Path, mask: np.ndarray) -> None:
-    """Write a mask as a PNG whose values are class ids and whose palette shows them in colours.
+    """Write a mask as a grey PNG whose values are class ids, which every program reads as such.
 
     Parameters
     ----------
     path : Path
         A ``.png``.
     mask : numpy.ndarray, shape (Y, X), uint8
-        Class ids; 255 is ignore and shown white.
+        Class ids; 255 is ignore.
+
+    Notes
+    -----
+    Viewers show small numbers as nearly black. A palette would show classes in colours, but scikit-image,
+    imageio and OpenCV would read those colours instead of the numbers.
     """
     with files.write_atomically(path) as temporary:
-        raster.write_indices(temporary, mask, palette())
+        raster.write_class_ids(temporary, mask)
 
 
 def write_labels(path: Path, labels: np.ndarray) -> None:
@@ -244,4 +249,4 @@ def _strange_colours(path: Path, codes: np.ndarray, colours: Mapping[str, Sequen
     found = np.unique(codes)[:SHOWN].tolist()
     shown = ", ".join(str([code >> 16, code >> 8 & 255, code & 255]) for code in found)
     known = ", ".join(f"{name} {list(colour)}" for name, colour in colours.items())
-    return f"{path}: the mask holds colours {shown}, which are no class; expected {known}"
+    return f"{path}: the mask holds colours {shown}, which are not classes; expected {known}"

@@ -214,7 +214,7 @@ def decompress(text: str, name: str = "counts") -> list[int]:
     """
     codes = np.frombuffer(text.encode("utf-8"), np.uint8).astype(np.int64) - _FIRST
     if codes.size and (codes.min() < 0 or codes.max() >= 2 * _MORE or codes[-1] & _MORE):
-        raise UserError(f"{name}: {text[:20]!r}... is no run-length string of COCO; it is damaged or cut off")
+        raise UserError(f"{name}: {text[:20]!r}... is not a COCO run-length string; it is damaged or cut off")
     ends = np.flatnonzero(codes & _MORE == 0)
     firsts = np.concatenate([[0], ends[:-1] + 1])[: ends.size]
     shifts = _CHUNK * (np.arange(codes.size) - np.repeat(firsts, ends - firsts + 1))

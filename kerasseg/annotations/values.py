@@ -66,7 +66,7 @@ class Meaning:
         if not known.all():
             strange = shown(distinct(values)[~known])
             raise UserError(
-                f"{name}: the mask holds {strange}, which is no class; expected {shown(sorted(self.ids))}"
+                f"{name}: the mask holds {strange}, which is not a class; expected {shown(sorted(self.ids))}"
             )
         ids = np.zeros(values.shape, np.uint8)
         for number, class_id in self.ids.items():
@@ -214,13 +214,13 @@ class Survey:
             where += f" and others of this set {shown(elsewhere)}"
         if not all(float(number).is_integer() for number in strange):
             return (
-                f"{where}; expected whole numbers: {expected}. Where these are probabilities, or come of "
+                f"{where}; expected whole numbers: {expected}. If these are probabilities, or come of "
                 "resizing, save the masks as class ids"
             )
         if strange == [IGNORE] and not any(beside):
-            where += " and no class beside it, so that it may be a class or what is to be ignored"
+            where += " and no class beside it, so it may be a class or mean ignore"
         else:
-            where += ", which is no class"
+            where += ", which is not a class"
         example = _example(classes, [*beside, *strange], key)
         objects = "labels" if key.startswith("--") else "instances"  # as convert and a recipe call them
         return (

@@ -22,6 +22,7 @@ from kerasseg.models.saved import fingerprint
 from kerasseg.postprocess.pairs import Pairing
 from kerasseg.recipe import Recipe
 from kerasseg.recipe.instances import Components
+from kerasseg.runs.rundirectory import SAMPLES
 from kerasseg.segmenter import Segmenter
 from kerasseg.spec import ModelSpec, Objects, TilingSettings
 from kerasseg.training import losses
@@ -92,7 +93,7 @@ def learn(recipe: Recipe, model: keras.Model, parts: Split, folder: Path, resume
     training, validation = batches(recipe, parts, model.input_shape[-1], receptive_field.stride(model))
     with model.distribute_strategy.scope():
         engine = training_engine(recipe, model, training)
-    watching = [Samples(validation, folder / "samples")] if unpaired else []
+    watching = [Samples(validation, folder / SAMPLES)] if unpaired else []
     arguments = {"directory": folder, "seed": recipe.seed, "resume": resume, "watching": watching}
     history = train(engine, training, validation, pace(recipe), **arguments)
     if not history.rows:

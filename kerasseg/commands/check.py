@@ -86,7 +86,8 @@ def check(recipe: Recipe) -> None:
     contents = preparation.surveyed(recipe, parts)
     for line in total(list(contents.values())).lines(told.classes):
         say(line)
-    for problem in preparation.problems(recipe, contents) + preparation.without_truth(recipe, contents):
+    problems = preparation.problems(recipe, contents) + preparation.without_truth(recipe, contents)
+    for problem in problems + preparation.doubts(recipe, parts):
         say(f"warning: {problem}", style="yellow")
     for line in _needs(recipe, parts):
         say(line)

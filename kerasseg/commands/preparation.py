@@ -61,6 +61,29 @@ def without_truth(recipe: Recipe, contents: Mapping[str, Contents]) -> list[str]
     return contents["test"].without_truth(recipe.data.classes, f"test {_kind(recipe)}")
 
 
+def doubts(recipe: Recipe, parts: Split) -> list[str]:
+    """Say what can be done with the images and is hardly meant."""
+    data, samples = recipe.data, [*parts.train, *parts.validation, *parts.test]
+    sizes = [data.resize or sample.size for sample in samples]
+    patch = data.patch.sides(data.rank) if data.patch else (0,) * data.rank
+    largest = tuple(map(max, zip(*sizes, strict=True)))
+    doubts = []
+    if any(wanted > side for wanted, side in zip(patch, largest, strict=True)):
+        shown = ["x".join(map(str, sides)) for sides in (patch, largest)]
+        doubts.append(
+            f"data.patch.size: a patch of {shown[0]} is larger than every one of the {_kind(recipe)} "
+            f"({shown[1]} at most), so what lies beyond is mirrored; choose a smaller size"
+        )
+    stored = {sample.header().channels for sample in samples}
+    pretrained = getattr(recipe.model, "encoder", "plain") != "plain" and recipe.model.encoder_weights
+    if data.channels and data.channels > max(stored) and not pretrained:
+        doubts.append(
+            f"data.channels is {data.channels}, but no image has more than {max(stored)}, so grey is "
+            f"repeated; only ImageNet's weights need that: set it to {max(stored)}"
+        )
+    return doubts
+
+
 def _kind(recipe: Recipe) -> str:
     return "volumes" if recipe.data.rank == 3 else "images"
 

@@ -63,3 +63,11 @@ def write_split(path: Path, parts: Split, group_by: str | None) -> None:
             for sample in samples:
                 group = sample.attributes[group_by] if group_by else sample.name
                 table.writerow((sample.name, part, group, sample.image))
+
+
+def read_split(path: Path) -> Counter[str]:
+    """Count the samples of each part in a table that `write_split` wrote; none where there is no file yet."""
+    if not path.exists():
+        return Counter()
+    with path.open(newline="", encoding="utf-8") as file:
+        return Counter(row["part"] for row in csv.DictReader(file))

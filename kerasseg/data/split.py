@@ -195,10 +195,10 @@ def _flat(groups: list[list[Sample]]) -> list[Sample]:
 def _check_parts(parts: Split, samples: int, groups: int, group_by: str | None) -> None:
     empty = [name for name, part in parts.parts().items() if not part]
     if empty:
-        by = f"in {groups} groups of {group_by}" if group_by else "each for itself"
+        by = f"in {groups} groups of {group_by}" if group_by else "each by itself"
         raise UserError(
-            f"data.split: nothing is left for {' and '.join(empty)} of {samples} samples {by}; three at "
-            "least are needed: bring more data, change the shares, or group by another attribute"
+            f"data.split: nothing is left for {' and '.join(empty)} of {samples} samples {by}; at least "
+            "three are needed: add data, change the shares, or group by another attribute"
         )
 
 

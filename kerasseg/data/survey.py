@@ -86,7 +86,7 @@ class Contents:
     def without_truth(self, classes: Sequence[str], what: str) -> list[str]:
         """Say which classes cannot be judged by these samples; `what` names them, such as "test images"."""
         if self.ignored == self.total:
-            return [f"all pixels of the {self.samples} {what} are ignored, so there is nothing to judge by"]
+            return [f"all pixels of the {self.samples} {what} are ignored, so there is nothing to score"]
         missing = [name for name, pixels in zip(classes, self.pixels, strict=True) if not pixels]
         return [
             f"{name} has no pixel in any of the {self.samples} {what}, so it has no score" for name in missing

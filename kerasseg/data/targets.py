@@ -74,5 +74,5 @@ def _overlap(present: np.ndarray, classes: Sequence[str], name: str) -> str:
     involved = [of for of, there in zip(classes, present.any(axis=0), strict=True) if there]
     return (
         f"{name}: {len(present)} pixels are of more than one of the classes {', '.join(involved)}, and "
-        "data.exclusive is true: set it to false, and each class is decided for itself"
+        "data.exclusive is true: set it to false, so that each class is decided by itself"
     )

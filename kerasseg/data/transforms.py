@@ -99,7 +99,7 @@ def _mistakes_of(name: str, arguments: Arguments, place: Place) -> Iterator[tupl
         inner = list(mistakes(arguments.get("transforms", ()), (*place, name, "transforms")))
         yield from inner
     if not strangers and not inner and (problem := _problem(name, arguments)):
-        yield place, f"{name} cannot be made of {dict(arguments)}: {problem}"
+        yield place, f"{name} cannot be made from {dict(arguments)}: {problem}"
 
 
 def _problem(name: str, arguments: Arguments) -> str | None:
@@ -112,14 +112,14 @@ def _problem(name: str, arguments: Arguments) -> str | None:
         return " ".join(line.strip() for line in str(error).splitlines()[1:3]) or str(error)
     lacking = sorted(set(getattr(transform, "targets_as_params", ())) - GIVEN)
     lacking += ["bboxes"] if "BBox" in name else []
-    return f"it needs {' and '.join(lacking)}, which no recipe can give" if lacking else None
+    return f"it needs {' and '.join(lacking)}, which a recipe cannot give" if lacking else None
 
 
 def _composition_problem(arguments: Arguments) -> str | None:
     """Check what albumentations does not: it would fail in the middle of a training."""
     p, n = arguments.get("p", 1), arguments.get("n", 1)
     if not arguments.get("transforms"):
-        return "transforms holds none; expected a list, such as [HorizontalFlip, VerticalFlip]"
+        return "transforms is empty; expected a list, such as [HorizontalFlip, VerticalFlip]"
     if isinstance(p, bool) or not isinstance(p, int | float) or not 0 <= p <= 1:
         return f"p is {p!r}; expected a number from 0 to 1"
     if isinstance(n, bool) or not isinstance(n, int) or n < 1:

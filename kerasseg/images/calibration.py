@@ -91,7 +91,7 @@ def sizes(said: Mapping[str, tuple[float, str]], space: str, name: str) -> Pixel
     ]
     if lost:
         warnings.warn(
-            f"{name}: the size of a pixel is left out, as it is no length that is known: {', '.join(lost)}",
+            f"{name}: the size of a pixel is left out, as its unit is unknown: {', '.join(lost)}",
             Notice,
             stacklevel=2,
         )

@@ -6,6 +6,8 @@ import numpy as np
 
 from kerasseg.errors import UserError
 
+MOST_CHANNELS = 4  # more are likelier to be another axis that was read as one of channels
+
 # ITU-R BT.601, the weights of Pillow's and OpenCV's grey.
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
 
@@ -65,9 +67,13 @@ def converted(image: np.ndarray, n: int | None, name: str, *, silent_alpha: bool
         return np.repeat(opaque, n, axis=-1)
     if channels == 3 and n == 1:
         return _luminance(opaque)
+    stored, axes = image.shape[-1], "ZYXC"[-image.ndim :]
+    advice = f"set data.channels to {stored}, or save the image with {n}"
+    if stored > MOST_CHANNELS:
+        advice = f"if they are not channels, name the axes, such as --axes ZYX; otherwise {advice}"
     raise UserError(
-        f"{name}: the image has {image.shape[-1]} channels, the recipe's data.channels is {n}; "
-        f"set data.channels to {image.shape[-1]}, or save the image with {n}"
+        f"{name}: the image was read with the axes {axes} and has {stored} channels, but data.channels is "
+        f"{n}; {advice}"
     )
 
 

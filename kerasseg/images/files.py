@@ -105,7 +105,7 @@ def read_values(path: Path) -> np.ndarray:
 
 
 def is_palette(path: Path) -> bool:
-    """Tell whether :func:`read_values` returns indices into a palette.
+    """Tell whether :func:`read_values` returns indices: into a palette, or class ids that a file calls so.
 
     Raises
     ------
@@ -219,7 +219,7 @@ def _with_channel_axis(pixels: np.ndarray) -> np.ndarray:
 def _check_writable(path: Path, suffix: str, image: np.ndarray) -> None:
     if suffix not in WRITTEN:
         raise UserError(
-            f"{path}: cannot write {suffix or 'a file without suffix'}; expected {', '.join(WRITTEN)}"
+            f"{path}: {suffix or 'a file without suffix'} cannot be written; expected {', '.join(WRITTEN)}"
         )
     channels = image.shape[2] if image.ndim == 3 else 1
     types = {".png": ("uint8", "uint16")}.get(suffix, ("uint8",))

@@ -82,7 +82,7 @@ def by_region(store: Store, *, channels: int | None, method: Normalisation) -> C
     """
     name, grey = str(store.path), store.shape[-1] == 1
     how = {"n": channels, "name": name, "silent_alpha": _alpha_is_silent(store, channels)}
-    converted(np.empty((0, store.shape[-1]), store.dtype), **how)  # refuses channels before any work is done
+    converted(np.empty((0, *store.shape[1:]), store.dtype), **how)  # refuses channels before any work is done
 
     def converted_unless_grey(region: Region) -> np.ndarray:
         image = store.read(region)

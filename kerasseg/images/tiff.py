@@ -228,7 +228,9 @@ def _beside(path: Path, companion: str) -> str:
     """Read the OME-XML that a file keeps in another one, of that name and in the same folder."""
     beside = path.with_name(PureWindowsPath(companion).name)
     if not beside.is_file():
-        raise UserError(f"{path}: its axes are told by {beside.name}, which is not beside it; put it there")
+        raise UserError(
+            f"{path}: its axes are described in {beside.name}, which is not beside it; put it there"
+        )
     return beside.read_text(encoding="utf-8")
 
 
@@ -327,7 +329,7 @@ def check_complete(file: tifffile.TiffFile, path: Path) -> None:
     there = sum(math.prod(series.shape) // series.keyframe.size for series in file.series)
     told = (file.imagej_metadata or {}).get("images", 1)
     if there < told:  # ImageJ names only the first of a large stack
-        raise UserError(f"{path}: the TIFF is truncated: {there} of {told} planes are there; copy it again")
+        raise UserError(f"{path}: the TIFF is truncated: {there} of {told} planes are present; copy it again")
     end = _end_of_tags(file)
     if end > path.stat().st_size:  # Bio-Formats writes OME-XML last
         raise UserError(

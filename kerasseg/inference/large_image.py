@@ -133,7 +133,9 @@ def segment(
         `Blocked` if another process is at work there, or the disk is full.
     """
     if result.is_dir() and not is_zarr(result):
-        raise UserError(f"{result}: it is a folder and no Zarr, so it is not replaced; give another name")
+        raise UserError(
+            f"{result}: this is a folder but not a Zarr, so it is not replaced; choose another name"
+        )
     spec = segmenter.spec
     output.check(spec)
     settings = {"image": facts(image), **segmenter.settings(), "what": output.kind}

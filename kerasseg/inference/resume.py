@@ -118,8 +118,8 @@ def open_ledger(folder: Path, settings: Mapping[str, Any], *, force: bool = Fals
     begun = json.loads((folder / LEDGER).read_text(encoding="utf-8"))
     if changed := changes(begun["settings"], settings):
         raise UserError(
-            f"{folder}: another prediction was begun here with different settings; repeat its command to go "
-            "on with it, or start over by --force",
+            f"{folder}: an unfinished prediction with different settings is here; repeat its command to "
+            "continue it, or start again with --force",
             *(f"  {line}" for line in changed),
         )
     return Ledger(folder, settings, begun["rows"])
@@ -149,11 +149,11 @@ def is_done(result: Path, settings: Mapping[str, Any]) -> bool:
     if not result.exists():
         return bool(before and INSTEAD in before) and is_done(result.with_name(before[INSTEAD]), settings)
     if before is None:
-        raise UserError(f"{result}: it is there already; choose another folder, or replace it by --force")
+        raise UserError(f"{result}: it exists already; choose another folder, or replace it with --force")
     if changed := changes(before, _as_json(settings)):
         raise UserError(
-            f"{result}: it is there already, made with different settings; choose another folder, or replace "
-            "it by --force",
+            f"{result}: it exists already, made with different settings; choose another folder, or replace "
+            "it with --force",
             *(f"  {line}" for line in changed),
         )
     return True

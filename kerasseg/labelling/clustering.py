@@ -93,9 +93,7 @@ def cluster(embeddings: np.ndarray, clusters: int | str, *, intensity: np.ndarra
     with _one_thread():
         count = _by_silhouette(vectors, different, seed) if clusters == "auto" else clusters
         if count > different:
-            message = (
-                f"{len(vectors)} tiles have {different} different embeddings: no more clusters than that"
-            )
+            message = f"{len(vectors)} tiles have {different} different embeddings, so no more clusters"
             say(message, style="yellow")
         start = _k_means(_principal(vectors, seed), min(count, different), seed)
         return _darkest_first(_refined(vectors, start), np.asarray(intensity))

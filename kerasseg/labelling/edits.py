@@ -81,7 +81,7 @@ def _say_what_is_missing(root: Path, queue: dict[str, Entry]) -> None:
     for problem, tiles in {
         "no longer in tiles/; put the files back, or delete these lines of queue.csv": gone,
         "without their JSON in queue/; put it back, or propose again": begun - drawn,
-        "drawn in queue/, but not in queue.csv; nothing is learnt from them": drawn - queue.keys(),
+        "drawn in queue/, but not in queue.csv; they are not used for training": drawn - queue.keys(),
     }.items():
         if tiles:
             more = f" and {len(tiles) - SHOWN} more" if len(tiles) > SHOWN else ""

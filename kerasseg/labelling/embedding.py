@@ -140,7 +140,7 @@ def embed(root: Path, *, method: str, normalise: Normalisation, seed: int, **set
     options = {"method": method, "normalise": [normalise.name, asdict(normalise)], "seed": seed, **settings}
     record = {"tiles": _digest(tiles), "options": options}
     if _record(root) == record and (root / folder.EMBEDDINGS).is_file():
-        say(f"{root / folder.EMBEDDINGS}: made already")
+        say(f"{root / folder.EMBEDDINGS}: exists already")
         return read_embeddings(root, tiles)
     (root / folder.EMBEDDINGS_RECORD).unlink(missing_ok=True)
     pixels = TilePixels(root, tiles, normalise)
@@ -164,7 +164,7 @@ def read_embeddings(root: Path, tiles: Sequence[SlideTile]) -> np.ndarray:
     """
     path, record = Path(root) / folder.EMBEDDINGS, _record(root)
     if record is None or not path.is_file():
-        raise UserError(f"{path}: it is not there, or was not finished; embed the tiles")
+        raise UserError(f"{path}: it is missing or unfinished; embed the tiles")
     try:
         embeddings = np.load(path, allow_pickle=False)
     except (ValueError, EOFError) as error:

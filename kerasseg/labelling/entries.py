@@ -164,7 +164,7 @@ def from_csv(text: str, path: Path, tiles: Collection[str]) -> list[Entry]:
     if conflicts:
         raise UserError(
             f"{path}: git left its conflict markers in the lines {', '.join(conflicts)}; delete these lines "
-            "and keep those between them. Where two people decided upon one tile you are told next"
+            "and keep those between them. If two people decided on the same tile, the next message says so"
         )
     mistakes = Mistakes()
     lines: dict[str, list[tuple[int, Entry]]] = defaultdict(list)

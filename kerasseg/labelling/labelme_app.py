@@ -133,7 +133,7 @@ def _labelme() -> list[str]:
     if program is None:
         raise UserError(
             "labelme is not installed; type pip install 'kerasseg[labelme]', or open the folder queue with a "
-            "labelme elsewhere: what it saves is noticed"
+            "labelme elsewhere: what it saves is found"
         )
     return [program]
 

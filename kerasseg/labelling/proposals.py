@@ -42,7 +42,7 @@ Proposer = Callable[[np.ndarray, str], Proposal]
 """From a tile (Y, X, C) as it is stored, and its name, to a proposal."""
 
 
-PROPOSED, THERE, LEFT = OUTCOMES = ("proposed", "there already", "left as people made or rejected them")
+PROPOSED, THERE, LEFT = OUTCOMES = ("proposed", "there already", "left as people drew or rejected them")
 
 
 def propose(root: Path, names: Sequence[str], proposer: Proposer, *, by: str, model: str) -> list[str]:

@@ -106,7 +106,7 @@ def add(root: Path, selected: Sequence[SelectedTile], part: str, round: int) -> 
         ]
         for tile, count in Counter(entry.tile for entry in added).items():
             if count > 1:
-                problems.append(f"tile {tile} would be in the queue twice; take it once")
+                problems.append(f"tile {tile} would be in the queue twice; name it once")
         if problems:
             raise UserError(*problems)
         queue.update({entry.tile: entry for entry in added})

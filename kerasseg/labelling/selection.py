@@ -134,7 +134,7 @@ def select(
     if not 0 <= budget <= left:
         raise UserError(
             f"the budget is {budget} tiles; {left} are left to select from, and {len(choice.taken)} are "
-            "taken: ask for as many as there are"
+            "taken: ask for fewer"
         )
     _check_known(names, cluster, "cluster", "cluster")
     if policy == "farthest_point":

@@ -141,13 +141,13 @@ def cropping(root: Path, settings: dict[str, Any]) -> Iterator[None]:
     if differences := _differences(root, settings):
         if any((root / name).exists() for name in MADE_BY_PERSONS):
             raise UserError(
-                f"{root}: a review queue is here, of tiles that were cut with different settings; set these "
-                "back, or choose another folder",
+                f"{root}: a review queue of tiles that were cut with other settings is here; use the same "
+                "settings, or choose another folder",
                 *(f"  {line}" for line in differences),
             )
         if _record(root) is None and (root / folder.TILES).exists():
             raise UserError(
-                f"{root / folder.TILES}: it is there already, and no crop made it; choose another folder"
+                f"{root / folder.TILES}: it exists already and was not made by crop; choose another folder"
             )
         for name in MADE_OF_TILES:
             (root / name).unlink(missing_ok=True)
@@ -175,7 +175,7 @@ def _read(path: Path) -> dict[str, Any] | None:
     try:
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
     except ValueError as error:
-        raise UserError(f"{path}: this is not JSON ({error}); restore what crop wrote") from error
+        raise UserError(f"{path}: this is not JSON ({error}); restore the file that crop wrote") from error
 
 
 def _write(path: Path, settings: dict[str, Any]) -> None:

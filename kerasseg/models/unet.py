@@ -108,7 +108,7 @@ def _filters(told: Sequence[int] | None, skips: Sequence[KerasTensor | None]) ->
     if len(told) < len(skips):
         raise UserError(
             f"model.unet.decoder_filters: {len(told)} numbers, {tuple(told)}, for {len(skips)} stages: give "
-            "one for each stage, or null for as many as the skips have"
+            "one for each stage, or null for as many as the skip connections have"
         )
     return told[len(told) - len(skips) :]
 

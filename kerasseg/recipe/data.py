@@ -167,7 +167,7 @@ class Data(Section):
     @classmethod
     def _resized_in_two(cls, resize: Size | None, info: ValidationInfo) -> Size | None:
         if resize and isinstance(info.data.get("source"), Volumes):
-            raise _refused("volumes are not resized; take it out, and set data.patch to {size: 64}")
+            raise _refused("volumes are not resized; remove it, and set data.patch to {size: 64}")
         return resize
 
     @field_validator("patch")

@@ -56,7 +56,7 @@ def message(error: ErrorDetails, whole: type[Section]) -> str:
 def _complaint(error: ErrorDetails, siblings: list[str]) -> str:
     kind, given = error["type"], error["input"]
     if kind == "extra_forbidden":
-        choices = f"choose one of {', '.join(siblings)}" if siblings else "there is none to be set here"
+        choices = f"choose one of {', '.join(siblings)}" if siblings else "there is none to set here"
         return f"unknown key; {_nearest(error['loc'][-1], siblings) or choices}"
     if kind == "missing":
         return "is missing; this key has no default"

@@ -98,7 +98,7 @@ class Recipe(Section):
             text = f"boundary_id is {instances.boundary_id}, and data.classes has {len(data.classes)}"
             raise PydanticCustomError("component", "{text}", {"text": text})
         if not data.exclusive:
-            text = "a boundary divides what is of no other class, and data.exclusive is false"
+            text = "a boundary divides what belongs to no other class, but data.exclusive is false"
             raise PydanticCustomError("component", "{text}; take watershed", {"text": text})
         return instances
 
@@ -107,7 +107,7 @@ class Recipe(Section):
     def _excluding_as_the_data(cls, model: AnyModel, info: ValidationInfo) -> AnyModel:
         data = info.data.get("data")
         if data and not data.exclusive and model.activation == "softmax":
-            text = "activation is softmax, by which classes exclude each other, and data.exclusive is false"
+            text = "activation is softmax, by which classes exclude each other, but data.exclusive is false"
             raise PydanticCustomError("component", "{text}; set it to sigmoid", {"text": text})
         return model
 
@@ -119,7 +119,7 @@ class Recipe(Section):
             text = unknown("class", strange[0], data.classes)
             raise PydanticCustomError("component", "{text}", {"text": text})
         if pairs and "instances" in info.data and info.data["instances"] is None:
-            text = "pairs are of objects, and instances is null; say how a mask becomes objects"
+            text = "pairs are pairs of objects, but instances is null; say how a mask becomes objects"
             raise PydanticCustomError("component", "{text}", {"text": text})
         return pairs
 

@@ -122,7 +122,7 @@ def _refuse(kind: str, names: list[str], value: Any) -> None:
     if strangers:
         raise PydanticCustomError("component", "{text}", {"text": "; ".join(strangers)})
     if len(value) > 1:
-        text = f"{form}; got {', '.join(value)}: to take another {kind}, replace it whole"
+        text = f"{form}; got {', '.join(value)}: to use another {kind}, replace all of it"
         raise PydanticCustomError("component", "{text}", {"text": text})
 
 

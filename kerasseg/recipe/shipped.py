@@ -75,7 +75,7 @@ def copy(name: str, to: Path) -> Path:
         raise UserError(unknown("shipped recipe", name, known))
     target = to / known[name].name if to.is_dir() else to
     if target.exists():
-        raise UserError(f"{target}: it is there already; name another file, or remove it")
+        raise UserError(f"{target}: it exists already; choose another name, or remove it")
     for source, copied in ((known[name], target), (known[name].with_name(SCHEMA), target.with_name(SCHEMA))):
         with write_atomically(copied) as temporary:
             temporary.write_bytes(source.read_bytes())

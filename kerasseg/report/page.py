@@ -1,6 +1,6 @@
 """One page about a run, from the files in its directory: readable anywhere, without a network or a script.
 
-What is read, and which section is left out where it is missing:
+What is read (see `kerasseg.runs.rundirectory`), and which section is left out where it is missing:
 
 =============================  ==================================================================
 ``status.json``                state, start and end, why training stopped, fallbacks
@@ -18,10 +18,7 @@ What is read, and which section is left out where it is missing:
 
 from __future__ import annotations
 
-import csv
-import json
 import math
-from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -29,17 +26,33 @@ from typing import Any
 
 import yaml
 
+from kerasseg.data.describe import read_split
 from kerasseg.images.files import read, write_atomically
 from kerasseg.report import charts, pictures
 from kerasseg.report.ranking import Rank, ranks, shown
 from kerasseg.report.template import embedded, fill
+from kerasseg.runs.rundirectory import (
+    DATA,
+    ENVIRONMENT,
+    EXAMPLES,
+    HISTORY,
+    METRICS,
+    OVERLAYS,
+    RECIPE,
+    REPORT,
+    SAMPLES,
+    SPLIT,
+    STATUS,
+    SUMMARY,
+    RunDirectory,
+)
+from kerasseg.training import history
 
-NAME = "report.html"
 MOST_EXAMPLES = {2: 8, 3: 2}  # by rank: a volume takes a screen for each class
 SYNTHETIC = "SYNTHETIC data: these images were drawn by a program; the scores say nothing about cells."
 CRITERIA = {
-    "cycle": "how far held-out images are from themselves after a cycle; their true masks were not asked",
-    "truth": "what is made of held-out images, compared with their true masks",
+    "cycle": "how far held-out images are from themselves after a cycle; their true masks were not used",
+    "truth": "what the model makes of held-out images, compared with their true masks",
 }
 """What the validation loss is where images and masks are unpaired, by `kerasseg.training.cycle`'s names."""
 WIDEST = 1000  # of an embedded picture, in pixels
@@ -59,7 +72,7 @@ def write(directory: Path) -> Path:
     Path
         ``report.html`` in it, written whole or not at all.
     """
-    path = directory / NAME
+    path = directory / REPORT
     with write_atomically(path) as temporary:
         temporary.write_text(render(gather(directory)), encoding="utf-8")
     return path
@@ -77,8 +90,11 @@ def gather(directory: Path) -> dict[str, Any]:
     dict
         What `page.html` is filled with; None or empty where a file is missing.
     """
-    recipe, metrics, status = _yaml(directory), _json(directory, "metrics"), _json(directory, "status")
-    history, data = _history(directory / "history.csv"), _json(directory, "data")
+    run, recipe_file = RunDirectory(directory), directory / RECIPE
+    text = recipe_file.read_text(encoding="utf-8") if recipe_file.exists() else ""
+    recipe = yaml.safe_load(text) or {}
+    status, data, metrics = run.read_json(STATUS), run.read_json(DATA), run.read_json(METRICS)
+    rows = history.read(directory / HISTORY)
     ranking = ranks((metrics.get("test") or {}).get("images", {}))
     return {
         "name": recipe.get("name", directory.name),
@@ -87,22 +103,22 @@ def gather(directory: Path) -> dict[str, Any]:
         "minutes": _minutes(status),
         "warnings": _warnings(data, status, metrics),
         "data": data,
-        "split": _split(directory / "split.csv"),
-        "examples": _examples(directory / "examples"),
-        "history": history,
-        "best": _best(history),
+        "split": read_split(directory / SPLIT),
+        "examples": _examples(directory / EXAMPLES),
+        "history": rows,
+        "best": _best_epoch(rows),
         "criterion": _criterion(recipe),
-        "curves": _curves(history),
+        "curves": _curves(rows),
         "metrics": metrics,
         "ranking": ranking,
-        "overlays": _overlays(directory / "predictions" / "overlays", metrics, ranking),
+        "overlays": _overlays(directory / OVERLAYS, metrics, ranking),
         "threshold_curve": _threshold_curve(metrics),
         "confusion": _confusion(metrics.get("test") or {}),
-        "model": _json(directory, "model"),
-        "samples": _samples(directory / "samples"),
+        "model": run.read_json(SUMMARY),
+        "samples": _samples(directory / SAMPLES),
         "volumes": any(size.count("x") == 2 for size in data.get("sizes", {})),
-        "environment": _json(directory, "environment"),
-        "recipe": (directory / "recipe.yaml").read_text(encoding="utf-8") if recipe else "",
+        "environment": run.read_json(ENVIRONMENT),
+        "recipe": text,
     }
 
 
@@ -135,31 +151,6 @@ def moment(text: str) -> str:
     return f"{when.day} {when:%B %Y, %H:%M}"
 
 
-def _json(directory: Path, name: str) -> dict[str, Any]:
-    path = directory / f"{name}.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-
-
-def _yaml(directory: Path) -> dict[str, Any]:
-    path = directory / "recipe.yaml"
-    return yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
-
-
-def _history(path: Path) -> list[dict[str, float]]:
-    if not path.exists():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
-
-
-def _split(path: Path) -> Counter[str]:
-    """Count the images of each part."""
-    if not path.exists():
-        return Counter()
-    with path.open(newline="", encoding="utf-8") as file:
-        return Counter(row["part"] for row in csv.DictReader(file))
-
-
 def _minutes(status: Mapping[str, Any]) -> float | None:
     if "started" not in status or status.get("state") == "running":
         return None
@@ -175,10 +166,10 @@ def _warnings(data: Mapping, status: Mapping, metrics: Mapping) -> list[str]:
     return [SYNTHETIC, *said] if synthetic else said
 
 
-def _best(history: list[dict[str, float]]) -> int | None:
-    """Find the epoch whose weights are kept: the first with the lowest validation loss."""
-    rows = [row for row in history if not math.isnan(row["val_loss"])]
-    return int(min(rows, key=lambda row: row["val_loss"])["epoch"]) if rows else None
+def _best_epoch(rows: list[history.Row]) -> int | None:
+    """Find the epoch whose weights are kept; None where no validation loss is a number."""
+    row = history.best(rows)
+    return None if row is None or math.isnan(row["val_loss"]) else int(row["epoch"])
 
 
 def _criterion(recipe: Mapping[str, Any]) -> str | None:
@@ -187,8 +178,8 @@ def _criterion(recipe: Mapping[str, Any]) -> str | None:
     return CRITERIA[engine["cycle"]["choose_by"]] if "cycle" in engine else None
 
 
-def _curves(history: list[dict[str, float]]) -> str | None:
-    return embedded(charts.curves(history, _best(history)), SVG) if history else None
+def _curves(rows: list[history.Row]) -> str | None:
+    return embedded(charts.curves(rows, _best_epoch(rows)), SVG) if rows else None
 
 
 def _threshold_curve(metrics: Mapping[str, Any]) -> str | None:

@@ -116,16 +116,18 @@ class _Handler(BaseHTTPRequestHandler):
     def _route(self) -> str:
         """Check who asks, and give what follows the token."""
         if self.headers.get("Host") not in self.server.hosts:
-            raise Refused(HTTPStatus.FORBIDDEN, "this page is for the computer that it runs on")
+            raise Refused(HTTPStatus.FORBIDDEN, "this page is for the computer on which it runs")
         token, _, rest = unquote(urlsplit(self.path).path).removeprefix("/").partition("/")
         if not hmac.compare_digest(token.encode(), self.server.token.encode()):
-            raise Refused(HTTPStatus.FORBIDDEN, "open the address that was printed; each start has another")
+            raise Refused(
+                HTTPStatus.FORBIDDEN, "open the address that was printed; it changes with each start"
+            )
         return rest
 
     def _body(self) -> Mapping[str, Any]:
         length = self.headers.get("Content-Length", "")
         if not length.isdecimal():
-            raise Refused(HTTPStatus.LENGTH_REQUIRED, "the request does not say how much is posted")
+            raise Refused(HTTPStatus.LENGTH_REQUIRED, "the length of the request is missing")
         if int(length) > MOST_BYTES:
             raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {MOST_BYTES} bytes are posted")
         try:
@@ -133,7 +135,7 @@ class _Handler(BaseHTTPRequestHandler):
         except ValueError:
             body = None
         if not isinstance(body, dict):
-            raise Refused(HTTPStatus.BAD_REQUEST, "expected a JSON object")
+            raise Refused(HTTPStatus.BAD_REQUEST, "the request is not a JSON object")
         return body
 
     def _reply(self, respond: Callable[[], Answer]) -> None:

@@ -58,7 +58,7 @@ def serve(root: Path, *, who: str | None = None, port: int = 0) -> None:
     review = Review(root, who=who)
     with review.server(port) as server:
         say(f"{len(queue.waiting(queue.read(root)))} tiles wait for you: {server.address}")
-        say("every decision is saved at once; Ctrl-C ends it")
+        say("every decision is saved at once; end the review with Ctrl-C")
         try:
             server.serve_forever()
         except KeyboardInterrupt:
@@ -137,11 +137,11 @@ class Review:
         """Take the last decision back, unless the tile was changed since by somebody else or in labelme."""
         with self.saving:
             if not self.history:
-                raise Refused(HTTPStatus.CONFLICT, "nothing was decided since the review began")
+                raise Refused(HTTPStatus.CONFLICT, "nothing has been decided since the review began")
             tile, before, decided = self.history[-1]
             if (state := self._known(tile).state) != decided:
                 self.history.pop()
-                raise Refused(HTTPStatus.CONFLICT, f"tile {tile} is {state} since; it stays so")
+                raise Refused(HTTPStatus.CONFLICT, f"tile {tile} has become {state} since, and stays so")
             entry = queue.decide(self.root, tile, before, self.who)
             self.history.pop()
         return asdict(entry)
@@ -152,7 +152,9 @@ class Review:
         drawing = folder.drawing_path(self.root, name)
         path = drawing if drawing.is_file() else folder.view_path(self.root, name)
         if shutil.which(EDITOR) is None:
-            raise Refused(HTTPStatus.CONFLICT, f"{EDITOR} is not installed here; open {path} where it is")
+            raise Refused(
+                HTTPStatus.CONFLICT, f"{EDITOR} is not installed here; open {path} where it is installed"
+            )
         subprocess.Popen([EDITOR, str(path)], start_new_session=True)
         self.may_be_edited = True
         return {"opened": str(path)}

@@ -95,7 +95,9 @@ def _check(model: keras.Model, spec: ModelSpec) -> None:
     if spec.activation not in ACTIVATIONS:
         raise UserError(unknown("activation", spec.activation, ACTIVATIONS))
     if spec.activation == "softmax" and spec.multilabel:
-        raise UserError("softmax shares a pixel out among classes; where they may meet in one, use sigmoid")
+        raise UserError(
+            "softmax shares a pixel out among classes; where several may meet in one pixel, use sigmoid"
+        )
     if spec.resize and spec.rank != len(spec.resize):
         raise UserError(f"data.resize {spec.resize} is for images; leave it out for volumes")
     given, wanted = (model.input_shape, model.output_shape), (spec.channels, spec.outputs)

@@ -23,6 +23,7 @@ from kerasseg.console import say
 from kerasseg.data.pipeline import Feed
 from kerasseg.data.stream import Stream
 from kerasseg.errors import UserError
+from kerasseg.runs.rundirectory import CHECKPOINTS, HISTORY
 from kerasseg.training import checkpoint, history
 from kerasseg.training.callbacks import Progress, StopOnDivergence, WatchFeeds, tensorboard
 from kerasseg.training.history import History, Row
@@ -112,7 +113,7 @@ def train(
     """
     steps = pace.steps_per_epoch or len(training)
     between = BetweenEpochs(engine, pace, directory, seed)  # before a checkpoint brings its own rates
-    between.rows = _start(directory / "checkpoints", engine, resume)
+    between.rows = _start(directory / CHECKPOINTS, engine, resume)
     done = len(between.rows)
     callbacks = [*watching, between, StopOnDivergence(training, steps), Progress(pace.epochs, steps)]
     try:
@@ -176,8 +177,8 @@ class BetweenEpochs(keras.callbacks.Callback):
         seconds = round(time.monotonic() - self.started, 2)
         rest = {"learning_rate": self.rates[0], "seconds": seconds}
         self.rows.append({"epoch": epoch + 1, **history.ordered(logs), **rest})
-        checkpoint.save(self.directory / "checkpoints", self.model, self.rows)
-        history.write(self.directory / "history.csv", self.rows)
+        checkpoint.save(self.directory / CHECKPOINTS, self.model, self.rows)
+        history.write(self.directory / HISTORY, self.rows)
         _say(self.rows, self.pace.epochs)
         self.model.stop_training = self.stopped is not None
 
@@ -187,16 +188,18 @@ def _start(checkpoints: Path, engine: keras.Model, resume: bool) -> list[Row]:
     if resume:
         return checkpoint.load_last(checkpoints, engine)
     if checkpoint.last(checkpoints):
-        raise UserError(f"{checkpoints}: a training was begun here; resume it, or choose another directory")
+        raise UserError(
+            f"{checkpoints}: an unfinished training is here; resume it, or choose another directory"
+        )
     return []
 
 
 def _finish(directory: Path, engine: keras.Model, stopped: str) -> History:
     """Bring `engine` to its best epoch; what counts is what the last checkpoint says, also after Ctrl-C."""
-    rows = checkpoint.rows(directory / "checkpoints")
+    rows = checkpoint.rows(directory / CHECKPOINTS)
     if rows:
-        history.write(directory / "history.csv", rows)
-    checkpoint.load_best(directory / "checkpoints", engine, rows)
+        history.write(directory / HISTORY, rows)
+    checkpoint.load_best(directory / CHECKPOINTS, engine, rows)
     return History(rows, stopped)
 
 

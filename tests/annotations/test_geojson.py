@@ -164,9 +164,9 @@ def test_centres_on_upper_and_left_edges_are_inside(tmp_path):
     ("bad", "message"),
     [
         (feature([1, 1], "Circle"), "geometry is Circle; expected Polygon or MultiPolygon"),
-        (feature([], "MultiPoint"), "no list of"),
+        (feature([], "MultiPoint"), "not a list of"),
         (on_plane(SQUARE, z=-1), "plane is .* expected whole numbers"),
-        (feature([]), "no list of rings"),
+        (feature([]), "not a list of rings"),
         (feature([[[1, 1], [2, 2]]]), "three or more"),
         (feature([[[1, 1], [2, 2], [float("nan"), 1]]]), "three or more"),
         (feature([[1, 2, 3]]), "three or more"),

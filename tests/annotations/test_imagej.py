@@ -164,7 +164,7 @@ def test_all_wrong_rois_are_named(tmp_path):
 def test_damaged_files_are_said(tmp_path, monkeypatch):
     path = written(tmp_path)
     (tmp_path / "cut.zip").write_bytes(path.read_bytes()[:-60])
-    with pytest.raises(UserError, match=r"cut\.zip: this is no zip of ROIs"):
+    with pytest.raises(UserError, match=r"cut\.zip: this is not a zip of ROIs"):
         imagej.read(tmp_path / "cut.zip")
     with pytest.raises(UserError, match="there is no such file"):
         imagej.read(tmp_path / "absent.zip")

@@ -100,7 +100,7 @@ def test_wrong_counts_are_refused(counts):
 
 @pytest.mark.parametrize("text", ["\x00", "abc\x7f", "é", "52`"])
 def test_wrong_strings_are_refused(text):
-    with pytest.raises(UserError, match="no run-length string of COCO"):
+    with pytest.raises(UserError, match="not a COCO run-length string"):
         rle.decompress(text)
 
 

@@ -333,7 +333,7 @@ def test_sides_that_an_orientation_exchanges_are_explained(tmp_path):
     coco_files.write(tmp_path / "annotations.json", [drawing("a.jpg", BOX)], ["cell"])
     (message,) = messages("coco", tmp_path)
     assert "4 x 6 (height x width)" in message
-    assert "the sides are exchanged, as where one program obeyed the image's EXIF orientation" in message
+    assert "height and width are exchanged, probably because one program obeyed" in message
 
 
 def test_one_image_is_not_taken_for_two_of_its_name(tmp_path, write_image):
@@ -354,7 +354,7 @@ def test_a_category_without_a_class_is_said_once(tmp_path, write_image):
         write_image(tmp_path / each.image_path)
     coco_files.write(tmp_path / "annotations.json", drawings, ["dead"])
     (message,) = messages("coco", tmp_path)
-    assert message.endswith("choose one of cell (data.classes). Name it there, or take its shapes away")
+    assert message.endswith("choose one of cell (data.classes). Name it there, or delete its shapes")
 
 
 def test_labelme_s_images_may_lie_in_another_folder(tmp_path, write_image):

@@ -51,7 +51,7 @@ def test_what_a_test_cannot_judge(tmp_path):
     assert said == "cell has no pixel in any of the 2 test images, so it has no score"
     ignored = total(survey([sample(tmp_path, "c", [[255, 255]])], 2, None))
     assert ignored.without_truth(["cell", "dead"], "test images") == [
-        "all pixels of the 1 test images are ignored, so there is nothing to judge by"
+        "all pixels of the 1 test images are ignored, so there is nothing to score"
     ]
 
 

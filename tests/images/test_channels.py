@@ -31,5 +31,13 @@ def test_colour_becomes_the_grey_that_pillow_makes():
 
 def test_an_alpha_that_says_something_is_not_dropped():
     image = np.dstack([COLOUR, np.array([[0, 255]], np.uint8)])
-    with pytest.raises(UserError, match=r"a\.png: the image has 4 channels.*data\.channels is 3"):
+    with pytest.raises(UserError, match=r"a\.png: .*has 4 channels, but data\.channels is 3; set"):
         with_channels(image, 3, "a.png")
+
+
+def test_rows_that_were_taken_for_channels_are_told_with_the_axes():
+    with pytest.raises(
+        UserError,
+        match=r"axes YXC and has 320 channels, but data\.channels is 1; if they are not channels, name",
+    ):
+        with_channels(np.zeros((4, 240, 320), np.uint8), 1, "a.tif")

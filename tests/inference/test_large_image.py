@@ -169,7 +169,7 @@ def test_a_zarr_is_replaced_and_another_folder_is_not(image, tmp_path):
         segment(image, tmp_path / "m.ome.zarr", predictor(), Output("mask", "zarr"), force=True)
     assert {path.name for path in tmp_path.iterdir()} == {"a.tif", "m.ome.zarr", "predictions.json"}
     (tmp_path / "mine.zarr").mkdir()
-    with pytest.raises(UserError, match="it is a folder and no Zarr"):
+    with pytest.raises(UserError, match="this is a folder but not a Zarr"):
         segment(image, tmp_path / "mine.zarr", predictor(), Output("mask", "zarr"))
 
 

@@ -71,7 +71,7 @@ def test_an_all_black_slide_is_one_cluster(asked, capsys):
     assert found.cluster.tolist() == [0] * 7
     assert found.distance.tolist() == [0] * 7
     if asked == 5:
-        assert "7 tiles have 1 different embeddings: no more clusters than that" in capsys.readouterr().out
+        assert "7 tiles have 1 different embeddings, so no more clusters" in capsys.readouterr().out
 
 
 def test_a_slide_of_two_kinds_of_tiles_has_two_clusters():

@@ -103,7 +103,7 @@ def test_a_step_that_is_killed_leaves_nothing_that_counts(tmp_path, monkeypatch)
         with pytest.raises(KeyboardInterrupt):
             embed(root, method="intensity", seed=1)
     assert set(state(root)) == {"tiles.csv", "embeddings.npy"}
-    with pytest.raises(UserError, match="was not finished; embed the tiles"):
+    with pytest.raises(UserError, match="missing or unfinished; embed the tiles"):
         read_embeddings(root, read_tiles(root))
     embed(root, method="intensity", seed=1)
     assert json.loads((root / "embeddings.json").read_text())["options"]["seed"] == 1

@@ -66,7 +66,7 @@ def test_who_is_accepted_edited_or_drawn_upon_is_left_and_counted(selected, prop
     assert run(selected, proposer, model="2") == ["01-01"]
     assert [folder.drawing_path(selected, tile).read_bytes() for tile in TILES[:3]] == before
     assert states(selected) == ["accepted", "edited", "rejected", "proposed"]
-    assert "1 proposed, 0 there already, 3 left as people made" in capsys.readouterr().out
+    assert "1 proposed, 0 there already, 3 left as people drew" in capsys.readouterr().out
 
 
 def test_a_drawing_by_hand_without_a_line_of_its_own_is_left(selected, proposer, square):

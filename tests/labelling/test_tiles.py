@@ -234,7 +234,7 @@ def test_a_row_of_tiles_is_read_at_a_time(slide, tmp_path, monkeypatch):
 def test_a_folder_of_tiles_of_somebody_else_is_left_alone(slide, tmp_path):
     (tmp_path / "root/tiles").mkdir(parents=True)
     (tmp_path / "root/tiles/mine.png").touch()
-    with pytest.raises(UserError, match="no crop made it; choose another folder"):
+    with pytest.raises(UserError, match="was not made by crop; choose another folder"):
         crop(slide, tmp_path / "root", **SMALL)
     assert (tmp_path / "root/tiles/mine.png").exists()
 

@@ -52,7 +52,7 @@ def test_it_can_be_set_from_the_command_line(tmp_path):
         ("{percentile: {low: 99.8}}", r"data\.normalise\.percentile: low is 99\.8 and high is 99\.8"),
         ("{percentile: {low: -1}}", r"percentile\.low: must be greater than or equal to 0, got -1"),
         ("{percentile: {high: 101}}", r"percentile\.high: must be less than or equal to 100, got 101"),
-        ("{minmax: {low: 1}}", r"minmax\.low: unknown key; there is none to be set here"),
+        ("{minmax: {low: 1}}", r"minmax\.low: unknown key; there is none to set here"),
     ],
 )
 def test_mistakes_name_their_key(tmp_path, written, words):

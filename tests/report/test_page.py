@@ -132,9 +132,7 @@ def test_the_best_epoch_has_the_lowest_validation_loss(finished_run):
     assert "The weights of epoch 24 are kept" in read(finished_run).text
 
 
-@pytest.mark.parametrize(
-    ("choice", "said"), [("cycle", "were not asked"), ("truth", "with their true masks")]
-)
+@pytest.mark.parametrize(("choice", "said"), [("cycle", "were not used"), ("truth", "with their true masks")])
 def test_a_cycle_says_what_its_epoch_was_chosen_by(finished_run, choice, said):
     recipe = {"name": "golgi", "train": {"engine": {"cycle": {"choose_by": choice}}}}
     (finished_run / "recipe.yaml").write_text(yaml.safe_dump(recipe))

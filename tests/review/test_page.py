@@ -188,7 +188,7 @@ def test_undo_goes_back_decision_by_decision(server, queue):
     assert post(server, "undo", {})[1]["state"] == "accepted"
     assert post(server, "undo", {})[1]["state"] == "proposed"
     status, told = post(server, "undo", {})
-    assert (status, told) == (409, {"error": "nothing was decided since the review began"})
+    assert (status, told) == (409, {"error": "nothing has been decided since the review began"})
 
 
 def test_undo_leaves_alone_what_somebody_else_changed_since(server, queue):
@@ -196,7 +196,7 @@ def test_undo_leaves_alone_what_somebody_else_changed_since(server, queue):
     post(server, "decide", {"tile": NAMES[1], "state": "accepted"})
     queue.lines[NAMES[1]] = replace(queue.lines[NAMES[1]], state="edited")
     status, told = post(server, "undo", {})
-    assert (status, told["error"]) == (409, f"tile {NAMES[1]} is edited since; it stays so")
+    assert (status, told["error"]) == (409, f"tile {NAMES[1]} has become edited since, and stays so")
     assert post(server, "undo", {})[1]["tile"] == NAMES[0]
 
 

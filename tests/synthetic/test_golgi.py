@@ -93,7 +93,7 @@ def test_an_empty_folder_is_filled_and_any_other_left_alone(tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path / "empty")
     synthesize(".", **FEW)
     assert is_synthetic(tmp_path / "empty")
-    with pytest.raises(UserError, match="never take the place"):
+    with pytest.raises(UserError, match="never replace"):
         synthesize(tmp_path / "empty", **FEW)
 
 

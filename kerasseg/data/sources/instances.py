@@ -115,7 +115,9 @@ def _of_folders(
             )
     for images in sorted(folder for folder in within if folder.name == "images"):
         if images.parent not in folders:
-            mistakes.add(f"{images}: there is no folder masks beside it; annotate the image, or take it away")
+            mistakes.add(
+                f"{images}: there is no folder masks beside it; annotate the image, or move it elsewhere"
+            )
     return samples
 
 
@@ -201,9 +203,11 @@ def _normal(path: Path) -> Path:
 
 def _unlabelled(image: Path, place: str) -> str:
     if _is_label_image(image, place):
-        return f"{image}: there is no image for this label image; add the image, or take it away"
+        return f"{image}: there is no image for this label image; add the image, or move this file away"
     expected = place.replace(STEM, stem(image))
-    return f"{image}: there is no label image {expected}.* beside it; annotate the image, or take it away"
+    return (
+        f"{image}: there is no label image {expected}.* beside it; annotate the image, or move it elsewhere"
+    )
 
 
 def _shared(label_image: Path, *images: Path) -> str:

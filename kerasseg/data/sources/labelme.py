@@ -61,7 +61,7 @@ def labelme(root: Path, classes: list[str], *, images: str = ".") -> list[Sample
             drawing = labelme_files.read(path)
             image = _image(path, drawing, by_name)
             if image in samples:
-                raise UserError(f"{path}: {image} has another annotation file; take one of them away")
+                raise UserError(f"{path}: {image} has another annotation file; move one of them elsewhere")
             samples[image] = None  # seen, whatever is wrong with it
             light = replace(drawing, image_data=None)  # samples hold no pixels
             inside = not isinstance(image, Embedded) and image.is_relative_to(folder)
@@ -71,7 +71,7 @@ def labelme(root: Path, classes: list[str], *, images: str = ".") -> list[Sample
         raise wrong_layout(root, "labelme", *mistakes.messages)
     for image in files.find(folder, known=(".json",)):
         if image not in samples:
-            mistakes.add(f"{image}: no JSON file annotates this image; annotate it, or take it away")
+            mistakes.add(f"{image}: no JSON file annotates this image; annotate it, or move it elsewhere")
     mistakes.check()
     return listed(list(samples.values()), root, "labelme", EXPECTED)
 

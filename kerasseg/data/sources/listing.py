@@ -97,8 +97,8 @@ def check_size(
         advice = "annotate the image as it is, or put that image back"
         if size == annotated[::-1] and len(size) == 2:
             advice = (
-                "the sides are exchanged, as where one program obeyed the image's EXIF orientation and "
-                "another did not: save the image upright, without it, and annotate that"
+                "height and width are exchanged, probably because one program obeyed the image's EXIF "
+                "orientation and another did not: save the image upright, without it, and annotate that"
             )
         raise UserError(
             f"{annotation}: the annotation{of} is {_shown(annotated)}, the image {image} is {_shown(size)}; "
@@ -126,10 +126,10 @@ def pairs(
     same = {path for path in drawn.values() if suffix and images == masks}
     shown = by_stem(images, (path for path in find(images) if path not in same), mistakes)
     for name in sorted(shown.keys() - {mask.removesuffix(suffix) for mask in drawn}):
-        missing = _missing(masks / (name + suffix), "annotate it, or take it away")
+        missing = _missing(masks / (name + suffix), "annotate it, or move it elsewhere")
         mistakes.add(f"{shown[name]}: there is no mask {missing}")
     for name in sorted(drawn.keys() - {image + suffix for image in shown}):
-        missing = _missing(images / name.removesuffix(suffix), "put it there, or take the mask away")
+        missing = _missing(images / name.removesuffix(suffix), "put it there, or move the mask elsewhere")
         mistakes.add(f"{drawn[name]}: there is no image {missing}")
     return {name: (path, drawn[name + suffix]) for name, path in shown.items() if name + suffix in drawn}
 

@@ -51,8 +51,8 @@ def _check_labels(shapes: list[Shape], classes: list[str], file: Path) -> None:
     if strangers:
         raise UserError(
             *(
-                f"{file}: {unknown('class', label, classes)} (data.classes). Name it there, or take its "
-                "shapes away"
+                f"{file}: {unknown('class', label, classes)} (data.classes). Name it there, or delete its "
+                "shapes"
                 for label in strangers
             )
         )

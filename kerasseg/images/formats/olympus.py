@@ -21,7 +21,7 @@ def opened(path: Path, name: str | None) -> Iterator[Scene]:
     chosen(["0"], name, path)
     with oiffile.OifFile(path) as file:
         if not file.series:
-            raise EOFError("its planes are not there")
+            raise EOFError("its planes are missing")
         planes = file.series[0]
         names = dict(zip(planes.indices, planes, strict=True))
         first = file.asarray(planes[0])
@@ -31,7 +31,7 @@ def opened(path: Path, name: str | None) -> Iterator[Scene]:
         def decode(index: Index) -> np.ndarray:
             place = index[: len(outer)]
             if place not in names:
-                raise EOFError(f"the plane at {outer} {place} is not there")
+                raise EOFError(f"the plane at {outer} {place} is missing")
             return file.asarray(names[place]).reshape(block)
 
         axes = outer + ("YX" if first.ndim == 2 else "YXS")

@@ -67,5 +67,7 @@ def inside(typed: str | None) -> Inside:
     if found is None:
         return Inside(typed)
     if not found[2].isdecimal():
-        raise UserError(f"{typed}: t={found[2]} is no point of time; expected a number from 0, such as t=0")
+        raise UserError(
+            f"{typed}: t={found[2]} is not a point of time; expected a number from 0, such as t=0"
+        )
     return Inside(found[1], int(found[2]))

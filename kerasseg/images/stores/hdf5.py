@@ -53,7 +53,8 @@ def opened(path: Path) -> Iterator[h5py.File]:
             yield file
     except DAMAGES as error:
         raise UserError(
-            f"{path}: this is no HDF5 file, or it is damaged or truncated ({error}); copy or write it again"
+            f"{path}: this is not an HDF5 file, or it is damaged or truncated ({error}); copy or "
+            "write it again"
         ) from error
 
 
@@ -170,8 +171,8 @@ def _datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
 def _inside(dataset: h5py.Dataset, path: Path) -> h5py.Dataset:
     if dataset.is_virtual or dataset.external:
         raise UserError(
-            f"{path}: the pixels of {dataset.name} lie elsewhere (a virtual or external dataset); expected "
-            "them in it. Copy them into one file"
+            f"{path}: the pixels of {dataset.name} lie in other files (a virtual or external dataset), "
+            "which are not read. Copy them into one file"
         )
     if not (dataset.shape and _is_numbers(dataset)):
         raise UserError(f"{path}: {dataset.name} holds {_shown(dataset)}; expected an array of real numbers")
@@ -190,7 +191,7 @@ def _why_not(file: h5py.File, name: str) -> str:
     for at in range(1, len(parts) + 1):
         link = file.get("/".join(parts[:at]), getlink=True)
         if isinstance(link, h5py.ExternalLink):
-            return f"{name!r} leads to another file, {link.filename}, and files are read alone"
+            return f"{name!r} leads to another file, {link.filename}, and only the file itself is read"
         if not isinstance(link, h5py.HardLink):
             break
     return f"there is no dataset {name!r}"
@@ -218,7 +219,7 @@ def _check_filters(dataset: h5py.Dataset, path: Path) -> None:
     unknown = [f"{name.decode()} ({code})" for code, _, _, name in filters if not h5py.h5z.filter_avail(code)]
     if unknown:
         raise UserError(
-            f"{path}: {dataset.name} is compressed by {', '.join(unknown)}, which HDF5 does not know here; "
+            f"{path}: {dataset.name} is compressed by {', '.join(unknown)}, which HDF5 cannot decode here; "
             "write it again with gzip, such as by h5repack -f GZIP=4"
         )
 

@@ -21,6 +21,6 @@ def say_missing(array: str, missing: int, expected: int, fill: str) -> None:
         say(f"... and {array}; more arrays like these are not named")
         return
     say(
-        f"{array}: {missing} of {expected} chunks are not there; they are read as {fill}, as the format "
-        "means it. If its writer leaves out no chunks, copy it again"
+        f"{array}: {missing} of {expected} chunks are missing; they are read as {fill}, as the format says. "
+        "If its writer never leaves chunks out, copy it again"
     )

@@ -93,8 +93,8 @@ def full_resolution(path: Path, name: str | None = None) -> tuple[zarr.Array, st
         return _largest_level(node)
     except (*DAMAGES, AttributeError, StopIteration) as error:
         raise UserError(
-            f"{path}: this folder is no OME-Zarr, or its metadata are damaged ({plainly(error)}); expected a "
-            "folder with multiscales, or a Zarr array"
+            f"{path}: this folder is not an OME-Zarr, or its metadata are damaged ({plainly(error)}); "
+            "expected a folder with multiscales, or a Zarr array"
         ) from error
 
 

@@ -67,8 +67,8 @@ def opened(folder: Path, read: Read = files.read) -> Planes:
     paths.sort(key=lambda path: (_numbers(path), path.name))
     if not paths:
         raise UserError(
-            f"{folder}: this folder is neither a Zarr nor one of slices; expected 2-D images in it, one "
-            f"a plane, as {', '.join(files.SUFFIXES)}"
+            f"{folder}: this folder is neither a Zarr nor a folder of slices; expected a 2-D image for "
+            f"each plane, as {', '.join(files.SUFFIXES)}"
         )
     _check_series(paths, folder)
     mistakes = [*_miscounted(paths, folder), *_unlike(paths)]
@@ -148,8 +148,8 @@ def _miscounted(paths: list[Path], folder: Path) -> Iterator[str]:
     if 0 in steps:
         at = steps.index(0)
         yield (
-            f"{folder}: {paths[at].name} and {paths[at + 1].name} are counted as one plane; expected the "
-            "first number that differs to count planes. Give each channel or position a folder of its own"
+            f"{folder}: {paths[at].name} and {paths[at + 1].name} have the same plane number; expected "
+            "the first number that differs to count planes. Give each channel or position a folder of its own"
         )
         return
     usual = Counter(steps).most_common(1)[0][0] if steps else 1

@@ -145,7 +145,9 @@ class Store:
     def _unreadable(self, region: Region, error: Exception) -> str:
         where = ", ".join(f"{a} {part.start}:{part.stop}" for a, part in zip(self.axes, region, strict=False))
         if not self.path.exists():
-            return f"{self.path}: it is gone while it was read at {where}; bring it back and start again"
+            return (
+                f"{self.path}: the file vanished while it was read at {where}; bring it back and start again"
+            )
         return (
             f"{self.path}: the pixels at {where} cannot be read ({error}). Copy the file again, "
             "or cut out the part that is whole"
@@ -223,7 +225,7 @@ def _opened(path: Path, axes: str | None, dataset: str | None, values: bool) -> 
     if inside.name is not None:
         raise UserError(
             f"{path}: dataset={dataset!r} is for files that hold several images (HDF5, Zarr, microscopes'), "
-            "and this is none; leave it out"
+            "and this is not one of them; leave it out"
         )
     if reader:
         return (_open_tiff if reader is tiff else _open_whole)(path, axes, inside.time, values)

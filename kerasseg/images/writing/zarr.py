@@ -125,7 +125,7 @@ def _transformations(axes: str, sizes: dict[str, float], number: int) -> list[di
 def _appearing(path: Path) -> Iterator[Path]:
     """Yield a folder to fill; it takes its name, and a former Zarr's place, when all went well."""
     if path.exists() and not is_zarr(path):
-        raise UserError(f"{path}: it exists and is no Zarr, so it is not replaced; give another name")
+        raise UserError(f"{path}: it exists and is not a Zarr, so it is not replaced; choose another name")
     partial, former = (path.with_name(f".{path.name}.{state}") for state in ("unfinished", "former"))
     for left in (partial, former):  # by a kill
         shutil.rmtree(left, ignore_errors=True)

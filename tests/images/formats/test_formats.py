@@ -86,7 +86,7 @@ def test_an_oif_has_its_channels_planes_and_size(tmp_path):
 def test_an_oif_without_a_plane_is_an_error(tmp_path):
     path = microscopes.oif(tmp_path / "a.oif")
     (tmp_path / "a.oif.files" / "s_C002Z002.tif").unlink()
-    with open_store(path) as store, pytest.raises(UserError, match=r"the plane at CZ \(1, 1\) is not there"):
+    with open_store(path) as store, pytest.raises(UserError, match=r"the plane at CZ \(1, 1\) is missing"):
         everything(store)
 
 

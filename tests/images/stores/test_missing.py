@@ -9,5 +9,5 @@ def test_arrays_are_named_once_and_only_the_first(capsys, monkeypatch):
         missing.say_missing(name, 0 if name == "whole" else 2, 9, "0")
     lines = capsys.readouterr().out.splitlines()
     assert [line[0] for line in lines[:5]] == list("abcde")
-    assert "2 of 9 chunks are not there; they are read as 0" in lines[0]
+    assert "2 of 9 chunks are missing; they are read as 0" in lines[0]
     assert lines[5:] == ["... and f; more arrays like these are not named"]

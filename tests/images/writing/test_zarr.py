@@ -105,7 +105,7 @@ def test_a_zarr_is_replaced_and_any_other_folder_is_not(tmp_path):
         )
     assert (zarr.open_group(tmp_path / "a.zarr", mode="r")["0"][:] == 2).all()
     (tmp_path / "precious").mkdir()
-    with pytest.raises(UserError, match="is no Zarr, so it is not replaced"):
+    with pytest.raises(UserError, match="is not a Zarr, so it is not replaced"):
         write_zarr(tmp_path / "precious", result("YX"))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.zarr", "precious"]
 

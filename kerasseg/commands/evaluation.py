@@ -19,6 +19,7 @@ from kerasseg.data.sample import Annotation, Sample
 from kerasseg.images.files import write
 from kerasseg.images.names import file_name
 from kerasseg.images.resize import resize, resize_mask
+from kerasseg.inference import mask_files
 from kerasseg.masks import IGNORE
 from kerasseg.metrics import confusion, objects, pixel
 from kerasseg.metrics.confusion import Confusion
@@ -27,7 +28,7 @@ from kerasseg.metrics.pixel import Counts
 from kerasseg.postprocess.pairs import Pairing, write_csv
 from kerasseg.report import pictures
 from kerasseg.report.ranking import ranks
-from kerasseg.runs import predictions
+from kerasseg.runs.rundirectory import PREDICTIONS
 from kerasseg.segmenter import Segmenter
 from kerasseg.spec import ModelSpec
 
@@ -108,7 +109,7 @@ def evaluate(
         Images or volumes.
     segmenter : Segmenter
     folder : Path
-        Gets ``predictions/<name>.mask.png`` for every sample, ``.mask.tif`` where that is a volume or the
+        Gets ``predictions/<name>.mask.png`` for every sample, ``.mask.ome.tif`` where that is a volume or the
         model is multilabel, ``predictions/<name>.pairs.csv`` with pairs, and
         ``predictions/overlays/<name>.png`` for the best, the median and the worst.
     score_objects : bool
@@ -121,7 +122,7 @@ def evaluate(
     Evaluation
     """
     spec = segmenter.spec
-    folder = folder / "predictions"
+    folder = folder / PREDICTIONS
     answers = [
         _answer(sample, segmenter, folder, score_objects=score_objects, pairing=pairing)
         for sample in track(samples, "predicting test images")
@@ -165,7 +166,7 @@ def _answer(
         true_mask = resize_mask(truth.mask, probabilities.shape[:2])
         counts = _count(true_mask, spec.decide(probabilities), spec)
     stem = folder / file_name(sample.name)
-    predictions.write(stem, mask, spec.classes, exclusive=not spec.multilabel, spacing=sample.spacing)
+    mask_files.write(stem, mask, spec.classes, exclusive=not spec.multilabel, spacing=sample.spacing)
     return _Answer(
         sample,
         counts,
@@ -250,6 +251,6 @@ def _draw_overlays(samples: Sequence[Sample], evaluation: Evaluation, folder: Pa
     ranking = ranks(evaluation.test["images"])
     for place in sorted({0, len(ranking) // 2, len(ranking) - 1}) if ranking else ():
         name, sample = ranking[place].file_name, by_name[ranking[place].name]
-        predicted = predictions.read(folder / name, exclusive=not spec.multilabel)
+        predicted = mask_files.read(folder / name, exclusive=not spec.multilabel)
         overlay = pictures.overlay(sample.read(), sample.annotate().mask, predicted, sample.spacing)
         write(folder / "overlays" / f"{name}.png", overlay)

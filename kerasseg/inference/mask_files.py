@@ -1,4 +1,4 @@
-"""The masks of a test on disk: a picture where a picture can hold them, an OME-TIFF otherwise."""
+"""Masks in memory to files and back, in the formats and under the names of `kerasseg predict`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from kerasseg.annotations.masks import read_labels, write_mask
 from kerasseg.images.stores.store import open_store
 from kerasseg.images.writing.result import Result
 from kerasseg.images.writing.tiff import write_tiff
+from kerasseg.inference.large_image import PIXELS
 
-PICTURE, STACK = ".mask.png", ".mask.tif"
+PICTURE, STACK = f".mask{PIXELS['png']}", f".mask{PIXELS['tiff']}"
 
 
 def write(
@@ -23,7 +24,7 @@ def write(
     exclusive: bool = True,
     spacing: Sequence[float] | None = None,
 ) -> None:
-    """Write a predicted mask: ``<stem>.mask.png`` of an image, ``<stem>.mask.tif`` of what has more axes.
+    """Write a predicted mask: ``<stem>.mask.png`` of an image, ``<stem>.mask.ome.tif`` of what has more axes.
 
     Parameters
     ----------

@@ -7,11 +7,11 @@ import pytest
 from specs import segmenter
 
 from kerasseg import postprocess
+from kerasseg.commands.evaluation import evaluate
 from kerasseg.data.sample import Annotation, Sample
 from kerasseg.images import files
+from kerasseg.inference import mask_files
 from kerasseg.postprocess.pairs import Pairing
-from kerasseg.runs import predictions
-from kerasseg.runs.evaluation import evaluate
 from kerasseg.spec import Objects
 
 CLASSES = ("golgi", "nuclei")
@@ -81,7 +81,7 @@ def test_pairs_are_counted_and_listed(judged, tmp_path):
 
 
 def test_a_volume_s_prediction_is_kept_as_a_stack_with_channels(judged, tmp_path):
-    found = predictions.read(tmp_path / "predictions" / "sub__b", exclusive=False)
+    found = mask_files.read(tmp_path / "predictions" / "sub__b", exclusive=False)
     np.testing.assert_array_equal(found, cells(shift=1))
     assert files.read(tmp_path / "predictions" / "overlays" / "a.png").shape[2] == 3
 
@@ -109,6 +109,6 @@ def test_a_volume_of_exclusive_classes(tmp_path):
     found = evaluate(truth, answering(multilabel=False), folder=tmp_path, score_objects=True)
     assert [of["dice"] for of in found.test["classes"].values()] == [1, 1]
     assert found.instances["classes"]["golgi"]["true_objects"] == 3
-    np.testing.assert_array_equal(predictions.read(tmp_path / "predictions" / "a"), ids)
+    np.testing.assert_array_equal(mask_files.read(tmp_path / "predictions" / "a"), ids)
     assert found.test["confusion"] == np.diag(np.bincount(ids.ravel())).tolist()
     assert {found.test["averages"][f"f1_{name}"] for name in ("micro", "weighted", "macro_foreground")} == {1}
