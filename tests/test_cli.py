@@ -22,7 +22,7 @@ from kerasseg.images import files
 from kerasseg.synthetic.synthesizers import SYNTHESIZERS
 
 VERBS = ["run", "sweep", "check", "inspect", "evaluate", "predict", "export", "report", "convert"]
-VERBS += ["components", "schema"]
+VERBS += ["extract", "components", "schema"]
 GROUPS = ["label", "data", "recipes"]
 STEPS = [
     f"label {step}"

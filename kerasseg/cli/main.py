@@ -323,6 +323,36 @@ def _numbers(values: list[str] | None) -> dict[str, int] | None:
     return {name: int(number) for name, _, number in pairs} or None
 
 
+@app.command(**example("extract slices/ nuclei/ --diameter 536nm --pixel-size 4nm"))
+def extract(
+    stack: Annotated[Path, typer.Argument(metavar="STACK", help="A folder of slices, TIFF, HDF5 or Zarr.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Gets nuclei.csv, crops and pictures.")],
+    diameter: Annotated[
+        str | None, typer.Option(help="Mean diameter of a nucleus: 134 (pixels) or 536nm.")
+    ] = None,
+    crop: Annotated[str | None, typer.Option(help="Side of a crop; twice the diameter by default.")] = None,
+    polarity: Annotated[
+        str, typer.Option(help="Nuclei are lighter (bright) or darker (dark) than cells, or both.")
+    ] = "both",
+    score: Annotated[
+        float,
+        typer.Option(help="Least score of an outline, from 0 to 1: how elliptical and how clear it is."),
+    ] = 0.75,
+    slices: Annotated[int, typer.Option(help="Least number of slices in which a nucleus is seen.")] = 3,
+    preset: Annotated[str | None, typer.Option(help="paper: the published steps and numbers.")] = None,
+    pixel_size: Annotated[
+        str | None, typer.Option(help="Size of a pixel, such as 4nm, if the stack does not say.")
+    ] = None,
+    axes: Annotated[
+        str | None, typer.Option(help="Axes of the files, such as ZYX, if they do not say.")
+    ] = None,
+) -> None:
+    """Find, number and cut out nuclei in a stack of slices."""
+    from kerasseg.nuclei.extract import Settings, extract
+
+    extract(stack, out, Settings(diameter, crop, polarity, score, slices, preset, pixel_size, axes))
+
+
 app.command(**example("components mask.tif labels.ome.tif --largest 12"))(components.components)
 
 
