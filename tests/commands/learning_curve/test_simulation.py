@@ -85,7 +85,7 @@ def test_several_classes_are_read_as_such(tmp_path):
     files.write(root / "classes.png", (LABELS % 3).astype(np.uint8))
     sample = true_samples(root, root / "classes.png", ["nucleus", "golgi"])[0]
     np.testing.assert_array_equal(sample.annotate().mask[2:, 2:], LABELS[:10, :10] % 3)
-    with pytest.raises(UserError, match="no class"):
+    with pytest.raises(UserError, match="not a class"):
         true_samples(root, root / "slide.tif", ["nucleus", "golgi"])[0].annotate()
 
 
