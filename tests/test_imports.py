@@ -12,6 +12,7 @@ LIGHT = [
     "cli",
     "commands.check",
     "masks",
+    "tables",
     "errors",
     "console",
     "postprocess",
@@ -51,17 +52,16 @@ LIGHT = [
     "data.batches",
     "commands.preparation",
     "data.collect",
-    "labelling.queue.marked",
-    "labelling.opening",
-    "labelling.propose",
-    "labelling.queue.queue",
+    "labelling.provenance",
+    "labelling.labelme_app",
+    "labelling.proposals",
+    "labelling.queue",
     "runs.rundirectory",
     "metrics.pixel",
     "metrics.instance",
     "metrics.coco",
     "metrics.objects",
     "labelling.tiles",
-    "labelling.segment_anything",
     "labelling.segment_anything.proposals",
     "inference.distributed",
     "inference.overlap",
@@ -75,15 +75,13 @@ LIGHT = [
     "inference.server.over_rest",
     "training.schedule",
     "commands.learning_curve.points",
-    "commands.learning_curve.reviewer",
     "report.learning_curve",
     "report.page",
     "report.clusters",
-    "review.review",
-    "labelling.clustering.clusters",
-    "labelling.embedding.embed",
-    "labelling.select",
-    "commands.learning_curve.truth",
+    "review.page",
+    "labelling.clustering",
+    "labelling.embedding",
+    "labelling.selection",
     "commands.components",
     "commands.match",
     "metrics.confusion",
@@ -182,10 +180,10 @@ def is_module(package: str, name: str) -> bool:
 
 
 def test_a_module_that_is_called_is_noticed():
-    assert modules_that_are_called("from kerasseg.labelling import propose\npropose(1)") == [
-        "kerasseg.labelling.propose"
+    assert modules_that_are_called("from kerasseg.labelling import queue\nqueue(1)") == [
+        "kerasseg.labelling.queue"
     ]
-    assert not modules_that_are_called("from kerasseg.labelling.propose import propose\npropose(1)")
+    assert not modules_that_are_called("from kerasseg.labelling.proposals import propose\npropose(1)")
 
 
 def test_no_module_is_called_as_the_function_of_its_name():

@@ -72,7 +72,7 @@ JOBS = [
     Job(
         "labelling",
         tuple(f"label {step} OUT.yaml" for step in ("crop", "embed", "cluster")),
-        ("slide/*.csv", "slide/tiles/*", "slide/codes.npy"),
+        ("slide/*.csv", "slide/tiles/*", "slide/embeddings.npy"),
         0.15,
     ),
     Job("nuclei", ("extract discs OUT --diameter 40 --crop 64",), ("**/*",), 0.05),

@@ -90,7 +90,7 @@ def run(
     recipe = load_recipe(recipe, overrides)
     start_tensorflow()
     if recipe.label:
-        from kerasseg.commands.label import turn as run
+        from kerasseg.commands.label import run_round as run
     else:
         from kerasseg.commands.train import run
 

@@ -13,8 +13,8 @@ from kerasseg.data.split import Split, audit
 from kerasseg.data.survey import total
 from kerasseg.errors import UserError
 from kerasseg.images.stores.store import open_store
-from kerasseg.labelling.queue import queue
-from kerasseg.labelling.sliding import SlidingWindow
+from kerasseg.labelling import queue
+from kerasseg.labelling.sliding_window import SlidingWindow
 from kerasseg.recipe import Recipe
 
 GIB = 1 << 30
@@ -69,7 +69,7 @@ def _slide(recipe: Recipe) -> str:
         return f"slide: {label.slide} is missing: a run would draw a SYNTHETIC one there"
     with open_store(label.slide, label.axes) as store:
         height, width = size = store.shape[:2]
-        window = SlidingWindow(size, label.tile, label.margin, label.padding, label.region, label.test_region)
+        window = SlidingWindow(size=size, **label.window)
     count = sum(map(len, window.rows))
     return f"slide: {height} x {width} pixels, cut into {count} tiles of {label.tile} x {label.tile}"
 

@@ -136,7 +136,7 @@ class Queue(Source):
     """The tiles of a labelling folder that were accepted or edited; kerasseg label makes one."""
 
     name: ClassVar[str] = "queue"
-    builder: ClassVar[str] = "kerasseg.labelling.source:queue"
+    builder: ClassVar[str] = "kerasseg.labelling.source:labelled_tiles"
 
 
 AnySource = one_of("source", Sartorius, Labelme, ImagesMasks, Instances, Coco, Volumes, Queue)

@@ -1,7 +1,7 @@
 """One page about how a slide's tiles cluster, from the files in its folder: what to look at before labelling.
 
-What is read: ``slide.json``, ``tiles.csv`` and ``tiles``; ``clusters.csv`` and ``codes.npy``, in the order of
-``tiles.csv``; and ``queue.csv`` where tiles were drawn already.
+What is read: ``slide.json``, ``tiles.csv`` and ``tiles``; ``clusters.csv`` and ``embeddings.npy``, in the
+order of ``tiles.csv``; and ``queue.csv`` where tiles were selected already.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ import numpy as np
 from kerasseg.console import track
 from kerasseg.errors import UserError
 from kerasseg.files import write_atomically
+from kerasseg.labelling import clustering, folder, queue
 from kerasseg.report import charts, pictures
-from kerasseg.report.slide import Slide, code_pictures, open_slide, sheet, table
+from kerasseg.report.slide import Slide, embedding_pictures, open_slide, sheet
 from kerasseg.report.template import JPEG, PNG, SVG, embedded, fill
 
-NAME = "clusters.html"
 COLOURS = ("#3b4252", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442")
 """Of the clusters, dark first as they are: after Okabe and Ito, 2008."""
 ON_A_SHEET = 100
-WITH_CODES = 8
+WITH_EMBEDDINGS = 8
 PIXELS = 10  # of a tile's side on the map
 LABELLED = ("accepted", "edited")
 
 Layout = Callable[[np.ndarray, int], np.ndarray]
-"""From codes (N, height, width, filters) and a seed to points (N, 2), not a number for tiles left out."""
+"""From embeddings (N, height, width, filters) and a seed to points (N, 2), NaN for tiles left out."""
 
 
 class Clustered(NamedTuple):
@@ -38,7 +38,7 @@ class Clustered(NamedTuple):
 
     clusters: np.ndarray  # (N,) int
     distances: np.ndarray  # (N,) float, from the cluster's centre
-    codes: np.ndarray  # (N, height, width, filters) float32
+    embeddings: np.ndarray  # (N, height, width, filters) float32
 
 
 def write(root: Path, *, seed: int, layout: Layout, silhouette: float | None = None) -> Path:
@@ -51,7 +51,7 @@ def write(root: Path, *, seed: int, layout: Layout, silhouette: float | None = N
     seed : int
         Of the tiles that are shown, and of the layout.
     layout : callable
-        What places codes on a plane: `kerasseg.labelling.clustering.layout.layout`.
+        What places embeddings on a plane: `kerasseg.labelling.clustering.layout`.
     silhouette : float, optional
         The mean silhouette of the tiles, where it is known.
 
@@ -65,7 +65,7 @@ def write(root: Path, *, seed: int, layout: Layout, silhouette: float | None = N
     UserError
         If a file is missing, or the files tell of different tiles.
     """
-    path = Path(root) / NAME
+    path = Path(root) / folder.CLUSTERS_PAGE
     context = gather(path.parent, seed=seed, layout=layout) | {"silhouette": silhouette}
     with write_atomically(path) as temporary:
         temporary.write_text(fill(Path(__file__).with_suffix(".html"), context), encoding="utf-8")
@@ -86,49 +86,44 @@ def gather(root: Path, *, seed: int, layout: Layout) -> dict[str, Any]:
         What `clusters.html` is filled with, but for the silhouette.
     """
     slide = open_slide(root)
-    clustered = _read_clusters(root)
-    queue = _read_queue(root)
-    drawn = [name for name in slide.tiles if name in queue]
+    clustered = _read_clusters(root, list(slide.tiles))
+    states = {entry.tile: entry.state for entry in queue.read(root)}
+    drawn = [name for name in slide.tiles if name in states]
     colours = list(islice(cycle(COLOURS), int(clustered.clusters.max()) + 1))
     return {
         "slide": slide.cut,
         "file": slide.file,
         "grid": slide.grid,
         "tiles": len(slide.tiles),
-        "filters": clustered.codes.shape[-1],
-        "queue": bool(queue),
+        "filters": clustered.embeddings.shape[-1],
+        "queue": bool(states),
         "drawn": len(drawn),
-        "labelled": sum(state in LABELLED for state in queue.values()),
-        **_charts(clustered, colours, np.isin(list(slide.tiles), drawn), layout(clustered.codes, seed)),
+        "labelled": sum(state in LABELLED for state in states.values()),
+        **_charts(clustered, colours, np.isin(list(slide.tiles), drawn), layout(clustered.embeddings, seed)),
         **_maps(slide, clustered.clusters, colours, drawn),
-        "clusters": _clusters(slide, clustered, colours, queue, seed),
+        "clusters": _clusters(slide, clustered, colours, states, seed),
     }
 
 
-def _read_clusters(root: Path) -> Clustered:
-    """Read clusters, distances and codes, and check that they are those of the tiles."""
-    names = [line["name"] for line in table(root / "tiles.csv", "crop the slide first")]
-    lines = table(root / "clusters.csv", "cluster the tiles first")
-    if not (root / "codes.npy").is_file():
-        raise UserError(f"{root / 'codes.npy'}: there is no such file; embed the tiles first")
-    codes = np.load(root / "codes.npy", mmap_mode="r")
-    if [line["name"] for line in lines] != names or len(codes) != len(names):
-        counts = f"tiles.csv has {len(names)} tiles, clusters.csv {len(lines)} and codes.npy {len(codes)}"
-        raise UserError(f"{root}: {counts}, or in another order; embed and cluster the tiles again")
-    clusters = np.array([int(line["cluster"]) for line in lines])
-    return Clustered(clusters, np.array([float(line["distance"]) for line in lines]), codes)
-
-
-def _read_queue(root: Path) -> dict[str, str]:
-    """Read the states of the tiles that were drawn."""
-    path = root / "queue.csv"
-    return {line["tile"]: line["state"] for line in table(path, "")} if path.is_file() else {}
+def _read_clusters(root: Path, names: Sequence[str]) -> Clustered:
+    """Read clusters, distances and embeddings, and check that they are those of the tiles."""
+    clusters = clustering.read(root, names)
+    path = root / folder.EMBEDDINGS
+    if not path.is_file():
+        raise UserError(f"{path}: there is no such file; embed the tiles first")
+    embeddings = np.load(path, mmap_mode="r")
+    if len(embeddings) != len(names):
+        raise UserError(
+            f"{path}: it holds {len(embeddings)} embeddings, and tiles.csv {len(names)} tiles; embed and "
+            "cluster the tiles again"
+        )
+    return Clustered(clusters.cluster, clusters.distance, embeddings)
 
 
 def _charts(
     clustered: Clustered, colours: Sequence[str], is_drawn: np.ndarray, points: np.ndarray
 ) -> dict[str, Any]:
-    """Draw how large the clusters are, and the tiles' codes on a plane."""
+    """Draw how large the clusters are, and the tiles' embeddings on a plane."""
     laid_out = np.isfinite(points).all(axis=1)
     clusters = clustered.clusters
     scatter = charts.scatter(points[laid_out], clusters[laid_out], colours, is_drawn[laid_out])
@@ -152,29 +147,30 @@ def _maps(slide: Slide, clusters: np.ndarray, colours: Sequence[str], drawn: Seq
 
 
 def _clusters(
-    slide: Slide, clustered: Clustered, colours: Sequence[str], queue: Mapping[str, str], seed: int
+    slide: Slide, clustered: Clustered, colours: Sequence[str], states: Mapping[str, str], seed: int
 ) -> list[dict[str, Any]]:
-    """Describe each cluster; picture some of its tiles, nearest to its centre first, and codes of few."""
+    """Describe each cluster; picture some of its tiles, nearest to its centre first, and few embeddings."""
     names = list(slide.tiles)
     members = [np.flatnonzero(clustered.clusters == number) for number in range(len(colours))]
     some = [np.random.default_rng(seed).permutation(indices)[:ON_A_SHEET] for indices in members]
     some = [indices[np.argsort(clustered.distances[indices], kind="stable")] for indices in some]
     few = [indices[_spread(len(indices))] for indices in some]
-    codes = code_pictures(clustered.codes[np.concatenate(few)])  # those of all clusters are stretched alike
+    # the embeddings of all clusters are stretched alike
+    few_pictures = embedding_pictures(clustered.embeddings[np.concatenate(few)])
     ends = np.cumsum([len(indices) for indices in few])
     described = []
     for number in track(range(len(colours)), "drawing clusters"):
         tiles = [slide.picture(names[index]) for index in few[number]]
         rows = slice(ends[number] - len(tiles), ends[number])
-        below = [picture for kind in codes.values() for picture in kind[rows]]
+        below = [picture for kind in few_pictures.values() for picture in kind[rows]]
         described.append(
             {
                 "number": number,
                 "colour": colours[number],
-                **_describe([names[index] for index in members[number]], slide, queue),
+                **_describe([names[index] for index in members[number]], slide, states),
                 "shown": len(some[number]),
                 "sheet": _picture(sheet([slide.picture(names[index]) for index in some[number]])),
-                "codes": _picture(sheet([*tiles, *below], columns=len(tiles))),
+                "embeddings": _picture(sheet([*tiles, *below], columns=len(tiles))),
             }
         )
     return described
@@ -182,18 +178,18 @@ def _clusters(
 
 def _spread(count: int) -> np.ndarray:
     """Take few of many, from the first to the last: indices."""
-    return np.linspace(0, count - 1, min(WITH_CODES, count)).round().astype(int)
+    return np.linspace(0, count - 1, min(WITH_EMBEDDINGS, count)).round().astype(int)
 
 
-def _describe(names: Sequence[str], slide: Slide, queue: Mapping[str, str]) -> dict[str, Any]:
+def _describe(names: Sequence[str], slide: Slide, states: Mapping[str, str]) -> dict[str, Any]:
     """Count a cluster's tiles, and average what is known of them."""
     return {
         "size": len(names),
         "share": len(names) / len(slide.tiles),
-        "mean": np.mean([float(slide.tiles[name]["mean"]) for name in names]),
-        "deviation": np.mean([float(slide.tiles[name]["deviation"]) for name in names]),
-        "drawn": sum(name in queue for name in names),
-        "labelled": sum(queue.get(name) in LABELLED for name in names),
+        "mean": np.mean([slide.tiles[name].mean for name in names]),
+        "deviation": np.mean([slide.tiles[name].deviation for name in names]),
+        "drawn": sum(name in states for name in names),
+        "labelled": sum(states.get(name) in LABELLED for name in names),
     }
 
 

@@ -6,8 +6,6 @@ range would make noise look like cells.
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,8 +16,10 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from kerasseg.errors import UserError
-from kerasseg.images.files import read
 from kerasseg.images.preprocessing import resize
+from kerasseg.labelling.folder import SlideTile, read_tiles
+from kerasseg.labelling.slide import read_slide
+from kerasseg.labelling.tiles import read_tile
 from kerasseg.report import pictures
 from kerasseg.report.pictures import Limits
 
@@ -46,8 +46,8 @@ class Slide:
         The slide's folder.
     cut : dict
         What ``slide.json`` says: the slide, and how it was cut.
-    tiles : dict of str to dict
-        The lines of ``tiles.csv`` by the tiles' names.
+    tiles : dict of str to SlideTile
+        The tiles by their names.
     places : dict of tuple to str
         Names by row and column.
     limits : tuple of np.ndarray
@@ -56,7 +56,7 @@ class Slide:
 
     root: Path
     cut: dict
-    tiles: dict[str, dict[str, str]]
+    tiles: dict[str, SlideTile]
     places: dict[tuple[int, int], str]
     limits: Limits
 
@@ -79,7 +79,7 @@ class Slide:
 
     def place(self, name: str) -> tuple[int, int]:
         """Row and column of a tile on the slide."""
-        return int(self.tiles[name]["row"]), int(self.tiles[name]["column"])
+        return self.tiles[name].row, self.tiles[name].column
 
     def spot(self, name: str) -> tuple[int, int]:
         """Row and column of a tile on a map, which begins where the tiles do."""
@@ -88,7 +88,7 @@ class Slide:
 
     def picture(self, name: str) -> np.ndarray:
         """Show a tile: (Y, X, 3) uint8."""
-        return pictures.display(stored(self.root, name), self.limits)
+        return pictures.display(read_tile(self.root, name), self.limits)
 
     def core(self, name: str) -> np.ndarray:
         """Show a tile without the margin that it shares with its neighbours: (Y, X, 3) uint8."""
@@ -135,35 +135,13 @@ def open_slide(root: Path) -> Slide:
         If one of them is missing or holds no tile.
     """
     root = Path(root)
-    cut = root / "slide.json"
-    lines = table(root / "tiles.csv", "crop the slide first")
-    if not lines or not cut.is_file():
-        raise UserError(f"{root}: no tiles are known here (slide.json, tiles.csv); crop the slide first")
-    tiles = {line["name"]: line for line in lines}
-    places = {(int(line["row"]), int(line["column"])): name for name, line in tiles.items()}
+    tiles = {tile.name: tile for tile in read_tiles(root)}
+    if not tiles:
+        raise UserError(f"{root}: there are no tiles; crop the slide first")
+    places = {(tile.row, tile.column): name for name, tile in tiles.items()}
     some = list(tiles)[:: -(-len(tiles) // ENOUGH)]
-    limits = contrast([stored(root, name) for name in some])
-    return Slide(root, json.loads(cut.read_text(encoding="utf-8")), tiles, places, limits)
-
-
-def stored(root: Path, name: str) -> np.ndarray:
-    """Read a tile: (Y, X, C)."""
-    png = root / "tiles" / f"{name}.png"
-    return read(png if png.is_file() else png.with_suffix(".tif"))
-
-
-def table(path: Path, otherwise: str) -> list[dict[str, str]]:
-    """Read a table's lines by the names of its columns.
-
-    Raises
-    ------
-    UserError
-        If there is none: what to do `otherwise`.
-    """
-    if not path.is_file():
-        raise UserError(f"{path}: there is no such file; {otherwise}")
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    limits = contrast([read_tile(root, name) for name in some])
+    return Slide(root, read_slide(root), tiles, places, limits)
 
 
 def contrast(tiles: Sequence[np.ndarray]) -> Limits:
@@ -233,12 +211,12 @@ def framed(tile: np.ndarray, mask: np.ndarray | None, side: int) -> np.ndarray:
     return np.where(pictures.outline(_nearest(ids, size))[..., None], OUTLINE, picture)
 
 
-def code_pictures(codes: np.ndarray) -> dict[str, np.ndarray]:
-    """Picture codes by the least, the greatest and the deviation over their channels, as the paper does.
+def embedding_pictures(embeddings: np.ndarray) -> dict[str, np.ndarray]:
+    """Picture embeddings by the least, the greatest and the deviation over their channels, as the paper does.
 
     Parameters
     ----------
-    codes : np.ndarray
+    embeddings : np.ndarray
         (N, height, width, filters) float32.
 
     Returns
@@ -246,8 +224,12 @@ def code_pictures(codes: np.ndarray) -> dict[str, np.ndarray]:
     dict of str to np.ndarray
         ``min``, ``max`` and ``deviation``: (N, height, width, 3) uint8, each stretched over all N alike.
     """
-    seen = {"min": codes.min(axis=-1), "max": codes.max(axis=-1), "deviation": codes.std(axis=-1)}
-    return {name: _stretched(values) for name, values in seen.items()}
+    summaries = {
+        "min": embeddings.min(axis=-1),
+        "max": embeddings.max(axis=-1),
+        "deviation": embeddings.std(axis=-1),
+    }
+    return {name: _stretched(values) for name, values in summaries.items()}
 
 
 def _stretched(values: np.ndarray) -> np.ndarray:

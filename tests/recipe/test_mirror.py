@@ -9,11 +9,11 @@ from components import MODELS, sections
 from kerasseg.data import split
 from kerasseg.images import padding
 from kerasseg.inference import blending, tta
-from kerasseg.labelling.embedding.embed import EMBEDDINGS
-from kerasseg.labelling.segment_anything.automatic import automatic_masks
-from kerasseg.labelling.segment_anything.proposals import proposer
-from kerasseg.labelling.select import POLICIES
-from kerasseg.labelling.tiles import crop
+from kerasseg.labelling.embedding import METHODS
+from kerasseg.labelling.embedding_networks import NETWORKS
+from kerasseg.labelling.segment_anything.automatic import SamSettings
+from kerasseg.labelling.selection import POLICIES
+from kerasseg.labelling.sliding_window import SlidingWindow
 from kerasseg.models import blocks, encoders, receptive_field, translation
 from kerasseg.models.unet import UPSAMPLINGS
 from kerasseg.recipe import data as data_sections
@@ -104,19 +104,17 @@ def test_sections_are_keyword_arguments(section, function, given):
 
 def test_embeddings_take_what_their_sections_say():
     embeddings = sections(AnyEmbedding)
-    assert set(embeddings) == set(EMBEDDINGS)
-    for name, embedding in EMBEDDINGS.items():
-        assert set(embeddings[name].model_fields) == set(parameters(embedding)) - {"pixels", "seed"}, name
+    assert set(embeddings) == set(METHODS)
+    for name, network in NETWORKS.items():
+        assert set(embeddings[name].model_fields) == set(parameters(network)) - {"pixels", "seed"}, name
 
 
 def test_segment_anything_takes_what_its_section_says():
-    taken = set(parameters(proposer)) | set(parameters(automatic_masks)) | {"preset"}
-    given = {"network", "label", "tolerance", "settings", "image"}
-    assert set(SegmentAnything.model_fields) == taken - given
+    assert set(SegmentAnything.model_fields) == {"preset", *SamSettings.__annotations__}
 
 
 def test_slides_are_cut_as_the_section_says():
-    assert set(parameters(crop)) - {"slide", "root"} <= set(Label.model_fields)
+    assert set(Label(slide="a.tif").window) == set(parameters(SlidingWindow)) - {"size"}
 
 
 def test_choices_are_those_of_the_code():

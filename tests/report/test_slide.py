@@ -96,10 +96,10 @@ def test_a_caption_stands_below_its_tile():
     assert line[:, 64:].min() == 255
 
 
-def test_codes_are_pictured_by_least_greatest_and_deviation():
-    codes = np.zeros((2, 1, 2, 2), np.float32)
-    codes[1, 0, 1] = [3, 5]
-    seen = slide.code_pictures(codes)
+def test_embeddings_are_pictured_by_least_greatest_and_deviation():
+    embeddings = np.zeros((2, 1, 2, 2), np.float32)
+    embeddings[1, 0, 1] = [3, 5]
+    seen = slide.embedding_pictures(embeddings)
     assert list(seen) == ["min", "max", "deviation"]
     for picture in seen.values():
         assert picture.shape == (2, 1, 2, 3)
