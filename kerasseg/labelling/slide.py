@@ -21,7 +21,7 @@ from typing import Any
 from kerasseg.console import track
 from kerasseg.errors import UserError, changes
 from kerasseg.files import write_atomically
-from kerasseg.images.stores.address import parted
+from kerasseg.images.stores.address import file_signature, parted
 from kerasseg.images.stores.store import Store
 from kerasseg.labelling import folder
 from kerasseg.labelling.sliding_window import SlidingWindow
