@@ -13,14 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from kerasseg import tables
 from kerasseg.console import say, track
 from kerasseg.errors import UserError
 from kerasseg.files import write_atomically
 from kerasseg.images import files
 from kerasseg.images.stores.store import Store, open_store
 from kerasseg.inference.tiling import Tile
-from kerasseg.labelling import folder
+from kerasseg.labelling import folder, tables
 from kerasseg.labelling.folder import SlideTile, existing_tile, read_tiles
 from kerasseg.labelling.slide import cropping, describe_crop, is_finished
 from kerasseg.labelling.sliding_window import SlidingWindow
