@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from kerasseg.errors import UserError
-from kerasseg.images.preprocessing import resize
+from kerasseg.images.headers import as_intensities
+from kerasseg.images.preprocessing import MOST_CHANNELS, resize
 from kerasseg.images.stores.store import Store, open_store
 from kerasseg.inference import backends, seams
 from kerasseg.inference.backends import TENSORFLOW, Backend
@@ -109,7 +110,7 @@ class Segmenter:
         K is that of the classes, for a softmax with the background's first.
         """
         if isinstance(image, np.ndarray):
-            return self.predict(self._with_channels(image), "the array")
+            return self.predict(as_intensities(self._with_channels(image)), "the array")
         with open_store(Path(image)) as store:
             return gathered(self.bands(store), store.shape[:-1])
 
@@ -206,15 +207,17 @@ class Segmenter:
             yield replace(self, backend=backend)
 
     def _with_channels(self, image: np.ndarray) -> np.ndarray:
-        """Give an array an axis of channels where it has none."""
+        """Give an array an axis of channels where it has none; refuse stacks, whose last axis is too long."""
         rank = self.spec.rank
-        if image.ndim not in (rank, rank + 1):
-            axes = "ZYX"[-rank:]
-            raise UserError(
-                f"the array has {image.ndim} axes, {image.shape}, and the model takes ({', '.join(axes)}) or "
-                f"({', '.join(axes + 'C')}); give one image at a time"
-            )
-        return image[..., None] if image.ndim == rank else image
+        if image.ndim == rank:
+            return image[..., None]
+        if image.ndim == rank + 1 and image.shape[-1] in (*range(MOST_CHANNELS + 1), self.spec.channels):
+            return image
+        axes = "ZYX"[-rank:]
+        raise UserError(
+            f"the array has {image.ndim} axes, {image.shape}, and the model takes ({', '.join(axes)}) or "
+            f"({', '.join(axes + 'C')}) with C = {self.spec.channels}; give one image at a time"
+        )
 
 
 def load_trained(run: Path) -> tuple[ModelSpec, Any]:

@@ -8,7 +8,7 @@ from specs import segmenter
 import kerasseg
 from kerasseg.errors import UserError
 from kerasseg.images import files
-from kerasseg.images.normalisation import Percentile
+from kerasseg.images.normalisation import Minmax, Percentile
 from kerasseg.images.stores.store import open_store
 
 
@@ -68,9 +68,25 @@ def test_a_volume_needs_no_axis_of_channels():
     assert np.argwhere(of_volumes.mask(volume)).tolist() == [[2, 3, 4]]
 
 
-@pytest.mark.parametrize("shape", [(7,), (2, 3, 4, 1), (1, 2, 3, 4, 5)])
+@pytest.mark.parametrize("dtype", ["u2", ">u2", "i4", "i8", "f4", ">f4", "f8"])
+@pytest.mark.parametrize("normalisation", [Minmax(), Percentile(5, 98)])
+def test_an_array_of_any_type_is_what_its_numbers_are(dtype, normalisation):
+    image = np.random.default_rng(0).integers(0, 256, (40, 30)).astype(np.uint8)
+    stretching = segmenter(echo, normalise=normalisation)
+    whole = stretching.probabilities(image)
+    np.testing.assert_allclose(stretching.probabilities(image.astype(dtype)), whole, atol=1e-6)
+
+
+def test_floats_and_bits_are_black_at_0_and_white_at_1():
+    bits = np.array([[True, False, True]])
+    for dtype in (bool, np.float16, np.float64):
+        assert segmenter(echo).probabilities(bits.astype(dtype))[..., 0].tolist() == [[1, 0, 1]]
+
+
+@pytest.mark.parametrize("shape", [(7,), (3, 5, 6), (2, 3, 4, 1), (1, 2, 3, 4, 5)])
 def test_an_array_of_other_axes_is_refused_and_told_what_the_model_takes(shape):
-    with pytest.raises(UserError, match=r"takes \(Y, X\) or \(Y, X, C\); give one image at a time"):
+    takes = r"takes \(Y, X\) or \(Y, X, C\) with C = 1; give one image at a time"
+    with pytest.raises(UserError, match=takes):
         segmenter(echo).labels(np.zeros(shape, np.uint8))
 
 
