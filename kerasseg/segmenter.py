@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from kerasseg.errors import UserError
+from kerasseg.errors import UserError, naming
 from kerasseg.images.headers import as_intensities
 from kerasseg.images.preprocessing import MOST_CHANNELS, resize
 from kerasseg.images.stores.store import Store, open_store
@@ -25,7 +25,7 @@ from kerasseg.inference.blending import Bands
 from kerasseg.inference.forward import Forward
 from kerasseg.inference.overlap import resolve_overlap
 from kerasseg.inference.tiled import gathered, predict, predicted_bands
-from kerasseg.runs.rundirectory import MODEL, SPEC, STATUS, RunDirectory, existing
+from kerasseg.runs.rundirectory import FINISHED, MODEL, SPEC, STATUS, RunDirectory, existing
 from kerasseg.spec import ModelSpec, TilingSettings
 
 Image = np.ndarray | str | Path
@@ -74,7 +74,7 @@ class Segmenter:
         Raises
         ------
         UserError
-            If there is no such run, it has no model yet, or the model cannot be loaded safely.
+            If there is no such run, it has no model yet, or the model is damaged or cannot be loaded safely.
         """
         compiled = backends.engine(engine)
         spec, model = load_trained(Path(run))
@@ -231,23 +231,33 @@ def load_trained(run: Path) -> tuple[ModelSpec, Any]:
     from kerasseg.models.saved import fingerprint, load_model  # imports TensorFlow
 
     folder = existing(run)
-    if not (folder / MODEL).is_file() or not (folder / SPEC).is_file():
-        raise UserError(f"{folder.path}: this run has no trained model yet; {_advice(folder)}")
+    if missing := [name for name in (MODEL, SPEC) if not (folder / name).is_file()]:
+        raise UserError(f"{folder.path}: {_advice(folder, missing)}")
     try:
-        spec = ModelSpec.from_json((folder / SPEC).read_text(encoding="utf-8"))
+        with naming(str(folder / SPEC)):
+            spec = ModelSpec.from_json((folder / SPEC).read_text(encoding="utf-8"))
     except ValueError as error:
         raise UserError(
             f"{folder / SPEC}: it does not say what the model takes ({error}); train the model again"
         ) from error
     model = load_model(folder / MODEL)
+    taken, given = model.input_shape, model.output_shape
+    if (len(taken) - 2, taken[-1], given[-1]) != (spec.rank, spec.channels, spec.outputs):
+        raise UserError(
+            f"{folder / MODEL}: it takes {taken} and gives {given}, but {SPEC} says {spec.rank} axes, "
+            f"{spec.channels} channels and {spec.outputs} probabilities; copy both files from one run"
+        )
     return replace(spec, weights=fingerprint(model)), model
 
 
-def _advice(folder: RunDirectory) -> str:
-    """Say what to do about a run without a model."""
+def _advice(folder: RunDirectory, missing: list[str]) -> str:
+    """Say what to do about a run of which files are missing."""
+    if folder.state == FINISHED:
+        return f"it has finished, but {' and '.join(missing)} is not there; copy the whole folder again"
     if error := folder.read_json(STATUS).get("error"):
-        return f"it failed: {error.partition(chr(10))[0]}; correct that and run the recipe again"
-    return "continue it with kerasseg run RECIPE --resume"
+        error = error.partition("\n")[0]
+        return f"this run has no trained model; it failed: {error}; correct that and run the recipe again"
+    return "this run has no trained model yet; continue it with kerasseg run RECIPE --resume"
 
 
 @dataclass(frozen=True)

@@ -117,6 +117,10 @@ class ModelSpec:
     tiling: TilingSettings
     weights: str
 
+    def __post_init__(self) -> None:
+        if not 0 < self.threshold < 1:
+            raise UserError(f"threshold is {self.threshold}; expected a probability, above 0 and below 1")
+
     @property
     def outputs(self) -> int:
         """K, the probabilities of a pixel; a softmax has one of the background too."""
@@ -196,18 +200,22 @@ class ModelSpec:
         ------
         ValueError
             If it is not JSON, says too little, or names what is not known here.
+        UserError
+            If a number lies out of its range.
         """
         given = json.loads(text)
         try:
             values = {field.name: given[field.name] for field in fields(cls)}
             tiling = {field.name: values["tiling"][field.name] for field in fields(TilingSettings)}
-        except (TypeError, KeyError) as error:
+            for name in ("classes", "resize", "stride", "receptive_radius"):
+                values[name] = values[name] and tuple(values[name])
+            values["normalise"] = _normalisation(values["normalise"])
+            values["objects"] = _objects(values["objects"])
+            return cls(**values | {"tiling": TilingSettings(**tiling)})
+        except KeyError as error:
             raise ValueError(f"{error} is missing") from error
-        values["normalise"] = _normalisation(values["normalise"])
-        values["objects"] = _objects(values["objects"])
-        for name in ("classes", "resize", "stride", "receptive_radius"):
-            values[name] = values[name] and tuple(values[name])
-        return cls(**values | {"tiling": TilingSettings(**tiling)})
+        except TypeError as error:
+            raise ValueError(f"a value is of another type: {error}") from error
 
 
 def _normalisation(given: Mapping[str, Mapping[str, Any]]) -> Normalisation:

@@ -1,9 +1,13 @@
 """A trained model as one object: from stored pixels to results at the image's own size."""
 
+import json
+from zipfile import ZipFile
+
+import keras
 import numpy as np
 import pytest
 import tifffile
-from specs import segmenter
+from specs import segmenter, spec
 
 import kerasseg
 from kerasseg.errors import UserError
@@ -119,8 +123,71 @@ def test_a_run_that_is_not_there_or_has_no_model_is_said(tmp_path):
     ):
         kerasseg.Segmenter.load(tmp_path)
     (tmp_path / "status.json").write_text('{"error": "the disk is full\\nmore"}')
-    with pytest.raises(UserError, match="it failed: the disk is full; correct that"):
+    with pytest.raises(UserError, match="no trained model; it failed: the disk is full; correct that"):
         kerasseg.Segmenter.load(tmp_path)
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run of a network that answers with the image itself."""
+    image = keras.Input((None, None, 1))
+    keras.Model(image, keras.layers.Identity()(image)).save(tmp_path / "model.keras")
+    (tmp_path / "spec.json").write_text(spec().to_json())
+    (tmp_path / "recipe.yaml").touch()
+    return tmp_path
+
+
+def test_a_run_is_loaded_by_its_folder_or_its_model(run):
+    for path in (run, str(run), run / "model.keras"):
+        loaded = kerasseg.Segmenter.load(path)
+        assert loaded.mask(np.array([[0, 255]], np.uint8)).tolist() == [[0, 1]]
+
+
+@pytest.mark.parametrize("name", ["model.keras", "spec.json"])
+def test_a_file_that_a_finished_run_lost_is_named(run, name):
+    (run / name).unlink()
+    (run / "status.json").write_text('{"state": "finished"}')
+    with pytest.raises(UserError, match=f"it has finished, but {name} is not there; copy the whole folder"):
+        kerasseg.Segmenter.load(run)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda model: model[: len(model) // 2], "not a Keras model, or not all of it"),
+        (lambda model: model.replace(b"layers", b"lawyer", 1), "is damaged .*CRC"),
+    ],
+)
+def test_a_damaged_model_is_refused_by_name(run, damage, message):
+    with ZipFile(run / "model.keras") as compressed, ZipFile(run / "plain.keras", "w") as plain:
+        for name in compressed.namelist():
+            plain.writestr(name, compressed.read(name))
+    (run / "model.keras").write_bytes(damage((run / "plain.keras").read_bytes()))
+    with pytest.raises(UserError, match=rf"model\.keras: this .*{message}"):
+        kerasseg.Segmenter.load(run)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("threshold", 2, "threshold is 2; expected a probability"),
+        ("threshold", "half", "a value is of another type"),
+        ("stride", 8, "a value is of another type"),
+        ("tiling", None, "a value is of another type"),
+        ("normalise", {"percentile": {"low": 9, "high": 1}}, "low must be less than high"),
+    ],
+)
+def test_a_spec_with_a_wrong_value_is_refused_by_name(run, key, value, message):
+    (run / "spec.json").write_text(json.dumps({**json.loads(spec().to_json()), key: value}))
+    with pytest.raises(UserError, match=rf"spec\.json: .*{message}"):
+        kerasseg.Segmenter.load(run)
+
+
+@pytest.mark.parametrize("other", [{"channels": 3}, {"classes": ("a", "b")}, {"stride": (4, 4, 4)}])
+def test_a_spec_of_another_model_is_refused(run, other):
+    (run / "spec.json").write_text(spec(**other).to_json())
+    with pytest.raises(UserError, match=r"model\.keras: it takes .*copy both files from one run"):
+        kerasseg.Segmenter.load(run)
 
 
 def test_public_names_are_those_that_are_listed():

@@ -63,7 +63,7 @@ def predict(
     force : bool
         Whether to start over and to replace what is there.
     **tiling
-        Instead of the model's own: tile, overlap, blend, padding, symmetries.
+        Instead of the model's own: tile, overlap, blend, padding, tta.
 
     Raises
     ------

@@ -128,5 +128,5 @@ def engine(name: str) -> Callable[[keras.Model], Forward]:
         If there is none of that name.
     """
     if name not in ENGINES:
-        raise UserError(f"--engine: {unknown('engine', name, ENGINES)}")
+        raise UserError(unknown("engine", name, ENGINES))
     return ENGINES[name]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kerasseg.errors import UserError, unknown
 from kerasseg.inference.forward import Forward
 
 SYMMETRIES = ("none", "flips", "d4")
@@ -65,7 +66,14 @@ def averaged(forward: Forward, which: str) -> Forward:
     -------
     callable
         `forward` itself where nothing is to be averaged.
+
+    Raises
+    ------
+    UserError
+        If there is no such set of symmetries.
     """
+    if which not in SYMMETRIES:
+        raise UserError(unknown("tta", which, SYMMETRIES))
 
     def answer(batch: np.ndarray) -> np.ndarray:
         ways = list(symmetries(batch.ndim - 2, which))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import zipfile
+import zlib
 from pathlib import Path
 
 import keras
@@ -17,10 +19,14 @@ def load_model(path: Path) -> keras.Model:
     Raises
     ------
     UserError
-        If it is not a Keras model, or carries code of its own.
+        If it is not a Keras model, is damaged, or carries code of its own.
     """
+    if not zipfile.is_zipfile(path):
+        raise UserError(f"{path}: this is not a Keras model, or not all of it; copy it again")
     try:
         return keras.models.load_model(path, compile=False, safe_mode=True)
+    except (zipfile.BadZipFile, zlib.error) as error:
+        raise UserError(f"{path}: this Keras model is damaged ({error}); copy it again") from error
     except (ValueError, OSError, TypeError, KeyError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{path}: this is not a Keras model that can be loaded safely ({reason})") from error

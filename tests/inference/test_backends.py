@@ -74,7 +74,7 @@ def test_where_it_is_missing_what_to_install_is_said(monkeypatch):
 
 
 def test_an_engine_that_is_none_is_told_from_those_there_are():
-    with pytest.raises(UserError, match=r"--engine: unknown engine 'openvin'.*did you mean 'openvino'"):
+    with pytest.raises(UserError, match=r"unknown engine 'openvin'.*did you mean 'openvino'"):
         backends.engine("openvin")
 
 

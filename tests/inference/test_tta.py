@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from specs import tiling
 
+from kerasseg.errors import UserError
 from kerasseg.inference.backends import Backend
 from kerasseg.inference.tiled import predict
 from kerasseg.inference.tta import averaged, symmetries
@@ -24,6 +25,11 @@ def test_the_mean_of_what_a_model_says_of_each_view():
     rows = lambda batch: np.broadcast_to(np.arange(2.0)[:, None, None], batch.shape)  # noqa: E731
     answer = averaged(rows, "flips")(np.zeros((1, 2, 2, 1), np.float32))
     np.testing.assert_array_equal(answer, np.full((1, 2, 2, 1), 0.5))
+
+
+def test_symmetries_of_an_unknown_name_are_refused():
+    with pytest.raises(UserError, match="unknown tta 'D4': choose one of d4, flips, none"):
+        averaged(np.copy, "D4")
 
 
 def test_what_treats_all_views_alike_stays_as_it_is():
