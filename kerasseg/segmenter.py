@@ -25,7 +25,7 @@ from kerasseg.inference.blending import Bands
 from kerasseg.inference.forward import Forward
 from kerasseg.inference.overlap import resolve_overlap
 from kerasseg.inference.tiled import gathered, predict, predicted_bands
-from kerasseg.runs.rundirectory import FINISHED, MODEL, SPEC, STATUS, RunDirectory, existing
+from kerasseg.runs.rundirectory import FAILED, FINISHED, MODEL, SPEC, STATUS, RunDirectory, existing
 from kerasseg.spec import ModelSpec, TilingSettings
 
 Image = np.ndarray | str | Path
@@ -254,8 +254,8 @@ def _advice(folder: RunDirectory, missing: list[str]) -> str:
     """Say what to do about a run of which files are missing."""
     if folder.state == FINISHED:
         return f"it has finished, but {' and '.join(missing)} is not there; copy the whole folder again"
-    if error := folder.read_json(STATUS).get("error"):
-        error = error.partition("\n")[0]
+    if folder.state == FAILED:
+        error = folder.read_json(STATUS)["error"].partition("\n")[0]
         return f"this run has no trained model; it failed: {error}; correct that and run the recipe again"
     return "this run has no trained model yet; continue it with kerasseg run RECIPE --resume"
 

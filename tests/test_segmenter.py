@@ -122,7 +122,8 @@ def test_a_run_that_is_not_there_or_has_no_model_is_said(tmp_path):
         UserError, match="no trained model yet; continue it with kerasseg run RECIPE --resume"
     ):
         kerasseg.Segmenter.load(tmp_path)
-    (tmp_path / "status.json").write_text('{"error": "the disk is full\\nmore"}')
+    failed = {"state": "failed", "error": "the disk is full\nmore"}
+    (tmp_path / "status.json").write_text(json.dumps(failed))
     with pytest.raises(UserError, match="no trained model; it failed: the disk is full; correct that"):
         kerasseg.Segmenter.load(tmp_path)
 
@@ -141,6 +142,13 @@ def test_a_run_is_loaded_by_its_folder_or_its_model(run):
     for path in (run, str(run), run / "model.keras"):
         loaded = kerasseg.Segmenter.load(path)
         assert loaded.mask(np.array([[0, 255]], np.uint8)).tolist() == [[0, 1]]
+
+
+def test_a_run_that_was_interrupted_has_not_failed(tmp_path):
+    (tmp_path / "recipe.yaml").touch()
+    (tmp_path / "status.json").write_text('{"state": "interrupted", "error": "keeps what is complete"}')
+    with pytest.raises(UserError, match="has no trained model yet; continue it with kerasseg run RECIPE"):
+        kerasseg.Segmenter.load(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["model.keras", "spec.json"])

@@ -29,7 +29,7 @@ MODEL, SPEC, SUMMARY, METRICS = "model.keras", "spec.json", "model.json", "metri
 CHECKPOINTS, EXAMPLES, SAMPLES, EXPORT = "checkpoints", "examples", "samples", "export"
 PREDICTIONS, OVERLAYS, REPORT = "predictions", "predictions/overlays", "report.html"
 
-FINISHED = "finished"
+FINISHED, FAILED = "finished", "failed"
 GO_ON = "keeps what is complete; repeat the command with --resume to continue"
 
 
@@ -96,7 +96,7 @@ class RunDirectory:
                 with saying_warnings(self.fallbacks), if_interrupted(f"{self.path} {GO_ON}"):
                     yield self
             except BaseException as error:
-                state = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+                state = "interrupted" if isinstance(error, KeyboardInterrupt) else FAILED
                 refused = isinstance(error, UserError) and not (self / CHECKPOINTS).exists()
                 with suppress(Blocked):  # a full disk, of which the error itself tells
                     self.set_state(state, error=str(error))
