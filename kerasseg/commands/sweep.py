@@ -142,6 +142,7 @@ def sweep(
         finally:
             lock.close()
         _report(study, plan, folder)
+    _say_what_is_at_work(study)
     say(f"look at {_report(study, plan, folder)}")
 
 
@@ -277,6 +278,17 @@ def _count_parameters(plan: Plan) -> list[int]:
         counts.append(build.network(recipe, channels).count_params())
         say(f"{_words(parameters)}: {counts[-1]:,} parameters")
     return counts
+
+
+def _say_what_is_at_work(study: Study) -> None:
+    """Name the trials of other processes, which may be those that a killed sweep left behind."""
+    from optuna.trial import TrialState
+
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        say(
+            f"trial {trial.number} is at work in another process; when it has ended, repeat the command",
+            style="yellow",
+        )
 
 
 def _claim(study: Study, plan: Plan, folder: Path, trials: int | None) -> tuple[Trial, ExitStack] | None:

@@ -126,6 +126,14 @@ def test_a_sweep_that_was_stopped_goes_on_where_it_was(recipe, began, monkeypatc
     assert len({name for name, _ in began}) == 4
 
 
+def test_a_trial_that_a_killed_sweep_left_at_work_is_named(recipe, began, monkeypatch, capsys):
+    monkeypatch.setattr(sweeping, "_run_trial", lambda *_: None)  # nobody tells how it ended
+    monkeypatch.setattr(sweeping, "_is_trained", lambda *_: True)
+    sweep(recipe, GRID[:1])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "trial 0 is at work in another process; when it has ended, repeat the command" in shown
+
+
 def test_a_trial_whose_process_is_killed_is_begun_once_more_and_then_shown_last(recipe, began, monkeypatch):
     well = sweeping._command
 
