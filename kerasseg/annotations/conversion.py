@@ -181,10 +181,13 @@ def _class_names(drawings: Drawings, given: Sequence[str]) -> list[str]:
 
     What they do not list comes after, sorted.
     """
-    labels = {shape.label for drawing in drawings.values() for shape in drawing.shapes} - NO_CLASS.keys()
-    strangers = sorted(labels - set(given)) if given else []
-    if strangers:
-        raise UserError(*(unknown("class", label, given) for label in strangers))
+    holders = {shape.label: name for name, drawing in drawings.items() for shape in drawing.shapes}
+    labels = holders.keys() - NO_CLASS.keys()
+    if strangers := sorted(labels - set(given)) if given else []:
+        advice = "name all classes by --classes, or none to take those of the files"
+        raise UserError(
+            *(f"{holders[label]}: {unknown('class', label, given)}; {advice}" for label in strangers)
+        )
     listed = [name for drawing in drawings.values() for name in drawing.classes if name not in NO_CLASS]
     return list(given) or list(dict.fromkeys([*listed, *sorted(labels)]))
 

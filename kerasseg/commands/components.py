@@ -26,6 +26,7 @@ from kerasseg.postprocess.components import CONNECTIVITIES
 from kerasseg.recipe.data import MOST_CLASSES
 
 BAND = 2**24  # voxels that are read together
+MOST_COUNTED = 12  # classes whose objects are counted one by one in a line
 MEASURES = {2: ("pixels", "area_um2", "perimeter_um"), 3: ("voxels", "volume_um3", "surface_um2")}
 
 
@@ -273,9 +274,11 @@ def _write_table(path: Path, objects: Objects, classes: Sequence[str], size: Pix
 
 
 def _counted(objects: Objects, classes: Sequence[str]) -> str:
-    """Say how many objects of each class there are."""
+    """Say how many objects of each class there are, or of how many classes they are where those are many."""
     counts = sorted(Counter(objects.classes.tolist()).items())
     each = ", ".join(f"{count:,} of {_name(of_class, classes)}" for of_class, count in counts)
+    if len(counts) > MOST_COUNTED:
+        each = f"of {len(counts)} classes"
     others = f"; {objects.dropped:,} others are not kept" if objects.dropped else ""
     return f"{len(objects.classes):,} objects" + (f" ({each})" if each else "") + others
 

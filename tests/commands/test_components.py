@@ -9,6 +9,7 @@ import zarr
 from typer.testing import CliRunner
 
 from kerasseg.cli import app
+from kerasseg.images import files
 from kerasseg.images.stores.store import open_store
 
 MASK = np.zeros((3, 4, 6), np.uint8)
@@ -35,6 +36,12 @@ def mask(tmp_path):
 def rows(path):
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
+
+
+def test_many_classes_are_counted_together(tmp_path):
+    files.write(tmp_path / "mask.png", np.arange(40, dtype=np.uint8).reshape(5, 8))
+    shown = typed(tmp_path / "mask.png", tmp_path / "labels.tif")
+    assert "39 objects (of 39 classes)" in " ".join(shown.stdout.split())
 
 
 @pytest.mark.parametrize("name", ["labels.ome.tif", "labels.tif", "labels.ome.zarr", "labels.zarr"])
