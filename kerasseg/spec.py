@@ -10,7 +10,7 @@ import inspect
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -116,6 +116,9 @@ class ModelSpec:
     objects: Objects
     tiling: TilingSettings
     weights: str
+
+    kinds: ClassVar = ("mask", "labels", "probabilities")
+    """What can be made of its answers."""
 
     @property
     def outputs(self) -> int:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from kerasseg import __version__
-from kerasseg.cli import components, data, label, recipes
+from kerasseg.cli import cascade, components, data, label, recipes
 from kerasseg.cli.verbs import (
     Interrupted,
     Overrides,
@@ -32,6 +32,7 @@ app = typer.Typer(
     epilog="Example:  kerasseg run recipes/sartorius_linknet.yaml train.epochs=5",
 )
 
+app.add_typer(cascade.app, name="cascade", **example("cascade run cascade.yaml"))
 app.add_typer(label.app, name="label", **example("label crop recipes/cfos_curate.yaml"))
 app.add_typer(data.app, name="data", **example("data synthesize golgi data/golgi"))
 app.add_typer(recipes.app, name="recipes", **example("recipes copy sartorius_linknet"))
@@ -161,7 +162,7 @@ def evaluate(
 @app.command(**example("predict runs/cells/1 slides/ results/ --what labels"))
 def predict(
     paths: Annotated[list[Path], typer.Argument(metavar="[RUN] IMAGES [OUT]", hidden=True)],
-    what: Annotated[str, typer.Option(help="mask, labels or probabilities.")] = "mask",
+    what: Annotated[str, typer.Option(help="mask, labels or probabilities; stages of a cascade.")] = "mask",
     to: Annotated[str | None, typer.Option(help=RESULT_FORMATS)] = None,
     server: Annotated[str | None, typer.Option(help="grpc://HOST:8500/NAME or rest://HOST:8501/NAME")] = None,
     engine: Annotated[str | None, typer.Option(help="tensorflow, or openvino on a CPU.")] = None,
@@ -175,7 +176,12 @@ def predict(
     axes: Annotated[str | None, typer.Option(help="Where files do not say, such as ZYX.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Start over, and replace what is there.")] = False,
 ) -> None:
-    """Segment images of any size; killed, the same command goes on. --server needs no RUN."""
+    """Segment images by a run or a cascade; killed, the same command goes on. --server needs no RUN."""
+    tiles = {"tile": tile, "overlap": overlap, "blend": blend, "padding": padding, "tta": tta}
+    if not server and paths and cascade.is_trained(paths[0]):
+        refused = {"scheduler": scheduler, "threshold": threshold, **tiles}
+        how = {"what": what, "to": to, "axes": axes, "force": force, "engine": engine}
+        return cascade.predict(paths[0], *_images_and_out(paths[1:]), refused=refused, **how)
     computing = {"--engine": engine, "--scheduler": scheduler}
     if server and (beside := " ".join(f"{option} {given}" for option, given in computing.items() if given)):
         raise UserError(f"{beside}: the server computes; leave it out, or leave --server out")
@@ -187,8 +193,7 @@ def predict(
     from kerasseg.segmenter import Segmenter
 
     segmenter = Segmenter.connect(server) if server else Segmenter.load(*runs, engine=engine or TENSORFLOW)
-    overlap = int(overlap) if overlap and overlap.isdecimal() else overlap
-    tiles = {"tile": tile, "overlap": overlap, "blend": blend, "padding": padding, "tta": tta}
+    tiles["overlap"] = int(overlap) if overlap and overlap.isdecimal() else overlap
     how = {"what": what, "to": to, "threshold": threshold, "axes": axes, "force": force}
     predict(segmenter, images, out, scheduler=scheduler, **how, **tiles)
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kerasseg.data.collect import channels, collect
+from kerasseg.data.region import within
 from kerasseg.data.sample import Sample
 from kerasseg.data.split import Split, split
 from kerasseg.data.stream import MULTIPLE_OF, Fixed, Stream
-from kerasseg.data.survey import Contents, survey, total
+from kerasseg.data.survey import MOST_IGNORED, Contents, survey, total
 from kerasseg.data.unpaired import Unpaired
 from kerasseg.images.normalise import NORMALISATIONS, Minmax, Normalisation
 from kerasseg.recipe import Recipe
@@ -22,7 +23,8 @@ ANOTHER = 1  # seed after the recipe's, of masks that are to be independent of t
 def samples(recipe: Recipe) -> list[Sample]:
     """List the recipe's samples, synthetic ones where it allows them."""
     told = recipe.data
-    return _collected(told, told.source)
+    collected = _collected(told, told.source)
+    return [within(each, **dict(told.region)) for each in collected] if told.region else collected
 
 
 def parts(recipe: Recipe) -> Split:
@@ -51,7 +53,8 @@ def problems(recipe: Recipe, contents: Mapping[str, Contents]) -> list[str]:
     """Say what keeps the recipe's network from learning; nothing where masks come from elsewhere."""
     if recipe.data.unpaired is not None:
         return []
-    return contents["train"].problems(recipe.data.classes, f"training {_kind(recipe)}")
+    most_ignored = MOST_IGNORED if recipe.data.region is None else 1.0  # outside a region all is ignored
+    return contents["train"].problems(recipe.data.classes, f"training {_kind(recipe)}", most_ignored)
 
 
 def without_truth(recipe: Recipe, contents: Mapping[str, Contents]) -> list[str]:

@@ -68,7 +68,7 @@ class Contents:
             said.append(f"{name}: {self.pixels[at]:,} pixels ({share:.2%}) {where}{objects}")
         return [*said, f"ignored: {self.ignored / self.total:.2%} of the pixels"] if self.ignored else said
 
-    def problems(self, classes: Sequence[str], what: str) -> list[str]:
+    def problems(self, classes: Sequence[str], what: str, most_ignored: float = MOST_IGNORED) -> list[str]:
         """Say what keeps a network from learning; `what` names the samples, such as "training images"."""
         missing = [name for name, pixels in zip(classes, self.pixels, strict=True) if not pixels]
         found = [
@@ -76,7 +76,7 @@ class Contents:
             "class out of data.classes"
             for name in missing
         ]
-        if self.ignored > MOST_IGNORED * self.total:
+        if self.ignored > most_ignored * self.total:
             found.append(
                 f"{self.ignored / self.total:.0%} of the pixels of the {self.samples} {what} are ignored: "
                 "look at the annotations, or at what 255 and crowds mean in them"

@@ -13,7 +13,7 @@ from kerasseg.masks import MOST_CLASSES
 from kerasseg.recipe.mistakes import SEVERAL
 from kerasseg.recipe.normalisations import AnyNormalisation, Dtype
 from kerasseg.recipe.section import Positive, Section, Share
-from kerasseg.recipe.sources import AnySource, Source, Volumes
+from kerasseg.recipe.sources import AnySource, Folder, Source, Volumes
 
 
 def _two_numbers(value: Any) -> Any:
@@ -115,6 +115,15 @@ class Patch(Section):
         return self.size if isinstance(self.size, tuple) else (self.size,) * rank
 
 
+class Region(Section):
+    """The part of the images that is learnt from and judged; the rest is ignored."""
+
+    masks: Folder
+    """Folder of a mask for each image, by the sample's name: a.mask.png, of a volume a.mask.tif."""
+    id: Annotated[int, Field(ge=0, le=255)] = 1
+    """The number of the region in these masks."""
+
+
 class Data(Section):
     """What is learnt from, and what is done to it before the model sees it."""
 
@@ -128,6 +137,8 @@ class Data(Section):
     """Names of the foreground classes; class k+1 is the k-th."""
     exclusive: bool = True
     """Whether a pixel is of one class at most; if not, each class is decided for itself."""
+    region: Region | None = None
+    """Where there is something to learn; null is everywhere."""
     channels: Positive | None = 3
     """Channels that the model takes: grey is repeated, RGB made grey; null is as stored."""
     normalise: AnyNormalisation = Dtype()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from kerasseg.errors import UserError
 from kerasseg.recipe import document, mistakes
@@ -17,6 +18,7 @@ from kerasseg.recipe.section import Section
 from kerasseg.recipe.shipped import find
 
 AnySection = TypeVar("AnySection", bound=Section)
+Message = Callable[[ErrorDetails, type[Section]], str]
 
 
 def load(path: str | os.PathLike, overrides: Sequence[str] = ()) -> Recipe:
@@ -39,18 +41,53 @@ def load(path: str | os.PathLike, overrides: Sequence[str] = ()) -> Recipe:
     UserError
         With everything that is wrong, each with its line or its override.
     """
-    path = find(path)
+    return validated(Recipe, find(path), overrides)
+
+
+def validated(
+    whole: type[AnySection],
+    path: Path,
+    overrides: Sequence[str] = (),
+    message: Message = mistakes.message,
+    context: Mapping[str, Any] | None = None,
+) -> AnySection:
+    """Read a section from a file, lay overrides over it, and validate all of it.
+
+    Parameters
+    ----------
+    whole : type of Section
+        What the file holds.
+    path : Path
+    overrides : sequence of str
+        See `load`.
+    message : callable
+        From what pydantic found wrong with a key, and `whole`, to words.
+    context : mapping, optional
+        What validators may know.
+
+    Returns
+    -------
+    Section
+
+    Raises
+    ------
+    UserError
+        With everything that is wrong, each with its line or its override.
+    """
     parsed = document.parse(_text(path), str(path))
     if not isinstance(parsed.value, dict):
         raise UserError(f"{path}: a recipe is a mapping of keys; got {mistakes.shown(parsed.value)}")
     value, overridden, wrong = apply(parsed.value, overrides)
     try:
-        recipe = Recipe.model_validate(value)
+        section = whole.model_validate(value, context=context)
     except ValidationError as error:
-        wrong += [_located(each, path, parsed, overridden) for each in mistakes.unfolded(error.errors())]
+        wrong += [
+            f"{_where(each['loc'], path, parsed, overridden)}: {message(each, whole)}"
+            for each in mistakes.unfolded(error.errors())
+        ]
     if parsed.duplicates or wrong:
         raise UserError(*parsed.duplicates, *wrong)
-    return recipe
+    return section
 
 
 def amended(section: AnySection, **changes: Any) -> AnySection:
@@ -89,11 +126,9 @@ def _text(path: Path) -> str:
         raise UserError(f"{path}: it cannot be read ({error.strerror or error})") from error
 
 
-def _located(error: dict, path: Path, parsed: document.Document, overridden: list[document.Path]) -> str:
-    key = error["loc"]
+def _where(key: document.Path, path: Path, parsed: document.Document, overridden: list[document.Path]) -> str:
+    """Name the line of a key, or that it was overridden."""
     if any(key[: len(each)] == each[: len(key)] for each in overridden):
-        where = "override"
-    else:
-        line = parsed.line(key)
-        where = f"{path}:{line}" if line else str(path)
-    return f"{where}: {mistakes.message(error, Recipe)}"
+        return "override"
+    line = parsed.line(key)
+    return f"{path}:{line}" if line else str(path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import deepcopy
 from typing import Any
 
 from kerasseg.errors import UserError
@@ -48,8 +47,7 @@ def override(value: Any, path: Path, new: Any) -> Any:
     UserError
         If the path goes through something that has no keys.
     """
-    value = deepcopy(value)
-    root = {"": value}
+    root = {"": _unshared(value)}
     holder, key = root, ""
     for depth, step in enumerate(path):
         holder[key] = inside = _opened(holder[key], step, path[:depth])
@@ -58,6 +56,13 @@ def override(value: Any, path: Path, new: Any) -> Any:
         holder, key = inside, step
     holder[key] = new
     return root[""]
+
+
+def _unshared(value: Any) -> Any:
+    """Copy nested mappings and lists; what YAML's aliases share becomes several, to be overridden apart."""
+    if isinstance(value, dict):
+        return {key: _unshared(inner) for key, inner in value.items()}
+    return [_unshared(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _opened(value: Any, step: str | int, path: Path) -> dict | list:
