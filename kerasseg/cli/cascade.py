@@ -16,7 +16,7 @@ app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 
 @app.callback()
 def cascade() -> None:
-    """Train several networks and merge their masks."""
+    """Train several networks that make one mask."""
 
 
 @app.command(**example("cascade run cascade.yaml stages.nuclei.recipe.train.epochs=5"))
