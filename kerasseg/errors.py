@@ -1,4 +1,4 @@
-"""What can go wrong by a user's hand, and what may stand in for what a user asked for."""
+"""Mistakes that a user can correct, and warnings of what stands in for what a user wanted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class UserError(Exception):
-    """A mistake that a user can mend. The command line prints it, without a traceback, and exits with code 2.
+    """A mistake that a user can correct: printed by the command line without a traceback, with exit code 2.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class UserError(Exception):
 
 
 class Blocked(UserError):
-    """What every further step would meet too: a full disk, or another process at the same place."""
+    """A mistake that would stop every further step as well: a full disk, or another process at work there."""
 
 
 class Mistakes:
@@ -75,10 +75,20 @@ def if_interrupted(advice: str) -> Iterator[None]:
         raise KeyboardInterrupt(*(error.args or [advice])) from error
 
 
-class Fallback(UserWarning):
-    """Something that the recipe allows took the place of what it asked for.
+@contextmanager
+def naming(name: str) -> Iterator[None]:
+    """Put the name of a file before each mistake that ends the block and does not begin with it."""
+    try:
+        yield
+    except UserError as error:
+        messages = (text if text.startswith(name) else f"{name}: {text}" for text in error.messages)
+        raise type(error)(*messages) from error
 
-    Any room says so by ``warnings.warn(message, Fallback)``; the run prints it and keeps it in the report.
+
+class Fallback(UserWarning):
+    """Something took the place of what a recipe asks for, as the recipe allows.
+
+    Any package says so by ``warnings.warn(message, Fallback)``; the run prints it and keeps it in the report.
     """
 
 

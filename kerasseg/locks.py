@@ -55,8 +55,8 @@ def held(path: Path, place: Path | str) -> Iterator[None]:
     with file:
         if (holder := _holder(path)) and _may_live(holder):
             raise Blocked(
-                f"{place}: {_named(holder)} is at work there, or was when it was lost; if you know that it "
-                f"has ended, delete {path}"
+                f"{place}: {_named(holder)} is at work there, or was when its machine was lost; if you know "
+                f"that it has ended, delete {path}"
             )
         file.truncate(0)
         file.write(json.dumps(_this_process()))
@@ -104,7 +104,8 @@ def _locked(path: Path, wait: bool) -> IO[str]:
             path.parent.mkdir(parents=True, exist_ok=True)
             file = path.open("a+", encoding="utf-8")
         except OSError as error:
-            raise unwritable(path, error) from error
+            folder = path.parent
+            raise unwritable(path if folder.is_file() else folder, error) from error
         try:
             _lock(file, wait)
             with suppress(FileNotFoundError):

@@ -6,7 +6,6 @@ labels = segmenter.labels(image)
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from kerasseg.errors import UserError
-from kerasseg.images.resize import resize
+from kerasseg.images.preprocessing import resize
 from kerasseg.images.stores.store import Store, open_store
 from kerasseg.inference import backends, seams
 from kerasseg.inference.backends import TENSORFLOW, Backend
@@ -25,7 +24,8 @@ from kerasseg.inference.blending import Bands
 from kerasseg.inference.forward import Forward
 from kerasseg.inference.overlap import resolve_overlap
 from kerasseg.inference.tiled import gathered, predict, predicted_bands
-from kerasseg.spec import FILE, ModelSpec, TilingSettings
+from kerasseg.runs.rundirectory import MODEL, SPEC, STATUS, RunDirectory, existing
+from kerasseg.spec import ModelSpec, TilingSettings
 
 Image = np.ndarray | str | Path
 
@@ -227,28 +227,24 @@ def load_trained(run: Path) -> tuple[ModelSpec, Any]:
     """
     from kerasseg.models.saved import fingerprint, load_model  # imports TensorFlow
 
-    folder = run.parent if run.name == "model.keras" else run
-    if not (folder / "recipe.yaml").is_file():
-        raise UserError(
-            f"{folder}: there is no run here; expected a folder such as runs/NAME/1, which holds recipe.yaml"
-        )
-    if not (folder / "model.keras").is_file() or not (folder / FILE).is_file():
-        raise UserError(f"{folder}: this run has no trained model yet; {_advice(folder)}")
+    folder = existing(run)
+    if not (folder / MODEL).is_file() or not (folder / SPEC).is_file():
+        raise UserError(f"{folder.path}: this run has no trained model yet; {_advice(folder)}")
     try:
-        spec = ModelSpec.from_json((folder / FILE).read_text(encoding="utf-8"))
+        spec = ModelSpec.from_json((folder / SPEC).read_text(encoding="utf-8"))
     except ValueError as error:
-        raise UserError(f"{folder / FILE}: it does not say what the model takes ({error})") from error
-    model = load_model(folder / "model.keras")
+        raise UserError(
+            f"{folder / SPEC}: it does not say what the model takes ({error}); train the model again"
+        ) from error
+    model = load_model(folder / MODEL)
     return replace(spec, weights=fingerprint(model)), model
 
 
-def _advice(folder: Path) -> str:
+def _advice(folder: RunDirectory) -> str:
     """Say what to do about a run without a model."""
-    status = folder / "status.json"
-    error = json.loads(status.read_text(encoding="utf-8")).get("error") if status.is_file() else None
-    if error:
-        return f"it failed: {error.partition(chr(10))[0]}; mend that and run the recipe again"
-    return "continue it by kerasseg run RECIPE --resume"
+    if error := folder.read_json(STATUS).get("error"):
+        return f"it failed: {error.partition(chr(10))[0]}; correct that and run the recipe again"
+    return "continue it with kerasseg run RECIPE --resume"
 
 
 @dataclass(frozen=True)

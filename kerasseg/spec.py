@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from kerasseg import postprocess
-from kerasseg.errors import UserError
-from kerasseg.images.normalise import NORMALISATIONS, Normalisation
-from kerasseg.images.prepare import by_region, prepare
+from kerasseg import masks
+from kerasseg.errors import UserError, naming
+from kerasseg.images.normalisation import NORMALISATIONS, Normalisation
+from kerasseg.images.preprocessing import Preprocessing
 from kerasseg.postprocess import INSTANCES, streaming
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from kerasseg.images.stores.store import Region, Store
 
-FILE = "spec.json"
+ACTIVATIONS = ("sigmoid", "softmax")
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class TilingSettings:
     blend : {"crop", "constant", "gaussian", "hann"}
         How tiles share the pixels in which they overlap: see `kerasseg.inference.blending`.
     padding : {"inside", "reflect", "edge", "zero"}
-        What the model sees beyond the image: see `kerasseg.inference.padding`.
+        What the model sees beyond the image: see `kerasseg.images.padding`.
     tta : {"none", "flips", "d4"}
         The views of a tile that are averaged (test-time augmentation): see `kerasseg.inference.tta`.
     batch_size : int
@@ -135,17 +135,23 @@ class ModelSpec:
         """Axes in space: 2 of images, 3 of volumes."""
         return len(self.stride)
 
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """What an image goes through before the network sees it."""
+        return Preprocessing(self.channels, self.normalise, self.resize)
+
     def prepare(self, image: np.ndarray, name: str) -> np.ndarray:
         """Bring an image as stored, (..., C), to what the network takes: float32 in [0, 1].
 
-        `name` is the file, for messages. See `kerasseg.images.prepare.prepare`.
+        `name` is the file, for messages.
         """
-        pixels = prepare(image, channels=self.channels, method=self.normalise, size=self.resize, name=name)
+        with naming(name):
+            pixels = self.preprocessing.image(image)
         return pixels / np.float32(255) if pixels.dtype == np.uint8 else pixels
 
     def region_reader(self, store: Store) -> Callable[[Region], np.ndarray]:
         """Make the function that reads regions of an open image as the network takes them, not resized."""
-        return by_region(store, channels=self.channels, method=self.normalise)
+        return self.preprocessing.regions(store)
 
     def foreground(self, probabilities: np.ndarray) -> np.ndarray:
         """Leave out the background's probability: (..., K) to one for each class."""
@@ -153,11 +159,15 @@ class ModelSpec:
 
     def decide(self, probabilities: np.ndarray) -> np.ndarray:
         """Turn probabilities (..., K) into class ids (...); with `multilabel` into (..., K) of 0 and 1."""
-        return postprocess.mask(probabilities, self.threshold, self.activation, not self.multilabel)
+        if self.multilabel:
+            return masks.decide_each(probabilities, self.threshold)
+        return masks.decide(probabilities, None if self.activation == "softmax" else self.threshold)
 
     def label(self, mask: np.ndarray) -> np.ndarray:
         """Number the objects of a mask: int32 of its shape, with `multilabel` class by class."""
-        return postprocess.numbered(mask, self.objects.label, not self.multilabel)
+        if not self.multilabel:
+            return self.objects.label(mask)
+        return np.stack([self.objects.label(mask[..., k]) for k in range(mask.shape[-1])], axis=-1)
 
     def check_rank(self, axes: str, name: str) -> None:
         """Refuse an image of other axes in space than the network's.
@@ -170,8 +180,8 @@ class ModelSpec:
         if len(axes.removesuffix("C")) != self.rank:
             wanted = "a volume" if self.rank == 3 else "a 2-D image"
             raise UserError(
-                f"{name}: it has the axes {axes}, and the model takes {wanted}; if the file means others "
-                "than it says, name them by --axes"
+                f"{name}: it has the axes {axes}, and the model takes {wanted}; if the file names them "
+                "wrongly, give them with --axes"
             )
 
     def to_json(self) -> str:

@@ -10,24 +10,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from kerasseg import __version__, cli
-from kerasseg.annotations.formats import READERS, WRITERS
+from kerasseg.annotations.formats import FORMATS
 from kerasseg.cli import app
 from kerasseg.cli.verbs import KEPT
 from kerasseg.errors import UserError
 from kerasseg.images import files
-from kerasseg.synthetic.synthesizers import SYNTHESIZERS
 
 VERBS = ["run", "sweep", "check", "inspect", "evaluate", "predict", "export", "report", "convert"]
-VERBS += ["components", "schema"]
+VERBS += ["extract", "components", "schema"]
 GROUPS = ["cascade", "label", "data", "recipes"]
 STEPS = [
     f"label {step}"
     for step in ("crop", "embed", "cluster", "look", "select", "propose", "open", "review", "status", "curve")
 ]
-SYNTHESIZE = ["data match", "data synthesize", *(f"data synthesize {name}" for name in SYNTHESIZERS)]
+SYNTHESIZE = ["data match", "data synthesize"]
+SYNTHESIZE += [f"data synthesize {name}" for name in ("cells", "golgi", "slide")]
 
 
 def typed(*words: str):
@@ -39,12 +40,23 @@ def test_help_fits_a_screen_and_shows_an_example(verb):
     shown = typed(*verb.split(), "--help")
     assert shown.exit_code == 0
     lines = shown.output.splitlines()
-    assert len(lines) <= (24 if verb else 30)  # the list of all verbs is longer
+    assert len(lines) <= {"": 30, "predict": 40}.get(verb, 24)
     assert max(map(len, lines)) <= 80
     assert re.search(rf"Example:  kerasseg {verb}", shown.output)
     assert "..." not in shown.output.replace("KEY.PATH=VALUE]...", "").replace("[ARGS]...", "").replace(
         "KEY=A,B}...", ""
     ).replace("[OUT]}...", ""), "nothing cut"
+
+
+@pytest.mark.parametrize("verb", [*VERBS, "recipes copy", *SYNTHESIZE])
+def test_every_option_is_explained_by_a_phrase_that_stands_alone(verb):
+    command = get_command(app)
+    for word in verb.split():
+        command = command.commands[word]
+    for parameter in (each for each in command.params if not each.hidden):
+        words = parameter.help.split()
+        assert len(words) >= 3, parameter.name
+        assert words[0] not in {"Of", "Instead", "Where", "As"}, parameter.name
 
 
 def test_help_lists_every_verb():
@@ -58,8 +70,8 @@ def test_version():
 
 def test_convert_names_the_formats():
     shown = " ".join(typed("convert", "--help").output.split())
-    named = re.search(r"FROM <str> (.*?)\. ", shown).group(1)
-    assert re.findall(r"\w+", named.replace(" or ", " ")) == list(READERS) == list(WRITERS)
+    named = re.search(r"FROM <str> Format of IN: (.*?)\. ", shown).group(1)
+    assert re.findall(r"\w+", named.replace(" or ", " ")) == list(FORMATS)
 
 
 def test_a_mistake_is_a_message_on_stderr_and_exit_code_2(tmp_path):
@@ -94,7 +106,7 @@ def test_a_shipped_recipe_is_taken_with_a_hint(tmp_path, monkeypatch):
         ("convert lableme masks a b", "did you mean 'labelme'?"),
         ("recipes copy nothing", "unknown shipped recipe 'nothing'"),
         ("predict a b --server grpc://c:1/d --engine openvino", "--engine openvino: the server computes"),
-        ("predict a b --server grpc://a:1/b --scheduler tcp://a:1", "--scheduler tcp://a:1: the server"),
+        ("predict a b --server grpc://a:1/b --dask tcp://a:1", "--dask tcp://a:1: the server"),
         ("run", "Missing argument"),
         ("run x --nothing", "No such option"),
         ("nothing", "No such command"),
@@ -145,8 +157,8 @@ def test_signals_end_a_conversion_with_what_is_written(tmp_path, number, code):
     )
     assert ended.returncode == code
     assert ended.stderr == (
-        f"interrupted: 1 of 3 files are written to {tmp_path / 'out'}, each complete; the same command with "
-        "--overwrite writes all\n"
+        f"interrupted: 1 of 3 files are written to {tmp_path / 'out'}, each complete; repeat the command "
+        "with --overwrite to write them all\n"
     )
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.png"]
 
@@ -212,4 +224,35 @@ def test_what_the_verbs_import_when_called_is_there():
     assert ours
     for node in ours:
         for name in node.names:
-            assert hasattr(importlib.import_module(node.module), name.name), f"{node.module}.{name.name}"
+            if not hasattr(importlib.import_module(node.module), name.name):
+                importlib.import_module(f"{node.module}.{name.name}")  # a module of the package
+
+
+def checked(tmp_path, *overrides, shape=(40, 60)):
+    """Check a recipe of three images with their masks."""
+    for number, name in enumerate("abc"):
+        files.write(tmp_path / "images" / f"{name}.png", np.full(shape, number, np.uint8))
+        files.write(tmp_path / "masks" / f"{name}.png", np.eye(*shape[:2], dtype=np.uint8))
+    recipe = tmp_path / "cells.yaml"
+    recipe.write_text(
+        "name: cells\n"
+        f"data:\n  source: {{images_masks: {{root: {tmp_path}, images: images, masks: masks}}}}\n"
+        "  classes: [cell]\n  channels: 1\n  patch: {size: 32}\n"
+        "model: {unet: {encoder: plain, base_filters: 4}}\n"
+    )
+    return typed("check", str(recipe), *overrides)
+
+
+def test_check_says_what_is_hardly_meant(tmp_path):
+    fits = checked(tmp_path)
+    assert (fits.exit_code, "warning" in fits.output) == (0, False), fits.output
+    doubted = checked(tmp_path, "data.patch.size=64", "data.channels=3")
+    assert doubted.exit_code == 0
+    assert "a patch of 64x64 is larger than every one of the images (40x60 at most)" in doubted.output
+    assert "data.channels is 3, but no image has more than 1, so grey is repeated" in doubted.output
+
+
+def test_channels_that_a_model_cannot_take_are_told_with_the_axes(tmp_path):
+    shown = checked(tmp_path, "data.channels=2", shape=(40, 60, 3))
+    assert shown.exit_code == 2
+    assert "read with the axes YXC and has 3 channels, but data.channels is 2" in shown.stderr

@@ -1,11 +1,13 @@
 """Messages of one kind are counted, and those of other kinds are not lost among them."""
 
-from kerasseg.errors import ALIKE, KINDS, counted, kind_of, unwritable
+import pytest
+
+from kerasseg.errors import ALIKE, KINDS, Blocked, UserError, counted, kind_of, naming, unwritable
 
 
 def test_a_few_of_a_kind_are_shown_and_the_others_counted():
     arrows = [f"cells.zip: {at:04}-0001.roi: it is arrow; expected an area" for at in range(1588)]
-    missing = ["in/a b (1).png: there is no mask masks/a b (1).*; annotate it, or take it away"]
+    missing = ["in/a b (1).png: there is no mask masks/a b (1).*; annotate it, or move it elsewhere"]
     assert counted([*arrows[:9], *missing, *arrows[9:]]) == [
         *arrows[:ALIKE],
         "... and 1,583 more like these",
@@ -37,3 +39,10 @@ def test_a_file_where_a_folder_is_meant_is_named(tmp_path):
     assert message == f"{tmp_path / 'a.png'}: this is a file; expected a folder, or a name that is free"
     missing = FileNotFoundError(2, "No such file or directory")
     assert "it cannot be written (No such file" in str(unwritable(tmp_path / "b" / "c", missing))
+
+
+def test_naming_puts_the_file_before_each_mistake_that_lacks_it():
+    with pytest.raises(UserError) as caught, naming("a.png"):
+        raise Blocked("it is damaged", "a.png: it is empty")
+    assert caught.type is Blocked
+    assert caught.value.messages == ("a.png: it is damaged", "a.png: it is empty")

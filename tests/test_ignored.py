@@ -8,22 +8,24 @@ from dataclasses import asdict
 import keras
 import numpy as np
 import pytest
+from components import LOSSES
 from keras import layers
 from specs import segmenter
 
+from kerasseg.commands.evaluation import evaluate
 from kerasseg.data.augment import augmentation
+from kerasseg.data.batches import TrainingBatches
 from kerasseg.data.sample import Annotation, Sample
-from kerasseg.data.stream import Stream
 from kerasseg.data.survey import survey, total
-from kerasseg.data.targets import one_hot
-from kerasseg.masks import IGNORE
-from kerasseg.runs.evaluation import evaluate
+from kerasseg.images.normalisation import Dtype
+from kerasseg.images.preprocessing import Preprocessing
+from kerasseg.masks import IGNORE, one_hot
+from kerasseg.recipe.train import Adam
 from kerasseg.spec import Objects
-from kerasseg.training.losses import LOSSES
-from kerasseg.training.optimizers import OPTIMIZERS
 from kerasseg.training.supervised import supervised
 
 SIZE = (24, 32)
+PREPROCESSING = Preprocessing(1, Dtype(), None)
 RING = np.zeros(SIZE, np.uint8)
 RING[3:12, 3:12], RING[6:9, 6:9] = 1, IGNORE  # an object whose middle is ignored
 RING[14:20, 18:26], RING[:, 28:] = 2, IGNORE
@@ -70,7 +72,8 @@ def test_a_training_step_is_the_same(loss, activation):
         engine = supervised(
             model,
             loss=LOSSES[loss](class_weights=class_weights),
-            optimizer=OPTIMIZERS["adam"](0.1),
+            optimizer=Adam(learning_rate=0.1).build(),
+            threshold=0.5,
             activation=activation,
         )
         told.append(engine.train_on_batch(image[None] / np.float32(255), one_hot(RING[None], ids)))
@@ -82,12 +85,15 @@ def test_a_training_step_is_the_same(loss, activation):
 
 def test_patches_are_cut_at_the_same_places():
     streams = [
-        Stream(
+        TrainingBatches(
             [sample],
             classes=["ring", "block"],
-            channels=1,
+            preprocessing=PREPROCESSING,
             patch={"size": 8, "foreground": 0.5},
+            batch_size=8,
+            activation="sigmoid",
             multiple_of=8,
+            augment=[],
             seed=5,
         )
         for sample in samples(RING)
@@ -110,7 +116,7 @@ def test_no_patch_is_cut_where_all_is_ignored():
 
 
 def test_the_data_hold_the_same():
-    first, second = (total(survey([sample], 2, 1)) for sample in samples(RING))
+    first, second = (total(survey([sample], 2, PREPROCESSING)) for sample in samples(RING))
     assert first.lines(["ring", "block"]) == second.lines(["ring", "block"])
 
 

@@ -12,19 +12,19 @@ LIGHT = [
     "cli",
     "commands.check",
     "masks",
+    "tables",
     "errors",
     "console",
     "postprocess",
     "postprocess.streaming",
     "postprocess.pairs",
-    "runs.predictions",
+    "inference.mask_files",
     "recipe",
     "images.files",
-    "images.channels",
-    "images.normalise",
+    "images.preprocessing",
+    "images.normalisation",
     "images.ondisk",
-    "images.resize",
-    "images.prepare",
+    "images.preprocessing",
     "images.stores.store",
     "images.stores.volume",
     "images.writing.tiff",
@@ -39,34 +39,29 @@ LIGHT = [
     "annotations.objects",
     "annotations.rings",
     "annotations.masks",
-    "annotations.convert",
+    "annotations.conversion",
     "data.sample",
     "data.sources",
     "synthetic.origin",
     "synthetic.cells",
     "synthetic.golgi",
-    "synthetic.synthesizers",
     "data.split",
     "data.augment",
     "data.transforms",
     "data.patches",
-    "data.stream",
-    "data.targets",
-    "data.unpaired",
+    "data.batches",
     "commands.preparation",
     "data.collect",
-    "data.describe",
-    "labelling.queue.marked",
-    "labelling.opening",
-    "labelling.propose",
-    "labelling.queue.queue",
+    "labelling.provenance",
+    "labelling.labelme_app",
+    "labelling.proposals",
+    "labelling.queue",
     "runs.rundirectory",
     "metrics.pixel",
     "metrics.instance",
     "metrics.coco",
     "metrics.objects",
     "labelling.tiles",
-    "labelling.segment_anything",
     "labelling.segment_anything.proposals",
     "inference.distributed",
     "inference.overlap",
@@ -80,15 +75,13 @@ LIGHT = [
     "inference.server.over_rest",
     "training.schedule",
     "commands.learning_curve.points",
-    "commands.learning_curve.reviewer",
     "report.learning_curve",
     "report.page",
     "report.clusters",
-    "review.review",
-    "labelling.clustering.clusters",
-    "labelling.embedding.embed",
-    "labelling.select",
-    "commands.learning_curve.truth",
+    "review.page",
+    "labelling.clustering",
+    "labelling.embedding",
+    "labelling.selection",
     "commands.components",
     "commands.match",
     "metrics.confusion",
@@ -144,6 +137,17 @@ def test_recipes_that_augment_are_listed_and_described_without_albumentations():
     assert not loaded(f"{listed}; from kerasseg.recipe import schema; schema()") & {"numpy", "albumentations"}
 
 
+def test_recipes_that_augment_are_checked_without_the_torch_that_albumentations_takes_where_it_is(tmp_path):
+    (tmp_path / "torch.py").write_text("raise SystemExit('torch is imported')")
+    check = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        "from kerasseg.recipe import load; load('sartorius_linknet', ['data.augment=[HorizontalFlip]'])"
+    )
+    modules = loaded(check)
+    assert "albumentations" in modules
+    assert not modules & {"torch", "albumentations.pytorch"}
+
+
 def modules_that_are_called(source: str) -> list[str]:
     """Name what a source imports from a package and calls, where the package's attribute is a module."""
     tree = ast.parse(source)
@@ -176,10 +180,10 @@ def is_module(package: str, name: str) -> bool:
 
 
 def test_a_module_that_is_called_is_noticed():
-    assert modules_that_are_called("from kerasseg.labelling import propose\npropose(1)") == [
-        "kerasseg.labelling.propose"
+    assert modules_that_are_called("from kerasseg.labelling import queue\nqueue(1)") == [
+        "kerasseg.labelling.queue"
     ]
-    assert not modules_that_are_called("from kerasseg.labelling.propose import propose\npropose(1)")
+    assert not modules_that_are_called("from kerasseg.labelling.proposals import propose\npropose(1)")
 
 
 def test_no_module_is_called_as_the_function_of_its_name():

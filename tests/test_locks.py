@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -119,3 +120,12 @@ def test_what_blocks_ends_a_list_of_mistakes():
     with pytest.raises(Blocked) as blocked, mistakes.noted():
         raise Blocked("full")
     assert blocked.value.messages == ("one", "full")
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="no folder that nobody can write to")
+def test_a_folder_that_cannot_be_written_is_named_and_not_the_lock_in_it():
+    with (
+        pytest.raises(UserError, match=r"^/proc/results: it cannot be written"),
+        locks.awaited(Path("/proc/results/.lock")),
+    ):
+        pass

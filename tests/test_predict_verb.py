@@ -102,8 +102,8 @@ def test_results_go_into_a_folder_and_never_under_the_name_of_a_file(tmp_path):
 
 def test_a_result_never_takes_the_place_of_an_image_or_of_the_record(tmp_path):
     write(tmp_path, "a.png", "a.mask.png")
-    with pytest.raises(UserError, match=r"a\.png: its result would be .*a\.mask\.png, which is taken"):
+    with pytest.raises(UserError, match=r"a\.png: its result would be .*a\.mask\.png, which is in use"):
         _results(tmp_path, tmp_path, None, ".mask.png")
     write(tmp_path / "in", "predictions.png")
-    with pytest.raises(UserError, match=r"predictions\.json, which is taken"):
+    with pytest.raises(UserError, match=r"predictions\.json, which is in use"):
         _results(tmp_path / "in", tmp_path / "out", None, ".json")

@@ -1,5 +1,6 @@
 """What the README tells people to write is valid, and what it names is there."""
 
+import configparser
 import re
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from specs import spec
 
 from kerasseg.images import files
 from kerasseg.recipe import load
+from kerasseg.runs import rundirectory
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -53,3 +55,19 @@ def test_every_recipe_that_it_advises_is_shipped():
 def test_every_link_to_a_file_leads_to_one(page):
     links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_tree_that_contributing_shows_is_that_of_the_layers():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    shown = re.findall(r"`(\w+)(?:\.py)?`", "\n".join(re.findall(r"^\| (`.*?) \|", text, re.MULTILINE)))
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    layers = re.findall(r"\w+", setup["importlinter:contract:layers"]["layers"])
+    assert [name for name in shown if name != "kerasseg"] == layers
+
+
+def test_the_page_about_runs_names_the_files_of_a_run():
+    shown = re.findall(r"`([a-z]+[./][a-z0-9./]*)`", (ROOT / "docs" / "runs.md").read_text(encoding="utf-8"))
+    files = {value for name, value in vars(rundirectory).items() if name.isupper() and isinstance(value, str)}
+    files -= {rundirectory.FINISHED, rundirectory.GO_ON}
+    assert {name.rstrip("/") for name in shown} - {"export/1"} | {rundirectory.EXPORT} >= files

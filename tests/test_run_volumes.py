@@ -15,8 +15,9 @@ from kerasseg.commands.predict import predict
 from kerasseg.commands.train import run
 from kerasseg.images import files
 from kerasseg.images.stores.store import open_store
+from kerasseg.inference import mask_files
 from kerasseg.recipe import load
-from kerasseg.runs import predictions
+from kerasseg.runs.rundirectory import RECIPE
 from kerasseg.segmenter import Segmenter, load_trained
 from kerasseg.synthetic.golgi import synthesize
 
@@ -52,7 +53,7 @@ def follow(folder, name, *overrides):
 
 
 def judged(finished):
-    return preparation.parts(finished.recipe).test
+    return preparation.parts(load(finished / RECIPE)).test
 
 
 def answer(finished, sample):
@@ -72,7 +73,7 @@ def test_each_class_is_scored_by_the_channel_that_was_written_for_it(unet):
     scores = unet.read_json("metrics.json")["test"]["images"]
     (sample,) = judged(unet)
     truth = sample.annotate().mask.astype(bool)
-    found = predictions.read(unet / "predictions" / sample.name, exclusive=False).astype(bool)
+    found = mask_files.read(unet / "predictions" / sample.name, exclusive=False).astype(bool)
     assert list(scores[sample.name]) == ["golgi", "nuclei"]
     for at, of in enumerate(scores[sample.name].values()):
         both = np.count_nonzero(truth[..., at] & found[..., at])
@@ -81,7 +82,7 @@ def test_each_class_is_scored_by_the_channel_that_was_written_for_it(unet):
 
 
 def test_masks_name_their_channels_and_their_voxels(unet):
-    (path,) = (unet / "predictions").glob("*.mask.tif")
+    (path,) = (unet / "predictions").glob("*.mask.ome.tif")
     with tifffile.TiffFile(path) as file:
         pixels = tifffile.xml2dict(file.ome_metadata)["OME"]["Image"]["Pixels"]
         assert (file.series[0].axes, file.series[0].shape) == ("ZCYX", (12, 2, 24, 28))
@@ -110,7 +111,7 @@ def test_a_model_looks_at_patches_of_the_size_that_its_recipe_asks_for(unet):
 
 
 def test_the_cost_is_measured_at_the_size_of_what_is_learnt_from(unet):
-    samples = preparation.parts(unet.recipe).train
+    samples = preparation.parts(load(unet / RECIPE)).train
     assert unet.read_json("model.json")["size"] == [16, 16, 16]
     whole = load(unet / "recipe.yaml", ["data.patch=null"])
     assert seen_size(whole, (2, 2, 2), samples) == (12, 24, 28)

@@ -8,7 +8,7 @@ from specs import segmenter
 import kerasseg
 from kerasseg.errors import UserError
 from kerasseg.images import files
-from kerasseg.images.normalise import Percentile
+from kerasseg.images.normalisation import Percentile
 from kerasseg.images.stores.store import open_store
 
 
@@ -95,13 +95,15 @@ def test_what_identifies_its_answers_holds_the_overlap_that_it_chose(capsys):
 
 
 def test_a_run_that_is_not_there_or_has_no_model_is_said(tmp_path):
-    with pytest.raises(UserError, match=r"cells/1: there is no run here; .*holds recipe\.yaml"):
+    with pytest.raises(UserError, match=r"cells/1: not a run; .*holds recipe\.yaml"):
         kerasseg.Segmenter.load(tmp_path / "runs/cells/1")
     (tmp_path / "recipe.yaml").touch()
-    with pytest.raises(UserError, match="no trained model yet; continue it by kerasseg run RECIPE --resume"):
+    with pytest.raises(
+        UserError, match="no trained model yet; continue it with kerasseg run RECIPE --resume"
+    ):
         kerasseg.Segmenter.load(tmp_path)
     (tmp_path / "status.json").write_text('{"error": "the disk is full\\nmore"}')
-    with pytest.raises(UserError, match="it failed: the disk is full; mend that"):
+    with pytest.raises(UserError, match="it failed: the disk is full; correct that"):
         kerasseg.Segmenter.load(tmp_path)
 
 

@@ -18,7 +18,6 @@ that its field's border cut, or that was annotated in several pieces, is named i
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -28,14 +27,14 @@ import cc3d
 import numpy as np
 
 from kerasseg.console import console, say
-from kerasseg.data.sources import SOURCES
-from kerasseg.errors import UserError
+from kerasseg.errors import UserError, naming
+from kerasseg.files import write_json
 from kerasseg.images import ondisk
-from kerasseg.images.channels import with_channels
-from kerasseg.images.files import write_atomically
 from kerasseg.images.ondisk import OnDisk
+from kerasseg.images.preprocessing import with_channels
 from kerasseg.images.writing.result import Result
 from kerasseg.images.writing.tiff import write_tiff
+from kerasseg.recipe.sources import Instances
 
 DARKEST_BRIGHT = 64  # of 255: the fields' means lie below 42 or above 140
 FACTORS = {"uint8": 1, "uint16": 257}
@@ -87,8 +86,9 @@ class Patch:
 def dark_fields(root: Path) -> list[Field]:
     """Read the fields whose mean intensity is that of fluorescence."""
     fields = []
-    for sample in SOURCES["instances"](root, ["nucleus"]):
-        image = with_channels(sample.read(), 1, sample.name)[..., 0]
+    for sample in Instances(root=root).build(classes=["nucleus"]):
+        with naming(sample.name):
+            image = with_channels(sample.read(), 1)[..., 0]
         if image.mean() < DARKEST_BRIGHT:
             numbers = np.unique(sample.annotate().labels, return_inverse=True)[1]  # one may hide another
             fields.append(Field(sample.name, image, numbers.reshape(image.shape).astype(np.int32)))
@@ -236,8 +236,7 @@ def write(folder: Path, given: argparse.Namespace) -> dict:
     settings = {name: getattr(given, name) for name in ("width", "height", "dtype", "background", "seed")}
     regions = {name: vars(box) for name, box in layout.regions.items()}
     told = {"slide": settings, "regions": regions, "patches": patches}
-    with write_atomically(folder / "regions.json") as temporary:
-        temporary.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    write_json(folder / "regions.json", told)
     return told
 
 

@@ -57,7 +57,7 @@ def cut(image: Volume, mask: Volume, out: Path, parts: int) -> None:
     if size != (annotated := mask.header().size):
         raise UserError(f"{mask} is {annotated}, the image {image} is {size} (depth, height, width)")
     if out.exists():
-        raise UserError(f"{out}: it is there already; give another folder")
+        raise UserError(f"{out}: it exists already; choose another folder")
     pixels, labels = image.read(), mask.read_values()
     for number, slab in enumerate(slabs(size, parts)):
         for folder, array in (("images", pixels), ("masks", labels)):

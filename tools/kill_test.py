@@ -67,14 +67,15 @@ class Job:
 
 
 JOBS = [
-    Job("prediction", ("predict runs/tiny/1 image.tif OUT --what labels --to tiff",), ("*",), 0.4),
+    Job("prediction", ("predict runs/tiny/1 image.tif OUT --what labels --to tiff",), ("*",), 0.35),
     Job("conversion", ("convert labels geojson labels OUT --classes cell --overwrite",), ("*",), 0.3),
     Job(
         "labelling",
         tuple(f"label {step} OUT.yaml" for step in ("crop", "embed", "cluster")),
-        ("slide/*.csv", "slide/tiles/*", "slide/codes.npy"),
+        ("slide/*.csv", "slide/tiles/*", "slide/embeddings.npy"),
         0.15,
     ),
+    Job("nuclei", ("extract discs OUT --diameter 40 --crop 64",), ("**/*",), 0.05),
     Job("export", ("export runs/tiny/1 OUT",), ("1/variables/*",), 0.05),
     Job(
         "training",
@@ -151,9 +152,14 @@ def prepare(folder: Path) -> None:
     tifffile.imwrite(folder / "image.tif", rng.integers(0, 256, (2000, 1500), np.uint8))
     tifffile.imwrite(folder / "slide.tif", rng.integers(0, 256, (1200, 1200), np.uint8))
     (folder / "labels").mkdir()
+    (folder / "discs").mkdir()
     for number in range(12):
         dots = np.kron(rng.permutation(900).reshape(30, 30), np.pad(np.ones((8, 8), int), 1))
         tifffile.imwrite(folder / "labels" / f"{number}.tif", dots.astype(np.int32))
+    ys, xs = np.indices((400, 400))
+    for number in range(30):
+        disc = (np.hypot((ys - number) % 100 - 50, xs % 100 - 50) <= 20) * np.uint8(100)
+        tifffile.imwrite(folder / "discs" / f"{number}.tif", disc + rng.integers(0, 90, disc.shape, np.uint8))
     for command in ("data synthesize cells cells --images 8 --size 96 96", "run tiny.yaml"):
         process = kerasseg(command, folder)
         if said := process.communicate()[1] if process.wait() else b"":

@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 
 from kerasseg.commands import preparation
-from kerasseg.images.names import file_name
+from kerasseg.images.folders import file_name
+from kerasseg.inference import mask_files
+from kerasseg.recipe import load
 from kerasseg.report.pictures import PREDICTED, TRUTH, compressed, display, outline
-from kerasseg.runs import predictions
-from kerasseg.runs.rundirectory import existing
+from kerasseg.runs.rundirectory import PREDICTIONS, RECIPE, existing
 
 SIDE = 256  # pixels of the image that are shown
 ENLARGED = 2  # screen pixels for each of them
@@ -45,8 +46,8 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     given = parser.parse_args()
     run = existing(given.run)
-    (sample,) = [each for each in preparation.samples(run.recipe) if each.name == given.image]
-    predicted = predictions.read(run / "predictions" / file_name(sample.name))
+    (sample,) = [each for each in preparation.samples(load(run / RECIPE)) if each.name == given.image]
+    predicted = mask_files.read(run / PREDICTIONS / file_name(sample.name))
     picture, truth, predicted = map(middle, (display(sample.read()), sample.annotate().mask, predicted))
     large = [np.kron(each, np.ones((ENLARGED, ENLARGED), np.uint8)) for each in (truth, predicted)]
     picture = picture.repeat(ENLARGED, axis=0).repeat(ENLARGED, axis=1)

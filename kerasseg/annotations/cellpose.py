@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from kerasseg.annotations.masks import as_labels
+from kerasseg.annotations.label_images import as_labels
 from kerasseg.errors import UserError
-from kerasseg.images.header import MAX_PIXELS
+from kerasseg.images.headers import MAX_PIXELS
 
 SUFFIX, ENDING = ".npy", "_seg"
 MAX_BYTES = 1 << 30  # Cellpose keeps flows and image in it too
@@ -52,7 +52,7 @@ def read(path: Path) -> np.ndarray:
     Raises
     ------
     UserError
-        If it is no such file, or its masks are no image.
+        If it is not such a file, or its masks are not an image.
     """
     if path.stat().st_size > MAX_BYTES:
         raise UserError(f"{path}: the file has more than {MAX_BYTES:,} bytes. {INSTEAD}")
@@ -64,7 +64,7 @@ def read(path: Path) -> np.ndarray:
         return as_labels(_array(content["masks"]), path)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
         raise UserError(
-            f"{path}: this is not a file of Cellpose's that can be read ({error}). {INSTEAD}"
+            f"{path}: this is not a Cellpose file that can be read ({error}). {INSTEAD}"
         ) from error
 
 
@@ -72,7 +72,7 @@ def _array(call: Call) -> np.ndarray:
     """Make the array that numpy would: from its shape, its type and its bytes."""
     _, shape, described, by_columns, content = call.state
     if call.name.rpartition(".")[2] != "_reconstruct" or described.name != "numpy.dtype":
-        raise ValueError(f"its masks are {call.name} and no array")
+        raise ValueError(f"its masks are {call.name}, not an array")
     dtype = np.dtype(described.arguments[0]).newbyteorder(described.state[1])
     if len(shape) != 2 or dtype.kind not in "iu" or not 0 < math.prod(shape) <= MAX_PIXELS:
         raise ValueError(f"its masks are an array {shape} of {dtype}; expected one 2-D image")
@@ -116,9 +116,9 @@ MARK = object()
 
 def _since_mark(stack: list) -> list:
     """Take off what was put on the stack since the last mark."""
-    at = max(place for place, value in enumerate(stack) if value is MARK)
-    values = stack[at + 1 :]
-    del stack[at:]
+    start = max(place for place, value in enumerate(stack) if value is MARK)
+    values = stack[start + 1 :]
+    del stack[start:]
     return values
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,14 @@ import numpy as np
 
 from kerasseg.annotations import rle
 from kerasseg.annotations.documents import (
+    Options,
+    Plan,
+    by_name,
     checked_points,
     checked_size,
+    collect_errors,
     contained,
-    read_json,
-    told_together,
-    write_json_list,
+    only_file,
 )
 from kerasseg.annotations.draw import draw_instance
 from kerasseg.annotations.rings import shape_polygons
@@ -32,23 +35,17 @@ from kerasseg.annotations.shapes import (
     CROWD,
     IGNORE_LABEL,
     Drawing,
+    Drawings,
     Shape,
     instances,
 )
 from kerasseg.annotations.trace import label_shapes
 from kerasseg.errors import UserError
+from kerasseg.files import read_json, write_json_list
 
 _SECTIONS = ("images", "categories", "annotations")
 _OUTLINES = {"polygon", "rectangle", "oriented_rectangle", CORNER_POLYGON}
-_OWN = {
-    "id",
-    "image_id",
-    "category_id",
-    "segmentation",
-    "area",
-    "bbox",
-    CROWD,
-}  # written anew from the pixels
+_OWN = {"id", "image_id", "category_id", "segmentation", "area", "bbox", CROWD}  # written anew
 _OF_IMAGES = {"id", "file_name", "height", "width"}
 CROWDS = ("ignore", "objects")
 
@@ -58,8 +55,6 @@ def read(path: Path, crowds: str = "ignore") -> list[Drawing]:
 
     Parameters
     ----------
-    path : Path
-        The JSON file.
     crowds : {"ignore", "objects"}
         What ``iscrowd: 1`` means: COCO's own region of objects that nobody told apart; or an object like any
         other, where a program such as CVAT writes it for every mask that was painted with a brush.
@@ -83,13 +78,13 @@ def read(path: Path, crowds: str = "ignore") -> list[Drawing]:
     missing = [key for key in _SECTIONS if not isinstance(listed.get(key), list)]
     if missing:
         raise UserError(
-            f"{path}: this is no COCO file of annotated images, as it has no list {', '.join(missing)}; "
+            f"{path}: this is not a COCO file of annotated images, as it has no list {', '.join(missing)}; "
             f"expected an object with {', '.join(_SECTIONS)}"
         )
     names = {_key(entry, "id", path): str(_key(entry, "name", path)) for entry in document["categories"]}
     drawings = _images(document["images"], list(names.values()), path, _left_out(document))
     empty: Counter[int] = Counter()
-    with told_together(ValueError, UserError) as reading:
+    with collect_errors(ValueError, UserError) as reading:
         for number, entry in enumerate(document["annotations"], start=1):
             with reading(f"{path}: annotation {number - 1}"):
                 drawing = _looked_up(drawings, entry, "image_id")
@@ -98,7 +93,10 @@ def read(path: Path, crowds: str = "ignore") -> list[Drawing]:
                 drawing.shapes.extend(shapes)
                 empty[id(drawing)] += not shapes
     distinct = {id(drawing): drawing for drawing in drawings.values()}
-    return [_with_left_out(drawing, empty[key]) for key, drawing in distinct.items()]
+    for key in filter(empty.get, distinct):  # counted as polygons without a pixel are
+        left_out = {**distinct[key].left_out, "object without a pixel": empty[key]}
+        distinct[key] = replace(distinct[key], left_out=left_out)
+    return list(distinct.values())
 
 
 def write(path: Path, drawings: Iterable[Drawing], classes: Sequence[str]) -> None:
@@ -106,14 +104,10 @@ def write(path: Path, drawings: Iterable[Drawing], classes: Sequence[str]) -> No
 
     Parameters
     ----------
-    path : Path
-        The JSON file to appear.
     drawings : iterable of Drawing
         Each instance becomes an annotation of its pixels: polygons along their corners where it was drawn by
         outlines and has no hole, compressed run lengths elsewhere. A region to ignore becomes a crowd of
         every class, which means the same; background, for which COCO has no word, is left out.
-    classes : sequence of str
-        The categories 1, 2, ...
     """
     drawings = list(drawings)
     groups = (
@@ -125,22 +119,22 @@ def write(path: Path, drawings: Iterable[Drawing], classes: Sequence[str]) -> No
 
 
 def write_objects(
-    path: Path, name: str, size: tuple[int, int], objects: Iterable[Shape], classes: Sequence[str]
+    path: Path,
+    name: str,
+    size: tuple[int, int],
+    objects: Iterable[Shape],
+    classes: Sequence[str],
+    *,
+    tolerance: float = 0,
 ) -> None:
-    """Write the objects of one image, one after another.
+    """Write the objects of one image as run lengths, one after another.
 
     Parameters
     ----------
-    path : Path
-        The JSON file to appear.
-    name : str
-        The image.
-    size : tuple of int
-        Its height and width.
     objects : iterable of Shape
         One an object.
-    classes : sequence of str
-        The categories 1, 2, ...
+    tolerance : float
+        Run lengths keep every pixel, whatever it is.
     """
     _write(path, [Drawing(name, size, [])], ((1, [shape]) for shape in objects), classes)
 
@@ -153,31 +147,29 @@ def outlined(shapes: Sequence[Shape], size: tuple[int, int]) -> list[Shape]:
     shapes : sequence of Shape
         What was drawn by outlines and has no hole becomes ``corner_polygon`` shapes along the corners of its
         pixels, all else ``mask`` shapes; what has no pixel is left out.
-    size : tuple of int
-        Height and width of the image.
 
     Returns
     -------
     list of Shape
         Those of one instance under one ``group_id``; without background, for which COCO has no word.
     """
-    found: list[Shape] = []
-    for number, group in enumerate(instances(list(shapes)), start=1):
+    shapes, given = [], list(shapes)
+    for number, group in enumerate(instances(given), start=1):
         if group[0].label == BACKGROUND_LABEL:
             continue
         kinds = {shape.shape_type for shape in group}
         if kinds == {CORNER_POLYGON} or (
             kinds == {"mask"} and len(group) == 1 and _is_inside(group[0], size)
         ):
-            found += group
+            shapes += group
         elif pixels := draw_instance(group, size):
             polygons = shape_polygons(pixels) if kinds <= _OUTLINES and pixels.is_object else []
             if polygons and all(len(rings) == 1 for rings in polygons):  # COCO's polygons know no holes
                 outline = replace(pixels, shape_type=CORNER_POLYGON, mask=None, group_id=number)
-                found += [replace(outline, points=rings[0]) for rings in polygons]
+                shapes += [replace(outline, points=rings[0]) for rings in polygons]
             else:
-                found.append(pixels)
-    return found
+                shapes.append(pixels)
+    return shapes
 
 
 def _is_inside(shape: Shape, size: tuple[int, int]) -> bool:
@@ -194,19 +186,19 @@ def _write(
     classes: Sequence[str],
 ) -> None:
     """Write instances as they come, each with the number of its image."""
-    ids = {label: at for at, label in enumerate(classes, start=1)}
+    ids = {label: number for number, label in enumerate(classes, start=1)}
     listed = [
-        {**image.other, "id": at, "file_name": image.image_path}
+        {**image.other, "id": number, "file_name": image.image_path}
         | dict(zip(("height", "width"), image.size, strict=True))
-        for at, image in enumerate(images, start=1)
+        for number, image in enumerate(images, start=1)
     ]
-    categories = [{"id": at, "name": label} for label, at in ids.items()]
+    categories = [{"id": number, "name": label} for label, number in ids.items()]
     entries = (
         {"image_id": image_id, "category_id": category_id} | _annotation(shapes, images[image_id - 1].size)
         for image_id, shapes in groups
         for category_id in (ids.values() if shapes[0].label == IGNORE_LABEL else [ids[shapes[0].label]])
     )
-    numbered = ({"id": at} | entry for at, entry in enumerate(entries, start=1))
+    numbered = ({"id": number} | entry for number, entry in enumerate(entries, start=1))
     write_json_list(Path(path), {"images": listed, "categories": categories}, "annotations", numbered)
 
 
@@ -227,13 +219,6 @@ def _left_out(document: dict) -> dict[str, int]:
         "supercategory": sum(bool(entry.get("supercategory")) for entry in _listed(document, "categories")),
     }
     return {what: count for what, count in counts.items() if count}
-
-
-def _with_left_out(drawing: Drawing, empty: int) -> Drawing:
-    """Count the run lengths in which nothing lies, as polygons without a pixel are counted."""
-    if not empty:
-        return drawing
-    return replace(drawing, left_out={**drawing.left_out, "object without a pixel": empty})
 
 
 def _listed(document: dict, key: str) -> list[dict]:
@@ -264,7 +249,7 @@ def _images(
         if said.setdefault(name, entry["file_name"]) != entry["file_name"]:
             raise UserError(
                 f"{path}: {said[name]!r} and {entry['file_name']!r} lead outside the folder of this file and "
-                "have one name; name the images from that folder"
+                "have the same name; name the images from that folder"
             )
         drawings[key] = drawing
     return drawings
@@ -300,8 +285,10 @@ def _shapes(entry: dict, label: str, size: tuple[int, int], number: int, crowds:
 
 def _polygon(numbers: Any, size: tuple[int, int]) -> np.ndarray:
     if not isinstance(numbers, list) or len(numbers) % 2:
-        raise ValueError("a polygon is no list of x, y, x, y, ...")
-    return checked_points([numbers[at : at + 2] for at in range(0, len(numbers), 2)], "polygon", size)
+        raise ValueError("a polygon is not a list of x, y, x, y, ...")
+    return checked_points(
+        [numbers[start : start + 2] for start in range(0, len(numbers), 2)], "polygon", size
+    )
 
 
 def _run_length_mask(segmentation: dict, size: tuple[int, int]) -> np.ndarray:
@@ -329,3 +316,24 @@ def _annotation(shapes: list[Shape], size: tuple[int, int]) -> dict[str, Any]:
         counts = rle.box_counts(pixels.mask, (row, column), size)
     runs = {"size": list(size), "counts": rle.compress(counts)}
     return other | {"segmentation": runs, "area": area, "bbox": box}
+
+
+def read_drawings(source: Path, options: Options) -> Drawings:
+    """Read a COCO file, or the only JSON file of a folder."""
+    drawings = read(only_file(source, ".json"), options.crowds)
+    return by_name((Path(drawing.image_path), drawing) for drawing in drawings)
+
+
+def plan(drawings: Drawings, target: Path, options: Options) -> Plan:
+    """Plan one COCO file for all drawings."""
+    path = target if target.suffix.lower() == ".json" else target / "annotations.json"
+    return {path: partial(write, path, drawings.values(), options.classes)}
+
+
+def outline_drawings(drawings: Drawings, tolerance: float) -> tuple[Drawings, Drawings]:
+    """Bring all drawings into the forms that COCO knows: see :func:`outlined`."""
+    brought = {
+        name: replace(drawing, shapes=outlined(drawing.shapes, drawing.size))
+        for name, drawing in drawings.items()
+    }
+    return brought, brought

@@ -38,13 +38,6 @@ _MIDDLE = STEPS // 2  # the step before the middle of a pixel
 def as_pixels(shapes: Iterable[Shape], size: tuple[int, int]) -> list[Shape]:
     """Replace COCO's polygons by ``mask`` shapes of their pixels; all other shapes stay as they are.
 
-    Parameters
-    ----------
-    shapes : iterable of Shape
-        Those of one image.
-    size : tuple of int
-        Height and width of the image.
-
     Returns
     -------
     list of Shape
@@ -76,8 +69,6 @@ def fill(
     polygons : sequence of numpy.ndarray, shape (N, 2), float64
         Corners (x, y) in pixels from the image's upper left corner; the last is joined to the first. They may
         lie outside the image.
-    size : tuple of int
-        Height and width of the image.
 
     Returns
     -------
@@ -129,8 +120,10 @@ def _lower_step(start: np.ndarray, end: np.ndarray, dx: np.ndarray, before: np.n
     """Take the smaller y of two steps of an edge that is walked along x."""
     with np.errstate(divide="ignore", invalid="ignore"):
         slope = (end[:, 1] - start[:, 1]) / dx
-        at = before - start[:, 0]
-        return np.minimum(*(np.trunc(start[:, 1] + slope * step + 0.5) for step in (at, at + 1)))
+        from_start = before - start[:, 0]
+        return np.minimum(
+            *(np.trunc(start[:, 1] + slope * step + 0.5) for step in (from_start, from_start + 1))
+        )
 
 
 def _crossing_step(start: np.ndarray, end: np.ndarray, dy: np.ndarray, before: np.ndarray) -> np.ndarray:
@@ -138,11 +131,11 @@ def _crossing_step(start: np.ndarray, end: np.ndarray, dy: np.ndarray, before: n
     with np.errstate(divide="ignore", invalid="ignore"):
         slope = (end[:, 0] - start[:, 0]) / dy
         near = np.floor((before + 0.5 - start[:, 0]) / slope)
-        found = near
+        crossing = near
         for step in (near - 1, near + 1, near):  # which it is, is decided by the walk's own rounding
-            x, following = (np.trunc(start[:, 0] + slope * at + 0.5) for at in (step, step + 1))
-            found = np.where((np.minimum(x, following) == before) & (x != following), step, found)
-        return start[:, 1] + found
+            x, following = (np.trunc(start[:, 0] + slope * position + 0.5) for position in (step, step + 1))
+            crossing = np.where((np.minimum(x, following) == before) & (x != following), step, crossing)
+        return start[:, 1] + crossing
 
 
 def _toggled(columns: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, tuple[slice, slice]] | None:

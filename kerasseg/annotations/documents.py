@@ -1,23 +1,27 @@
-"""What annotation files have in common.
+"""What annotation files have in common: how folders of them are read and written, and how they are checked.
 
-JSON of a sane size, images beside it, points near the image, and mistakes that are told all at once.
+Images lie beside them, points near the image, and all that is wrong is raised at once.
 """
 
 from __future__ import annotations
 
-import json
 import posixpath
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import numpy as np
 
-from kerasseg.errors import UserError
-from kerasseg.images import files
+from kerasseg.annotations.shapes import Drawing, Drawings
+from kerasseg.console import track
+from kerasseg.errors import Mistakes, UserError
+from kerasseg.images import files, folders
 
-MAX_BYTES = 1 << 28  # an embedded image makes a file large, a mistake makes it larger
+Plan = dict[Path, Callable[[], None]]  # what writes each file
+
 FAR = 10  # longer sides of the image by which a point may lie outside, where what is drawn is cut off
 
 # How many points a shape of each type has, at least and at most.
@@ -34,27 +38,110 @@ POINTS: dict[str, tuple[int, float]] = {
 }
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file of at most ``MAX_BYTES``.
+@dataclass(frozen=True)
+class Options:
+    """What annotation files alone do not say.
+
+    Attributes
+    ----------
+    classes : sequence of str
+        Names of the classes 1, 2, ...
+    values : mapping of str to int, optional
+        The number of each class in masks, where these do not hold class ids.
+    tolerance : float
+        Pixels by which outlines may move.
+    crowds : {"ignore", "objects"}
+        What COCO's crowds mean.
+    """
+
+    classes: Sequence[str] = ()
+    values: Mapping[str, int] | None = None
+    tolerance: float = 0
+    crowds: str = "ignore"
+
+
+def files_of(source: Path, suffixes: Sequence[str]) -> list[Path]:
+    """Take a file as it is, or find those of a folder.
 
     Raises
     ------
     UserError
-        If the file is missing, too large, or no JSON.
+        If there is nothing.
     """
-    if not path.is_file():
-        raise UserError(f"{path}: there is no such file")
-    if path.stat().st_size > MAX_BYTES:
-        raise UserError(f"{path}: the file has {path.stat().st_size:,} bytes; expected at most {MAX_BYTES:,}")
-    try:
-        return json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: this is not JSON ({error}); save it again") from error
+    if source.is_file():
+        return [source]
+    if not source.exists():
+        raise UserError(f"{source}: there is no such file or folder")
+    paths = files.find(source, suffixes, known=(*files.SUFFIXES, ".json"))
+    if not paths:
+        raise UserError(f"{source}: the folder holds no {', '.join(suffixes)} file")
+    return paths
+
+
+def only_file(source: Path, suffix: str) -> Path:
+    """Take a file, or the only one of a folder.
+
+    Raises
+    ------
+    UserError
+        If the folder holds several, or none.
+    """
+    if not source.is_dir():
+        return source
+    paths = [path for path in folders.entries(source) if path.suffix.lower() == suffix]
+    if len(paths) != 1:
+        raise UserError(
+            f"{source}: the folder holds {len(paths) or 'no'} {suffix} files; name the one to convert"
+        )
+    return paths[0]
+
+
+def read_each(source: Path, suffixes: Sequence[str], read: Callable[[Path], Drawing]) -> Drawings:
+    """Read all files of a folder, or one; images are named from the folder of them all.
+
+    Raises
+    ------
+    UserError
+        With all that is wrong with any file.
+    """
+    folder = source if source.is_dir() else source.parent
+    drawings, mistakes = [], Mistakes()
+    for path in track(files_of(source, suffixes), "reading"):
+        with mistakes.noted():
+            drawing = read(path)
+            inside = path.relative_to(folder)
+            image_path = (inside.parent / (drawing.image_path or f"{path.stem}.png")).as_posix()
+            drawings.append((inside, replace(drawing, image_path=image_path)))
+    mistakes.check()
+    return by_name(drawings)
+
+
+def by_name(drawings: Iterable[tuple[Path, Drawing]]) -> Drawings:
+    """Name drawings by their paths without suffix, of which no two may be the same."""
+    named: Drawings = {}
+    for path, drawing in drawings:
+        name = path.with_suffix("").as_posix()
+        if name in named:
+            raise UserError(f"{path}: there are two images {name}, by other suffixes; rename one")
+        named[name] = drawing
+    return named
+
+
+def plan_each(drawings: Drawings, target: Path, suffix: str, write: Callable[[Path, Drawing], None]) -> Plan:
+    """Plan a file for each drawing."""
+    paths = {target / f"{name}{suffix}": drawing for name, drawing in drawings.items()}
+    return {path: partial(write, path, drawing) for path, drawing in paths.items()}
+
+
+def image_beside(stem: Path) -> Path | None:
+    """Find the image of a path without suffix."""
+    paths = (stem.with_name(stem.name + suffix) for suffix in files.SUFFIXES)
+    return next((path for path in paths if path.is_file()), None)
 
 
 @contextmanager
-def told_together(*kinds: type[Exception]) -> Iterator[Callable[[str], AbstractContextManager]]:
-    """Read entry after entry, and tell what is wrong with any of them at the end.
+def collect_errors(*kinds: type[Exception]) -> Iterator[Callable[[str], AbstractContextManager]]:
+    """Read entry after entry, and raise what is wrong with any of them at the end.
 
     Parameters
     ----------
@@ -71,40 +158,17 @@ def told_together(*kinds: type[Exception]) -> Iterator[Callable[[str], AbstractC
     UserError
         With a message for each entry that is wrong.
     """
-    problems = []
+    mistakes = Mistakes()
 
     @contextmanager
     def reading(name: str) -> Iterator[None]:
         try:
             yield
         except kinds as error:
-            problems.append(f"{name}: {error}")
+            mistakes.add(f"{name}: {error}")
 
     yield reading
-    if problems:
-        raise UserError(*problems)
-
-
-def write_json_list(path: Path, head: Mapping[str, Any], key: str, entries: Iterable[Any]) -> None:
-    """Write a JSON object whose last key holds a list, one entry after another: the list is never in memory.
-
-    Parameters
-    ----------
-    path : Path
-        The file, which appears when it is complete.
-    head : mapping
-        The keys before.
-    key : str
-        The last one.
-    entries : iterable
-        What its list holds, each on a line of its own.
-    """
-    with files.write_atomically(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-        opening = json.dumps({**head, key: []}, ensure_ascii=False)
-        file.write(opening.removesuffix("]}"))
-        for at, entry in enumerate(entries):
-            file.write((",\n" if at else "\n") + json.dumps(entry, ensure_ascii=False))
-        file.write("\n]}\n")
+    mistakes.check()
 
 
 def contained(given: Any, path: Path, key: str) -> str | None:
@@ -114,8 +178,6 @@ def contained(given: Any, path: Path, key: str) -> str | None:
     ----------
     given : str or None
         As the file says it; Windows' backslashes are understood.
-    path : Path
-        The annotation file.
     key : str
         Where it says so, for the message.
 
@@ -148,7 +210,7 @@ def checked_size(height: Any, width: Any, path: Path, keys: str) -> tuple[int, i
     Raises
     ------
     UserError
-        If they are no whole numbers, less than 1, or more pixels than are read.
+        If they are not whole numbers, less than 1, or more pixels than are read.
     """
     whole = all(
         isinstance(side, int | float) and not isinstance(side, bool) and side > 0 and side == side // 1
@@ -171,8 +233,6 @@ def agreed_image(image: Any, size: tuple[int, int] | None, path: Path) -> tuple[
         What we wrote of it: ``name``, ``height`` and ``width``; None in files of other programs.
     size : tuple of int or None
         Height and width of the image beside the file, where there is one.
-    path : Path
-        The annotation file.
 
     Raises
     ------
@@ -205,7 +265,7 @@ def checked_points(given: Any, shape_type: str, size: tuple[int, int]) -> np.nda
     except (TypeError, ValueError, OverflowError):
         points = np.empty(0)
     if points.ndim != 2 or points.shape[1] != 2:
-        raise ValueError("points is no list of [x, y]")
+        raise ValueError("points is not a list of [x, y]")
     least, most = POINTS[shape_type]
     if not least <= len(points) <= most:
         expected = f"{least}" if most == least else f"{least} or more"

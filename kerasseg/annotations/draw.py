@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 from PIL import Image, ImageDraw
 
 from kerasseg.annotations.corners import as_pixels
@@ -36,12 +37,6 @@ def draw_mask(
     shapes : sequence of Shape
         Later ones cover earlier ones. The labels ``__ignore__`` and ``_background_`` need no class. A crowd
         is ignored, whatever its class, and all others cover it.
-    size : tuple of int
-        Height and width of the image.
-    classes : list of str
-        Names of the classes 1, 2, ...
-    name : str, optional
-        The file, for the message.
 
     Returns
     -------
@@ -53,7 +48,7 @@ def draw_mask(
     UserError
         If a label is none of the classes.
     """
-    values = NO_CLASS | {label: at for at, label in enumerate(classes, start=1)}
+    values = NO_CLASS | {label: number for number, label in enumerate(classes, start=1)}
     strangers = sorted({shape.label for shape in shapes} - values.keys())
     if strangers:
         place = f"{name}: " if name else ""
@@ -70,8 +65,6 @@ def draw_labels(shapes: Sequence[Shape], size: tuple[int, int]) -> np.ndarray:
     ----------
     shapes : sequence of Shape
         Later ones cover earlier ones, of which nothing may remain.
-    size : tuple of int
-        Height and width of the image.
 
     Returns
     -------
@@ -79,7 +72,9 @@ def draw_labels(shapes: Sequence[Shape], size: tuple[int, int]) -> np.ndarray:
         0 is background.
     """
     shapes = as_pixels(shapes, size)
-    numbers = {id(shape): at for at, group in enumerate(instances(shapes), start=1) for shape in group}
+    numbers = {
+        id(shape): number for number, group in enumerate(instances(shapes), start=1) for shape in group
+    }
     return _draw("I", size, ((shape, numbers[id(shape)]) for shape in shapes))
 
 
@@ -90,8 +85,6 @@ def draw_instance(shapes: Sequence[Shape], size: tuple[int, int]) -> Shape | Non
     ----------
     shapes : sequence of Shape
         Its parts; what is not points and pixels is taken from the first.
-    size : tuple of int
-        Height and width of the image.
 
     Returns
     -------
@@ -108,8 +101,7 @@ def draw_instance(shapes: Sequence[Shape], size: tuple[int, int]) -> Shape | Non
     if (high <= low).any():
         return None
     low[0] = 0  # which pixels Pillow gives a slanted line depends on the column that it begins in
-    moved = [replace(shape, points=shape.points - low) for shape in shapes]
-    drawn = _draw("L", tuple((high - low)[::-1].tolist()), ((shape, 1) for shape in moved)) > 0
+    drawn = _draw("L", tuple((high - low)[::-1].tolist()), ((shape, 1) for shape in shapes), low) > 0
     rows, columns = np.nonzero(drawn)
     if not rows.size:
         return None
@@ -124,51 +116,64 @@ def _reach(shape: Shape) -> int:
     return 1 if shape.shape_type in ("polygon", "rectangle", "oriented_rectangle", "mask") else LINE_WIDTH
 
 
-def _draw(mode: str, size: tuple[int, int], painted: Iterable[tuple[Shape, int]]) -> np.ndarray:
+def _draw(
+    mode: str,
+    size: tuple[int, int],
+    painted: Iterable[tuple[Shape, int]],
+    corner: ArrayLike = (0, 0),
+) -> np.ndarray:
+    """Draw shapes over each other, each in its value, into the part of the image from a corner (x, y) on.
+
+    Outlines are worked out in the image's coordinates, and moved then: in this order nothing is rounded
+    otherwise than in the whole image.
+    """
     image = Image.new(mode, size[::-1])
     canvas = ImageDraw.Draw(image)
     for shape, value in painted:
-        PAINTERS[shape.shape_type](canvas, shape, value)
+        PAINTERS[shape.shape_type](canvas, shape, value, corner)
     return np.array(image)
 
 
-def _polygon(canvas: ImageDraw.ImageDraw, shape: Shape, value: int) -> None:
-    canvas.polygon(_flat(shape), fill=value, outline=value)
+def _polygon(canvas: ImageDraw.ImageDraw, shape: Shape, value: int, corner: ArrayLike) -> None:
+    canvas.polygon(_flat(shape.points - corner), fill=value, outline=value)
 
 
-def _rectangle(canvas: ImageDraw.ImageDraw, shape: Shape, value: int) -> None:
-    corners = [*shape.points.min(axis=0).tolist(), *shape.points.max(axis=0).tolist()]
-    canvas.rectangle(corners, fill=value, outline=value)
+def _rectangle(canvas: ImageDraw.ImageDraw, shape: Shape, value: int, corner: ArrayLike) -> None:
+    ends = np.stack([shape.points.min(axis=0), shape.points.max(axis=0)])
+    canvas.rectangle(_flat(ends - corner), fill=value, outline=value)
 
 
-def _circle(canvas: ImageDraw.ImageDraw, shape: Shape, value: int) -> None:
+def _circle(canvas: ImageDraw.ImageDraw, shape: Shape, value: int, corner: ArrayLike) -> None:
     (x, y), (rim_x, rim_y) = shape.points.tolist()
-    _disc(canvas, x, y, math.sqrt((x - rim_x) ** 2 + (y - rim_y) ** 2), value)
+    _disc(canvas, shape.points[0], math.sqrt((x - rim_x) ** 2 + (y - rim_y) ** 2), value, corner)
 
 
-def _line(canvas: ImageDraw.ImageDraw, shape: Shape, value: int) -> None:
-    canvas.line(_flat(shape), fill=value, width=LINE_WIDTH)
+def _line(canvas: ImageDraw.ImageDraw, shape: Shape, value: int, corner: ArrayLike) -> None:
+    canvas.line(_flat(shape.points - corner), fill=value, width=LINE_WIDTH)
 
 
-def _points(canvas: ImageDraw.ImageDraw, shape: Shape, value: int) -> None:
-    for x, y in shape.points.tolist():
-        _disc(canvas, x, y, POINT_RADIUS, value)
+def _points(canvas: ImageDraw.ImageDraw, shape: Shape, value: int, corner: ArrayLike) -> None:
+    for centre in shape.points:
+        _disc(canvas, centre, POINT_RADIUS, value, corner)
 
 
-def _mask(canvas: ImageDraw.ImageDraw, shape: Shape, value: int) -> None:
-    corner = tuple(shape.points[0].astype(int).tolist())
-    canvas.bitmap(corner, Image.fromarray(np.ascontiguousarray(shape.mask)), fill=value)
+def _mask(canvas: ImageDraw.ImageDraw, shape: Shape, value: int, corner: ArrayLike) -> None:
+    left, top = (shape.points[0].astype(int) - corner).tolist()
+    canvas.bitmap((left, top), Image.fromarray(np.ascontiguousarray(shape.mask)), fill=value)
 
 
-def _disc(canvas: ImageDraw.ImageDraw, x: float, y: float, radius: float, value: int) -> None:
-    canvas.ellipse((x - radius, y - radius, x + radius, y + radius), fill=value, outline=value)
+def _disc(
+    canvas: ImageDraw.ImageDraw, centre: np.ndarray, radius: float, value: int, corner: ArrayLike
+) -> None:
+    box = np.stack([centre - radius, centre + radius])
+    canvas.ellipse(_flat(box - corner), fill=value, outline=value)
 
 
-def _flat(shape: Shape) -> list[float]:
-    return shape.points.ravel().tolist()
+def _flat(points: np.ndarray) -> list[float]:
+    return points.ravel().tolist()
 
 
-PAINTERS: dict[str, Callable[[ImageDraw.ImageDraw, Shape, int], None]] = {
+PAINTERS: dict[str, Callable[[ImageDraw.ImageDraw, Shape, int, ArrayLike], None]] = {
     "polygon": _polygon,
     "rectangle": _rectangle,
     "oriented_rectangle": _polygon,

@@ -15,22 +15,34 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from kerasseg.annotations.documents import agreed_image, read_json, told_together, write_json_list
+from kerasseg.annotations import rings
+from kerasseg.annotations.documents import Options, Plan, agreed_image, collect_errors, plan_each, read_each
 from kerasseg.annotations.masks import palette
-from kerasseg.annotations.planes import placed
-from kerasseg.annotations.rings import Polygon, filled_shape, shape_polygons
-from kerasseg.annotations.shapes import CROWD, EVERYWHERE, IGNORE_LABEL, SCORE, Drawing, Plane, Shape
+from kerasseg.annotations.planes import placed, repeated, size_and_stack_beside
+from kerasseg.annotations.rings import filled_shape, pixel_objects, shape_polygons
+from kerasseg.annotations.shapes import (
+    CROWD,
+    EVERYWHERE,
+    IGNORE_LABEL,
+    SCORE,
+    Drawing,
+    Drawings,
+    Plane,
+    Shape,
+)
 from kerasseg.errors import UserError
+from kerasseg.files import read_json, write_json_list
 
 IGNORED_CLASS = "Ignore*"  # QuPath's own name for what is not to be counted
 UNCLASSIFIED = "Unclassified"  # what QuPath shows where an object has no class
 _POLYGONS = {"Polygon": lambda coordinates: [coordinates], "MultiPolygon": lambda coordinates: coordinates}
-# What is no area, by what it is called and how many its coordinates are.
+# What is not an area, by what it is called and how many its coordinates are.
 _NO_AREAS = {
     "Point": ("point", lambda coordinates: 1),
     "MultiPoint": ("point", len),
@@ -56,7 +68,7 @@ def read(path: Path, size: tuple[int, int] | None = None, stack: Plane | None = 
     -------
     Drawing
         Each area as a ``mask`` shape of the pixels whose centres it contains, labelled by its classification;
-        without one it is ``Unclassified``. What is no area is left out and counted.
+        without one it is ``Unclassified``. What is not an area is left out and counted.
 
     Raises
     ------
@@ -70,7 +82,7 @@ def read(path: Path, size: tuple[int, int] | None = None, stack: Plane | None = 
     image = document.get("image") if isinstance(document, dict) else None
     name, size = agreed_image(image, size, path)
     shapes, left_out = [], Counter()
-    with told_together(ValueError) as reading:
+    with collect_errors(ValueError) as reading:
         for feature_name, feature in _with_children(features):
             with reading(f"{path}: {feature_name}"):
                 left_out.update(_left_out(feature))
@@ -79,7 +91,7 @@ def read(path: Path, size: tuple[int, int] | None = None, stack: Plane | None = 
     return placed(drawing, path)
 
 
-def write(
+def write_objects(
     path: Path,
     name: str | None,
     size: tuple[int, int],
@@ -87,20 +99,12 @@ def write(
     classes: Iterable[str],
     *,
     tolerance: float = 0,
-    object_type: str = "annotation",
+    object_type: str = "detection",
 ) -> None:
     """Write a FeatureCollection, one object after another.
 
     Parameters
     ----------
-    path : Path
-        The file to appear.
-    name : str or None
-        The image.
-    size : tuple of int
-        Its height and width.
-    objects : iterable of Shape
-        ``mask`` shapes, one an object.
     classes : iterable of str
         Names of the classes 1, 2, ..., whose colours are those of masks.
     tolerance : float, default 0
@@ -108,7 +112,7 @@ def write(
     object_type : {"annotation", "detection"}
         As QuPath tells apart what a person drew and what a program found.
     """
-    colours = {label: palette()[at].tolist() for at, label in enumerate(classes, start=1)}
+    colours = {label: palette()[number].tolist() for number, label in enumerate(classes, start=1)}
     image = {"name": name, "height": size[0], "width": size[1]}
     features = (_feature(shape, colours, tolerance, object_type) for shape in objects)
     write_json_list(path, {"type": "FeatureCollection", "image": image}, "features", features)
@@ -126,13 +130,13 @@ def _features(document: Any, path: Path) -> list:
 
 def _with_children(features: list) -> Iterator[tuple[str, Any]]:
     """Name features, each before the objects that QuPath keeps inside it."""
-    waiting = [(f"feature {at}", feature) for at, feature in enumerate(features)][::-1]
+    waiting = [(f"feature {number}", feature) for number, feature in enumerate(features)][::-1]
     while waiting:
         name, feature = waiting.pop()
         yield name, feature
         children = feature.get("childObjects") if isinstance(feature, dict) else None
         if isinstance(children, list):
-            waiting += [(f"{name}, child {at}", child) for at, child in enumerate(children)][::-1]
+            waiting += [(f"{name}, child {number}", child) for number, child in enumerate(children)][::-1]
 
 
 def _geometry(feature: Any) -> tuple[str | None, dict]:
@@ -159,11 +163,16 @@ def _shape(feature: Any, size: tuple[int, int]) -> Shape | None:
     if kind not in _POLYGONS:
         expected = " or ".join([*_POLYGONS, *_NO_AREAS])
         raise ValueError(f"its geometry is {kind}; expected {expected}")
-    polygons = [_polygon(rings) for rings in _listed(_POLYGONS[kind](geometry.get("coordinates")))]
+    polygons = _listed(_POLYGONS[kind](geometry.get("coordinates")))
+    polygons = [[_ring(points) for points in _listed(rings)] for rings in polygons]
     if geometry.get("isEllipse"):
         polygons = [[_ellipse(polygons[0][0])]]
     properties = _mapping(feature, "properties")
-    filled = filled_shape(polygons, size, _label(properties), _other(properties))
+    # What other formats know too is kept: a crowd, and a score.
+    crowd = _mapping(properties, "metadata").get(CROWD) == "1"
+    score = _mapping(properties, "measurements").get(SCORE)
+    other = ({CROWD: 1} if crowd else {}) | ({} if score is None else {SCORE: score})
+    filled = filled_shape(polygons, size, _label(properties), other)
     return replace(filled, plane=_plane(geometry)) if filled else None
 
 
@@ -185,12 +194,8 @@ def _ellipse(ring: np.ndarray) -> np.ndarray:
 
 def _listed(value: Any) -> list:
     if not isinstance(value, list) or not value:
-        raise ValueError("its coordinates are no list of rings")
+        raise ValueError("its coordinates are not a list of rings")
     return value
-
-
-def _polygon(rings: Any) -> Polygon:
-    return [_ring(points) for points in _listed(rings)]
 
 
 def _ring(points: Any) -> np.ndarray:
@@ -199,7 +204,7 @@ def _ring(points: Any) -> np.ndarray:
     except (TypeError, ValueError, KeyError):
         ring = np.empty(0)
     if ring.ndim != 2 or ring.shape[1] != 2 or len(ring) < 3 or not np.isfinite(ring).all():
-        raise ValueError("a ring is no list of three or more [x, y]")
+        raise ValueError("a ring is not a list of three or more [x, y]")
     return ring
 
 
@@ -215,13 +220,6 @@ def _label(properties: dict) -> str:
             given = _mapping(given, "parentClass")
     name = ": ".join(map(str, names if isinstance(names, list) else ())) or UNCLASSIFIED
     return IGNORE_LABEL if name == IGNORED_CLASS else name
-
-
-def _other(properties: dict) -> dict[str, Any]:
-    """Keep what other formats know too: a crowd, and a score."""
-    crowd = _mapping(properties, "metadata").get(CROWD) == "1"
-    score = _mapping(properties, "measurements").get(SCORE)
-    return ({CROWD: 1} if crowd else {}) | ({} if score is None else {SCORE: score})
 
 
 def _mapping(given: dict, key: str) -> dict:
@@ -256,3 +254,28 @@ def _closed(ring: np.ndarray) -> list[list[float]]:
     """List a ring's corners, the first once more at the end; whole numbers without a dot."""
     closed = np.concatenate([ring, ring[:1]])
     return (closed.astype(int) if (closed == closed.round()).all() else closed).tolist()
+
+
+def read_drawings(source: Path, options: Options) -> Drawings:
+    """Read a folder of GeoJSON files, or one; images beside them say how large they are."""
+    return read_each(source, (".geojson",), lambda path: read(path, *size_and_stack_beside(path)))
+
+
+def plan(drawings: Drawings, target: Path, options: Options) -> Plan:
+    """Plan a file for each drawing, with each instance along its pixels, whatever shapes it was drawn by."""
+
+    def write(path: Path, drawing: Drawing) -> None:
+        write_objects(
+            path,
+            Path(drawing.image_path or path.stem).name,
+            drawing.size,
+            pixel_objects(repeated(drawing)),
+            options.classes,
+            tolerance=options.tolerance,
+            object_type="annotation",
+        )
+
+    return plan_each(drawings, target, ".geojson", write)
+
+
+outline_drawings = partial(rings.outline_drawings, rings.JAVA)

@@ -16,19 +16,21 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kerasseg.annotations.documents import MAX_BYTES, agreed_image, told_together
+from kerasseg.annotations import rings
+from kerasseg.annotations.documents import Options, Plan, agreed_image, collect_errors, plan_each, read_each
 from kerasseg.annotations.imagejoutlines import outline
 from kerasseg.annotations.masks import palette
-from kerasseg.annotations.planes import counted, placed
-from kerasseg.annotations.rings import IMAGEJ, filled_shape, shape_polygons
-from kerasseg.annotations.shapes import CROWD, EVERYWHERE, SCORE, Drawing, Plane, Shape
+from kerasseg.annotations.planes import counted, placed, size_and_stack_beside
+from kerasseg.annotations.rings import IMAGEJ, filled_shape, pixel_objects, shape_polygons
+from kerasseg.annotations.shapes import CROWD, EVERYWHERE, SCORE, Drawing, Drawings, Plane, Shape
 from kerasseg.errors import UserError
-from kerasseg.images import files
+from kerasseg.files import MAX_BYTES, write_atomically
 
 if TYPE_CHECKING:
     from roifile import ImagejRoi
@@ -61,8 +63,6 @@ def read(
 
     Parameters
     ----------
-    path : Path
-        The file.
     classes : sequence of str, optional
         Names of the classes 1, 2, ...: a ROI that does not name its own is of the one with its group's
         number, or else of the first.
@@ -82,14 +82,16 @@ def read(
         If the file is missing or damaged, the image's size is unknown, or a ROI is wrong, of no class or on a
         plane that the image does not have; all wrong ones are named at once.
     """
+    from roifile import ImagejRoi
+
     path = Path(path)
     said, contents = _contents(path)
     name, size = agreed_image(said, size, path)
     shapes, left_out = [], Counter()
-    with told_together(*_DAMAGES) as reading:
+    with collect_errors(*_DAMAGES) as reading:
         for entry, content in contents.items():
             with reading(f"{path}: {entry}"):
-                roi = _roi_of(content)
+                roi = ImagejRoi.frombytes(content)
                 if kind := _no_area(roi):
                     left_out[kind] += roi.n_coordinates if kind == "point" else 1
                 else:
@@ -98,7 +100,7 @@ def read(
     return placed(drawing, path)
 
 
-def write(
+def write_objects(
     path: Path,
     name: str | None,
     size: tuple[int, int],
@@ -111,27 +113,19 @@ def write(
 
     Parameters
     ----------
-    path : Path
-        The zip to appear.
-    name : str or None
-        The image.
-    size : tuple of int
-        Its height and width.
-    objects : iterable of Shape
-        ``mask`` shapes, one an object.
     classes : iterable of str
         Names of the classes 1, 2, ..., whose colours are those of masks.
     tolerance : float, default 0
         Pixels by which an outline may move.
     """
-    ids, colours = {label: at for at, label in enumerate(classes, start=1)}, palette()
+    ids, colours = {label: number for number, label in enumerate(classes, start=1)}, palette()
     image = {"name": name, "height": size[0], "width": size[1]}
-    with files.write_atomically(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+    with write_atomically(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         archive.comment = json.dumps(image).encode()
-        for at, shape in enumerate(objects, start=1):
+        for number, shape in enumerate(objects, start=1):
             class_id = ids.get(shape.label, 0)
             roi = _roi(shape, tolerance)
-            roi.name = f"{shape.label}-{at:05}"
+            roi.name = f"{shape.label}-{number:05}"
             roi.group = class_id
             roi.stroke_color = bytes([255, *colours[class_id].tolist()])
             entry = zipfile.ZipInfo(f"{roi.name.replace('/', '_')}.roi")  # of a fixed date
@@ -153,7 +147,7 @@ def _contents(path: Path) -> tuple[Any, dict[str, bytes]]:
             return _comment(archive), {entry.filename: archive.read(entry) for entry in entries}
     except _DAMAGES as error:
         raise UserError(
-            f"{path}: this is no zip of ROIs, or it is damaged ({error}); save it again"
+            f"{path}: this is not a zip of ROIs, or it is damaged ({error}); save it again"
         ) from error
 
 
@@ -162,12 +156,6 @@ def _comment(archive: zipfile.ZipFile) -> Any:
         return json.loads(archive.comment)
     except ValueError:
         return None
-
-
-def _roi_of(content: bytes) -> ImagejRoi:
-    from roifile import ImagejRoi
-
-    return ImagejRoi.frombytes(content)
 
 
 def _no_area(roi: ImagejRoi) -> str | None:
@@ -260,6 +248,34 @@ def _composite_roi(rings: Sequence[np.ndarray]) -> ImagejRoi:
 
 
 def _path(ring: np.ndarray) -> Iterator[float]:
-    for at, (x, y) in enumerate(ring.tolist()):
-        yield from (_LINE if at else _MOVE, x, y)
+    for number, (x, y) in enumerate(ring.tolist()):
+        yield from (_LINE if number else _MOVE, x, y)
     yield _CLOSE
+
+
+def read_drawings(source: Path, options: Options) -> Drawings:
+    """Read a folder of zips of ROIs, or one; images beside them say how large they are."""
+
+    def drawing(path: Path) -> Drawing:
+        return read(path, options.classes, *size_and_stack_beside(path))
+
+    return read_each(source, (".zip",), drawing)
+
+
+def plan(drawings: Drawings, target: Path, options: Options) -> Plan:
+    """Plan a file for each drawing, with each instance along its pixels, whatever shapes it was drawn by."""
+
+    def write(path: Path, drawing: Drawing) -> None:
+        write_objects(
+            path,
+            Path(drawing.image_path or path.stem).name,
+            drawing.size,
+            pixel_objects(drawing),
+            options.classes,
+            tolerance=options.tolerance,
+        )
+
+    return plan_each(drawings, target, ".zip", write)
+
+
+outline_drawings = partial(rings.outline_drawings, rings.IMAGEJ)

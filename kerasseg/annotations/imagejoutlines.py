@@ -53,7 +53,7 @@ def outline(roi: ImagejRoi, content: bytes) -> Outline:
     Raises
     ------
     ValueError
-        If it has no corners, or they are no numbers.
+        If it has no corners, or they are not numbers.
     """
     from roifile import ROI_OPTIONS, ROI_SUBTYPE, ROI_TYPE
 
@@ -167,10 +167,10 @@ def _along_path(path: np.ndarray | None) -> Polygon:
     low = np.floor(_finite(points).min(axis=0))
     points = (points - low).astype(np.float32).astype(np.float64)
     rings: list[list[np.ndarray]] = []
-    at = 0
+    start = 0
     for kind, part in steps:
-        corners = points[at : at + len(part) // 2]
-        at += len(corners)
+        corners = points[start : start + len(part) // 2]
+        start += len(corners)
         if kind == _MOVE or not rings:
             rings.append([])
         if len(corners) > 1 and rings[-1]:
@@ -182,16 +182,16 @@ def _along_path(path: np.ndarray | None) -> Polygon:
 
 def _steps(numbers: list[float]) -> Iterator[tuple[int, list[float]]]:
     """Part a path's numbers into steps and the x, y, ... that belong to each."""
-    at = 0
-    while at < len(numbers):
-        kind = numbers[at]
+    start = 0
+    while start < len(numbers):
+        kind = numbers[start]
         if kind not in _COORDINATES:
             raise ValueError(f"its path has a step {kind:g}; expected 0 to 4")
-        part = numbers[at + 1 : at + 1 + _COORDINATES[kind]]
+        part = numbers[start + 1 : start + 1 + _COORDINATES[kind]]
         if len(part) < _COORDINATES[kind]:
             return  # cut off, which ImageJ leaves out
         yield int(kind), part
-        at += 1 + len(part)
+        start += 1 + len(part)
 
 
 def _flattened(curve: np.ndarray, halvings: int = _HALVINGS) -> list[np.ndarray]:
@@ -210,8 +210,8 @@ def _distance(point: np.ndarray, start: np.ndarray, end: np.ndarray) -> float:
     """Measure how far a point is from a line between two others."""
     along = end - start
     length = float(along @ along)
-    at = min(max(float((point - start) @ along) / length, 0), 1) if length else 0
-    return math.dist(point, start + at * along)
+    share = min(max(float((point - start) @ along) / length, 0), 1) if length else 0
+    return math.dist(point, start + share * along)
 
 
 def _spline(corners: np.ndarray) -> np.ndarray:
@@ -253,7 +253,7 @@ def _interpolated(x: np.ndarray, y: np.ndarray, wanted: np.ndarray) -> np.ndarra
     bend[-1] = 0
     for i in range(len(x) - 2, -1, -1):
         bend[i] = bend[i] * bend[i + 1] + rest[i]
-    at = (np.searchsorted(exact, wanted, side="right") - 1).clip(0, len(x) - 2)
-    a, b = (exact[at + 1] - wanted) / between[at], (wanted - exact[at]) / between[at]
-    bent = (a**3 - a) * bend[at] + (b**3 - b) * bend[at + 1]
-    return a * values[at] + b * values[at + 1] + bent * between[at] ** 2 / 6
+    node = (np.searchsorted(exact, wanted, side="right") - 1).clip(0, len(x) - 2)
+    a, b = (exact[node + 1] - wanted) / between[node], (wanted - exact[node]) / between[node]
+    bent = (a**3 - a) * bend[node] + (b**3 - b) * bend[node + 1]
+    return a * values[node] + b * values[node + 1] + bent * between[node] ** 2 / 6

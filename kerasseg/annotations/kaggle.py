@@ -15,18 +15,20 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from kerasseg.annotations import rle
-from kerasseg.annotations.documents import checked_size
+from kerasseg.annotations.documents import Options, Plan, checked_size, only_file
 from kerasseg.annotations.draw import draw_labels
 from kerasseg.annotations.shapes import Drawing, Shape, instances
 from kerasseg.annotations.trace import pixels_shape
 from kerasseg.errors import Mistakes, UserError, unknown
+from kerasseg.files import write_atomically
 from kerasseg.images import files
-from kerasseg.images.names import clashes, stem
+from kerasseg.images.folders import clashes, stem
 
 CLASS = "class"  # a column of our own; Kaggle's files have one class and no such column
 _LONGEST = 1 << 24  # characters of one annotation; csv stops at 131,072 unless told
@@ -171,7 +173,7 @@ def read(path: Path, classes: Sequence[str]) -> dict[str, Drawing]:
             drawings[name] = _drawing(name, rows_of_image, images.get(name), classes, mistakes)
     mistakes.check()
     if not drawings:
-        raise UserError(f"{path}: the table holds no row")
+        raise UserError(f"{path}: the table has no rows")
     return drawings
 
 
@@ -180,13 +182,11 @@ def write(path: Path, drawings: Mapping[str, Drawing]) -> None:
 
     Parameters
     ----------
-    path : Path
-        The CSV file to appear.
     drawings : mapping of str to Drawing
         By image id. An image without objects is a row without annotation; crowds and regions to ignore, for
         which Kaggle has no word, are left out.
     """
-    with files.write_atomically(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+    with write_atomically(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow([*SARTORIUS.all, CLASS])
         for name, drawing in drawings.items():
@@ -205,7 +205,7 @@ def _table(path: Path) -> tuple[Columns, list[dict[str, str]]]:
         raise UserError(f"{path}: this is not CSV ({error})") from error
     columns = SCIENCE_BOWL if SCIENCE_BOWL.image in header else SARTORIUS
     if missing := [column for column in columns.needed if column not in header]:
-        expected = " or ".join(",".join(each.needed) for each in COLUMNS)
+        expected = " or ".join(",".join(one.needed) for one in COLUMNS)
         raise UserError(f"{path}: there is no column {', '.join(missing)}; expected {expected}")
     return columns, table
 
@@ -220,7 +220,10 @@ def _row(values: dict[str, str], columns: Columns, path: Path, number: int) -> t
     if None in values or None in values.values():
         raise UserError(f"{where}: it has more or fewer values than there are columns")
     sides = [values.get(columns.height), values.get(columns.width)]
-    size = _size(sides, path, f"line {number}: height and width") if columns.sized or any(sides) else None
+    size = None
+    if columns.sized or any(sides):
+        height, width = (int(side) if side and side.isdecimal() else side for side in sides)
+        size = checked_size(height, width, path, f"line {number}: height and width")
     others = {key: value for key, value in values.items() if key not in columns.all}
     return name, Row(f"{where}: {name}", values[columns.runs], size, columns.order, others)
 
@@ -233,11 +236,6 @@ def _is_inside(name: str | None) -> bool:
         and not set(name) & set("\\\0")
         and name[1:2] != ":"
     )
-
-
-def _size(sides: Sequence[str | None], path: Path, keys: str) -> tuple[int, int]:
-    height, width = (int(side) if side and side.isdecimal() else side for side in sides)
-    return checked_size(height, width, path, keys)
 
 
 def _drawing(
@@ -275,5 +273,16 @@ def _written(name: str, drawing: Drawing) -> Iterable[tuple]:
     runs = rle.encode_labels(draw_labels(objects, drawing.size))
     if not runs:
         yield name, "", width, height, ""
-    for at, numbers in runs.items():
-        yield name, " ".join(map(str, numbers)), width, height, groups[at - 1][0].label
+    for number, numbers in runs.items():
+        yield name, " ".join(map(str, numbers)), width, height, groups[number - 1][0].label
+
+
+def read_drawings(source: Path, options: Options) -> dict[str, Drawing]:
+    """Read a CSV file of run lengths, or the only one of a folder."""
+    return read(only_file(source, ".csv"), options.classes)
+
+
+def plan(drawings: Mapping[str, Drawing], target: Path, options: Options) -> Plan:
+    """Plan one CSV file for all drawings."""
+    path = target if target.suffix.lower() == ".csv" else target / "train.csv"
+    return {path: partial(write, path, drawings)}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,19 +15,23 @@ from PIL import Image
 
 from kerasseg.annotations.documents import (
     POINTS,
+    Options,
+    Plan,
     checked_points,
     checked_size,
+    collect_errors,
     contained,
-    read_json,
-    told_together,
-    write_json_list,
+    image_beside,
+    plan_each,
+    read_each,
 )
-from kerasseg.annotations.shapes import Drawing, Shape
+from kerasseg.annotations.draw import draw_instance
+from kerasseg.annotations.shapes import CORNER_POLYGON, Drawing, Drawings, Shape, instances
+from kerasseg.annotations.trace import mask_polygons, outline
 from kerasseg.errors import UserError, unknown
+from kerasseg.files import read_json, write_json_list
 from kerasseg.images import files
-from kerasseg.images.embedded import Embedded
-
-__all__ = ["VERSION", "Drawing", "Shape", "embedded_image", "read", "write"]
+from kerasseg.images.headers import Embedded
 
 VERSION = "6.3.1"  # whose format is written
 
@@ -41,10 +47,6 @@ def read(path: Path) -> Drawing:
     ----------
     path : Path
         The JSON file. Where it does not say the image's size, as old versions do not, the image is asked.
-
-    Returns
-    -------
-    Drawing
 
     Raises
     ------
@@ -90,8 +92,6 @@ def write(path: Path, drawing: Drawing) -> None:
 
     Parameters
     ----------
-    path : Path
-        The JSON file to appear.
     drawing : Drawing
         What it shall hold; its shapes may be any iterable, and are written one after another.
     """
@@ -111,10 +111,15 @@ def _size(document: dict, image_path: str | None, path: Path) -> tuple[int, int]
     """Take the size that the file says, else that of the embedded image, else that of the image beside."""
     height, width = document.get("imageHeight"), document.get("imageWidth")
     if height is None and width is None:
-        embedded = Embedded(path, partial(_image_file, document, path))
-        height, width = (
-            files.header(embedded).size if document.get("imageData") else _size_beside(image_path, path)
-        )
+        if document.get("imageData"):
+            image = Embedded(path, partial(_image_file, document, path))
+        elif image_path is not None:
+            image = path.parent / image_path
+        else:
+            raise UserError(
+                f"{path}: neither imageHeight, imageData nor imagePath says how large the image is"
+            )
+        height, width = files.header(image).size
     return checked_size(height, width, path, "imageHeight and imageWidth")
 
 
@@ -123,22 +128,16 @@ def _image_file(document: dict, path: Path) -> bytes:
     try:
         return base64.b64decode(document.get("imageData"))
     except _NOT_BASE64 as error:
-        raise UserError(f"{path}: imageData is no image in base64 ({error}); save it again") from error
-
-
-def _size_beside(image_path: str | None, path: Path) -> tuple[int, int]:
-    if image_path is None:
-        raise UserError(f"{path}: neither imageHeight, imageData nor imagePath says how large the image is")
-    return files.header(path.parent / image_path).size
+        raise UserError(f"{path}: imageData is not an image in base64 ({error}); save it again") from error
 
 
 def _shapes(documents: list, size: tuple[int, int], path: Path) -> list[Shape]:
     """Check every shape, and name all that are wrong at once."""
     shapes = []
-    with told_together(ValueError) as reading:
-        for at, document in enumerate(documents):
+    with collect_errors(ValueError) as reading:
+        for number, document in enumerate(documents):
             label = document.get("label") if isinstance(document, dict) else None
-            with reading(f"{path}: shape {at} ({label!r})"):
+            with reading(f"{path}: shape {number} ({label!r})"):
                 shapes.append(_shape(document, size))
     return shapes
 
@@ -192,7 +191,7 @@ def _mask(given: Any, points: np.ndarray) -> np.ndarray:
             fits = image.mode in ("1", "L", "P") and (np.abs(size - box) <= 1).all()
             mask = np.asarray(image).astype(bool) if fits else None
     except _NOT_BASE64 as error:
-        raise ValueError(f"its mask is no PNG in base64 ({error})") from error
+        raise ValueError(f"its mask is not a PNG in base64 ({error})") from error
     if mask is None:
         expected = f"{box[0]} x {box[1]} pixels as its box, one value each"
         raise ValueError(f"its mask is {size[0]} x {size[1]}, {image.mode}; expected {expected}")
@@ -216,3 +215,52 @@ def _png(mask: np.ndarray) -> str:
     buffer = io.BytesIO()
     Image.fromarray(mask.astype(np.uint8)).save(buffer, format="PNG")
     return base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def read_drawings(source: Path, options: Options) -> Drawings:
+    """Read a folder of labelme files, or one."""
+    return read_each(source, (".json",), read)
+
+
+def plan(drawings: Drawings, target: Path, options: Options) -> Plan:
+    """Plan a labelme file for each drawing, beside its image where that is in the folder."""
+    beside = {name: _beside(drawing, target / name) for name, drawing in drawings.items()}
+    return plan_each(beside, target, ".json", write)
+
+
+def _beside(drawing: Drawing, stem: Path) -> Drawing:
+    """Name the image as it stands beside the JSON file to be, whose size it must have."""
+    image = image_beside(stem)
+    if image is None:
+        return replace(drawing, image_path=Path(drawing.image_path or stem).name)
+    size = files.header(image).size
+    if size != drawing.size:
+        raise UserError(f"{image}: the image is {size} (height, width), its annotation {drawing.size}")
+    return replace(drawing, image_path=image.name)
+
+
+def outline_drawings(drawings: Drawings, tolerance: float) -> tuple[Drawings, Drawings]:
+    """Outline what is pixels, and what was outlined along corners, through the centres of pixels."""
+    outlined = {}
+    for name, drawing in drawings.items():
+        shapes: list[Shape] = []
+        for group in instances(drawing.shapes):
+            along_corners = group[0].shape_type == CORNER_POLYGON
+            shapes += filter(None, [draw_instance(group, drawing.size)]) if along_corners else group
+        outlined[name] = replace(drawing, shapes=outline(shapes, tolerance))
+    return outlined, outlined
+
+
+def write_objects(
+    path: Path,
+    name: str,
+    size: tuple[int, int],
+    objects: Iterable[Shape],
+    classes: Sequence[str],
+    *,
+    tolerance: float,
+) -> None:
+    """Write the objects of one image as polygons, one after another."""
+    numbered = enumerate(objects, start=1)
+    polygons = (polygon for number, shape in numbered for polygon in mask_polygons(shape, tolerance, number))
+    write(path, Drawing(name, size, polygons))

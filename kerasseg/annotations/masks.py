@@ -1,4 +1,4 @@
-"""Masks and labels as image files: numbers of classes, palettes, colours, instance ids."""
+"""Masks as image files: numbers of classes, palettes, colours."""
 
 from __future__ import annotations
 
@@ -10,13 +10,18 @@ from pathlib import Path
 import numpy as np
 
 from kerasseg.annotations import values
+from kerasseg.annotations.documents import Options, Plan, files_of, plan_each, read_each
+from kerasseg.annotations.draw import draw_mask
+from kerasseg.annotations.shapes import Drawing, Drawings
+from kerasseg.annotations.trace import mask_shapes
 from kerasseg.annotations.values import SHOWN, Meaning
 from kerasseg.errors import Notice, UserError, unknown
+from kerasseg.files import write_atomically
 from kerasseg.images import files, raster
-from kerasseg.images.header import Header
+from kerasseg.images.headers import Header
 from kerasseg.masks import IGNORE
 
-MOST_IN_PNG = 2**16 - 1  # objects: a pixel has 16 bits
+LABEL_MAP = "labelmap.txt"
 _GOLDEN = 0.618034  # steps of hue that keep neighbouring classes apart
 
 
@@ -65,8 +70,8 @@ def refuse_lossy(header: Header, name: object) -> None:
     """
     if header.lossy:
         raise UserError(
-            f"{name}: the file is compressed by a codec that loses (JPEG; in a TIFF also JPEG 2000, JPEG XL "
-            "and WebP), so its numbers need not be those that were drawn; export the annotation as PNG, or "
+            f"{name}: the file was compressed with loss (JPEG; in a TIFF also JPEG 2000, JPEG XL "
+            "and WebP), so its numbers may not be those that were drawn; export the annotation as PNG, or "
             "as TIFF with LZW or Deflate"
         )
 
@@ -91,69 +96,23 @@ def meaning_of(
     return meaning
 
 
-def read_labels(path: Path) -> np.ndarray:
-    """Read instance ids.
-
-    Parameters
-    ----------
-    path : Path
-        An image file of whole numbers; 0 is background.
-
-    Returns
-    -------
-    numpy.ndarray, shape (Y, X), int32
-
-    Raises
-    ------
-    UserError
-        If the file cannot be read, has colours, or holds numbers that are no ids.
-    """
-    return as_labels(read_numbers(Path(path)), path)
-
-
-def as_labels(values: np.ndarray, name: object) -> np.ndarray:
-    """Take stored numbers of any rank and type for instance ids, int32.
-
-    Raises
-    ------
-    UserError
-        If some are no ids; `name` says of what they are.
-    """
-    low, high = values.min(), values.max()
-    broken = values.dtype.kind == "f" and not (values == np.floor(values)).all()
-    if broken or low < 0 or high > np.iinfo(np.int32).max:
-        raise UserError(
-            f"{name}: values lie in [{low}, {high}]; expected whole instance ids, 0 is background"
-        )
-    return values.astype(np.int32)
-
-
 def write_mask(path: Path, mask: np.ndarray) -> None:
-    """Write a mask as a PNG whose values are class ids and whose palette shows them in colours.
+    """Write a mask as a grey PNG whose values are class ids, which every program reads as such.
 
     Parameters
     ----------
     path : Path
         A ``.png``.
     mask : numpy.ndarray, shape (Y, X), uint8
-        Class ids; 255 is ignore and shown white.
+        Class ids; 255 is ignore.
+
+    Notes
+    -----
+    Viewers show small numbers as nearly black. A palette would show classes in colours, but scikit-image,
+    imageio and OpenCV would read those colours instead of the numbers.
     """
-    with files.write_atomically(path) as temporary:
-        raster.write_indices(temporary, mask, palette())
-
-
-def write_labels(path: Path, labels: np.ndarray) -> None:
-    """Write instance ids ``(Y, X)``, as 16 bits in a PNG and as 32 in a TIFF.
-
-    Raises
-    ------
-    UserError
-        If a PNG cannot hold the largest id.
-    """
-    is_png = Path(path).suffix.lower() == ".png"
-    if is_png and labels.max(initial=0) > MOST_IN_PNG:
-        raise UserError(f"{path}: {labels.max()} instances do not fit into a PNG; write a .tif")
-    files.write(path, labels.astype(np.uint16 if is_png else np.int32))
+    with write_atomically(path) as temporary:
+        raster.write_class_ids(temporary, mask)
 
 
 def palette() -> np.ndarray:
@@ -193,10 +152,6 @@ def read_colours(path: Path, classes: Sequence[str], colours: Mapping[str, Seque
 
     Parameters
     ----------
-    path : Path
-        An image file.
-    classes : sequence of str
-        Names of the classes 1, 2, ...
     colours : mapping of str to (int, int, int)
         Red, green and blue of each class by its name. ``background`` and ``ignore`` may be named too; black
         is background otherwise.
@@ -209,10 +164,10 @@ def read_colours(path: Path, classes: Sequence[str], colours: Mapping[str, Seque
     Raises
     ------
     UserError
-        If the file cannot be read, or holds a colour that is no class.
+        If the file cannot be read, or holds a colour that is not a class.
     """
     refuse_lossy(files.header(path), path)
-    ids = {"background": 0, "ignore": IGNORE} | {name: at for at, name in enumerate(classes, start=1)}
+    ids = {"background": 0, "ignore": IGNORE} | {name: number for number, name in enumerate(classes, start=1)}
     strangers = [unknown("class in colours", name, ids) for name in colours if name not in ids]
     if strangers:
         raise UserError(*strangers)
@@ -241,7 +196,57 @@ def _code(colours: np.ndarray) -> np.ndarray:
 
 
 def _strange_colours(path: Path, codes: np.ndarray, colours: Mapping[str, Sequence[int]]) -> str:
-    found = np.unique(codes)[:SHOWN].tolist()
-    shown = ", ".join(str([code >> 16, code >> 8 & 255, code & 255]) for code in found)
+    strange = np.unique(codes)[:SHOWN].tolist()
+    shown = ", ".join(str([code >> 16, code >> 8 & 255, code & 255]) for code in strange)
     known = ", ".join(f"{name} {list(colour)}" for name, colour in colours.items())
-    return f"{path}: the mask holds colours {shown}, which are no class; expected {known}"
+    return f"{path}: the mask holds colours {shown}, which are not classes; expected {known}"
+
+
+def read_label_map(path: Path) -> dict[str, tuple[int, int, int]]:
+    """Read the colour of each class from CVAT's ``labelmap.txt`` beside its masks.
+
+    Parameters
+    ----------
+    path : Path
+        Lines of ``label:red,green,blue:parts:actions``; those that begin with ``#`` are comments.
+
+    Returns
+    -------
+    dict of str to (int, int, int)
+        ``background`` among them.
+
+    Raises
+    ------
+    UserError
+        If a line holds something else.
+    """
+    colours = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        label, _, rest = line.partition(":")
+        levels = rest.partition(":")[0].split(",")
+        if len(levels) != 3 or not all(level.strip().isdecimal() and int(level) < 256 for level in levels):
+            raise UserError(f"{path}: line {number} is {line!r}; expected label:red,green,blue:parts:actions")
+        colours[label.strip()] = tuple(map(int, levels))
+    return colours
+
+
+def read_drawings(source: Path, options: Options) -> Drawings:
+    """Read a folder of masks, or one; images are taken to have the names of their masks."""
+    meaning = meaning_of(files_of(source, files.SUFFIXES), options.classes, options.values, "--values")
+
+    def drawing(path: Path) -> Drawing:
+        mask = read_mask(path, meaning)
+        return Drawing(path.name, mask.shape, mask_shapes(mask, options.classes))
+
+    return read_each(source, files.SUFFIXES, drawing)
+
+
+def plan(drawings: Drawings, target: Path, options: Options) -> Plan:
+    """Plan a PNG for each drawing."""
+
+    def write(path: Path, drawing: Drawing) -> None:
+        write_mask(path, draw_mask(drawing.shapes, drawing.size, list(options.classes)))
+
+    return plan_each(drawings, target, ".png", write)

@@ -13,7 +13,8 @@ from itertools import product
 from math import prod
 from pathlib import Path
 
-from kerasseg.annotations.shapes import EVERYWHERE, Drawing, Plane, Shape
+from kerasseg.annotations.documents import image_beside
+from kerasseg.annotations.shapes import EVERYWHERE, Drawing, Drawings, Plane, Shape
 from kerasseg.errors import UserError
 from kerasseg.images import files, tiff
 
@@ -43,6 +44,12 @@ def stack_of(image: Path) -> Plane | None:
     return Plane(channels, slices, frames) if channels * slices * frames > 1 else None
 
 
+def size_and_stack_beside(path: Path) -> tuple[tuple[int, int] | None, Plane | None]:
+    """Read the size and the planes of the image beside a file of annotations, where there is one."""
+    image = image_beside(path.with_suffix(""))
+    return (files.header(image).size, stack_of(image)) if image else (None, None)
+
+
 def counted(position: int, stack: Plane | None) -> Plane:
     """Find the plane that ImageJ gives a number, from 0: channels count first, then slices, then frames.
 
@@ -52,8 +59,8 @@ def counted(position: int, stack: Plane | None) -> Plane:
         return Plane(z=position)
     channels, slices, frames = stack
     rest, channel = divmod(position, channels)
-    frame, at = divmod(rest, slices)
-    return Plane(channel, at, frame) if frame < frames else Plane(z=position)  # to be refused
+    frame, z = divmod(rest, slices)
+    return Plane(channel, z, frame) if frame < frames else Plane(z=position)  # to be refused
 
 
 def placed(drawing: Drawing, path: Path) -> Drawing:
@@ -73,8 +80,25 @@ def placed(drawing: Drawing, path: Path) -> Drawing:
     return replace(drawing, shapes=shapes)
 
 
+def planes_apart(drawings: Drawings) -> Drawings:
+    """Make each annotated plane of a stack an image of its own.
+
+    Raises
+    ------
+    UserError
+        If a plane has the name of an image that is there too.
+    """
+    planes: Drawings = {}
+    for stack, drawing in drawings.items():
+        for name, plane in apart(stack, drawing):
+            if name in planes:
+                raise UserError(f"{name}: an image and a plane of a stack have this name; rename the image")
+            planes[name] = plane
+    return planes
+
+
 def apart(name: str, drawing: Drawing) -> Iterator[tuple[str, Drawing]]:
-    """Make a drawing of each plane that is annotated, by its name; of an image that is no stack, itself."""
+    """Make a drawing of each annotated plane, by its name; an image that is not a stack stays as it is."""
     image, left_out = Path(drawing.image_path or name), drawing.left_out
     for plane, shapes in by_plane(drawing).items():
         places = ((axis, getattr(plane, axis)) for axis in "tzc")
@@ -116,16 +140,13 @@ def by_plane(drawing: Drawing, axes: str = "czt") -> dict[Plane, list[Shape]]:
     for shape in shapes:
         for plane in product(*(_choice(shape.plane, axis, choices.get(axis, [])) for axis in "czt")):
             lying_on.setdefault(Plane(*plane), []).append(shape)
-    return {plane: lying_on[plane] for plane in sorted(lying_on, key=_order)} or {EVERYWHERE: []}
+    order = sorted(lying_on, key=lambda plane: (plane.t or 0, plane.z or 0, plane.c or 0))
+    return {plane: lying_on[plane] for plane in order} or {EVERYWHERE: []}
 
 
 def _choice(plane: Plane, axis: str, choices: list[int]) -> Sequence[int | None]:
     place = getattr(plane, axis)
     return (choices if place is None else [place]) if choices else [None]
-
-
-def _order(plane: Plane) -> tuple[int, ...]:
-    return tuple(place or 0 for place in (plane.t, plane.z, plane.c))
 
 
 def _places(shapes: Sequence[Shape], axis: str) -> list[int]:

@@ -17,7 +17,8 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
-from kerasseg.annotations.shapes import Shape
+from kerasseg.annotations.draw import draw_instance
+from kerasseg.annotations.shapes import BACKGROUND_LABEL, Drawing, Drawings, Shape, instances
 from kerasseg.annotations.trace import pixels_shape
 
 Polygon = list[np.ndarray]
@@ -63,7 +64,7 @@ def trace_rings(mask: np.ndarray, tolerance: float = 0) -> list[Polygon]:
     """
     parts, count = ndimage.label(mask)
     boxes = ndimage.find_objects(parts, count)
-    return [_polygon(parts[box] == at, box, tolerance) for at, box in enumerate(boxes, start=1)]
+    return [_polygon(parts[box] == number, box, tolerance) for number, box in enumerate(boxes, start=1)]
 
 
 def shape_polygons(shape: Shape, tolerance: float = 0) -> list[Polygon]:
@@ -85,8 +86,6 @@ def filled_shape(
     ----------
     polygons : sequence of list of numpy.ndarray, shape (N, 2)
         Each a rim and its holes; they may overlap.
-    size : tuple of int
-        Height and width of the image.
     label : str
         The shape's class.
     other : dict
@@ -165,10 +164,10 @@ def _polygon(part: np.ndarray, box: tuple[slice, slice], tolerance: float) -> Po
     """Trace a part whose pixels are connected by their sides; the rim is the ring of most area."""
     rings = [simple for ring in _corner_rings(part) for simple in _split(ring)]
     areas = [_area(ring) for ring in rings]
-    order = sorted(range(len(rings)), key=lambda at: -abs(areas[at]))
+    order = sorted(range(len(rings)), key=lambda number: -abs(areas[number]))
     rim, *holes = (
-        rings[at] if (areas[at] > 0) == (place == 0) else np.roll(rings[at][::-1], 1, axis=0)
-        for place, at in enumerate(order)
+        rings[number] if (areas[number] > 0) == (place == 0) else np.roll(rings[number][::-1], 1, axis=0)
+        for place, number in enumerate(order)
     )
     corner = np.array([box[1].start, box[0].start], np.float64)
     return [ring + corner for ring in _simplified(rim, holes, tolerance)]
@@ -223,3 +222,18 @@ def _simplified(rim: np.ndarray, holes: list[np.ndarray], tolerance: float) -> P
 
     polygon = shapely.Polygon(rim, holes).simplify(tolerance)
     return [np.array(ring.coords[:-1]) for ring in (polygon.exterior, *polygon.interiors)]
+
+
+def pixel_objects(drawing: Drawing) -> Iterator[Shape]:
+    """Yield the pixels of each instance, crowd and region to ignore as a ``mask`` shape."""
+    held = (draw_instance(shapes, drawing.size) for shapes in instances(drawing.shapes))
+    return (shape for shape in held if shape and shape.label != BACKGROUND_LABEL)
+
+
+def outline_drawings(rule: FillRule, drawings: Drawings, tolerance: float) -> tuple[Drawings, Drawings]:
+    """Tell what is to be written, and what is left of it when its outlines are filled by a rule."""
+    left = {}
+    for name, drawing in drawings.items():
+        shapes = (refilled(shape, drawing.size, tolerance, rule) for shape in pixel_objects(drawing))
+        left[name] = replace(drawing, shapes=[shape for shape in shapes if shape])
+    return drawings, left

@@ -13,74 +13,43 @@ import numpy as np
 
 from kerasseg.errors import UserError
 
-ORDERS = ("row", "column")
 _CHUNK, _MORE, _SIGN, _FIRST = 5, 0x20, 0x10, 48  # COCO's strings: 5 bits a character, counted from "0"
 
 
-def encode(mask: np.ndarray, order: str = "row", start: int = 1) -> list[int]:
-    """Write a mask as runs: start, length, start, length, ...
-
-    Parameters
-    ----------
-    mask : numpy.ndarray, shape (Y, X)
-        What is not 0 belongs to the object.
-    order : {"row", "column"}
-        Along what pixels are counted.
-    start : int, default 1
-        Number of the first pixel.
-
-    Returns
-    -------
-    list of int
-    """
-    starts, ends = _runs(mask, order)
-    return np.stack([starts + start, ends - starts], axis=1).ravel().tolist()
-
-
-def encode_labels(labels: np.ndarray, order: str = "row", start: int = 1) -> dict[int, list[int]]:
-    """Write all instances as runs, in one pass over the image.
+def encode_labels(labels: np.ndarray) -> dict[int, list[int]]:
+    """Write all instances as runs, row by row from 1, in one pass over the image.
 
     Parameters
     ----------
     labels : numpy.ndarray, shape (Y, X), integer
         Instance ids; 0 is background.
-    order : {"row", "column"}
-        Along what pixels are counted.
-    start : int, default 1
-        Number of the first pixel.
 
     Returns
     -------
     dict of int to list of int
-        Runs as in :func:`encode`, by instance id, in the order of the ids.
+        Start, length, start, length, ... by instance id, in the order of the ids.
     """
-    flat = labels.ravel(order="C" if order == "row" else "F")
+    flat = labels.ravel()
     edges = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1, [flat.size]])
     ids = flat[edges[:-1]]
-    runs = np.stack([edges[:-1] + start, np.diff(edges)], axis=1)[ids > 0]
+    runs = np.stack([edges[:-1] + 1, np.diff(edges)], axis=1)[ids > 0]
     by_id = np.argsort(ids[ids > 0], kind="stable")
-    found, first = np.unique(ids[ids > 0][by_id], return_index=True)
+    distinct, first = np.unique(ids[ids > 0][by_id], return_index=True)
     pieces = np.split(runs[by_id], first[1:])
-    return {int(at): piece.ravel().tolist() for at, piece in zip(found, pieces, strict=False)}
+    return {int(number): piece.ravel().tolist() for number, piece in zip(distinct, pieces, strict=False)}
 
 
 def decode(
-    runs: str | Sequence[int], size: tuple[int, int], order: str = "row", start: int = 1, name: str = "runs"
+    runs: str | Sequence[int], size: tuple[int, int], order: str = "row", name: str = "runs"
 ) -> np.ndarray:
     """Draw runs.
 
     Parameters
     ----------
     runs : str or sequence of int
-        Start, length, start, length, ...; a string has spaces between.
-    size : tuple of int
-        Height and width of the image.
+        Start, length, start, length, ...; a string has spaces between. Pixels count from 1.
     order : {"row", "column"}
         Along what pixels are counted.
-    start : int, default 1
-        Number of the first pixel.
-    name : str
-        What the runs are of, for the message.
 
     Returns
     -------
@@ -89,30 +58,25 @@ def decode(
     Raises
     ------
     UserError
-        If the runs are odd in number, no whole numbers, outside the image, not in order, or overlap.
+        If the runs are odd in number, not whole numbers, outside the image, not in order, or overlap.
     """
     mask = np.zeros(size, bool)
-    mask.ravel()[pixels(runs, size, order, start, name)] = True
+    mask.ravel()[pixels(runs, size, order, name)] = True
     return mask
 
 
 def pixels(
-    runs: str | Sequence[int], size: tuple[int, int], order: str = "row", start: int = 1, name: str = "runs"
+    runs: str | Sequence[int], size: tuple[int, int], order: str = "row", name: str = "runs"
 ) -> np.ndarray:
-    """List the pixels of runs, to draw many objects into one image: ``labels.ravel()[pixels(...)] = id``.
+    """List the pixels of runs, int64 (N,), to draw many into one image: ``labels.ravel()[pixels(...)] = id``.
 
-    Parameters are those of :func:`decode`.
-
-    Returns
-    -------
-    numpy.ndarray, shape (N,), int64
-        Where the pixels lie in the image's values row by row.
+    See :func:`decode`, which draws one.
     """
     numbers = _whole_numbers(runs, name)
     if numbers.size % 2:
         raise UserError(f"{name}: {numbers.size} numbers; expected pairs of start and length")
-    starts, lengths = numbers[0::2] - start, numbers[1::2]
-    _check_runs(starts, lengths, size[0] * size[1], start, name)
+    starts, lengths = numbers[0::2] - 1, numbers[1::2]
+    _check_runs(starts, lengths, size[0] * size[1], name)
     along = np.repeat(starts - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum())
     if order == "row":
         return along
@@ -120,13 +84,8 @@ def pixels(
     return rows * size[1] + columns
 
 
-def counts(mask: np.ndarray) -> list[int]:
-    """Write a mask ``(Y, X)`` as COCO's uncompressed counts: background, object, ... column by column."""
-    return _lengths(*_runs(mask, "column"), mask.size)
-
-
 def box_counts(mask: np.ndarray, corner: tuple[int, int], size: tuple[int, int]) -> list[int]:
-    """Write what lies in a box as :func:`counts` of the whole image, at the cost of the box.
+    """Write what lies in a box as COCO's uncompressed counts of the whole image, at the cost of the box.
 
     Parameters
     ----------
@@ -134,23 +93,20 @@ def box_counts(mask: np.ndarray, corner: tuple[int, int], size: tuple[int, int])
         The pixels in the box.
     corner : tuple of int
         Row and column of the box's first pixel.
-    size : tuple of int
-        Height and width of the image.
+
+    Returns
+    -------
+    list of int
+        Lengths of background, object, background, ... column by column.
     """
-    step = mask.shape[0] + 1  # a row of background below ends each column's last run
-    starts, ends = _runs(np.pad(mask, ((0, 1), (0, 0))), "column")
-    columns, rows = np.divmod(starts, step)
+    starts, ends = _runs(np.pad(mask, ((0, 1), (0, 0))))  # background below ends each column's last run
+    columns, rows = np.divmod(starts, mask.shape[0] + 1)
     first = (corner[1] + columns) * size[0] + corner[0] + rows
     last = first + ends - starts
     apart = first[1:] != last[:-1]  # but not where the box is as high as the image
-    begins, ends = np.append(True, apart)[: first.size], np.append(apart, True)[: first.size]
-    return _lengths(first[begins], last[ends], size[0] * size[1])
-
-
-def _lengths(starts: np.ndarray, ends: np.ndarray, total: int) -> list[int]:
-    """Turn where runs start and end into lengths of background, object, background, ..."""
-    edges = np.stack([starts, ends], axis=1).ravel()
-    lengths = np.diff(edges, prepend=0, append=total)
+    begins, stops = first[np.append(True, apart)[: first.size]], last[np.append(apart, True)[: first.size]]
+    edges = np.stack([begins, stops], axis=1).ravel()
+    lengths = np.diff(edges, prepend=0, append=size[0] * size[1])
     return (lengths if lengths[-1] or lengths.size == 1 else lengths[:-1]).tolist()
 
 
@@ -161,10 +117,6 @@ def from_counts(counts: Sequence[int], size: tuple[int, int], name: str = "count
     ----------
     counts : sequence of int
         Lengths of background, object, background, ... column by column.
-    size : tuple of int
-        Height and width of the image.
-    name : str
-        What the counts are of, for the message.
 
     Returns
     -------
@@ -173,7 +125,7 @@ def from_counts(counts: Sequence[int], size: tuple[int, int], name: str = "count
     Raises
     ------
     UserError
-        If the counts are no whole numbers, negative, or do not add up to the image.
+        If the counts are not whole numbers, negative, or do not add up to the image.
     """
     lengths = _whole_numbers(counts, name)
     if (lengths < 0).any() or lengths.sum() != size[0] * size[1]:
@@ -214,7 +166,7 @@ def decompress(text: str, name: str = "counts") -> list[int]:
     """
     codes = np.frombuffer(text.encode("utf-8"), np.uint8).astype(np.int64) - _FIRST
     if codes.size and (codes.min() < 0 or codes.max() >= 2 * _MORE or codes[-1] & _MORE):
-        raise UserError(f"{name}: {text[:20]!r}... is no run-length string of COCO; it is damaged or cut off")
+        raise UserError(f"{name}: {text[:20]!r}... is not a COCO run-length string; it is damaged or cut off")
     ends = np.flatnonzero(codes & _MORE == 0)
     firsts = np.concatenate([[0], ends[:-1] + 1])[: ends.size]
     shifts = _CHUNK * (np.arange(codes.size) - np.repeat(firsts, ends - firsts + 1))
@@ -225,9 +177,9 @@ def decompress(text: str, name: str = "counts") -> list[int]:
     return numbers.tolist()
 
 
-def _runs(mask: np.ndarray, order: str) -> tuple[np.ndarray, np.ndarray]:
-    """Find where runs start and end, counted from 0, in the lines that the object touches."""
-    lines = np.asarray(mask, bool) if order == "row" else np.asarray(mask, bool).T
+def _runs(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Find where runs start and end, counted from 0 column by column, in the columns that hold any."""
+    lines = np.asarray(mask, bool).T
     touched = np.flatnonzero(lines.any(axis=1))
     if not touched.size:
         return touched, touched
@@ -250,7 +202,7 @@ def _whole_numbers(runs: str | Sequence[int], name: str) -> np.ndarray:
     return numbers
 
 
-def _check_runs(starts: np.ndarray, lengths: np.ndarray, total: int, first: int, name: str) -> None:
+def _check_runs(starts: np.ndarray, lengths: np.ndarray, total: int, name: str) -> None:
     """Say what is wrong with the first run that is wrong."""
     ends = starts + lengths
     overlapping = np.concatenate([[False], starts[1:] < ends[:-1]])
@@ -261,8 +213,8 @@ def _check_runs(starts: np.ndarray, lengths: np.ndarray, total: int, first: int,
     }
     for problem, where in wrong.items():
         if where.any():
-            at = int(np.argmax(where))
-            raise UserError(f"{name}: run {at + 1} ({starts[at] + first} {lengths[at]}) {problem}")
+            run = int(np.argmax(where))
+            raise UserError(f"{name}: run {run + 1} ({starts[run] + 1} {lengths[run]}) {problem}")
 
 
 def _shorten(words: Sequence) -> str:

@@ -120,6 +120,10 @@ class Drawing:
     left_out: Mapping[str, int] = field(default_factory=dict)
 
 
+Drawings = dict[str, Drawing]
+"""Drawings by the paths of their images without suffix, from the folder of the annotations."""
+
+
 def instances(shapes: list[Shape]) -> list[list[Shape]]:
     """Group shapes into instances, in the order of their first shapes.
 
@@ -129,7 +133,7 @@ def instances(shapes: list[Shape]) -> list[list[Shape]]:
         Those of one image. Shapes of one label and one ``group_id`` are one instance; one without is its own.
     """
     groups: dict[tuple, list[Shape]] = {}
-    for at, shape in enumerate(shapes):
-        key = (shape.label, shape.group_id) if shape.group_id is not None else (at,)
+    for number, shape in enumerate(shapes):
+        key = (shape.label, shape.group_id) if shape.group_id is not None else (number,)
         groups.setdefault(key, []).append(shape)
     return list(groups.values())

@@ -16,30 +16,10 @@ import numpy as np
 from scipy import ndimage
 
 from kerasseg.annotations.shapes import IGNORE_LABEL, Shape
-from kerasseg.images.consecutive import consecutive
+from kerasseg.images.label_ids import consecutive
 from kerasseg.masks import IGNORE
 
 TOLERANCE = 0.5  # pixels
-
-
-def trace_mask(mask: np.ndarray, classes: Sequence[str], tolerance: float = TOLERANCE) -> list[Shape]:
-    """Trace each connected component (by sides and corners) of each class.
-
-    Parameters
-    ----------
-    mask : numpy.ndarray, shape (Y, X), uint8
-        Class ids; pixels of 255 are traced as ``__ignore__``.
-    classes : sequence of str
-        Names of the classes 1, 2, ...
-    tolerance : float, default 0.5
-        Pixels by which an outline may move; 0 keeps every pixel.
-
-    Returns
-    -------
-    list of Shape
-        Polygons, and ``mask`` shapes where there are holes.
-    """
-    return outline(mask_shapes(mask, classes), tolerance)
 
 
 def trace_labels(
@@ -65,7 +45,11 @@ def trace_labels(
 
 
 def mask_shapes(mask: np.ndarray, classes: Sequence[str]) -> list[Shape]:
-    """Hold each connected component of each class exactly, as a ``mask`` shape; see :func:`trace_mask`."""
+    """Hold each connected component of each class exactly, as a ``mask`` shape.
+
+    Components are connected by sides and corners. The mask is (Y, X) uint8 of class ids, `classes` are the
+    names of 1, 2, ...; pixels of 255 are ``__ignore__``.
+    """
     names = dict(enumerate(classes, start=1)) | {IGNORE: IGNORE_LABEL}
     shapes = []
     for value in np.unique(mask[mask > 0]).tolist():
@@ -76,14 +60,14 @@ def mask_shapes(mask: np.ndarray, classes: Sequence[str]) -> list[Shape]:
 
 def label_shapes(labels: np.ndarray, label_of: Callable[[int], str]) -> list[Shape]:
     """Hold each instance exactly, as a ``mask`` shape; see :func:`trace_labels`."""
-    return [box_shape(labels[box] == at, box, label_of(at)) for at, box in label_boxes(labels)]
+    return [box_shape(labels[box] == number, box, label_of(number)) for number, box in label_boxes(labels)]
 
 
 def label_boxes(labels: np.ndarray) -> Iterator[tuple[int, tuple[slice, slice]]]:
     """Find the ids of instances, in their order, and the box of rows and columns in which each lies."""
     ids, numbers = consecutive(labels)
     boxes = zip(ids[1:].tolist(), ndimage.find_objects(numbers), strict=True)
-    return ((at, box) for at, box in boxes if box is not None)
+    return ((number, box) for number, box in boxes if box is not None)
 
 
 def pixels_shape(rows: np.ndarray, columns: np.ndarray, label: str) -> Shape:
@@ -107,8 +91,6 @@ def outline(shapes: Iterable[Shape], tolerance: float = TOLERANCE) -> list[Shape
 
     Parameters
     ----------
-    shapes : iterable of Shape
-        Those of one image.
     tolerance : float, default 0.5
         Pixels by which an outline may move; 0 keeps every pixel.
     """

@@ -19,12 +19,7 @@ from kerasseg.console import track
 from kerasseg.errors import Mistakes, UserError, unknown
 from kerasseg.masks import BACKGROUND, IGNORE
 
-LARGEST = (
-    IGNORE,
-    2**16 - 1,
-    2**31 - 1,
-    2**32 - 1,
-)  # what one class is written as where it is not written as 1
+LARGEST = (IGNORE, 2**16 - 1, 2**31 - 1, 2**32 - 1)  # what one class may be written as instead of 1
 SHOWN = 6  # numbers that a message lists
 
 
@@ -66,7 +61,7 @@ class Meaning:
         if not known.all():
             strange = shown(distinct(values)[~known])
             raise UserError(
-                f"{name}: the mask holds {strange}, which is no class; expected {shown(sorted(self.ids))}"
+                f"{name}: the mask holds {strange}, which is not a class; expected {shown(sorted(self.ids))}"
             )
         ids = np.zeros(values.shape, np.uint8)
         for number, class_id in self.ids.items():
@@ -92,10 +87,6 @@ def meaning_of(
         From a mask to its numbers, and whether they are indices into a palette.
     classes, chosen, key
         As :meth:`Survey.meaning` takes them.
-
-    Returns
-    -------
-    Meaning
 
     Raises
     ------
@@ -148,16 +139,10 @@ class Survey:
 
         Parameters
         ----------
-        classes : sequence of str
-            Names of the classes 1, 2, ...
         chosen : mapping of str to int, optional
             The number of each class by its name, and of ``background`` and ``ignore``, if the user says it.
         key : str
             Where the user may say it, for the messages.
-
-        Returns
-        -------
-        Meaning
 
         Raises
         ------
@@ -214,13 +199,13 @@ class Survey:
             where += f" and others of this set {shown(elsewhere)}"
         if not all(float(number).is_integer() for number in strange):
             return (
-                f"{where}; expected whole numbers: {expected}. Where these are probabilities, or come of "
+                f"{where}; expected whole numbers: {expected}. If these are probabilities, or come of "
                 "resizing, save the masks as class ids"
             )
         if strange == [IGNORE] and not any(beside):
-            where += " and no class beside it, so that it may be a class or what is to be ignored"
+            where += " and no class beside it, so it may be a class or mean ignore"
         else:
-            where += ", which is no class"
+            where += ", which is not a class"
         example = _example(classes, [*beside, *strange], key)
         objects = "labels" if key.startswith("--") else "instances"  # as convert and a recipe call them
         return (

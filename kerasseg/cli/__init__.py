@@ -1,4 +1,4 @@
-"""What you can type. Every verb takes a recipe or a path and calls the room that does the work."""
+"""The command line. Every verb takes a recipe or a path, and calls the package that does the work."""
 
 from kerasseg.cli.main import app, main
 

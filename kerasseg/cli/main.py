@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from kerasseg import __version__
+from kerasseg.annotations.formats import FORMATS, OUTLINES, PIXELS, any_of
 from kerasseg.cli import cascade, components, data, label, recipes
 from kerasseg.cli.verbs import (
     Interrupted,
@@ -37,17 +38,26 @@ app.add_typer(label.app, name="label", **example("label crop recipes/cfos_curate
 app.add_typer(data.app, name="data", **example("data synthesize golgi data/golgi"))
 app.add_typer(recipes.app, name="recipes", **example("recipes copy sartorius_linknet"))
 
-RESULT_FORMATS = "png, tiff, zarr; labelme, coco, geojson, imagej."
-
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, such as runs/NAME/1.")]
-Tolerance = Annotated[float, typer.Option(help="Pixels by which an outline may move.")]
+RunsFolder = Annotated[
+    Path, typer.Option(help="The folder that holds all runs; this one gets DIRECTORY/NAME/N.")
+]
+Tolerance = Annotated[
+    float, typer.Option(help="Pixels by which an outline may differ from its object; 0 loses nothing.")
+]
 
 
 def _existing(path: Path) -> Path:
-    """Answer a path that is no run before TensorFlow starts."""
+    """Refuse a path that is not a run before TensorFlow starts, which takes seconds."""
     from kerasseg.runs.rundirectory import existing
 
     return existing(path).path
+
+
+Threshold = Annotated[
+    float | None,
+    typer.Option(help="Probability above which a pixel belongs to a class, instead of the recipe's."),
+]
 
 
 def _version(wanted: bool) -> None:
@@ -56,7 +66,9 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-Version = Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")]
+Version = Annotated[
+    bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+]
 
 
 @app.callback()
@@ -70,14 +82,16 @@ def kerasseg(
 def run(
     recipe: RecipeFile,
     overrides: Overrides = None,
-    directory: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("runs"),
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the last run of this recipe.")] = False,
+    directory: RunsFolder = Path("runs"),
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the last run of this recipe, which was stopped.")
+    ] = False,
 ) -> None:
-    """Train, score, predict, export and report, as a recipe says."""
+    """Train a recipe's model, test it, export it, and write a report."""
     recipe = load_recipe(recipe, overrides)
     start_tensorflow()
     if recipe.label:
-        from kerasseg.commands.label import turn as run
+        from kerasseg.commands.label import run_round as run
     else:
         from kerasseg.commands.train import run
 
@@ -123,7 +137,7 @@ def sweep(
 
 @app.command(**example("check recipes/sartorius_linknet.yaml data.source.sartorius.root=data/mine"))
 def check(recipe: RecipeFile, overrides: Overrides = None) -> None:
-    """Validate a recipe and its data; say what a run takes."""
+    """Check a recipe and its data, and estimate what a run takes."""
     recipe = load_recipe(recipe, overrides)
     from kerasseg.commands.check import check
 
@@ -132,10 +146,12 @@ def check(recipe: RecipeFile, overrides: Overrides = None) -> None:
 
 @app.command(**example("inspect recipes/sartorius_unet.yaml model.unet.attention=false"))
 def inspect(
-    target: Annotated[str, typer.Argument(metavar="RECIPE|MODEL", help="A recipe, a .keras file or a run.")],
+    target: Annotated[
+        str, typer.Argument(metavar="RECIPE|MODEL", help="A recipe, a run's folder, or a .keras file.")
+    ],
     overrides: Overrides = None,
 ) -> None:
-    """Show a model's blocks, parameters, FLOPs and latency."""
+    """Show the blocks of a model, their parameters, FLOPs and latency."""
     path = Path(target)
     inspected = path if path.is_dir() or path.suffix == ".keras" else load_recipe(target, overrides)
     if overrides and inspected is path:
@@ -149,9 +165,9 @@ def inspect(
 @app.command(**example("evaluate runs/sartorius_linknet/1 --threshold 0.4"))
 def evaluate(
     run: RunFolder,
-    threshold: Annotated[float | None, typer.Option(help="Instead of the recipe's.")] = None,
+    threshold: Threshold = None,
 ) -> None:
-    """Score a run's model on its test images again."""
+    """Test the model of a run again, and renew its scores."""
     run = _existing(run)
     start_tensorflow()
     from kerasseg.commands.evaluate import evaluate
@@ -162,27 +178,66 @@ def evaluate(
 @app.command(**example("predict runs/cells/1 slides/ results/ --what labels"))
 def predict(
     paths: Annotated[list[Path], typer.Argument(metavar="[RUN] IMAGES [OUT]", hidden=True)],
-    what: Annotated[str, typer.Option(help="mask, labels or probabilities; stages of a cascade.")] = "mask",
-    to: Annotated[str | None, typer.Option(help=RESULT_FORMATS)] = None,
-    server: Annotated[str | None, typer.Option(help="grpc://HOST:8500/NAME or rest://HOST:8501/NAME")] = None,
-    engine: Annotated[str | None, typer.Option(help="tensorflow, or openvino on a CPU.")] = None,
-    scheduler: Annotated[str | None, typer.Option(help="Of a Dask cluster: tcp://HOST:8786")] = None,
-    tile: Annotated[int | None, typer.Option(help="Instead of the recipe's, as the next five.")] = None,
-    overlap: Annotated[str | None, typer.Option(help="Pixels on each side of a tile, or auto.")] = None,
-    blend: Annotated[str | None, typer.Option(help="crop, gaussian, hann or constant.")] = None,
-    padding: Annotated[str | None, typer.Option(help="inside, reflect, edge or zero.")] = None,
-    tta: Annotated[str | None, typer.Option(help="none, flips or d4.")] = None,
-    threshold: Annotated[float | None, typer.Option(help="Of a class.")] = None,
-    axes: Annotated[str | None, typer.Option(help="Where files do not say, such as ZYX.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Start over, and replace what is there.")] = False,
+    what: Annotated[
+        str | None,
+        typer.Option(
+            help="mask (default), labels (numbered objects), probabilities, or stages of a cascade."
+        ),
+    ] = None,
+    to: Annotated[
+        str | None,
+        typer.Option(help=f"File format: {any_of(PIXELS)}; labels also as {any_of(OUTLINES)}."),
+    ] = None,
+    server: Annotated[
+        str | None,
+        typer.Option(help="Use the model of a server: grpc://HOST:8500/NAME or rest://HOST:8501/NAME."),
+    ] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="Compute by tensorflow, or by openvino on a CPU.")
+    ] = None,
+    dask: Annotated[
+        str | None, typer.Option(help="Compute on a Dask cluster, such as tcp://HOST:8786.")
+    ] = None,
+    tile: Annotated[
+        int | None,
+        typer.Option(help="Pixels along each side of a tile, instead of the recipe's predict.tile."),
+    ] = None,
+    overlap: Annotated[
+        str | None,
+        typer.Option(help="Pixels of context on each side of a tile, or auto: as far as the model sees."),
+    ] = None,
+    blend: Annotated[
+        str | None, typer.Option(help="How tiles are merged: crop, gaussian, hann or constant.")
+    ] = None,
+    padding: Annotated[
+        str | None,
+        typer.Option(
+            help="What tiles show beyond the image: reflect, edge or zero; inside keeps them within it."
+        ),
+    ] = None,
+    tta: Annotated[
+        str | None, typer.Option(help="Test-time augmentation: none, flips, or d4 for flips and turns.")
+    ] = None,
+    threshold: Threshold = None,
+    axes: Annotated[
+        str | None, typer.Option(help="Axes of files that do not name them, such as ZYX.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Start again, and replace existing results.")
+    ] = False,
 ) -> None:
-    """Segment images by a run or a cascade; killed, the same command goes on. --server needs no RUN."""
+    """Segment images and volumes of any size.
+
+    RUN is the folder of a run or a cascade (none with --server), IMAGES an image or a folder of images, OUT
+    the folder for the results ("predictions" by default). An interrupted prediction resumes when the command
+    is repeated.
+    """
     tiles = {"tile": tile, "overlap": overlap, "blend": blend, "padding": padding, "tta": tta}
     if not server and paths and cascade.is_trained(paths[0]):
-        refused = {"scheduler": scheduler, "threshold": threshold, **tiles}
+        refused = {"dask": dask, "threshold": threshold, **tiles}
         how = {"what": what, "to": to, "axes": axes, "force": force, "engine": engine}
         return cascade.predict(paths[0], *_images_and_out(paths[1:]), refused=refused, **how)
-    computing = {"--engine": engine, "--scheduler": scheduler}
+    computing = {"--engine": engine, "--dask": dask}
     if server and (beside := " ".join(f"{option} {given}" for option, given in computing.items() if given)):
         raise UserError(f"{beside}: the server computes; leave it out, or leave --server out")
     runs = [] if server else [_existing(path) for path in paths[:1]]
@@ -195,21 +250,26 @@ def predict(
     segmenter = Segmenter.connect(server) if server else Segmenter.load(*runs, engine=engine or TENSORFLOW)
     tiles["overlap"] = int(overlap) if overlap and overlap.isdecimal() else overlap
     how = {"what": what, "to": to, "threshold": threshold, "axes": axes, "force": force}
-    predict(segmenter, images, out, scheduler=scheduler, **how, **tiles)
+    predict(segmenter, images, out, scheduler=dask, **how, **tiles)
 
 
 def _images_and_out(paths: list[Path]) -> tuple[Path, Path]:
     if len(paths) not in (1, 2):
-        raise UserError(f"{' '.join(map(str, paths)) or 'nothing'}: expected IMAGES and where results go")
+        raise UserError(
+            f"{' '.join(map(str, paths)) or 'nothing'}: expected IMAGES and a folder for the results"
+        )
     return (*paths, Path("predictions"))[:2]
 
 
 @app.command(**example("export runs/sartorius_linknet/1 served/cells"))
 def export(
     run: RunFolder,
-    out: Annotated[Path | None, typer.Argument(help="Gets the next version; RUN/export by default.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Argument(metavar="OUT", help="Folder for the model's next version; RUN/export by default."),
+    ] = None,
 ) -> None:
-    """Write a run's model as a SavedModel for raw images."""
+    """Export the model of a run as a SavedModel that takes raw images."""
     run = _existing(run)
     start_tensorflow()
     from kerasseg.commands.export import export
@@ -219,7 +279,7 @@ def export(
 
 @app.command(**example("report runs/sartorius_linknet/1"))
 def report(run: RunFolder) -> None:
-    """Write a run's page, report.html, from the run's own files."""
+    """Write the page of a run, report.html, again from its files."""
     from kerasseg.report import page
 
     typer.echo(f"wrote {page.write(_existing(run))}")
@@ -227,34 +287,28 @@ def report(run: RunFolder) -> None:
 
 @app.command(**example("convert labelme masks drawn/ masks/ --classes cell"))
 def convert(
-    read_as: Annotated[
-        str, typer.Argument(metavar="FROM", help="labelme, masks, labels, coco, rle, geojson or imagej.")
-    ],
-    write_as: Annotated[str, typer.Argument(metavar="TO", help="Another of them.")],
-    source: Annotated[Path, typer.Argument(metavar="IN", help="A file or folder to read.")],
-    target: Annotated[Path, typer.Argument(metavar="OUT", help="A file or folder to write.")],
-    classes: Annotated[list[str] | None, typer.Option(help="A class; repeat it for each.")] = None,
+    read_as: Annotated[str, typer.Argument(metavar="FROM", help=f"Format of IN: {any_of(FORMATS)}.")],
+    write_as: Annotated[str, typer.Argument(metavar="TO", help="Format of OUT: another of these.")],
+    source: Annotated[Path, typer.Argument(metavar="IN", help="The file or folder to read.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="The file or folder to write.")],
+    classes: Annotated[
+        list[str] | None, typer.Option(help="Name of a class; repeat the option for each class.")
+    ] = None,
     values: Annotated[
-        list[str] | None, typer.Option(help="A class and its number in masks, such as cell=255.")
+        list[str] | None, typer.Option(help="The number of a class in masks, such as cell=255; repeatable.")
     ] = None,
     tolerance: Tolerance = 0.5,
     crowds: Annotated[
-        str, typer.Option(help="What COCO's iscrowd 1 means: a region to ignore, or objects.")
+        str, typer.Option(help="What iscrowd 1 means in COCO files: a region to ignore, or objects.")
     ] = "ignore",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
 ) -> None:
-    """Convert annotations; say what is lost."""
-    from kerasseg.annotations.convert import CONVERSIONS
-    from kerasseg.errors import unknown
+    """Convert annotations from one format to another."""
+    from kerasseg.annotations import conversion
 
-    known = {name for pair in CONVERSIONS for name in pair}
-    if strange := [unknown("format", name, known) for name in (read_as, write_as) if name not in known]:
-        raise UserError(*strange)
-    if read_as == write_as:
-        raise UserError(f"{read_as} to {write_as}: nothing is to be converted; name two different formats")
-    conversion, numbers = CONVERSIONS[read_as, write_as], _numbers(values)
-    options = {"classes": classes or (), "values": numbers, "tolerance": tolerance}
-    typer.echo(conversion(source, target, **options, crowds=crowds, overwrite=overwrite))
+    options = {"classes": classes or (), "values": _numbers(values), "tolerance": tolerance}
+    options |= {"crowds": crowds, "overwrite": overwrite}
+    typer.echo(conversion.convert(read_as, write_as, source, target, **options))
 
 
 def _numbers(values: list[str] | None) -> dict[str, int] | None:
@@ -266,12 +320,42 @@ def _numbers(values: list[str] | None) -> dict[str, int] | None:
     return {name: int(number) for name, _, number in pairs} or None
 
 
+@app.command(**example("extract slices/ nuclei/ --diameter 536nm --pixel-size 4nm"))
+def extract(
+    stack: Annotated[Path, typer.Argument(metavar="STACK", help="A folder of slices, TIFF, HDF5 or Zarr.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Gets nuclei.csv, crops and pictures.")],
+    diameter: Annotated[
+        str | None, typer.Option(help="Mean diameter of a nucleus: 134 (pixels) or 536nm.")
+    ] = None,
+    crop: Annotated[str | None, typer.Option(help="Side of a crop; twice the diameter by default.")] = None,
+    polarity: Annotated[
+        str, typer.Option(help="Nuclei are lighter (bright) or darker (dark) than cells, or both.")
+    ] = "both",
+    score: Annotated[
+        float,
+        typer.Option(help="Least score of an outline, from 0 to 1: how elliptical and how clear it is."),
+    ] = 0.75,
+    slices: Annotated[int, typer.Option(help="Least number of slices in which a nucleus is seen.")] = 3,
+    preset: Annotated[str | None, typer.Option(help="paper: the published steps and numbers.")] = None,
+    pixel_size: Annotated[
+        str | None, typer.Option(help="Size of a pixel, such as 4nm, if the stack does not say.")
+    ] = None,
+    axes: Annotated[
+        str | None, typer.Option(help="Axes of the files, such as ZYX, if they do not say.")
+    ] = None,
+) -> None:
+    """Find, number and cut out nuclei in a stack of slices."""
+    from kerasseg.nuclei.extract import Settings, extract
+
+    extract(stack, out, Settings(diameter, crop, polarity, score, slices, preset, pixel_size, axes))
+
+
 app.command(**example("components mask.tif labels.ome.tif --largest 12"))(components.components)
 
 
 @app.command(**example("schema > recipes/recipe.schema.json"))
 def schema() -> None:
-    """Print the JSON Schema of recipes, for editors."""
+    """Print the JSON Schema of recipes, by which editors check them."""
     import json
 
     from kerasseg.recipe import schema

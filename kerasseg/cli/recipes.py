@@ -1,4 +1,4 @@
-"""The verbs `kerasseg recipes ...`: those that are shipped."""
+"""The verbs `kerasseg recipes ...`, for the recipes that are shipped."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ app = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
 
 @app.callback()
 def list_recipes(context: typer.Context) -> None:
-    """List the shipped recipes, or copy one out."""
+    """List the shipped recipes, or copy one to change it."""
     if context.invoked_subcommand:
         return
     from kerasseg.recipe.shipped import about, shipped
@@ -25,10 +25,10 @@ def list_recipes(context: typer.Context) -> None:
 
 @app.command(**example("recipes copy sartorius_linknet mine.yaml"))
 def copy(
-    name: Annotated[str, typer.Argument(help="As `kerasseg recipes` lists it.")],
-    to: Annotated[Path, typer.Argument(help="A folder, or the new file.")] = Path(),
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The recipe, as `kerasseg recipes` lists it.")],
+    to: Annotated[Path, typer.Argument(metavar="TO", help="The folder or the file to write to.")] = Path(),
 ) -> None:
-    """Copy a shipped recipe, with the schema that lets editors check it."""
+    """Copy a shipped recipe, with the schema by which editors check it."""
     from kerasseg.recipe.shipped import copy
 
     typer.echo(f"wrote {copy(name, to)}")

@@ -14,7 +14,7 @@ from kerasseg.errors import FULL, UserError, counted
 
 MISTAKE = 2
 NO_PLACE = (*FULL, errno.EACCES, errno.EROFS)  # full, or not ours to write
-KEPT = "what is complete is kept and nothing is half-written; repeat the command to go on"
+KEPT = "what is complete is kept and nothing is half-written; repeat the command to continue"
 
 
 class Interrupted:
@@ -60,9 +60,11 @@ class Verbs(TyperGroup):
             raise typer.Exit(128 + Interrupted.signal) from error
 
 
-RecipeFile = Annotated[str, typer.Argument(metavar="RECIPE", help="A YAML file, or a shipped recipe's name.")]
+RecipeFile = Annotated[
+    str, typer.Argument(metavar="RECIPE", help="A YAML file, or the name of a shipped recipe.")
+]
 Overrides = Annotated[
-    list[str] | None, typer.Argument(metavar="KEY.PATH=VALUE", help="Laid over the recipe.")
+    list[str] | None, typer.Argument(metavar="KEY.PATH=VALUE", help="A value that replaces the recipe's.")
 ]
 
 

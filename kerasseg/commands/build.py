@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 import keras
 
-from kerasseg import models
 from kerasseg.commands import preparation
+from kerasseg.data.batches import TrainingBatches
 from kerasseg.data.sample import Sample
 from kerasseg.data.split import Split
-from kerasseg.data.stream import Stream
 from kerasseg.inference.backends import Backend
 from kerasseg.inference.forward import forward
 from kerasseg.inference.tiling import round_up
@@ -21,26 +19,22 @@ from kerasseg.models import receptive_field
 from kerasseg.models.saved import fingerprint
 from kerasseg.postprocess.pairs import Pairing
 from kerasseg.recipe import Recipe
-from kerasseg.recipe.instances import Components
+from kerasseg.recipe.recipe import Components
+from kerasseg.runs.rundirectory import SAMPLES
 from kerasseg.segmenter import Segmenter
 from kerasseg.spec import ModelSpec, Objects, TilingSettings
-from kerasseg.training import losses
-from kerasseg.training.engines import ENGINES
+from kerasseg.training.callbacks import SampleImages
 from kerasseg.training.history import History
-from kerasseg.training.loop import Pace, train
-from kerasseg.training.optimizers import OPTIMIZERS
-from kerasseg.training.samples import Samples
-from kerasseg.training.schedule import SCHEDULES
+from kerasseg.training.loop import TrainingSettings, train
 
 ASSUMED_SIZES = {2: (256, 256), 3: (64, 64, 64)}  # of images and volumes that nobody has opened
-NETWORKS = {"discriminator", "optimizer"}  # keys of an engine that are built; the others are numbers
 
 
 def network(recipe: Recipe, channels: int) -> keras.Model:
     """Build the recipe's model for images or volumes of any size."""
     outputs = len(recipe.data.classes) + (recipe.model.activation == "softmax")
     shape = (*(None,) * recipe.data.rank, channels)
-    return models.MODELS[recipe.model.name](shape, outputs, **recipe.model.arguments)
+    return recipe.model.build(shape, outputs)
 
 
 def model_spec(recipe: Recipe, model: keras.Model) -> ModelSpec:
@@ -48,7 +42,7 @@ def model_spec(recipe: Recipe, model: keras.Model) -> ModelSpec:
     objects = recipe.instances or Components()
     return ModelSpec(
         classes=tuple(recipe.data.classes),
-        multilabel=not recipe.data.exclusive,
+        multilabel=recipe.data.multilabel,
         activation=recipe.model.activation,
         threshold=recipe.evaluate.threshold,
         channels=model.input_shape[-1],
@@ -92,63 +86,46 @@ def learn(recipe: Recipe, model: keras.Model, parts: Split, folder: Path, resume
     training, validation = batches(recipe, parts, model.input_shape[-1], receptive_field.stride(model))
     with model.distribute_strategy.scope():
         engine = training_engine(recipe, model, training)
-    watching = [Samples(validation, folder / "samples")] if unpaired else []
+    watching = [SampleImages(validation, folder / SAMPLES)] if unpaired else []
     arguments = {"directory": folder, "seed": recipe.seed, "resume": resume, "watching": watching}
-    history = train(engine, training, validation, pace(recipe), **arguments)
+    history = train(engine, training, validation, training_settings(recipe), **arguments)
     if not history.rows:
         raise KeyboardInterrupt  # before there was anything to go on with
     return history
 
 
-def training_engine(recipe: Recipe, model: keras.Model, training: Stream) -> keras.Model:
+def training_engine(recipe: Recipe, model: keras.Model, training: TrainingBatches) -> keras.Model:
     """Put the model, and the networks that it learns with, into the recipe's engine."""
-    name = recipe.train.engine.name
-    arguments = {
-        "loss": losses.LOSSES[recipe.loss.name](**recipe.loss.arguments),
-        "optimizer": _optimizer(recipe.train.optimizer),
+    engine = recipe.train.engine
+    common = {
+        "loss": recipe.loss.build(),
+        "optimizer": recipe.train.optimizer.build(),
         "threshold": recipe.evaluate.threshold,
         "activation": recipe.model.activation,
-        **_numbers(recipe),
     }
-    if name == "supervised":
-        return ENGINES[name](model, **arguments)
-    arguments["discriminator_optimizer"] = _optimizer(recipe.train.engine.optimizer)
-    images, masks = model.input_shape[1:], model.output_shape[1:]
-    if name == "adversarial":
-        return ENGINES[name](model, _discriminator(recipe, images, masks), **arguments)
-    networks = (back(recipe, model), _discriminator(recipe, masks), _discriminator(recipe, images))
+    if engine.name == "supervised":
+        return engine.build(model, **common)
+    common["discriminator"] = engine.discriminator.build
+    common["discriminator_optimizer"] = engine.discriminator_optimizer.build()
+    if engine.name == "adversarial":
+        return engine.build(model, **common)
     batches = {"shape": training.shape, "batch_size": training.batch_size}
-    return ENGINES[name](model, *networks, **batches, **arguments)
+    return engine.build(model, back(recipe, model), **batches, **common)
 
 
 def back(recipe: Recipe, model: keras.Model) -> keras.Model:
     """Build the model's counterpart, from masks to images: the same architecture, its channels exchanged."""
-    told = recipe.model.arguments
-    sigmoid = {"activation": "sigmoid"} if "activation" in told else {}
-    channels = model.input_shape[-1]
     shape = (*model.input_shape[1:-1], model.output_shape[-1])
-    return models.MODELS[recipe.model.name](shape, channels, **told | sigmoid, name="back")
+    sigmoid = {"activation": "sigmoid"} if "activation" in recipe.model.arguments else {}
+    return recipe.model.build(shape, model.input_shape[-1], **sigmoid, name="back")
 
 
-def pace(recipe: Recipe) -> Pace:
+def training_settings(recipe: Recipe) -> TrainingSettings:
     """How long the recipe's training goes on, and how fast."""
-    how = recipe.train
-    return Pace(
-        epochs=how.epochs,
-        steps_per_epoch=how.steps_per_epoch,
-        early_stopping=how.early_stopping and dict(how.early_stopping),
-        schedule=how.schedule and partial(SCHEDULES[how.schedule.name], **how.schedule.arguments),
+    settings = recipe.train
+    return TrainingSettings(
+        epochs=settings.epochs,
+        steps_per_epoch=settings.steps_per_epoch,
+        early_stopping=settings.early_stopping and dict(settings.early_stopping),
+        schedule=settings.schedule and settings.schedule.build,
     )
-
-
-def _optimizer(section) -> keras.optimizers.Optimizer:
-    return OPTIMIZERS[section.name](**section.arguments)
-
-
-def _discriminator(recipe: Recipe, *shapes: tuple[int | None, ...]) -> keras.Model:
-    section = recipe.train.engine.discriminator
-    return models.DISCRIMINATORS[section.name](shapes, **section.arguments)
-
-
-def _numbers(recipe: Recipe) -> dict[str, object]:
-    return {key: value for key, value in recipe.train.engine.arguments.items() if key not in NETWORKS}

@@ -12,17 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from kerasseg.cascade import FILE, Cascade, Stage
-from kerasseg.commands import preparation
+from kerasseg.commands import merged, preparation
 from kerasseg.commands.train import run as train
 from kerasseg.console import say, track
 from kerasseg.data.sample import Sample
 from kerasseg.errors import Mistakes, UserError, changes, unknown
-from kerasseg.images.names import file_name
-from kerasseg.recipe import Recipe
+from kerasseg.images.folders import file_name
+from kerasseg.inference import mask_files
+from kerasseg.recipe import Recipe, load
 from kerasseg.recipe.cascade import CascadeRecipe
 from kerasseg.report import cascade as page
-from kerasseg.runs import merged, predictions, rundirectory
-from kerasseg.runs.rundirectory import RunDirectory
+from kerasseg.runs import rundirectory
+from kerasseg.runs.rundirectory import METRICS, RECIPE, RunDirectory
 from kerasseg.segmenter import Segmenter
 
 Runs = dict[str, RunDirectory]
@@ -88,7 +89,7 @@ def _trained(recipe: Recipe, folder: Path) -> RunDirectory | None:
     found = rundirectory.last_finished(recipe.name, folder)
     if found is None:
         return None
-    if changed := changes(found.recipe.dump(), recipe.dump()):
+    if changed := changes(load(found / RECIPE).dump(), recipe.dump()):
         say(f"{recipe.name}: its recipe is another one than that of {found.path}: {'; '.join(changed)}")
         return None
     say(f"{recipe.name}: trained already, {found.path}")
@@ -108,7 +109,7 @@ def _train(cascade: CascadeRecipe, recipe: Recipe, folder: Path, runs: Runs, *, 
 def _is_begun(recipe: Recipe, folder: Path) -> bool:
     """Tell whether the last run of a stage was interrupted and can be gone on with."""
     try:
-        rundirectory.unfinished(recipe, folder)
+        rundirectory.unfinished(recipe.name, recipe.to_yaml(), folder)
     except UserError:
         return False
     return True
@@ -119,8 +120,8 @@ def _write_regions(cascade: Cascade, stage: str, samples: Sequence[Sample], fold
     classes = cascade.stages[stage].segmenter.spec.classes
     for sample in track(samples, f"predicting by {stage}"):
         stem = folder / file_name(sample.name)
-        if not predictions.exists(stem):
-            predictions.write(stem, cascade.stage_mask(stage, sample.read()), classes, spacing=sample.spacing)
+        if not mask_files.exists(stem):
+            mask_files.write(stem, cascade.stage_mask(stage, sample.read()), classes, spacing=sample.spacing)
 
 
 def _assembled(cascade: CascadeRecipe, runs: Runs) -> Cascade:
@@ -140,7 +141,7 @@ def _merge(cascade: CascadeRecipe, runs: Runs, folder: Path) -> Path:
     with home.held():
         home.write_json(FILE, _facts(cascade, runs))
         whole = Cascade.load(folder)
-        home.write_json("metrics.json", _scores(cascade, whole, runs, folder))
+        home.write_json(METRICS, _scores(cascade, whole, runs, folder))
     say(f"report {page.write(folder)}")
     return folder
 
@@ -158,7 +159,7 @@ def _facts(cascade: CascadeRecipe, runs: Runs) -> dict[str, Any]:
 
 def _scores(cascade: CascadeRecipe, whole: Cascade, runs: Runs, folder: Path) -> dict[str, Any]:
     """Score the merged classes on test images whose truth has them all; say why where there are none."""
-    recipes = {name: found.recipe for name, found in runs.items()}
+    recipes = {name: load(found / RECIPE) for name, found in runs.items()}
     classes = whole.spec.classes
     judge = next((name for name in cascade.stages if {*classes} <= {*recipes[name].data.classes}), None)
     if judge is None:

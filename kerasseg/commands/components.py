@@ -20,9 +20,10 @@ from kerasseg.images.stores.blocks import cuts
 from kerasseg.images.stores.store import Store, open_store
 from kerasseg.images.writing.outputs import appearing, check_free, ending, write
 from kerasseg.images.writing.result import Result
-from kerasseg.masks import IGNORE, MOST_CLASSES
+from kerasseg.masks import IGNORE
 from kerasseg.postprocess.cleaning import CleanUp, Objects, number_by_size
 from kerasseg.postprocess.components import CONNECTIVITIES
+from kerasseg.recipe.data import MOST_CLASSES
 
 BAND = 2**24  # voxels that are read together
 MEASURES = {2: ("pixels", "area_um2", "perimeter_um"), 3: ("voxels", "volume_um3", "surface_um2")}

@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from kerasseg.commands import build, preparation
+from kerasseg.commands.evaluation import Evaluation
+from kerasseg.commands.evaluation import evaluate as evaluate_samples
 from kerasseg.console import say
 from kerasseg.data.sample import Sample
-from kerasseg.recipe import Recipe, amended
+from kerasseg.recipe import Recipe, amended, load
 from kerasseg.recipe.recipe import Evaluate
-from kerasseg.report.ranking import is_score
+from kerasseg.report.page import is_score
 from kerasseg.runs import rundirectory
-from kerasseg.runs.evaluation import Evaluation
-from kerasseg.runs.evaluation import evaluate as evaluate_samples
+from kerasseg.runs.rundirectory import METRICS
 from kerasseg.segmenter import Segmenter
 
 
@@ -36,12 +37,12 @@ def evaluate(path: Path, *, threshold: float | None = None) -> None:
     """
     segmenter = Segmenter.load(path)
     folder = rundirectory.existing(path)
-    recipe = folder.recipe
+    recipe = load(folder / rundirectory.RECIPE)
     threshold = amended(Evaluate(threshold=segmenter.spec.threshold), threshold=threshold).threshold
     segmenter = replace(segmenter, spec=replace(segmenter.spec, threshold=threshold))
     with folder.held():
         evaluation = score(recipe, segmenter, preparation.parts(recipe).test, folder.path)
-        folder.write_json("metrics.json", {**folder.read_json("metrics.json"), **asdict(evaluation)})
+        folder.write_json(METRICS, {**folder.read_json(METRICS), **asdict(evaluation)})
 
 
 def score(recipe: Recipe, segmenter: Segmenter, samples: Sequence[Sample], folder: Path) -> Evaluation:

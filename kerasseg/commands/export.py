@@ -9,6 +9,7 @@ import keras
 from kerasseg.commands import preparation
 from kerasseg.console import say
 from kerasseg.data.sample import Sample
+from kerasseg.recipe import load
 from kerasseg.runs import rundirectory
 from kerasseg.runs.rundirectory import RunDirectory
 from kerasseg.segmenter import load_trained
@@ -34,10 +35,10 @@ def export(path: Path, out: Path | None = None) -> None:
     """
     spec, model = load_trained(path)
     run = rundirectory.existing(path)
-    recipe = run.recipe
+    recipe = load(run / rundirectory.RECIPE)
     data_are_there = all(source.root.is_dir() for source in recipe.data.sources)
     sample = preparation.parts(recipe).test[0] if data_are_there else None
-    export_model(model, spec, run, out or run / "export", out.name if out else recipe.name, sample)
+    export_model(model, spec, run, out or run / rundirectory.EXPORT, out.name if out else recipe.name, sample)
 
 
 def export_model(

@@ -11,7 +11,7 @@ from rich.table import Table
 from kerasseg.commands import build
 from kerasseg.console import console, say
 from kerasseg.models import summary
-from kerasseg.recipe import Recipe
+from kerasseg.recipe import Recipe, load
 from kerasseg.runs import rundirectory
 from kerasseg.segmenter import Segmenter, load_trained
 
@@ -36,7 +36,7 @@ def inspect(target: Recipe | Path) -> None:
         recipe, model = target, build.network(_untrained(target), target.data.channels or CHANNELS)
     else:
         _, model = load_trained(target)
-        recipe = rundirectory.existing(target).recipe
+        recipe = load(rundirectory.existing(target) / rundirectory.RECIPE)
     segmenter = build.segmenter(recipe, model)
     size = build.seen_size(recipe, segmenter.spec.stride)
     facts = describe(model, segmenter, size, recipe.train.batch_size)

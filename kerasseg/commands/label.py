@@ -1,7 +1,7 @@
 """The story of the labelling loop: from a slide to tiles worth labelling, to a model, and to the next tiles.
 
 Each step reads what the ones before it wrote into the labelling folder, and is done at once where nothing has
-changed. `turn` goes through them as far as it can without a person.
+changed. `run_round` goes through them as far as it can without a person.
 """
 
 from __future__ import annotations
@@ -18,37 +18,33 @@ from kerasseg import locks
 from kerasseg.commands import preparation
 from kerasseg.console import say
 from kerasseg.errors import UserError
-from kerasseg.labelling import tiles
-from kerasseg.labelling.clustering import clusters
-from kerasseg.labelling.clustering.layout import layout
-from kerasseg.labelling.embedding.embed import embed as embed_tiles
-from kerasseg.labelling.embedding.embed import read_codes
-from kerasseg.labelling.opening import open_labelme
-from kerasseg.labelling.propose import by_model, unproposed
-from kerasseg.labelling.propose import propose as propose_tiles
-from kerasseg.labelling.queue import queue
-from kerasseg.labelling.select import select as select_tiles
+from kerasseg.labelling import clustering, embedding, folder, labelme_app, queue
+from kerasseg.labelling.edits import sync_edits
+from kerasseg.labelling.folder import read_tiles
+from kerasseg.labelling.proposals import by_model, propose, unproposed
+from kerasseg.labelling.selection import select
+from kerasseg.labelling.tiles import crop
 from kerasseg.recipe import Recipe
 from kerasseg.recipe.labelling import Label
-from kerasseg.review import review as reviewing
+from kerasseg.review import page
 from kerasseg.runs import rundirectory
-from kerasseg.synthetic.synthesizers import SYNTHESIZERS
+from kerasseg.synthetic import slide
 
 RUNS = Path("runs")
 
 
-def _alone(step: Callable[..., None]) -> Callable[..., None]:
+def _one_at_a_time(step: Callable[..., None]) -> Callable[..., None]:
     """Let one process at a time change the labelling folder by a step; persons review meanwhile."""
 
     @wraps(step)
-    def alone(recipe: Recipe, *arguments: Any) -> None:
-        with locks.held(root(recipe) / ".lock", root(recipe)):
+    def locked(recipe: Recipe, *arguments: Any) -> None:
+        with locks.held(root_of(recipe) / folder.LOCK, root_of(recipe)):
             step(recipe, *arguments)
 
-    return alone
+    return locked
 
 
-def turn(recipe: Recipe, *, directory: Path = RUNS, resume: bool = False) -> None:
+def run_round(recipe: Recipe, *, directory: Path = RUNS, resume: bool = False) -> None:
     """Go once through the loop: prepare; learn from what is labelled; propose what comes next.
 
     Parameters
@@ -58,170 +54,165 @@ def turn(recipe: Recipe, *, directory: Path = RUNS, resume: bool = False) -> Non
     directory : Path
         Where runs are kept.
     resume : bool
-        Whether to go on with the last run of this recipe.
+        Whether to resume the last run of this recipe.
 
     Raises
     ------
     UserError
         If the recipe, the slide, the queue or the disk do not allow it.
     """
-    crop(recipe)
-    embed(recipe)
-    cluster(recipe)
-    if not queue.read(root(recipe)):
-        draw_next(recipe, directory)
-    queue.notice(root(recipe))
-    if queue.labelled(queue.read(root(recipe))):
+    root = root_of(recipe)
+    crop_slide(recipe)
+    embed_tiles(recipe)
+    cluster_tiles(recipe)
+    if not queue.read(root):
+        prepare_next_round(recipe, directory)
+    sync_edits(root)
+    if queue.labelled(queue.read(root)):
         from kerasseg.commands.train import run  # TensorFlow: not before there is something to learn from
 
         run(recipe, directory=directory, resume=resume)
-        draw_next(recipe, directory)
-    status(recipe)
+        prepare_next_round(recipe, directory)
+    show_status(recipe)
 
 
-def draw_next(recipe: Recipe, directory: Path) -> None:
-    """Select another round if nothing waits, propose for what waits, and draw the page."""
-    if not queue.waiting(queue.read(root(recipe))):
-        select(recipe)
-    propose(recipe, directory)
-    look(recipe)
+def prepare_next_round(recipe: Recipe, directory: Path) -> None:
+    """Select another round if nothing waits, propose for what waits, and draw the page of the clusters."""
+    if not queue.waiting(queue.read(root_of(recipe))):
+        select_tiles(recipe)
+    propose_shapes(recipe, directory)
+    draw_clusters_page(recipe)
 
 
-@_alone
-def crop(recipe: Recipe) -> None:
+@_one_at_a_time
+def crop_slide(recipe: Recipe) -> None:
     """Cut the slide into tiles; draw a slide where there is none, if the recipe allows it."""
-    told = label(recipe)
-    if not told.slide.exists() and recipe.data.if_missing == "synthesize":
-        say(f"{told.slide} is missing: drawing a SYNTHETIC slide there", style="yellow")
-        SYNTHESIZERS["slide"](told.slide.parent, seed=recipe.seed)
-    found = tiles.crop(
-        told.slide,
-        root(recipe),
-        tile=told.tile,
-        margin=told.margin,
-        padding=told.padding,
-        region=told.region,
-        test_region=told.test_region,
-        axes=told.axes,
+    label = label_section(recipe)
+    if not label.slide.exists() and recipe.data.if_missing == "synthesize":
+        say(f"{label.slide} is missing: drawing a SYNTHETIC slide there", style="yellow")
+        slide.synthesize(label.slide.parent, seed=recipe.seed)
+    tiles = crop(label.slide, root_of(recipe), label.axes, **label.window)
+    parts = Counter(tile.part or "neither" for tile in tiles)
+    say(f"{len(tiles)} tiles of {label.tile} x {label.tile}: {_listed(parts)}")
+
+
+@_one_at_a_time
+def embed_tiles(recipe: Recipe) -> None:
+    """Give every tile its embedding."""
+    section = label_section(recipe).embed
+    normalise = preparation.normalisation(recipe)
+    embedding.embed(
+        root_of(recipe), method=section.name, normalise=normalise, seed=recipe.seed, **section.arguments
     )
-    parts = Counter(tile.part or "neither" for tile in found)
-    say(f"{len(found)} tiles of {told.tile} x {told.tile}: " + _listed(parts))
 
 
-@_alone
-def embed(recipe: Recipe) -> None:
-    """Give every tile its code."""
-    method = label(recipe).embed
-    how = {"normalise": preparation.normalisation(recipe), "seed": recipe.seed}
-    embed_tiles(root(recipe), method=method.name, **method.arguments, **how)
-
-
-@_alone
-def cluster(recipe: Recipe) -> None:
+@_one_at_a_time
+def cluster_tiles(recipe: Recipe) -> None:
     """Group tiles that are alike."""
-    folder = root(recipe)
-    cut = tiles.read_tiles(folder)
-    found = clusters.cluster(
-        read_codes(folder, cut),
-        label(recipe).clusters,
+    root = root_of(recipe)
+    tiles = read_tiles(root)
+    clusters = clustering.cluster(
+        embedding.read_embeddings(root, tiles),
+        label_section(recipe).clusters,
         seed=recipe.seed,
-        intensity=np.array([tile.mean for tile in cut]),
+        intensity=np.array([tile.mean for tile in tiles]),
     )
-    clusters.write(folder, [tile.name for tile in cut], found)
-    say(f"tiles in each cluster, darkest first: {', '.join(map(str, np.bincount(found.cluster)))}")
+    clustering.write(root, [tile.name for tile in tiles], clusters)
+    say(f"tiles in each cluster, darkest first: {', '.join(map(str, clusters.sizes()))}")
 
 
-def look(recipe: Recipe) -> None:
+def draw_clusters_page(recipe: Recipe) -> None:
     """Draw the page of the clusters."""
-    from kerasseg.report import clusters as page
+    from kerasseg.report import clusters as clusters_page
 
-    folder, seed = root(recipe), recipe.seed
-    cut = tiles.read_tiles(folder)
-    count = len(clusters.read(folder, [tile.name for tile in cut]).sizes())
-    apart = clusters.silhouettes(read_codes(folder, cut), [count], seed=seed).get(count)
-    say(f"look at {page.write(folder, seed=seed, layout=layout, silhouette=apart)}")
+    root = root_of(recipe)
+    tiles = read_tiles(root)
+    count = len(clustering.read(root, [tile.name for tile in tiles]).sizes())
+    embeddings = embedding.read_embeddings(root, tiles)
+    silhouette = clustering.silhouettes(embeddings, [count], seed=recipe.seed).get(count)
+    path = clusters_page.write(root, seed=recipe.seed, layout=clustering.layout, silhouette=silhouette)
+    say(f"look at {path}")
 
 
-@_alone
-def select(recipe: Recipe) -> None:
-    """Draw a round of tiles into the queue; at first also those to judge by."""
-    folder, told = root(recipe), label(recipe).select
-    entries = queue.read(folder)
+@_one_at_a_time
+def select_tiles(recipe: Recipe) -> None:
+    """Select a round of tiles for the queue; in the first also those to test models on."""
+    settings = label_section(recipe).select
+    entries = queue.read(root_of(recipe))
     number = 1 + max((entry.round for entry in entries), default=0)
-    if told.test and not any(entry.part == "test" for entry in entries):
-        _draw(recipe, number, "test", "random", told.test)
-    _draw(recipe, number, "train", told.policy, told.budget)
+    if settings.test and not any(entry.part == "test" for entry in entries):
+        _select_part(recipe, number, "test", "random", settings.test)
+    _select_part(recipe, number, "train", settings.policy, settings.budget)
 
 
-def _draw(recipe: Recipe, number: int, part: str, policy: str, budget: int) -> None:
-    folder = root(recipe)
-    cut = tiles.read_tiles(folder)
-    names = [tile.name for tile in cut]
-    of = dict(zip(names, clusters.read(folder, names).cluster.tolist(), strict=True))
-    queued = {entry.tile for entry in queue.read(folder)}
-    candidates = [tile.name for tile in cut if tile.part == part]
+def _select_part(recipe: Recipe, number: int, part: str, policy: str, budget: int) -> None:
+    root = root_of(recipe)
+    tiles = read_tiles(root)
+    names = [tile.name for tile in tiles]
+    clusters = clustering.read(root, names).cluster.tolist()
+    embeddings = None
+    if policy == "farthest_point":
+        embeddings = dict(zip(names, embedding.read_embeddings(root, tiles), strict=True))
+    queued = {entry.tile for entry in queue.read(root)}
+    candidates = [tile.name for tile in tiles if tile.part == part]
     taken = [name for name in candidates if name in queued]
     budget = min(budget, len(candidates) - len(taken))
-    codes = dict(zip(names, read_codes(folder, cut), strict=True)) if policy == "different" else None
-    how = {"policy": policy, "candidates": candidates, "cluster": of, "codes": codes, "taken": taken}
-    drawn = select_tiles(budget, **how, seed=recipe.seed + number)
-    queue.add(folder, drawn, part, number)
-    say(f"round {number}: drew {budget} tiles to {'judge by' if part == 'test' else 'learn from'} ({policy})")
+    selected = select(
+        budget,
+        policy=policy,
+        candidates=candidates,
+        cluster=dict(zip(names, clusters, strict=True)),
+        embeddings=embeddings,
+        taken=taken,
+        seed=recipe.seed + number,
+    )
+    queue.add(root, selected, part, number)
+    purpose = "test on" if part == "test" else "learn from"
+    say(f"round {number}: selected {budget} tiles to {purpose} ({policy})")
 
 
-@_alone
-def propose(recipe: Recipe, directory: Path = RUNS) -> None:
-    """Draw what waits for a person, by what the recipe names; empty files where nothing can propose yet."""
-    folder, how = root(recipe), label(recipe).propose
-    names = [entry.tile for entry in queue.waiting(queue.read(folder))]
-    if how is not None and how.name == "segment_anything":
-        from kerasseg.labelling.segment_anything.kerashub import network
-        from kerasseg.labelling.segment_anything.proposals import proposer
+@_one_at_a_time
+def propose_shapes(recipe: Recipe, directory: Path = RUNS) -> None:
+    """Propose shapes for what waits, by what the recipe names; empty files where nothing can propose yet."""
+    root, section = root_of(recipe), label_section(recipe).propose
+    names = [entry.tile for entry in queue.waiting(queue.read(root))]
+    if section is not None and section.name == "segment_anything":
+        from kerasseg.labelling.segment_anything import kerashub
+        from kerasseg.labelling.segment_anything.proposals import by_segment_anything
 
-        settings = dict(how.arguments)
-        asked = network(settings.pop("preset"), normalise=preparation.normalisation(recipe))
-        found = proposer(asked, recipe.data.classes[0], **settings)
-        propose_tiles(folder, names, found, by=how.name, model=how.preset)
-    elif how is not None and (run := rundirectory.last_finished(recipe.name, directory)):
+        network = kerashub.load_network(section.preset, preparation.normalisation(recipe))
+        proposer = by_segment_anything(network, recipe.data.classes[0], section)
+        propose(root, names, proposer, by=section.name, model=section.preset)
+    elif section is not None and (run := rundirectory.last_finished(recipe.name, directory)):
         from kerasseg.segmenter import Segmenter
 
-        proposer = by_model(Segmenter.load(run.path))
-        propose_tiles(folder, names, proposer, by="model", model=str(run.path))
+        propose(root, names, by_model(Segmenter.load(run.path)), by="model", model=str(run.path))
     else:
-        unproposed(folder, names)
+        unproposed(root, names)
 
 
-def open_queue(recipe: Recipe) -> None:
+def open_labelme(recipe: Recipe) -> None:
     """Open labelme on the queue; what was drawn is noticed when it is closed."""
-    open_labelme(root(recipe), recipe.data.classes)
-    drawn = queue.notice(root(recipe))
-    say(f"{len(drawn)} tiles were drawn or changed")
+    labelme_app.open_labelme(root_of(recipe), [*recipe.data.classes, *recipe.data.ignore])
+    say(f"{len(sync_edits(root_of(recipe)))} tiles were drawn or changed")
 
 
-def review(recipe: Recipe, port: int = 0) -> None:
+def review_proposals(recipe: Recipe, port: int = 0) -> None:
     """Let a person accept and reject on a page, until Ctrl-C."""
-    queue.notice(root(recipe))
-    reviewing.serve(root(recipe), port=port)
+    sync_edits(root_of(recipe))
+    page.serve(root_of(recipe), port=port)
 
 
 def draw_sheets(recipe: Recipe) -> None:
     """Draw what waits as contact sheets, to decide at a glance."""
-    queue.notice(root(recipe))
-    for path in reviewing.sheets(root(recipe)):
+    sync_edits(root_of(recipe))
+    for path in page.draw_sheets(root_of(recipe)):
         say(str(path))
 
 
-def curve(recipe: Recipe, directory: Path, truth: Path | None = None, **plan: Any) -> None:
-    """Draw how good models are by how many tiles they learnt from; a slide's truth may play the person."""
-    from kerasseg.commands.learning_curve.curve import curve as drawn
-    from kerasseg.commands.learning_curve.plan import Plan
-
-    say(f"look at {drawn(recipe, Plan(**plan), root=root(recipe), truth=truth, directory=directory)}")
-
-
-def status(recipe: Recipe) -> None:
+def show_status(recipe: Recipe) -> None:
     """Say how far the labelling is, and what to do next."""
-    entries = queue.read(root(recipe))
+    entries = queue.read(root_of(recipe))
     say("queue: " + (_listed(Counter(entry.state for entry in entries)) or "empty"))
     if waiting := len(queue.waiting(entries)):
         say(
@@ -230,13 +221,13 @@ def status(recipe: Recipe) -> None:
         )
 
 
-def root(recipe: Recipe) -> Path:
+def root_of(recipe: Recipe) -> Path:
     """Name the labelling folder."""
-    label(recipe)
+    label_section(recipe)
     return recipe.data.source.root
 
 
-def label(recipe: Recipe) -> Label:
+def label_section(recipe: Recipe) -> Label:
     """Give the section that the loop follows.
 
     Raises

@@ -12,10 +12,10 @@ from typing import Any
 
 from kerasseg.console import say
 from kerasseg.errors import Mistakes, UserError, if_interrupted
-from kerasseg.images import files, folders, names
+from kerasseg.images import files, folders
 from kerasseg.images.stores import address, hdf5
 from kerasseg.images.stores.omezarr import is_zarr
-from kerasseg.inference.large_image import Output, Segmenting, segment
+from kerasseg.inference.large_image import OUTLINES, Output, Segmenting, segment
 from kerasseg.inference.resume import RECORD, recorded_results
 from kerasseg.recipe import amended
 from kerasseg.recipe.recipe import Evaluate, Predict
@@ -31,7 +31,7 @@ def predict(
     images: Path,
     out: Path,
     *,
-    what: str = "mask",
+    what: str | None = None,
     to: str | None = None,
     axes: str | None = None,
     threshold: float | None = None,
@@ -52,8 +52,8 @@ def predict(
         Gets a file for each, such as ``<name>.mask.png``, and ``predictions.json``, which tells how they were
         made.
     what, to : str
-        See `kerasseg.inference.large_image.Output`; by default PNG where it can hold the result,
-        otherwise OME-TIFF.
+        See `kerasseg.inference.large_image.Output`; by default the mask, or labels where the format holds
+        outlines, and PNG where it can hold the result, otherwise OME-TIFF.
     axes : str, optional
         What the stored axes are, such as ``ZYX``, where files do not say.
     threshold : float, optional
@@ -88,13 +88,13 @@ def predict_by(
     images: Path,
     out: Path,
     *,
-    what: str = "mask",
+    what: str | None = None,
     to: str | None = None,
     axes: str | None = None,
     force: bool = False,
 ) -> None:
     """Segment images by a model or a cascade as it is; see `predict`."""
-    spec = segmenter.spec
+    spec, what = segmenter.spec, what or ("labels" if to in OUTLINES else "mask")
     flat = spec.rank == 2 and not spec.multilabel and what != "probabilities"
     output = Output(what, to or ("png" if flat else "tiff"))
     output.check(spec)
@@ -114,10 +114,10 @@ def _each(found: Mapping[Path, Path], out: Path, segment_one: Callable[[Path, Pa
     mistakes, written = Mistakes(), []
     for number, (image, result) in enumerate(found.items(), start=1):
         kept = f"{image} is number {number} of {len(found)}, and what is computed is kept"
-        with mistakes.noted(), if_interrupted(f"{kept}; the same command goes on"):
+        with mistakes.noted(), if_interrupted(f"{kept}; repeat the command to continue"):
             written.append(segment_one(image, result))
     there, results = written.count(False), "result" if sum(written) == 1 else "results"
-    say(f"wrote {sum(written)} {results} to {out}" + (f"; {there} were there already" if there else ""))
+    say(f"wrote {sum(written)} {results} to {out}" + (f"; {there} existed already" if there else ""))
     mistakes.check()
 
 
@@ -132,7 +132,7 @@ def _results(images: Path, out: Path, axes: str | None, suffix: str) -> dict[Pat
     results = {image: out / f"{name}{suffix}" for image, name in _found(images, axes)}
     taken = {image.resolve() for image in results}
     problems = [
-        f"{image}: its result would be {result}, which is taken; rename the image, or choose another folder"
+        f"{image}: its result would be {result}, which is in use; rename the image, or choose another folder"
         for image, result in results.items()
         if result.name == RECORD or result.resolve() in taken
     ]
@@ -162,7 +162,7 @@ def _found(images: Path, axes: str | None) -> Iterator[tuple[Path, Path]]:
             f"{images}: there is no image here; expected {', '.join(sorted(files.SUFFIXES))} or "
             f"{', '.join(STORES)}"
         )
-    yield from names.unique(found, images).items()
+    yield from folders.unique(found, images).items()
 
 
 def _is_volume(folder: Path, axes: str | None) -> bool:
@@ -181,4 +181,4 @@ def _stem(image: Path) -> str:
     """Leave out the suffix, and ``.ome`` or ``.nii`` before it; a folder of planes has none."""
     if image.is_dir() and image.suffix not in STORES:
         return image.resolve().name
-    return names.stem(image)
+    return folders.stem(image)

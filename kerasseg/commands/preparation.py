@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
+from kerasseg.data.batches import MULTIPLE_OF, TrainingBatches, UnpairedBatches, ValidationBatches
 from kerasseg.data.collect import channels, collect
 from kerasseg.data.region import within
 from kerasseg.data.sample import Sample
 from kerasseg.data.split import Split, split
-from kerasseg.data.stream import MULTIPLE_OF, Fixed, Stream
 from kerasseg.data.survey import MOST_IGNORED, Contents, survey, total
-from kerasseg.data.unpaired import Unpaired
-from kerasseg.images.normalise import NORMALISATIONS, Minmax, Normalisation
+from kerasseg.images.normalisation import Minmax, Normalisation
+from kerasseg.images.preprocessing import Preprocessing
 from kerasseg.recipe import Recipe
 from kerasseg.recipe.data import Data
 from kerasseg.recipe.sources import Source
@@ -42,7 +43,8 @@ def surveyed(recipe: Recipe, parts: Split) -> dict[str, Contents]:
     """
     named = [(name, sample) for name, samples in parts.parts().items() for sample in samples]
     every, told = [sample for _, sample in named], recipe.data
-    found = survey(every, len(told.classes), told.channels, normalisation(recipe))
+    preprocessing = Preprocessing(told.channels, normalisation(recipe), told.resize)
+    found = survey(every, len(told.classes), preprocessing)
     of_parts: dict[str, list[Contents]] = {name: [] for name in parts.parts()}
     for (name, _), contents in zip(named, found, strict=True):
         of_parts[name].append(contents)
@@ -64,6 +66,29 @@ def without_truth(recipe: Recipe, contents: Mapping[str, Contents]) -> list[str]
     return contents["test"].without_truth(recipe.data.classes, f"test {_kind(recipe)}")
 
 
+def doubts(recipe: Recipe, parts: Split) -> list[str]:
+    """Say what can be done with the images and is hardly meant."""
+    data, samples = recipe.data, [*parts.train, *parts.validation, *parts.test]
+    sizes = [data.resize or sample.size for sample in samples]
+    patch = data.patch.sides(data.rank) if data.patch else (0,) * data.rank
+    largest = tuple(map(max, zip(*sizes, strict=True)))
+    doubts = []
+    if any(wanted > side for wanted, side in zip(patch, largest, strict=True)):
+        shown = ["x".join(map(str, sides)) for sides in (patch, largest)]
+        doubts.append(
+            f"data.patch.size: a patch of {shown[0]} is larger than every one of the {_kind(recipe)} "
+            f"({shown[1]} at most), so what lies beyond is mirrored; choose a smaller size"
+        )
+    stored = {sample.header().channels for sample in samples}
+    pretrained = getattr(recipe.model, "encoder", "plain") != "plain" and recipe.model.encoder_weights
+    if data.channels and data.channels > max(stored) and not pretrained:
+        doubts.append(
+            f"data.channels is {data.channels}, but no image has more than {max(stored)}, so grey is "
+            f"repeated; only ImageNet's weights need that: set it to {max(stored)}"
+        )
+    return doubts
+
+
 def _kind(recipe: Recipe) -> str:
     return "volumes" if recipe.data.rank == 3 else "images"
 
@@ -75,52 +100,52 @@ def model_channels(recipe: Recipe, parts: Split) -> int:
 
 def normalisation(recipe: Recipe) -> Normalisation:
     """Make what brings the recipe's images into [0, 1]."""
-    told = recipe.data.normalise
-    return NORMALISATIONS[told.name](**told.arguments)
+    return recipe.data.normalise.build()
 
 
 def streams(
     recipe: Recipe, parts: Split, channels: int, multiple_of: int | Sequence[int] = MULTIPLE_OF
-) -> tuple[Stream, Fixed]:
+) -> tuple[TrainingBatches, ValidationBatches]:
     """Make the batches to learn from and those to watch; their sides suit the model's stride."""
     common = _batching(recipe, channels, multiple_of)
-    training = Stream(parts.train, augment=recipe.data.augment, seed=recipe.seed, **common)
-    return training, Fixed(parts.validation, **common)
+    training = TrainingBatches(parts.train, augment=recipe.data.augment, seed=recipe.seed, **common)
+    return training, ValidationBatches(parts.validation, **common)
 
 
 def unpaired(
     recipe: Recipe, parts: Split, channels: int, multiple_of: int | Sequence[int] = MULTIPLE_OF
-) -> tuple[Unpaired, Fixed]:
+) -> tuple[UnpairedBatches, ValidationBatches]:
     """Make batches of images and of masks that are not theirs, and those to watch."""
     told, (training, validation) = recipe.data, streams(recipe, parts, channels, multiple_of)
     seed = (recipe.seed + ANOTHER) % 2**32
     if told.unpaired is None:
-        return Unpaired(training, training.reseeded(seed)), validation
+        return UnpairedBatches(training, training.with_seed(seed)), validation
     # The masks' own images are not looked at; minmax is what any of them can be brought into [0, 1] by.
-    common = _batching(recipe, None, multiple_of) | {"normalise": Minmax()}
-    masks = Stream(_collected(told, told.unpaired, ANOTHER), augment=told.augment, seed=seed, **common)
-    return Unpaired(training, masks), validation
+    common = _batching(recipe, channels, multiple_of)
+    common["preprocessing"] = Preprocessing(None, Minmax(), told.resize)
+    others = _collected(told, told.unpaired, ANOTHER)
+    masks = TrainingBatches(others, augment=told.augment, seed=seed, **common)
+    return UnpairedBatches(training, masks), validation
 
 
 def _collected(told: Data, source: Source, seed: int = 0) -> list[Sample]:
+    can_be_drawn = told.if_missing == "synthesize" and source.synthesizer
     return collect(
-        source.name,
-        source.arguments,
+        source.build,
+        source.root,
         told.classes,
-        exclusive=told.exclusive,
-        if_missing=told.if_missing,
-        seed=seed,
+        ignored=told.ignore,
+        multilabel=told.multilabel,
+        synthesize=partial(source.synthesize, seed) if can_be_drawn else None,
     )
 
 
-def _batching(recipe: Recipe, channels: int | None, multiple_of: int | Sequence[int]) -> dict[str, Any]:
+def _batching(recipe: Recipe, channels: int, multiple_of: int | Sequence[int]) -> dict[str, Any]:
     """Gather what all streams of a recipe are told."""
     told = recipe.data
     return {
         "classes": told.classes,
-        "channels": channels,
-        "normalise": normalisation(recipe),
-        "resize": told.resize,
+        "preprocessing": Preprocessing(channels, normalisation(recipe), told.resize),
         "patch": told.patch and dict(told.patch),
         "multiple_of": multiple_of,
         "batch_size": recipe.train.batch_size,

@@ -381,7 +381,7 @@ def _end(
     from optuna.trial import TrialState
 
     run = _finished_run(plan, folder, trial.params)
-    best = history.best(history.read(run / "history.csv")) if run else {}
+    best = history.best(history.read(run / rundirectory.HISTORY)) if run else {}
     if plan.objective in best:
         study.tell(trial.number, best[plan.objective], skip_if_finished=True)
         say(f"trial {trial.number}: {plan.objective} {best[plan.objective]:.4f}, {run.path}")

@@ -9,19 +9,18 @@ from pathlib import Path
 
 import keras
 
-from kerasseg import spec
 from kerasseg.commands import build, preparation
 from kerasseg.commands.evaluate import score
 from kerasseg.commands.export import export_model
 from kerasseg.commands.inspect import describe
 from kerasseg.console import say
-from kerasseg.data.describe import describe as describe_data
-from kerasseg.data.describe import write_split
 from kerasseg.data.sample import Sample
-from kerasseg.data.survey import total
+from kerasseg.data.split import write_split
+from kerasseg.data.survey import describe_data, total
 from kerasseg.errors import UserError
+from kerasseg.files import write_atomically
 from kerasseg.images import files
-from kerasseg.images.names import file_name
+from kerasseg.images.folders import file_name
 from kerasseg.inference.overlap import resolve_overlap
 from kerasseg.recipe import Recipe
 from kerasseg.report import page, pictures
@@ -55,11 +54,11 @@ def run(recipe: Recipe, *, directory: Path = Path("runs"), resume: bool = False)
         If Ctrl-C ended the training; what was learnt by then was scored and exported.
     """
     find = rundirectory.unfinished if resume else rundirectory.create
-    with find(recipe, directory).kept() as folder:
+    with find(recipe.name, recipe.to_yaml(), directory).kept() as folder:
         say(f"run {folder.path}")
         setting = devices.configure(recipe.train.precision, recipe.train.devices)
         say(f"computing on {setting}")
-        folder.write_json("environment.json", environment.facts() | setting.facts())
+        folder.write_json(rundirectory.ENVIRONMENT, environment.facts() | setting.facts())
 
         parts, group_by = preparation.parts(recipe), recipe.data.split.group_by
         synthetic = any(is_synthetic(source.root) for source in recipe.data.sources)
@@ -68,35 +67,36 @@ def run(recipe: Recipe, *, directory: Path = Path("runs"), resume: bool = False)
         for line in everything.lines(recipe.data.classes):
             say(line)
         if (problems := preparation.problems(recipe, contents)) and not recipe.data.allow_empty:
-            raise UserError(*problems, "data.allow_empty: true trains all the same")
+            raise UserError(*problems, "set data.allow_empty: true to train all the same")
         for problem in preparation.without_truth(recipe, contents):
             say(f"warning: {problem}", style="yellow")
         described = describe_data(parts, everything, recipe.data.classes, group_by, synthetic=synthetic)
-        folder.write_json("data.json", described)
-        write_split(folder / "split.csv", parts, group_by)
-        show_examples(parts.train[: page.MOST_EXAMPLES[recipe.data.rank]], folder / "examples")
+        folder.write_json(rundirectory.DATA, described)
+        write_split(folder / rundirectory.SPLIT, parts, group_by)
+        show_examples(parts.train[: page.MOST_EXAMPLES[recipe.data.rank]], folder / rundirectory.EXAMPLES)
 
         keras.utils.set_random_seed(recipe.seed)
         with setting.scope():
             model = build.network(recipe, preparation.model_channels(recipe, parts))
         resolve_overlap(build.model_spec(recipe, model))  # refuses too small a tile before the training
         history = build.learn(recipe, model, parts, folder.path, resume)
-        with files.write_atomically(folder / "model.keras") as path:
+        with write_atomically(folder / rundirectory.MODEL) as path:
             model.save(path)
         segmenter = build.segmenter(recipe, model)
-        with files.write_atomically(folder / spec.FILE) as path:
+        with write_atomically(folder / rundirectory.SPEC) as path:
             path.write_text(segmenter.spec.to_json() + "\n", encoding="utf-8")
 
         evaluation = score(recipe, segmenter, parts.test, folder.path)
         times = {"training_s": round(sum(row["seconds"] for row in history.rows), 1)}
         folder.write_json(
-            "metrics.json", {**asdict(evaluation), "fallbacks": folder.fallbacks, "times": times}
+            rundirectory.METRICS, {**asdict(evaluation), "fallbacks": folder.fallbacks, "times": times}
         )
         size = build.seen_size(recipe, segmenter.spec.stride, parts.train)
-        folder.write_json("model.json", describe(model, segmenter, size, recipe.train.batch_size))
+        folder.write_json(rundirectory.SUMMARY, describe(model, segmenter, size, recipe.train.batch_size))
         if recipe.export.saved_model:
-            shutil.rmtree(folder / "export", ignore_errors=True)  # of weights before a resumption
-            export_model(model, segmenter.spec, folder, folder / "export", recipe.name, parts.test[0])
+            versions = folder / rundirectory.EXPORT
+            shutil.rmtree(versions, ignore_errors=True)  # of weights before a resumption
+            export_model(model, segmenter.spec, folder, versions, recipe.name, parts.test[0])
         state = "interrupted" if history.stopped == "interrupted" else rundirectory.FINISHED
         folder.set_state(state, stopped=history.stopped, fallbacks=folder.fallbacks)
     say(f"report {page.write(folder.path)}")

@@ -19,7 +19,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from kerasseg.data.transforms import Chain, build, mistakes, volumetric
+from kerasseg.data.transforms import Chain, build, mistakes, package, volumetric
 from kerasseg.errors import UserError
 
 FAILURES = (  # albumentations'
@@ -58,21 +58,31 @@ def augmentation(chain: Chain) -> Augmentation:
     UserError
         If a transform or an argument is unknown or has a wrong value; all of them at once.
     """
-    wrong = [f"{'.'.join(map(str, ('data', 'augment', *place)))}: {text}" for place, text in mistakes(chain)]
-    if wrong:
-        raise UserError(*wrong)
+    messages = [
+        f"{'.'.join(map(str, ('data', 'augment', *place)))}: {text}" for place, text in mistakes(chain)
+    ]
+    if messages:
+        raise UserError(*messages)
+    if not chain:
+        return lambda image, mask, seed: (image, mask)
     local = threading.local()  # a Compose holds its random state, so each thread has its own
 
     def augment(image: np.ndarray, mask: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
         if not hasattr(local, "compose"):
-            local.compose = _compose(chain)
+            local.compose = package().Compose(build(chain))
         local.compose.set_random_state(np.random.default_rng(seed), random.Random(seed))
-        changed, drawn = _changed(local.compose, image, mask)
+        changed_image, changed_mask = _changed(local.compose, image, mask)
         rank = image.ndim - 1
-        _check_shape(changed.shape[:rank], image.shape[:rank])
-        return changed.reshape(image.shape), drawn.reshape(mask.shape)
+        if changed_image.shape[:rank] != image.shape[:rank]:
+            sides = "(height, width)" if rank == 2 else "(depth, height, width)"
+            raise UserError(
+                f"data.augment: the transforms turn an image of {image.shape[:rank]} {sides} into "
+                f"{changed_image.shape[:rank]}; batches need one size: use data.resize or data.patch to "
+                "choose it, and transforms that keep it"
+            )
+        return changed_image.reshape(image.shape), changed_mask.reshape(mask.shape)
 
-    return augment if chain else _unchanged
+    return augment
 
 
 def check_fit(chain: Chain, shape: tuple[int, ...], spacings: Sequence[tuple[float, ...] | None]) -> None:
@@ -91,7 +101,7 @@ def check_fit(chain: Chain, shape: tuple[int, ...], spacings: Sequence[tuple[flo
     ------
     UserError
         If a transform of volumes is to change 2-D images; or `CubicSymmetry`, which makes z of y and x, a
-        patch that is no cube or voxels that are none: there it makes shapes that no microscope shows.
+        patch or voxels that are not cubes: there it makes shapes that no microscope shows.
     """
     spatial = volumetric(chain)
     if spatial and len(shape) == 2:
@@ -112,16 +122,6 @@ def check_fit(chain: Chain, shape: tuple[int, ...], spacings: Sequence[tuple[flo
             )
 
 
-def _unchanged(image: np.ndarray, mask: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    return image, mask
-
-
-def _compose(chain: Chain) -> Callable[..., dict[str, np.ndarray]]:
-    import albumentations
-
-    return albumentations.Compose(build(chain))
-
-
 def _changed(
     compose: Callable[..., Any], image: np.ndarray, mask: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -139,12 +139,3 @@ def _changed(
             f"data.augment: the transforms cannot change an image of {image.shape} with a mask of "
             f"{mask.shape} ({problem}); leave out the one that does not fit"
         ) from error
-
-
-def _check_shape(changed: tuple[int, ...], size: tuple[int, ...]) -> None:
-    if changed != size:
-        sides = "(height, width)" if len(size) == 2 else "(depth, height, width)"
-        raise UserError(
-            f"data.augment: the transforms turn an image of {size} {sides} into {changed}; batches "
-            "need one size: use data.resize or data.patch to choose it, and transforms that keep it"
-        )

@@ -1,63 +1,47 @@
-"""Samples by the name of their source; or synthetic ones, said in the open, where a recipe allows them."""
+"""The samples of a source; or synthetic ones, said in the open, where a recipe allows them."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+
+import numpy as np
 
 from kerasseg.data.sample import Annotation, MissingData, Sample
-from kerasseg.data.sources import SOURCES
-from kerasseg.data.targets import class_ids, one_hot
-from kerasseg.errors import Fallback, UserError
-from kerasseg.synthetic.cells import synthesize
+from kerasseg.errors import Fallback, UserError, naming
+from kerasseg.masks import IGNORE, merge_classes, one_hot
 from kerasseg.synthetic.origin import is_synthetic
 
 
-def _cells(arguments: Mapping[str, Any], seed: int) -> None:
-    synthesize(Path(arguments["root"]), seed=seed)
-
-
-def _golgi(arguments: Mapping[str, Any], seed: int) -> None:
-    from kerasseg.synthetic import golgi  # scipy, which only those who draw volumes should wait for
-
-    masks_only = "images" in arguments and arguments["images"] is None
-    golgi.synthesize(Path(arguments["root"]), seed=seed, masks_only=masks_only)
-
-
-MAKERS: dict[str, Callable[..., None]] = {"sartorius": _cells, "volumes": _golgi}
-"""What writes synthetic data in a source's layout: a function of the source's arguments and a seed."""
-
-
 def collect(
-    source: str,
-    arguments: Mapping[str, Any],
+    source: Callable[..., list[Sample]],
+    root: Path,
     classes: Sequence[str],
     *,
-    exclusive: bool = True,
-    if_missing: str = "error",
-    seed: int = 0,
+    ignored: Sequence[str] = (),
+    multilabel: bool = False,
+    synthesize: Callable[[], None] | None = None,
 ) -> list[Sample]:
     """List the samples of a source.
 
     Parameters
     ----------
-    source : str
-        A name in `kerasseg.data.sources.SOURCES`.
-    arguments : mapping
-        Of that source; ``root`` among them.
+    source : callable
+        A function of `kerasseg.data.sources`, or one like it, all its arguments filled in but ``classes``.
+    root : Path
+        The folder that it lists.
     classes : sequence of str
         Names of the foreground classes.
-    exclusive : bool, default True
-        Whether a pixel is of one class at most. Masks of all sources become class ids ``(...)`` if so, and a
-        channel for each class ``(..., K)`` if not.
-    if_missing : {"error", "synthesize"}
-        What to do where the root does not exist.
-    seed : int, default 0
-        Of what is made there.
+    ignored : sequence of str, optional
+        Further names in the annotations, whose pixels become 255 (ignored) and whose objects are dropped.
+    multilabel : bool, default False
+        Whether a pixel may be of several classes. Masks of all sources become a channel for each class
+        ``(..., K)`` if so, and class ids ``(...)`` if not.
+    synthesize : callable, optional
+        Draws synthetic data at a root that does not exist; without it, that is an error.
 
     Returns
     -------
@@ -73,29 +57,41 @@ def collect(
     UserError
         With everything that is wrong with the data.
     """
-    root = Path(arguments["root"])
     try:
-        samples = SOURCES[source](classes=list(classes), **arguments)
+        samples = source(classes=[*classes, *ignored])
     except MissingData:
-        if if_missing != "synthesize" or source not in MAKERS:
+        if synthesize is None:
             raise
-        MAKERS[source](arguments, seed)
-        samples = SOURCES[source](classes=list(classes), **arguments)
+        synthesize()
+        samples = source(classes=[*classes, *ignored])
     if is_synthetic(root):
         warnings.warn(f"SYNTHETIC data: {root} holds drawn look-alikes, not cells", Fallback, stacklevel=2)
-    told = {"classes": list(classes), "exclusive": exclusive}
-    return [replace(each, annotate=partial(_annotate, each, **told)) for each in samples]
+    options = {"classes": list(classes), "ignored": len(ignored), "multilabel": multilabel}
+    return [replace(sample, annotate=partial(_annotate, sample, **options)) for sample in samples]
 
 
-def _annotate(sample: Sample, classes: Sequence[str], exclusive: bool) -> Annotation:
+def _annotate(sample: Sample, classes: Sequence[str], ignored: int, multilabel: bool) -> Annotation:
     """Bring a mask into the one form that a recipe's masks have; this is the only place that decides it."""
     annotation = sample.annotate()
     channelled = annotation.mask.ndim > len(sample.size)
-    if exclusive and channelled:
-        return replace(annotation, mask=class_ids(annotation.mask, classes, sample.name))
-    if not exclusive and not channelled:
+    if ignored:
+        annotation = _without_ignored(annotation, len(classes), channelled)
+    if not multilabel and channelled:
+        with naming(sample.name):
+            return replace(annotation, mask=merge_classes(annotation.mask, classes))
+    if multilabel and not channelled:
         return replace(annotation, mask=one_hot(annotation.mask, range(1, len(classes) + 1)))
     return annotation
+
+
+def _without_ignored(annotation: Annotation, count: int, channelled: bool) -> Annotation:
+    """Ignore the pixels of all classes after the first `count`, and drop their objects."""
+    mask = annotation.mask
+    pixels = (mask[..., count:] == 1).any(axis=-1) if channelled else (mask > count) & (mask != IGNORE)
+    mask = mask[..., :count].copy() if channelled else mask.copy()
+    mask[pixels] = IGNORE
+    labels = None if annotation.labels is None else np.where(pixels, 0, annotation.labels)
+    return Annotation(mask, labels)
 
 
 def channels(samples: Sequence[Sample]) -> int:

@@ -11,6 +11,7 @@ from itertools import product
 
 import numpy as np
 
+from kerasseg.images.padding import cut
 from kerasseg.masks import IGNORE
 
 Place = tuple[int, ...]
@@ -64,10 +65,14 @@ def random_origin(size: Place, patch: Place, rng: np.random.Generator, centre: P
         not: anywhere around it, for what a model answers at the end of a patch, where it sees nothing beyond,
         must be learnt as well.
     """
-    wanted = (
-        (None,) * len(size) if centre is None else (c - p // 2 for c, p in zip(centre, patch, strict=True))
-    )
-    return tuple(_start(o, s - p, rng) for o, s, p in zip(wanted, size, patch, strict=True))
+    origin = []
+    for axis, (side, length) in enumerate(zip(size, patch, strict=True)):
+        room = side - length  # negative where the patch is larger than the image
+        if centre is None or room < 0:
+            origin.append(int(rng.integers(min(room, 0), max(room, 0) + 1)))
+        else:
+            origin.append(min(max(centre[axis] - length // 2, 0), room))
+    return tuple(origin)
 
 
 def grid(size: Place, patch: Place) -> Iterator[Place]:
@@ -75,7 +80,9 @@ def grid(size: Place, patch: Place) -> Iterator[Place]:
     return product(*(range(0, s, p) for s, p in zip(size, patch, strict=True)))
 
 
-def cut(image: np.ndarray, mask: np.ndarray, origin: Place, patch: Place) -> tuple[np.ndarray, np.ndarray]:
+def cut_patch(
+    image: np.ndarray, mask: np.ndarray, origin: Place, patch: Place
+) -> tuple[np.ndarray, np.ndarray]:
     """Cut a patch out of an image and its mask.
 
     Parameters
@@ -94,31 +101,17 @@ def cut(image: np.ndarray, mask: np.ndarray, origin: Place, patch: Place) -> tup
     tuple of numpy.ndarray
         Views where the patch lies inside.
     """
-    sides = list(zip(origin, patch, mask.shape, strict=False))
-    window = tuple(slice(max(o, 0), min(o + p, s)) for o, p, s in sides)
-    if all(part.stop - part.start == p for part, p in zip(window, patch, strict=True)):
-        return image[window], mask[window]
-    inside = tuple(slice(part.start - o, part.stop - o) for part, o in zip(window, origin, strict=True))
-    learnt = np.full((*patch, *mask.shape[len(patch) :]), IGNORE, mask.dtype)
-    learnt[inside] = mask[window]
-    return _mirrored(image, sides), learnt
-
-
-def _mirrored(image: np.ndarray, sides: list[tuple[int, int, int]]) -> np.ndarray:
-    """Cut a patch that reaches out of the image: axes that it stays inside of first, as that is free."""
-    for axis, (start, length, size) in enumerate(sides):
-        if start >= 0 and start + length <= size:
-            image = image[(slice(None),) * axis + (slice(start, start + length),)]
-    for axis, (start, length, size) in enumerate(sides):
-        if start < 0 or start + length > size:
-            image = image.take(_reflected(np.arange(start, start + length), size), axis)
-    return image
-
-
-def _reflected(places: np.ndarray, size: int) -> np.ndarray:
-    """Fold places back and forth into an axis, so that its first and last pixel stand once."""
-    folded = places % max(2 * size - 2, 1)
-    return np.where(folded < size, folded, 2 * size - 2 - folded)
+    source = tuple(slice(first, first + side) for first, side in zip(origin, patch, strict=True))
+    inside = tuple(
+        slice(max(part.start, 0), min(part.stop, size))
+        for part, size in zip(source, mask.shape, strict=False)
+    )
+    if inside == source:
+        return image[source], mask[source]
+    known = tuple(slice(p.start - first, p.stop - first) for p, first in zip(inside, origin, strict=True))
+    cut_mask = np.full((*patch, *mask.shape[len(patch) :]), IGNORE, mask.dtype)
+    cut_mask[known] = mask[inside]
+    return cut(image, source), cut_mask
 
 
 def _is_foreground(mask: np.ndarray, rank: int) -> np.ndarray:
@@ -126,10 +119,3 @@ def _is_foreground(mask: np.ndarray, rank: int) -> np.ndarray:
     if mask.ndim > rank:  # channel by channel takes half of the time that any() takes
         return np.logical_or.reduce([_is_foreground(channel, rank) for channel in np.moveaxis(mask, -1, 0)])
     return (mask > 0) & (mask < IGNORE)
-
-
-def _start(wanted: int | None, room: int, rng: np.random.Generator) -> int:
-    """Choose where a patch begins along an axis that has `room` left beside it, or is short of so many."""
-    if wanted is None or room < 0:
-        return int(rng.integers(min(room, 0), max(room, 0) + 1))
-    return min(max(wanted, 0), room)

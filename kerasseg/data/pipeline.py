@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from kerasseg.data.stream import Fixed, Stream
-from kerasseg.data.unpaired import Unpaired
+from kerasseg.data.batches import TrainingBatches, UnpairedBatches, ValidationBatches
 
 AHEAD = 4  # batches made before they are asked for
 QUIET = 0.05  # seconds without a call, after which TensorFlow has stopped asking
@@ -30,7 +29,7 @@ class Feed:
 
     Parameters
     ----------
-    stream : Stream, Unpaired or Fixed
+    stream : TrainingBatches, UnpairedBatches or ValidationBatches
         Any order of threads makes the same batches, as each depends on its number alone.
 
     Attributes
@@ -39,7 +38,7 @@ class Feed:
         What was raised first.
     """
 
-    def __init__(self, stream: Stream | Unpaired | Fixed) -> None:
+    def __init__(self, stream: TrainingBatches | UnpairedBatches | ValidationBatches) -> None:
         self.stream = stream
         self.mistake: Exception | None = None
         self._changed = threading.Condition()
@@ -53,7 +52,7 @@ class Feed:
         start : int, default 0
             The first batch.
         stop : int, optional
-            The batch to stop before; by default a :class:`Fixed` stops at its end, and the others never.
+            The batch to stop before; by default `ValidationBatches` stop at their end, and others never.
 
         Returns
         -------
@@ -61,7 +60,7 @@ class Feed:
             Of images ``(B, Y, X, C)`` float32 and targets ``(B, Y, X, K)`` uint8, of volumes with Z before Y,
             in order. B is None where the last batch may be smaller, C where images' own channels are taken.
         """
-        endless = len(self.stream) if isinstance(self.stream, Fixed) else tf.int64.max
+        endless = len(self.stream) if isinstance(self.stream, ValidationBatches) else tf.int64.max
         numbers = tf.data.Dataset.range(start, endless if stop is None else stop)
         batches = numbers.map(self._make, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         return batches.prefetch(AHEAD)
@@ -85,7 +84,7 @@ class Feed:
     def _make(self, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Call `_batch` from a graph, which must be told the shapes."""
         stream = self.stream
-        size = None if isinstance(stream, Fixed) else stream.batch_size
+        size = None if isinstance(stream, ValidationBatches) else stream.batch_size
         images, targets = tf.numpy_function(self._batch, [index], (tf.float32, tf.uint8), stateful=False)
         images.set_shape((size, *stream.shape, stream.channels))
         targets.set_shape((size, *stream.shape, len(stream.ids)))

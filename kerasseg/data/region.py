@@ -10,11 +10,11 @@ import numpy as np
 
 from kerasseg.data.sample import Annotation, Sample
 from kerasseg.errors import UserError
-from kerasseg.images.names import file_name
+from kerasseg.images.folders import file_name
 from kerasseg.images.stores.store import open_store
 from kerasseg.masks import IGNORE
 
-SUFFIXES = (".mask.png", ".mask.tif")  # of images and of volumes, as predictions of a test are named
+SUFFIXES = (".mask.png", ".mask.ome.tif")  # of images and of volumes, as predictions are named
 
 
 def within(sample: Sample, masks: Path, id: int) -> Sample:
@@ -24,7 +24,8 @@ def within(sample: Sample, masks: Path, id: int) -> Sample:
     ----------
     sample : Sample
     masks : Path
-        Folder that has a mask of the sample's size and name, ``<name>.mask.png``, of a volume ``.mask.tif``.
+        Folder that has a mask of the sample's size and name, such as ``<name>.mask.png``; that of a volume is
+        ``<name>.mask.ome.tif``.
     id : int
         The number of the region in it.
 

@@ -10,8 +10,7 @@ import numpy as np
 
 from kerasseg.errors import UserError
 from kerasseg.images import files
-from kerasseg.images.embedded import Embedded
-from kerasseg.images.header import Header
+from kerasseg.images.headers import Embedded, Header
 from kerasseg.images.stores.volume import Volume
 
 

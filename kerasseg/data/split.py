@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from kerasseg.data.sample import Sample
 from kerasseg.errors import UserError, unknown
+from kerasseg.files import write_atomically
 
 
 @dataclass(frozen=True)
@@ -95,17 +98,33 @@ def split(
     UserError
         If shares do not add up, an attribute is unknown or empty, or a part would be empty.
     """
-    _check_shares(train, test, validation)
+    if min(train, test, validation) <= 0 or validation >= 1 or abs(train + test - 1) > 1e-6:
+        raise UserError(
+            f"data.split: train {train:g}, test {test:g}, validation {validation:g}; train and test "
+            "are shares that add up to 1, validation is a share of train between 0 and 1, and none is 0"
+        )
     if test_where:
-        named, others = _parted(samples, test_where)
-        tested, learnt = [named], _ordered(others, group_by, seed)
+        chosen, others = _part_by_attributes(samples, test_where)
+        tested = [chosen]
+        learnt = _ordered_groups(others, group_by, seed)
     else:
-        groups = _ordered(samples, group_by, seed)
+        groups = _ordered_groups(samples, group_by, seed)
         tested, learnt = _take(groups, test * len(samples), leave=2)
-    watching, learnt = _take(learnt, validation * sum(map(len, learnt)), leave=1)
-    parts = Split(*([*_flat(part)] for part in (learnt, watching, tested)))
-    _check_parts(parts, len(samples), len(tested) + len(watching) + len(learnt), group_by)
+    watched, learnt = _take(learnt, validation * sum(map(len, learnt)), leave=1)
+    parts = Split(_flat(learnt), _flat(watched), _flat(tested))
+    if empty := [name for name, part in parts.parts().items() if not part]:
+        groups = len(tested) + len(watched) + len(learnt)
+        by = f"in {groups} groups of {group_by}" if group_by else "each by itself"
+        raise UserError(
+            f"data.split: nothing is left for {' and '.join(empty)} of {len(samples)} samples {by}; at least "
+            "three are needed: add data, change the shares, or group by another attribute"
+        )
     return parts
+
+
+def _flat(groups: Iterable[Iterable[Sample]]) -> list[Sample]:
+    """List the samples of groups in the order of their names."""
+    return sorted((sample for group in groups for sample in group), key=lambda sample: sample.name)
 
 
 def audit(parts: Split, group_by: str | None) -> Audit:
@@ -123,56 +142,41 @@ def audit(parts: Split, group_by: str | None) -> Audit:
     return Audit(groups, torn + _same_files(parts), _straddling_attributes(parts) if group_by is None else [])
 
 
-def _check_shares(train: float, test: float, validation: float) -> None:
-    if min(train, test, validation) <= 0 or validation >= 1 or abs(train + test - 1) > 1e-6:
-        raise UserError(
-            f"data.split: train {train:g}, test {test:g}, validation {validation:g}; train and test "
-            "are shares that add up to 1, validation is a share of train between 0 and 1, and none is 0"
-        )
-
-
 def _group(sample: Sample, group_by: str | None) -> str:
     return sample.name if group_by is None else sample.attributes[group_by]
 
 
-def _parted(samples: Sequence[Sample], where: Mapping[str, str]) -> tuple[list[Sample], list[Sample]]:
+def _part_by_attributes(
+    samples: Sequence[Sample], where: Mapping[str, str]
+) -> tuple[list[Sample], list[Sample]]:
     """Part the samples that have these attributes from those that have not."""
     for sample in samples:
         if strange := [name for name in where if name not in sample.attributes]:
             raise UserError(f"data.split.test_where: {unknown('attribute', strange[0], sample.attributes)}")
-    named, others = [], []
+    chosen, others = [], []
     for sample in samples:
-        (named if where.items() <= dict(sample.attributes).items() else others).append(sample)
-    if not named:
+        (chosen if where.items() <= dict(sample.attributes).items() else others).append(sample)
+    if not chosen:
         raise UserError(f"data.split.test_where: none of {len(samples)} samples has {dict(where)}")
-    return named, others
+    return chosen, others
 
 
-def _ordered(samples: Sequence[Sample], group_by: str | None, seed: int) -> list[list[Sample]]:
+def _ordered_groups(samples: Sequence[Sample], group_by: str | None, seed: int) -> list[list[Sample]]:
     """Collect the groups in the order of hashes of their names and the seed."""
-    _check_attribute(samples, group_by)
+    if group_by is not None:
+        for sample in samples:
+            if group_by not in sample.attributes:
+                raise UserError(f"data.split.group_by: {unknown('attribute', group_by, sample.attributes)}")
+        if empty := [sample.name for sample in samples if not sample.attributes[group_by]]:
+            raise UserError(
+                f"data.split.group_by: {group_by} is empty for {len(empty)} of {len(samples)} samples, such "
+                f"as {empty[0]}; fill it in, or group by another attribute"
+            )
     groups = defaultdict(list)
-    for sample in sorted(samples, key=lambda sample: sample.name):
+    for sample in _flat([samples]):
         groups[_group(sample, group_by)].append(sample)
-    return [groups[name] for name in sorted(groups, key=lambda name: _hash(f"{seed}/{name}"))]
-
-
-def _check_attribute(samples: Sequence[Sample], group_by: str | None) -> None:
-    if group_by is None:
-        return
-    for sample in samples:
-        if group_by not in sample.attributes:
-            raise UserError(f"data.split.group_by: {unknown('attribute', group_by, sample.attributes)}")
-    empty = [sample.name for sample in samples if not sample.attributes[group_by]]
-    if empty:
-        raise UserError(
-            f"data.split.group_by: {group_by} is empty for {len(empty)} of {len(samples)} samples, such as "
-            f"{empty[0]}; fill it in, or group by another attribute"
-        )
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    names = sorted(groups, key=lambda name: hashlib.sha256(f"{seed}/{name}".encode()).hexdigest())
+    return [groups[name] for name in names]
 
 
 def _take(
@@ -186,20 +190,6 @@ def _take(
         taken.append(group)
         count += len(group)
     return taken, groups[len(taken) :]
-
-
-def _flat(groups: list[list[Sample]]) -> list[Sample]:
-    return sorted((sample for group in groups for sample in group), key=lambda sample: sample.name)
-
-
-def _check_parts(parts: Split, samples: int, groups: int, group_by: str | None) -> None:
-    empty = [name for name, part in parts.parts().items() if not part]
-    if empty:
-        by = f"in {groups} groups of {group_by}" if group_by else "each for itself"
-        raise UserError(
-            f"data.split: nothing is left for {' and '.join(empty)} of {samples} samples {by}; three at "
-            "least are needed: bring more data, change the shares, or group by another attribute"
-        )
 
 
 def _straddling(parts: Mapping[str, Mapping[str, int]]) -> Iterator[tuple[str, str]]:
@@ -216,15 +206,18 @@ def _same_files(parts: Split) -> list[str]:
     for name, part in parts.parts().items():
         for sample in part:
             sizes[sample.image.stat().st_size].append((name, sample))
-    suspects = [found for found in sizes.values() if len({name for name, _ in found}) > 1]
     contents = defaultdict(list)
-    for name, sample in (pair for found in suspects for pair in found):
-        contents[hashlib.sha256(sample.image.read_bytes()).digest()].append((name, sample))
-    return [_same_file(found) for found in contents.values() if len({name for name, _ in found}) > 1]
+    for alike in filter(_in_several_parts, sizes.values()):
+        for name, sample in alike:
+            contents[hashlib.sha256(sample.image.read_bytes()).digest()].append((name, sample))
+    return [
+        "the same file is in " + " and ".join(f"{name} ({sample.image})" for name, sample in same)
+        for same in filter(_in_several_parts, contents.values())
+    ]
 
 
-def _same_file(found: list[tuple[str, Sample]]) -> str:
-    return "the same file is in " + " and ".join(f"{name} ({sample.image})" for name, sample in found)
+def _in_several_parts(named: list[tuple[str, Sample]]) -> bool:
+    return len({name for name, _ in named}) > 1
 
 
 def _straddling_attributes(parts: Split) -> list[str]:
@@ -236,10 +229,30 @@ def _straddling_attributes(parts: Split) -> list[str]:
             name: Counter(value for s in part if (value := s.attributes.get(key)))
             for name, part in parts.parts().items()
         }
-        total, torn = len(set().union(*values.values())), len(list(_straddling(values)))
+        total = len(set().union(*values.values()))
+        torn = len(list(_straddling(values)))
         if torn and total > 1:
             warnings.append(
                 f"{key}: {torn} of its {total} values are in more than one part; if images of one {key} are "
                 f"alike, scores are too good: set data.split.group_by={key}"
             )
     return warnings
+
+
+def write_split(path: Path, parts: Split, group_by: str | None) -> None:
+    """Write a table of who went where: name, part, group, image."""
+    with write_atomically(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(("name", "part", "group", "image"))
+        for part, samples in parts.parts().items():
+            for sample in samples:
+                group = sample.attributes[group_by] if group_by else sample.name
+                table.writerow((sample.name, part, group, sample.image))
+
+
+def read_split(path: Path) -> Counter[str]:
+    """Count the samples of each part in a table that `write_split` wrote; none where there is no file yet."""
+    if not path.exists():
+        return Counter()
+    with path.open(newline="", encoding="utf-8") as file:
+        return Counter(row["part"] for row in csv.DictReader(file))

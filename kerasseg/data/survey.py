@@ -1,22 +1,26 @@
-"""What samples hold, by reading every one of them once: before a training finds out, or worse, does not."""
+"""What samples hold, by reading every one of them once: before a training finds out, or worse, does not.
+
+What they hold together is said to the user, and written down for the report.
+"""
 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
+from typing import Any
 
 import numpy as np
 
 from kerasseg.console import track
 from kerasseg.data.sample import Sample
-from kerasseg.errors import Mistakes
-from kerasseg.images.channels import with_channels
-from kerasseg.images.normalise import Dtype, Normalisation
-from kerasseg.images.prepare import prepare
+from kerasseg.data.split import Split, audit
+from kerasseg.errors import Mistakes, naming
+from kerasseg.images.preprocessing import Preprocessing, with_channels
 from kerasseg.masks import IGNORE
 
 MOST_IGNORED = 0.5  # share of all pixels; above it little is left to learn from
@@ -60,42 +64,44 @@ class Contents:
 
     def lines(self, classes: Sequence[str]) -> list[str]:
         """Say it in a line a class, and one of what is ignored."""
-        said = []
-        for at, name in enumerate(classes):
-            share = self.pixels[at] / max(self.total, 1)
-            objects = "" if self.objects is None else f", {self.objects[at]:,} objects"
-            where = f"in {self.images[at]} of {self.samples}"
-            said.append(f"{name}: {self.pixels[at]:,} pixels ({share:.2%}) {where}{objects}")
-        return [*said, f"ignored: {self.ignored / self.total:.2%} of the pixels"] if self.ignored else said
+        lines = []
+        for k, name in enumerate(classes):
+            share = self.pixels[k] / max(self.total, 1)
+            objects = "" if self.objects is None else f", {self.objects[k]:,} objects"
+            where = f"in {self.images[k]} of {self.samples}"
+            lines.append(f"{name}: {self.pixels[k]:,} pixels ({share:.2%}) {where}{objects}")
+        if self.ignored:
+            lines.append(f"ignored: {self.ignored / self.total:.2%} of the pixels")
+        return lines
 
     def problems(self, classes: Sequence[str], what: str, most_ignored: float = MOST_IGNORED) -> list[str]:
         """Say what keeps a network from learning; `what` names the samples, such as "training images"."""
-        missing = [name for name, pixels in zip(classes, self.pixels, strict=True) if not pixels]
-        found = [
+        problems = [
             f"{name} has no pixel in any of the {self.samples} {what}: look at the annotations, or leave the "
             "class out of data.classes"
-            for name in missing
+            for name in self._missing(classes)
         ]
         if self.ignored > most_ignored * self.total:
-            found.append(
+            problems.append(
                 f"{self.ignored / self.total:.0%} of the pixels of the {self.samples} {what} are ignored: "
                 "look at the annotations, or at what 255 and crowds mean in them"
             )
-        return found
+        return problems
 
     def without_truth(self, classes: Sequence[str], what: str) -> list[str]:
         """Say which classes cannot be judged by these samples; `what` names them, such as "test images"."""
         if self.ignored == self.total:
-            return [f"all pixels of the {self.samples} {what} are ignored, so there is nothing to judge by"]
-        missing = [name for name, pixels in zip(classes, self.pixels, strict=True) if not pixels]
+            return [f"all pixels of the {self.samples} {what} are ignored, so there is nothing to score"]
         return [
-            f"{name} has no pixel in any of the {self.samples} {what}, so it has no score" for name in missing
+            f"{name} has no pixel in any of the {self.samples} {what}, so it has no score"
+            for name in self._missing(classes)
         ]
 
+    def _missing(self, classes: Sequence[str]) -> list[str]:
+        return [name for name, pixels in zip(classes, self.pixels, strict=True) if not pixels]
 
-def survey(
-    samples: Sequence[Sample], classes: int, channels: int | None, method: Normalisation = Dtype()
-) -> list[Contents]:
+
+def survey(samples: Sequence[Sample], classes: int, preprocessing: Preprocessing) -> list[Contents]:
     """Read every image and every annotation once.
 
     Parameters
@@ -104,10 +110,8 @@ def survey(
         At least one.
     classes : int
         K, the number of foreground classes.
-    channels : int or None
-        Channels that the model takes; None as stored.
-    method : Normalisation
-        How intensities come into [0, 1].
+    preprocessing : Preprocessing
+        What the images are to go through.
 
     Returns
     -------
@@ -128,37 +132,77 @@ def survey(
 
     def look(sample: Sample) -> Contents | None:
         with mistakes.noted():
-            return contents(sample, classes, channels, method)
+            return contents(sample, classes, preprocessing)
         return None
 
     workers = 1 if len(samples[0].size) == 3 else os.cpu_count() or 1
     with ThreadPoolExecutor(workers) as pool:
-        found = list(track(pool.map(look, samples), "reading images and annotations", total=len(samples)))
+        read = list(track(pool.map(look, samples), "reading images and annotations", total=len(samples)))
     mistakes.messages.sort()  # threads end in any order
     mistakes.check()
-    return [each for each in found if each is not None]
+    return [held for held in read if held is not None]
 
 
-def contents(sample: Sample, classes: int, channels: int | None, method: Normalisation = Dtype()) -> Contents:
+def contents(sample: Sample, classes: int, preprocessing: Preprocessing) -> Contents:
     """Read one sample, and count what it holds."""
     image = sample.read()
-    with_channels(image, channels, str(sample.image))
-    if image.dtype.kind == "f":  # of all types alone may hold what no normalisation takes
-        prepare(image, channels=channels, method=method, size=None, name=str(sample.image))
+    with naming(str(sample.image)):
+        if image.dtype.kind == "f":  # of all types alone may hold what no normalisation takes
+            preprocessing.image(image)
+        else:
+            with_channels(image, preprocessing.channels)
     annotation = sample.annotate()
-    mask, several = annotation.mask, annotation.mask.ndim > len(sample.size)
-    layers = [mask[..., at] == 1 if several else mask == at + 1 for at in range(classes)]
+    mask = annotation.mask
+    multilabel = mask.ndim > len(sample.size)
+    layers = [mask[..., k] == 1 if multilabel else mask == k + 1 for k in range(classes)]
     pixels = np.array([np.count_nonzero(layer) for layer in layers])
-    ignored = (mask == IGNORE).any(axis=-1) if several else mask == IGNORE
+    ignored = mask == IGNORE
+    if multilabel:
+        ignored = ignored.any(axis=-1)
     objects = None
     if annotation.labels is not None:
         ids = (np.unique(annotation.labels[layer]) for layer in layers)
-        objects = np.array([np.count_nonzero(found) for found in ids])
-    return Contents(
-        1, pixels, (pixels > 0).astype(np.int64), objects, int(np.count_nonzero(ignored)), ignored.size
-    )
+        objects = np.array([np.count_nonzero(numbers) for numbers in ids])
+    images = (pixels > 0).astype(np.int64)
+    return Contents(1, pixels, images, objects, int(np.count_nonzero(ignored)), ignored.size)
 
 
-def total(found: Sequence[Contents]) -> Contents:
-    """Add up what was found in several samples."""
-    return reduce(add, found)
+def total(contents: Sequence[Contents]) -> Contents:
+    """Add up what several samples hold."""
+    return reduce(add, contents)
+
+
+def describe_data(
+    parts: Split, contents: Contents, classes: Sequence[str], group_by: str | None, *, synthetic: bool
+) -> dict[str, Any]:
+    """Count images, sizes, pixels and objects, and audit the split.
+
+    Parameters
+    ----------
+    parts : Split
+    contents : Contents
+        What all samples hold together.
+    classes : sequence of str
+        Names of the classes 1, 2, ...
+    group_by : str or None
+        The attribute that it was split by.
+    synthetic : bool
+        Whether the data were made up.
+
+    Returns
+    -------
+    dict
+        ``origin``, ``images``, ``sizes``, ``objects``, ``pixels`` of each class, ``ignored`` pixels and
+        ``audit``, in JSON's types.
+    """
+    samples = [sample for part in parts.parts().values() for sample in part]
+    audited = audit(parts, group_by)
+    return {
+        "origin": "SYNTHETIC" if synthetic else "real",
+        "images": len(samples),
+        "sizes": Counter("x".join(map(str, sample.size)) for sample in samples),
+        "objects": None if contents.objects is None else int(contents.objects.sum()),
+        "pixels": dict(zip(classes, contents.pixels.tolist(), strict=True)),
+        "ignored": contents.ignored,
+        "audit": {"group_by": group_by, **vars(audited)},
+    }

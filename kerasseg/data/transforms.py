@@ -7,8 +7,10 @@ their argument ``transforms``, to any depth.
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, get_args
 
 from kerasseg.errors import unknown
@@ -28,43 +30,44 @@ AREA = 3  # cv2.INTER_AREA
 NEAREST_EXACT = 6  # cv2.INTER_NEAREST_EXACT
 
 
-@cache
-def transforms() -> dict[str, type]:
-    """Return what a recipe may name: what changes an image, or an image and its mask, and `COMPOSITIONS`."""
-    import albumentations  # takes a second, which only those who augment should pay
+def package() -> ModuleType:
+    """Import albumentations, which takes a second, without its part for torch, which takes several more."""
+    part = "albumentations.pytorch"
+    absent = sys.modules.setdefault(part, None) is None  # as where torch is not installed
+    import albumentations
 
-    named = {name: getattr(albumentations, name) for name in dir(albumentations)}
-    bases = (
-        albumentations.ImageOnlyTransform,
-        albumentations.DualTransform,
-        albumentations.Transform3D,
-    )
-    single = {
+    if absent:
+        del sys.modules[part]
+    return albumentations
+
+
+@cache
+def known_transforms() -> dict[str, type]:
+    """Return what a recipe may name: what changes an image, or an image and its mask, and `COMPOSITIONS`."""
+    named = {name: getattr(package(), name) for name in dir(package())}
+    bases = (package().ImageOnlyTransform, package().DualTransform, package().Transform3D)
+    compositions = {name: named[name] for name in COMPOSITIONS}
+    return compositions | {
         name: transform
         for name, transform in named.items()
         if inspect.isclass(transform) and issubclass(transform, bases) and transform not in bases
     }
-    return single | {name: named[name] for name in COMPOSITIONS}
 
 
 def build(chain: Chain) -> list[albumentations.BasicTransform | albumentations.BaseCompose]:
     """Make the transforms of a chain in which there are no `mistakes`; YAML's lists become tuples."""
-    return [_made(name, arguments) for entry in chain for name, arguments in entry.items()]
+    return [_make(name, arguments) for entry in chain for name, arguments in entry.items()]
 
 
 def volumetric(chain: Chain) -> list[str]:
     """Name the transforms of a chain, and of the chains within it, that know a third axis."""
-    if not chain:
-        return []
-    import albumentations
-
-    found = []
+    names = []
     for name, arguments in (item for entry in chain for item in entry.items()):
         if name in COMPOSITIONS:
-            found += volumetric(arguments["transforms"])
-        elif issubclass(transforms()[name], albumentations.Transform3D):
-            found.append(name)
-    return found
+            names += volumetric(arguments["transforms"])
+        elif issubclass(known_transforms()[name], package().Transform3D):
+            names.append(name)
+    return names
 
 
 def mistakes(chain: Chain, place: Place = ()) -> Iterator[tuple[Place, str]]:
@@ -82,16 +85,16 @@ def mistakes(chain: Chain, place: Place = ()) -> Iterator[tuple[Place, str]]:
     tuple
         Where a mistake stands, such as ``(0, "OneOf", "transforms", 1)``, and what it is.
     """
-    for at, entry in enumerate(chain):
+    for index, entry in enumerate(chain):
         for name, arguments in entry.items():
-            yield from _mistakes_of(name, arguments, (*place, at))
+            yield from _mistakes_of(name, arguments, (*place, index))
 
 
 def _mistakes_of(name: str, arguments: Arguments, place: Place) -> Iterator[tuple[Place, str]]:
-    if name not in transforms():
-        yield place, unknown("transform", name, transforms())
+    if name not in known_transforms():
+        yield place, unknown("transform", name, known_transforms())
         return
-    known = _parameters(transforms()[name])
+    known = _parameters(known_transforms()[name])
     strangers = [key for key in arguments if key not in known]
     yield from ((place, unknown(f"argument of {name}", key, known)) for key in strangers)
     inner = []
@@ -99,7 +102,7 @@ def _mistakes_of(name: str, arguments: Arguments, place: Place) -> Iterator[tupl
         inner = list(mistakes(arguments.get("transforms", ()), (*place, name, "transforms")))
         yield from inner
     if not strangers and not inner and (problem := _problem(name, arguments)):
-        yield place, f"{name} cannot be made of {dict(arguments)}: {problem}"
+        yield place, f"{name} cannot be made from {dict(arguments)}: {problem}"
 
 
 def _problem(name: str, arguments: Arguments) -> str | None:
@@ -107,19 +110,20 @@ def _problem(name: str, arguments: Arguments) -> str | None:
     if name in COMPOSITIONS and (problem := _composition_problem(arguments)):
         return problem
     try:
-        transform = _made(name, arguments)
+        transform = _make(name, arguments)
     except (ValueError, TypeError, ArithmeticError) as error:
         return " ".join(line.strip() for line in str(error).splitlines()[1:3]) or str(error)
     lacking = sorted(set(getattr(transform, "targets_as_params", ())) - GIVEN)
     lacking += ["bboxes"] if "BBox" in name else []
-    return f"it needs {' and '.join(lacking)}, which no recipe can give" if lacking else None
+    return f"it needs {' and '.join(lacking)}, which a recipe cannot give" if lacking else None
 
 
 def _composition_problem(arguments: Arguments) -> str | None:
     """Check what albumentations does not: it would fail in the middle of a training."""
-    p, n = arguments.get("p", 1), arguments.get("n", 1)
+    p = arguments.get("p", 1)
+    n = arguments.get("n", 1)
     if not arguments.get("transforms"):
-        return "transforms holds none; expected a list, such as [HorizontalFlip, VerticalFlip]"
+        return "transforms is empty; expected a list, such as [HorizontalFlip, VerticalFlip]"
     if isinstance(p, bool) or not isinstance(p, int | float) or not 0 <= p <= 1:
         return f"p is {p!r}; expected a number from 0 to 1"
     if isinstance(n, bool) or not isinstance(n, int) or n < 1:
@@ -127,12 +131,12 @@ def _composition_problem(arguments: Arguments) -> str | None:
     return None
 
 
-def _made(name: str, arguments: Arguments) -> albumentations.BasicTransform | albumentations.BaseCompose:
-    kind = transforms()[name]
+def _make(name: str, arguments: Arguments) -> albumentations.BasicTransform | albumentations.BaseCompose:
+    kind = known_transforms()[name]
     if name in COMPOSITIONS:
         return kind(**{**arguments, "transforms": build(arguments["transforms"])})
-    given = {key: tuple(value) if isinstance(value, list) else value for key, value in arguments.items()}
-    return kind(**{**_defaults(kind), **given})
+    tuples = {key: tuple(value) if isinstance(value, list) else value for key, value in arguments.items()}
+    return kind(**_defaults(kind) | tuples)
 
 
 def _defaults(kind: type) -> dict[str, Any]:
@@ -153,14 +157,11 @@ def _defaults(kind: type) -> dict[str, Any]:
     }
     if "border_mode" in parameters:
         defaults |= {"border_mode": REFLECT, "fill_mask": IGNORE}
-    if "mask_interpolation" in parameters and NEAREST_EXACT in _choices(kind, "mask_interpolation"):
-        defaults["mask_interpolation"] = NEAREST_EXACT
+    if "mask_interpolation" in parameters:
+        choices = get_args(kind.InitSchema.model_fields["mask_interpolation"].annotation)
+        if NEAREST_EXACT in choices:
+            defaults["mask_interpolation"] = NEAREST_EXACT
     return {name: value for name, value in defaults.items() if name in parameters}
-
-
-def _choices(kind: type, parameter: str) -> tuple[Any, ...]:
-    """Return the values that a transform's own schema allows."""
-    return get_args(kind.InitSchema.model_fields[parameter].annotation)
 
 
 def _parameters(kind: type) -> list[str]:

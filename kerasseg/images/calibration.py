@@ -35,8 +35,6 @@ def of_tiff(file: tifffile.TiffFile, space: str) -> PixelSize:
 
     Parameters
     ----------
-    file : tifffile.TiffFile
-        Open.
     space : str
         Axes wanted: YX or ZYX.
 
@@ -69,10 +67,6 @@ def sizes(said: Mapping[str, tuple[float, str]], space: str, name: str) -> Pixel
     ----------
     said : mapping of str to (float, str)
         A length and its unit for each axis that the file knows.
-    space : str
-        Axes wanted.
-    name : str
-        The file, for the message.
 
     Returns
     -------
@@ -83,19 +77,19 @@ def sizes(said: Mapping[str, tuple[float, str]], space: str, name: str) -> Pixel
     Notice
         As :func:`of_tiff`.
     """
-    found = {axis: micrometres(*said[axis]) for axis in space if axis in said}
+    lengths = {axis: micrometres(*said[axis]) for axis in space if axis in said}
     lost = [
         f"{axis} {length:g} {unit}"
         for axis, (length, unit) in said.items()
-        if axis in found and found[axis] is None and unit.strip().lower() not in NO_LENGTH
+        if axis in lengths and lengths[axis] is None and unit.strip().lower() not in NO_LENGTH
     ]
     if lost:
         warnings.warn(
-            f"{name}: the size of a pixel is left out, as it is no length that is known: {', '.join(lost)}",
+            f"{name}: the size of a pixel is left out, as its unit is unknown: {', '.join(lost)}",
             Notice,
             stacklevel=2,
         )
-    return tuple(map(found.get, space))
+    return tuple(map(lengths.get, space))
 
 
 def micrometres(length: float, unit: str) -> float | None:

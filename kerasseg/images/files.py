@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 
-from kerasseg import locks
-from kerasseg.errors import UserError, unwritable
+from kerasseg.errors import UserError
+from kerasseg.files import write_atomically
 from kerasseg.images import folders, raster, tiff
-from kerasseg.images.embedded import Embedded
-from kerasseg.images.formats import scenes, table
-from kerasseg.images.header import MAX_PIXELS, Header
+from kerasseg.images.formats import scenes
+from kerasseg.images.headers import MAX_PIXELS, Embedded, Header
 
 __all__ = [
     "MAX_PIXELS",
@@ -34,7 +31,7 @@ __all__ = [
 _TIFF_SUFFIXES = (".tif", ".tiff")
 WRITTEN = (".png", ".jpg", ".jpeg", ".bmp", *_TIFF_SUFFIXES)
 ALSO_TIFF = (".lsm", ".stk", ".svs", ".ndpi", ".btf", ".tf8")
-SUFFIXES = (*WRITTEN, *ALSO_TIFF, *table.SUFFIXES)
+SUFFIXES = (*WRITTEN, *ALSO_TIFF, *scenes.SUFFIXES)
 
 
 def header(path: Path | Embedded) -> Header:
@@ -105,7 +102,7 @@ def read_values(path: Path) -> np.ndarray:
 
 
 def is_palette(path: Path) -> bool:
-    """Tell whether :func:`read_values` returns indices into a palette.
+    """Tell whether :func:`read_values` returns indices: into a palette, or class ids that a file calls so.
 
     Raises
     ------
@@ -143,41 +140,6 @@ def find(folder: Path, suffixes: Collection[str] = SUFFIXES, known: Collection[s
     return folders.find(folder, suffixes, known)
 
 
-@contextmanager
-def write_atomically(path: Path) -> Iterator[Path]:
-    """Yield a path to write to; it takes the place of `path` when all went well, and vanishes otherwise.
-
-    What a kill leaves is overwritten the next time, for its name is always the same, except where two write
-    one file at a time.
-
-    Parameters
-    ----------
-    path : Path
-        The file to appear; its folder is made where it is missing.
-
-    Yields
-    ------
-    Path
-        A hidden path in the same folder with the same suffix.
-
-    Raises
-    ------
-    UserError
-        If the system cannot write there: no permission, disk full.
-    """
-    path = Path(path)
-    with locks.tried(path.with_name(f".{path.name}.lock")) as alone:
-        state = "unfinished" if alone else uuid.uuid4().hex[:8]
-        temporary = path.with_name(f".{path.stem}.{state}{path.suffix}")
-        try:
-            yield temporary
-            temporary.replace(path)
-        except OSError as error:
-            raise unwritable(path, error) from error
-        finally:
-            temporary.unlink(missing_ok=True)
-
-
 def _at_hand(path: Path | Embedded) -> Path | Embedded:
     return path.at_hand() if isinstance(path, Embedded) else Path(path)
 
@@ -195,14 +157,14 @@ def format_of(path: Path | Embedded) -> ModuleType:
     if not path.is_file():
         raise UserError(f"{path}: there is no such file")
     with path.open("rb") as file:
-        start = file.read(table.HEADER_BYTES)
+        start = file.read(scenes.HEADER_BYTES)
     if not start:
         raise UserError(f"{path}: the file is empty; expected an image")
     if start.startswith(tiff.MAGIC):
         return tiff
     if start.startswith(raster.MAGIC):
         return raster
-    return raster if table.recognised(start, path) is None else scenes
+    return raster if scenes.recognised(start, path) is None else scenes
 
 
 def _checked(path: Path | Embedded) -> ModuleType:
@@ -219,7 +181,7 @@ def _with_channel_axis(pixels: np.ndarray) -> np.ndarray:
 def _check_writable(path: Path, suffix: str, image: np.ndarray) -> None:
     if suffix not in WRITTEN:
         raise UserError(
-            f"{path}: cannot write {suffix or 'a file without suffix'}; expected {', '.join(WRITTEN)}"
+            f"{path}: {suffix or 'a file without suffix'} cannot be written; expected {', '.join(WRITTEN)}"
         )
     channels = image.shape[2] if image.ndim == 3 else 1
     types = {".png": ("uint8", "uint16")}.get(suffix, ("uint8",))

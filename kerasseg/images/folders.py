@@ -1,15 +1,17 @@
-"""What lies in a folder and in its folders: the one way in which all listings find files.
+"""What lies in folders, and how images are named by their files: all listings find files in this way.
 
 Folders that are links are followed, each real folder once, so that links that lead in a circle end. What is
-hidden is skipped; what is not looked for is left alone, which is said.
+hidden is skipped; what is not looked for is left alone, which is said. Names are unique, also where a file
+system does not tell A from a.
 """
 
 from __future__ import annotations
 
 import os
+import unicodedata
 import warnings
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 from kerasseg.errors import Notice, UserError
@@ -61,8 +63,6 @@ def walk(folder: Path, whole: Callable[[Path], bool] = is_store) -> list[Path]:
 
     Parameters
     ----------
-    folder : Path
-        Where to look.
     whole : callable, optional
         Tells which folders are one thing, as a Zarr is: they are listed and not looked into.
 
@@ -101,8 +101,6 @@ def find(
 
     Parameters
     ----------
-    folder : Path
-        Where to look.
     suffixes : collection of str
         Endings to find, in lower case; a file's own may be in any case.
     known : collection of str
@@ -134,11 +132,20 @@ def say_left_alone(folder: Path, paths: Iterable[Path]) -> None:
     Notice
         If there are any.
     """
-    suffixes = Counter(map(_kind, paths))
+
+    def kind(path: Path) -> str:
+        if path.is_symlink() and not path.exists():
+            return f"{path.name}, a link that leads nowhere"
+        return "".join(path.suffixes[-2 if path.suffix == ".gz" else -1 :]).lower() or path.name
+
+    suffixes = Counter(map(kind, paths))
     if not suffixes:
         return
     count = sum(suffixes.values())
-    shown = [f"{of} {suffix}" if 1 < of < count else suffix for suffix, of in suffixes.most_common(SHOWN)]
+    shown = [
+        f"{number} {suffix}" if 1 < number < count else suffix
+        for suffix, number in suffixes.most_common(SHOWN)
+    ]
     shown += ["..."] if len(suffixes) > SHOWN else []
     formats = dict.fromkeys(name for suffix, name in FOREIGN.items() if suffix in suffixes)
     foreign = f"; {', '.join(formats)}: not read here, export TIFF or OME-TIFF" if formats else ""
@@ -146,7 +153,70 @@ def say_left_alone(folder: Path, paths: Iterable[Path]) -> None:
     warnings.warn(message, Notice, stacklevel=3)
 
 
-def _kind(path: Path) -> str:
-    if path.is_symlink() and not path.exists():
-        return f"{path.name}, a link that leads nowhere"
-    return "".join(path.suffixes[-2 if path.suffix == ".gz" else -1 :]).lower() or path.name
+def stem(path: Path) -> str:
+    """Return a file's name without suffix, which may have two parts: ``a`` of ``a.ome.tif``, ``a.nii.gz``."""
+    return path.stem.removesuffix(".ome").removesuffix(".nii")
+
+
+def file_name(name: str) -> str:
+    """Turn a sample's name into that of a file without suffix: its folders become a part of it."""
+    return name.replace("/", "__")
+
+
+def unique(paths: Iterable[Path], folder: Path) -> dict[Path, Path]:
+    """Name files by their paths in a folder without suffix; where these meet, the suffix stays.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+        Files and folders in `folder`.
+    folder : Path
+        From which they are named.
+
+    Returns
+    -------
+    dict of Path to Path
+        ``a`` of ``a.png``; but ``a.png`` and ``a.tif`` where there are both.
+
+    Raises
+    ------
+    UserError
+        If two names are still one, as those of ``a.png`` and ``A.png`` are on many file systems.
+    """
+    inside = {path: path.relative_to(folder) for path in paths}
+    short = {path: name.with_name(stem(path)) for path, name in inside.items()}
+    taken = Counter(_folded(name.as_posix()) for name in short.values())
+    names = {
+        path: name if taken[_folded(name.as_posix())] == 1 else inside[path] for path, name in short.items()
+    }
+    if problems := list(clashes((name.as_posix(), path) for path, name in names.items())):
+        raise UserError(*problems)
+    return names
+
+
+def clashes(named: Iterable[tuple[str, object]]) -> Iterator[str]:
+    """Say which names cannot stand beside each other, as some file systems would take them for one.
+
+    Parameters
+    ----------
+    named : iterable of (str, object)
+        Names, and the files that they are of, for the messages.
+
+    Yields
+    ------
+    str
+        A message for each that has the name of one before it.
+    """
+    first: dict[str, tuple[str, object]] = {}
+    for name, thing in named:
+        key = _folded(name)
+        if key in first:
+            other, known = first[key]
+            alike = "the same name" if name == other else f"a name that many file systems take for {name!r}"
+            yield f"{thing}: {known} has {alike}; rename or remove one of them"
+        first.setdefault(key, (name, thing))
+
+
+def _folded(name: str) -> str:
+    """Bring names to one form that differ by capitals, or by how accents are composed."""
+    return unicodedata.normalize("NFC", name).casefold()

@@ -44,9 +44,9 @@ class OnDisk:
 
     def __getitem__(self, region: Any) -> np.ndarray:
         """Copy what lies in a region, which is given as to an array."""
-        found = np.array(self._mapped[region])
+        values = np.array(self._mapped[region])
         self._let_go()
-        return found
+        return values
 
     def __setitem__(self, region: Any, values: np.ndarray) -> None:
         self._mapped[region] = values
@@ -107,8 +107,8 @@ def _allocate(path: Path, start: int) -> None:
             os.posix_fallocate(file.fileno(), 0, size)
             return
         file.seek(start)  # macOS and Windows
-        for at in range(start, size, BLOCK):
-            file.write(bytes(min(BLOCK, size - at)))
+        for position in range(start, size, BLOCK):
+            file.write(bytes(min(BLOCK, size - position)))
 
 
 def opened(path: Path) -> OnDisk:

@@ -10,13 +10,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from kerasseg.errors import UserError
-from kerasseg.images.embedded import Embedded
 from kerasseg.images.folders import FOREIGN
-from kerasseg.images.header import Header, sane, too_large
-from kerasseg.images.orientation import TAG, TURNED, upright
+from kerasseg.images.headers import TAG, TURNED, Embedded, Header, sane, too_large, upright
 
 # Pillow warns of images half as large as our own limit.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
@@ -26,6 +24,7 @@ MAGIC = (b"\x89PNG", b"\xff\xd8\xff")  # that of BMP, two letters, may begin oth
 FORMATS = ("PNG", "JPEG", "BMP")  # Pillow knows many more, some of which start other programs
 CHANNELS = {"1": 1, "L": 1, "I;16": 1, "I": 1, "LA": 2, "RGB": 3, "RGBA": 4}
 OPENCV_CHANNELS = {"RGB": [2, 1, 0], "RGBA": [2, 1, 0, 3]}  # of its BGR and BGRA
+DESCRIPTION = ("Description", "class ids: 0 is background, 255 is to be ignored")  # of a mask, in its PNG
 FLAGS = {".jpg": [cv2.IMWRITE_JPEG_QUALITY, 95], ".jpeg": [cv2.IMWRITE_JPEG_QUALITY, 95]}
 
 
@@ -75,9 +74,10 @@ def read_values(path: Path) -> np.ndarray:
 
 
 def is_palette(path: Path) -> bool:
-    """Tell whether the file stores indices into a palette."""
+    """Tell whether the file stores indices into a palette, or says of its numbers that they are class ids."""
+    keyword, text = DESCRIPTION
     with _opened(path) as image:
-        return image.mode == "P"
+        return image.mode == "P" or image.info.get(keyword) == text
 
 
 def write(path: Path, image: np.ndarray, suffix: str) -> None:
@@ -87,11 +87,11 @@ def write(path: Path, image: np.ndarray, suffix: str) -> None:
     path.write_bytes(cv2.imencode(suffix, encodable, FLAGS.get(suffix, []))[1].tobytes())
 
 
-def write_indices(path: Path, mask: np.ndarray, palette: np.ndarray) -> None:
-    """Write a mask ``(Y, X)`` uint8 as a PNG whose palette ``(256, 3)`` uint8 makes the classes visible."""
-    image = Image.fromarray(mask)
-    image.putpalette(palette.astype(np.uint8).tobytes())
-    image.save(path, format="PNG")
+def write_class_ids(path: Path, mask: np.ndarray) -> None:
+    """Write a mask ``(Y, X)`` uint8 as a grey PNG that says what its numbers are."""
+    about = PngImagePlugin.PngInfo()
+    about.add_text(*DESCRIPTION)
+    Image.fromarray(mask).save(path, format="PNG", pnginfo=about)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,13 +24,39 @@ BAND_BYTES = 4 << 20  # of an image in memory: counting takes eight bytes a numb
 Bands = Callable[[], Iterable[np.ndarray]]
 
 
+class Limits(NamedTuple):
+    """The intensities that become 0 and 1, each of shape (C,) or one for all channels."""
+
+    low: np.ndarray
+    high: np.ndarray
+
+
 def bands_of(image: np.ndarray) -> Bands:
     """Cut an image in memory, (..., C), along its first axis, so that counting it takes little more."""
     parts = max(1, min(len(image), image.nbytes // BAND_BYTES))
     return lambda: np.array_split(image, parts)
 
 
-def extremes(bands: Bands) -> tuple[np.ndarray, np.ndarray]:
+def type_limits(bands: Bands, dtype: np.dtype) -> Limits:
+    """Take the ends of the type's range; only floats are read, to see whether they keep to [0, 1].
+
+    Raises
+    ------
+    UserError
+        If floats do not.
+    """
+    if dtype.kind != "f":
+        return Limits(np.zeros(1), np.full(1, np.iinfo(dtype).max))
+    low, high = extremes(bands)
+    if low.min() < 0 or high.max() > 1:
+        raise UserError(
+            f"float intensities lie in [{low.min():g}, {high.max():g}]; expected [0, 1] with normalise: "
+            "dtype. Set data.normalise to minmax or percentile"
+        )
+    return Limits(np.zeros(1), np.ones(1))
+
+
+def extremes(bands: Bands) -> Limits:
     """Find each channel's smallest and largest value.
 
     Parameters
@@ -39,7 +66,8 @@ def extremes(bands: Bands) -> tuple[np.ndarray, np.ndarray]:
 
     Returns
     -------
-    low, high : numpy.ndarray, shape (C,)
+    Limits
+        Each of shape (C,).
 
     Raises
     ------
@@ -52,7 +80,7 @@ def extremes(bands: Bands) -> tuple[np.ndarray, np.ndarray]:
         axes = tuple(range(band.ndim - 1))
         low.append(band.min(axis=axes))
         high.append(band.max(axis=axes))
-    return np.min(low, axis=0), np.max(high, axis=0)
+    return Limits(np.min(low, axis=0), np.max(high, axis=0))
 
 
 def percentiles(bands: Bands, dtype: np.dtype, wanted: tuple[float, ...]) -> np.ndarray:
@@ -62,8 +90,6 @@ def percentiles(bands: Bands, dtype: np.dtype, wanted: tuple[float, ...]) -> np.
     ----------
     bands : callable
         As in :func:`extremes`; called twice for floats.
-    dtype : numpy.dtype
-        Their type.
     wanted : tuple of float
         Between 0 and 100.
 
@@ -76,14 +102,16 @@ def percentiles(bands: Bands, dtype: np.dtype, wanted: tuple[float, ...]) -> np.
     UserError
         If a value is not finite.
     """
-    upper = _count(bands, _upper if dtype.kind == "f" else _itself)
-    at = [(upper[0].sum() - 1) * (percent / 100) for percent in wanted]
-    ranks = [rank for place in at for rank in (math.floor(place), math.ceil(place))]
+    upper = _count(bands, lambda band: _key(band) >> HALF) if dtype.kind == "f" else histogram(bands)
+    positions = [(upper[0].sum() - 1) * (percent / 100) for percent in wanted]
+    ranks = [rank for place in positions for rank in (math.floor(place), math.ceil(place))]
     if dtype.kind == "f":
         values = _floats(bands, upper, ranks).astype(np.float64)
     else:
         values = np.stack([_places(counts, ranks) for counts in upper], axis=1)
-    return _between(values[0::2], values[1::2], np.array(at)[:, np.newaxis] % 1)
+    below, above, share = values[0::2], values[1::2], np.array(positions)[:, np.newaxis] % 1
+    step = above - below  # from the nearer end, so that rounding is numpy's
+    return np.where(share < 0.5, below + step * share, above - step * (1 - share))
 
 
 def histogram(bands: Bands) -> np.ndarray:
@@ -98,7 +126,7 @@ def histogram(bands: Bands) -> np.ndarray:
     -------
     numpy.ndarray, shape (C, 65536), int64
     """
-    return _count(bands, _itself)
+    return _count(bands, lambda band: band)
 
 
 def _count(bands: Bands, digit: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
@@ -127,11 +155,11 @@ def _floats(bands: Bands, upper: np.ndarray, ranks: list[int]) -> np.ndarray:
     bins = np.stack([_places(counts, ranks) for counts in upper], axis=1)
     lower = _count_within(bands, bins)
     keys = np.empty(bins.shape, np.uint32)
-    for (at, channel), chosen in np.ndenumerate(bins):
+    for (number, channel), chosen in np.ndenumerate(bins):
         before = upper[channel, :chosen].sum()
-        inside = _places(lower[channel, chosen], [ranks[at] - before])[0]
-        keys[at, channel] = chosen << HALF | inside
-    return _of_key(keys)
+        inside = _places(lower[channel, chosen], [ranks[number] - before])[0]
+        keys[number, channel] = chosen << HALF | inside
+    return np.where(keys & SIGN, keys & ~SIGN, ~keys).astype(np.uint32).view(np.float32)
 
 
 def _count_within(bands: Bands, bins: np.ndarray) -> dict[tuple[int, int], np.ndarray]:
@@ -148,28 +176,10 @@ def _count_within(bands: Bands, bins: np.ndarray) -> dict[tuple[int, int], np.nd
     return counts
 
 
-def _upper(band: np.ndarray) -> np.ndarray:
-    return _key(band) >> HALF
-
-
-def _itself(band: np.ndarray) -> np.ndarray:
-    return band
-
-
 def _key(floats: np.ndarray) -> np.ndarray:
     """Give the whole numbers that are ordered as the floats are: negative ones have all bits turned."""
     bits = np.ascontiguousarray(floats).view(np.uint32)
     return np.where(bits & SIGN, ~bits, bits | SIGN)
-
-
-def _of_key(keys: np.ndarray) -> np.ndarray:
-    return np.where(keys & SIGN, keys & ~SIGN, ~keys).astype(np.uint32).view(np.float32)
-
-
-def _between(below: np.ndarray, above: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """Go a share of the way, from the nearer end, so that rounding is numpy's."""
-    step = above - below
-    return np.where(share < 0.5, below + step * share, above - step * (1 - share))
 
 
 def _check_finite(band: np.ndarray) -> None:

@@ -21,9 +21,7 @@ import numpy as np
 import tifffile
 
 from kerasseg.errors import UserError
-from kerasseg.images.dtypes import as_intensities, intensity_type
-from kerasseg.images.header import Header, sane
-from kerasseg.images.orientation import TAG, TURNED, upright
+from kerasseg.images.headers import TAG, TURNED, Header, as_intensities, intensity_type, sane, upright
 
 # What tifffile, zarr and their codecs raise when tags or pixels make no sense.
 DAMAGES = (
@@ -47,7 +45,14 @@ SCIENTIFIC = {
     *("andor", "scanimage", "fei", "sem", "sis", "scn", "streak", "tvips", "pilatus", "eer"),
 }
 """tifffile's names of formats whose lookup tables say how numbers are shown, and not what they are."""
-BESIDE = ("thumbnail", "label", "macro", "overview", "map", "preview")  # series of slides that are no image
+BESIDE = (
+    "thumbnail",
+    "label",
+    "macro",
+    "overview",
+    "map",
+    "preview",
+)  # series of slides that are not the image
 LOSSY = {
     tifffile.COMPRESSION.OJPEG,
     tifffile.COMPRESSION.JPEG,
@@ -192,13 +197,11 @@ def shows_colours(file: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> b
     """
     page = series.keyframe
     several = _channels(dict(zip(series.axes, series.shape, strict=True))) > 1
-    return _has_palette(page) and not (several or file.flags & SCIENTIFIC or _is_ramp(page.colormap))
-
-
-def _is_ramp(colormap: np.ndarray) -> bool:
-    """Tell a table ``(3, N)`` whose colours are black or rise evenly to their last."""
-    even = np.linspace(0, 1, colormap.shape[1]) * colormap[:, -1:]
-    return bool((np.abs(colormap - even) <= 1024).all())  # four steps of 8 bits: some writers round
+    if not _has_palette(page) or several or file.flags & SCIENTIFIC:
+        return False
+    even = np.linspace(0, 1, page.colormap.shape[1]) * page.colormap[:, -1:]
+    is_ramp = (np.abs(page.colormap - even) <= 1024).all()  # four steps of 8 bits: some writers round
+    return not is_ramp
 
 
 def _is_white_zero(page: tifffile.TiffPage) -> bool:
@@ -228,7 +231,9 @@ def _beside(path: Path, companion: str) -> str:
     """Read the OME-XML that a file keeps in another one, of that name and in the same folder."""
     beside = path.with_name(PureWindowsPath(companion).name)
     if not beside.is_file():
-        raise UserError(f"{path}: its axes are told by {beside.name}, which is not beside it; put it there")
+        raise UserError(
+            f"{path}: its axes are described in {beside.name}, which is not beside it; put it there"
+        )
     return beside.read_text(encoding="utf-8")
 
 
@@ -274,7 +279,7 @@ def _refuse_print_colours(page: tifffile.TiffPage, path: Path) -> None:
 
 
 def _print_colours(page: tifffile.TiffPage) -> str:
-    """Name colours that are no RGB when they are decoded."""
+    """Name colours that are not RGB when they are decoded."""
     if page.photometric == _PHOTOMETRIC.SEPARATED:
         is_cmyk = page.tags.valueof(INKSET, CMYK) == CMYK and page.samplesperpixel >= 4
         return "CMYK" if is_cmyk else ""
@@ -297,12 +302,8 @@ def _plane(series: tifffile.TiffPageSeries, path: Path) -> np.ndarray:
 
 def _planes(series: tifffile.TiffPageSeries) -> int:
     """Count the planes of an image; samples and channels belong to one plane."""
-    return math.prod(series.shape) // _plane_values(series)
-
-
-def _plane_values(series: tifffile.TiffPageSeries) -> int:
     lengths = dict(zip(series.axes, series.shape, strict=True))
-    return max(1, lengths["Y"] * lengths["X"] * _channels(lengths))
+    return math.prod(series.shape) // max(1, lengths["Y"] * lengths["X"] * _channels(lengths))
 
 
 def _channels(lengths: dict[str, int]) -> int:
@@ -325,9 +326,11 @@ def check_complete(file: tifffile.TiffFile, path: Path) -> None:
     if end > path.stat().st_size:
         raise UserError(f"{path}: the TIFF is truncated: {path.stat().st_size} of {end} bytes; copy it again")
     there = sum(math.prod(series.shape) // series.keyframe.size for series in file.series)
-    told = (file.imagej_metadata or {}).get("images", 1)
-    if there < told:  # ImageJ names only the first of a large stack
-        raise UserError(f"{path}: the TIFF is truncated: {there} of {told} planes are there; copy it again")
+    expected = (file.imagej_metadata or {}).get("images", 1)
+    if there < expected:  # ImageJ names only the first of a large stack
+        raise UserError(
+            f"{path}: the TIFF is truncated: {there} of {expected} planes are present; copy it again"
+        )
     end = _end_of_tags(file)
     if end > path.stat().st_size:  # Bio-Formats writes OME-XML last
         raise UserError(

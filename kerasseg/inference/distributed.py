@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kerasseg.errors import UserError
-from kerasseg.images.normalise import Normalisation
-from kerasseg.images.prepare import by_region
+from kerasseg.images.normalisation import Normalisation
+from kerasseg.images.preprocessing import Preprocessing
 from kerasseg.images.stores.store import Opening, Store
 from kerasseg.inference.blending import Answers
 from kerasseg.inference.forward import Forward
@@ -66,13 +66,13 @@ def connected(scheduler: str, patience: float = PATIENCE) -> Iterator[Client]:
     try:
         from distributed import Client
     except ImportError as error:
-        raise UserError("a Dask cluster needs dask.distributed: pip install 'kerasseg[dask]'") from error
+        raise UserError("--dask needs dask.distributed: pip install 'kerasseg[dask]'") from error
     try:
         client = Client(scheduler, timeout=patience, set_as_default=False)
     except (TimeoutError, OSError, ValueError) as error:
         raise UserError(
-            f"{scheduler}: no scheduler answers there ({error}); expected such as tcp://HOST:8786, where "
-            "dask scheduler was started"
+            f"{scheduler}: no scheduler answers there ({error}); expected an address such as "
+            "tcp://HOST:8786, where dask scheduler was started"
         ) from error
     with client:
         try:
@@ -170,7 +170,7 @@ def _opened(image: StoredImage):
             f"{store.path}: it has the shape {store.shape[:-1]} there, and {image.shape[:-1]} where it was "
             "asked for; expected one file at one path"
         )
-    return by_region(store, channels=image.shape[-1], method=image.normalise)
+    return Preprocessing(image.shape[-1], image.normalise, None).regions(store)
 
 
 def _answer(
@@ -203,16 +203,16 @@ def _advised() -> Iterator[None]:
     except KilledWorker as error:
         raise UserError(
             f"workers were lost at the same tiles time and again, {error.last_worker.address} the last: give "
-            "them more memory, or set a smaller predict.tile; the same command goes on"
+            "them more memory, or set a smaller predict.tile, and repeat the command to continue"
         ) from error
     except (CancelledError, CommClosedError) as error:
         raise UserError(
-            "the scheduler is gone; when it is there again, the same command goes on where it was"
+            "the scheduler is gone; start it again, and repeat the command to continue"
         ) from error
     except (ModuleNotFoundError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "deserialization" not in str(error):
             raise
         raise UserError(
-            f"the cluster does not know what it is asked ({' '.join(str(error).split())}): install "
+            f"the cluster cannot read what it was sent ({' '.join(str(error).split())}): install "
             "kerasseg[dask] of the same version on the scheduler and on all workers"
         ) from error

@@ -12,6 +12,8 @@ import keras
 import numpy as np
 from keras.layers import BatchNormalization, Conv2D, Conv3D, DepthwiseConv2D, Layer
 
+from kerasseg.models.keras_internals import layer_of, steps
+
 
 def folded(model: keras.Model) -> keras.Model:
     """Make a model that predicts the same, with its normalisations folded into the convolutions before them.
@@ -43,14 +45,13 @@ def folded(model: keras.Model) -> keras.Model:
 
 def _pairs(model: keras.Model) -> dict[Layer, BatchNormalization]:
     """Find convolutions whose result goes to one normalisation and nowhere else."""
-    nodes = (node for level in model._nodes_by_depth.values() for node in level)
-    steps = [(node.operation, [x._keras_history.operation for x in node.input_tensors]) for node in nodes]
-    times = Counter(operation for operation, _ in steps)
-    readers = Counter(source for _, sources in steps for source in sources)
-    readers.update(x._keras_history.operation for x in model.outputs)
+    calls = [(operation, [layer_of(x) for x in inputs]) for operation, inputs, _ in steps(model)]
+    times = Counter(operation for operation, _ in calls)
+    readers = Counter(source for _, sources in calls for source in sources)
+    readers.update(layer_of(x) for x in model.outputs)
     return {
         sources[0]: operation
-        for operation, sources in steps
+        for operation, sources in calls
         if isinstance(operation, BatchNormalization)
         and _folds(sources[0], operation)
         and times[operation] == times[sources[0]] == readers[sources[0]] == 1

@@ -117,10 +117,10 @@ def halving(forward: Forward, exhausted: type[Exception]) -> Forward:
             if size == 1:
                 shape = " x ".join(map(str, batch.shape[1:]))
                 raise UserError(
-                    f"memory does not hold the answer to one tile of {shape}: set a smaller predict.tile"
+                    f"memory cannot hold the answer to one tile of {shape}: set a smaller predict.tile"
                 ) from error
             most = -(-size // 2)
-            say(f"memory does not hold {size} tiles at once: {most} from now on", style="yellow")
+            say(f"memory cannot hold {size} tiles at once: {most} from now on", style="yellow")
         return answer(batch)
 
     return answer

@@ -10,24 +10,24 @@ from __future__ import annotations
 import math
 import shutil
 import uuid
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from kerasseg import locks
-from kerasseg.annotations.masks import MOST_IN_PNG, write_labels, write_mask
+from kerasseg.annotations.formats import OUTLINES, PIXELS
+from kerasseg.annotations.label_images import MOST_IN_PNG, write_labels
+from kerasseg.annotations.masks import write_mask
 from kerasseg.annotations.objects import write_objects
 from kerasseg.console import say, track
 from kerasseg.errors import UserError, unknown, unwritable
 from kerasseg.images import ondisk
 from kerasseg.images.ondisk import Channel, OnDisk
+from kerasseg.images.stores.address import file_signature
 from kerasseg.images.stores.blocks import cuts
-from kerasseg.images.stores.identity import facts
 from kerasseg.images.stores.omezarr import is_zarr
 from kerasseg.images.stores.store import Store, open_store
 from kerasseg.images.writing.result import Result
@@ -35,14 +35,13 @@ from kerasseg.images.writing.tiff import write_tiff
 from kerasseg.images.writing.zarr import write_zarr
 from kerasseg.inference.blending import Bands
 from kerasseg.inference.resume import Ledger, is_begun, is_done, open_ledger, record
+from kerasseg.postprocess.numbering import object_classes
 from kerasseg.spec import ModelSpec
 
 if TYPE_CHECKING:
     from kerasseg.cascade import MergedSpec
 
 KINDS = ("mask", "labels", "probabilities", "stages")
-PIXELS = {"png": ".png", "tiff": ".ome.tif", "zarr": ".ome.zarr"}
-OUTLINES = {"labelme": ".json", "coco": ".coco.json", "geojson": ".geojson", "imagej": ".roi.zip"}
 ROWS = 512  # of a mask that are looked at together; fewer where they hold more pixels than
 PIXELS_AT_ONCE = 2**25
 
@@ -150,10 +149,12 @@ def segment(
         `Blocked` if another process is at work there, or the disk is full.
     """
     if result.is_dir() and not is_zarr(result):
-        raise UserError(f"{result}: it is a folder and no Zarr, so it is not replaced; give another name")
+        raise UserError(
+            f"{result}: this is a folder but not a Zarr, so it is not replaced; choose another name"
+        )
     spec = segmenter.spec
     output.check(spec)
-    settings = {"image": facts(image), **segmenter.settings(), "what": output.kind}
+    settings = {"image": file_signature(image), **segmenter.settings(), "what": output.kind}
     if output.kind == "labels":
         settings["instances"] = {spec.objects.method: spec.objects.arguments}
     # Another format of the same result goes on from what was computed for this one.
@@ -172,7 +173,9 @@ def segment(
                 is_done(target, settings)  # or it is refused to replace it
             written = begun / target.name  # there, a kill leaves nothing that is not cleared away
             if output.format in OUTLINES:
-                names = _class_names(pixels, answer, spec.classes)
+                bands = ((pixels[rows], answer[rows]) for rows in cuts(len(answer), ROWS))
+                class_ids = object_classes(bands, objects, len(spec.classes)).tolist()
+                names = {number: spec.classes[k - 1] for number, k in enumerate(class_ids) if number}
                 write_objects(
                     written, pixels, names, output.format, image=store.path.name, classes=spec.classes
                 )
@@ -245,21 +248,6 @@ def _numbered(mask: OnDisk, spec: ModelSpec, ledger: Ledger) -> tuple[OnDisk, in
         rows = max(1, min(ROWS, PIXELS_AT_ONCE // math.prod(layer.shape[1:])))
         counts.append(spec.objects.label_bands((layer[part] for part in cuts(len(mask), rows)), into))
     return labels, max(counts)
-
-
-def _class_names(labels: OnDisk, mask: OnDisk, classes: Sequence[str]) -> dict[int, str]:
-    """Name the class of most pixels of each object; filled holes and grown edges are of another."""
-    counts, ids = Counter(), len(classes) + 1
-    for rows in cuts(len(mask), ROWS):
-        pairs = labels[rows].astype(np.int64) * ids + mask[rows]
-        values, pixels = np.unique(pairs, return_counts=True)
-        counts.update(dict(zip(values.tolist(), pixels.tolist(), strict=True)))
-    names = {}
-    for pair, _ in sorted(counts.items(), key=itemgetter(1)):  # the class of most pixels comes last
-        label, class_id = divmod(pair, ids)
-        if label and class_id:
-            names[label] = classes[class_id - 1]
-    return names
 
 
 def _write_pixels(path: Path, pixels: OnDisk, store: Store, output: Output, channels: Sequence[str]) -> None:

@@ -20,8 +20,8 @@ import numpy as np
 
 from kerasseg import locks
 from kerasseg.errors import UserError, changes
+from kerasseg.files import write_json
 from kerasseg.images import ondisk
-from kerasseg.images.files import write_atomically
 from kerasseg.images.ondisk import OnDisk
 
 LEDGER, ANSWER = "ledger.json", "answer.npy"
@@ -70,9 +70,7 @@ class Ledger:
 
     def write(self) -> None:
         """Replace ``ledger.json``."""
-        text = json.dumps({"settings": self.settings, "rows": self.rows}, indent=1, ensure_ascii=False)
-        with write_atomically(self.folder / LEDGER) as temporary:
-            temporary.write_text(text + "\n", encoding="utf-8")
+        write_json(self.folder / LEDGER, {"settings": self.settings, "rows": self.rows})
 
     def close(self) -> None:
         """Remove the folder: the answer is where it was wanted."""
@@ -118,8 +116,8 @@ def open_ledger(folder: Path, settings: Mapping[str, Any], *, force: bool = Fals
     begun = json.loads((folder / LEDGER).read_text(encoding="utf-8"))
     if changed := changes(begun["settings"], settings):
         raise UserError(
-            f"{folder}: another prediction was begun here with different settings; repeat its command to go "
-            "on with it, or start over by --force",
+            f"{folder}: an unfinished prediction with different settings is here; repeat its command to "
+            "continue it, or start again with --force",
             *(f"  {line}" for line in changed),
         )
     return Ledger(folder, settings, begun["rows"])
@@ -149,11 +147,11 @@ def is_done(result: Path, settings: Mapping[str, Any]) -> bool:
     if not result.exists():
         return bool(before and INSTEAD in before) and is_done(result.with_name(before[INSTEAD]), settings)
     if before is None:
-        raise UserError(f"{result}: it is there already; choose another folder, or replace it by --force")
+        raise UserError(f"{result}: it exists already; choose another folder, or replace it with --force")
     if changed := changes(before, _as_json(settings)):
         raise UserError(
-            f"{result}: it is there already, made with different settings; choose another folder, or replace "
-            "it by --force",
+            f"{result}: it exists already, made with different settings; choose another folder, or replace "
+            "it with --force",
             *(f"  {line}" for line in changed),
         )
     return True
@@ -176,9 +174,8 @@ def record(result: Path, settings: Mapping[str, Any], instead_of: Path | None = 
         new[instead_of.name] = {INSTEAD: result.name}
         instead_of.unlink(missing_ok=True)
     path = result.parent / RECORD
-    with locks.awaited(path.with_name(f".{RECORD}.change")), write_atomically(path) as temporary:
-        text = json.dumps(_recorded(result.parent) | new, indent=1, ensure_ascii=False)
-        temporary.write_text(text + "\n", encoding="utf-8")
+    with locks.awaited(path.with_name(f".{RECORD}.change")):
+        write_json(path, _recorded(result.parent) | new)
 
 
 def recorded_results(folder: Path) -> frozenset[str]:

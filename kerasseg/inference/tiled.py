@@ -18,9 +18,9 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
+from kerasseg.images.padding import cut
 from kerasseg.inference.blending import Answers, Bands, bands
 from kerasseg.inference.forward import Forward, empty_once
-from kerasseg.inference.padding import cut
 from kerasseg.inference.tiling import Tile, Tiling
 from kerasseg.inference.tta import averaged
 from kerasseg.spec import TilingSettings

@@ -1,7 +1,7 @@
-"""What of a slide was cut and how: ``slide.json`` of a labelling folder.
+"""Which slide was cut and how: ``slide.json`` of a labelling folder.
 
-It appears when all tiles are there. Until then ``.crop.json`` says the same, so that what was killed goes on,
-and what is asked for otherwise starts over, as long as nobody can have labelled.
+It appears when all tiles are there. Until then ``.crop.json`` says the same, so that an interrupted crop is
+resumed, and one with other settings starts over, as long as nobody can have labelled.
 
 A slide is known by what its file holds: wherever it is copied to, with whatever time, the loop goes on.
 """
@@ -13,29 +13,36 @@ import json
 import math
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from kerasseg.console import track
 from kerasseg.errors import UserError, changes
-from kerasseg.images.files import write_atomically
-from kerasseg.images.stores.address import parted
-from kerasseg.images.stores.identity import facts
+from kerasseg.files import write_atomically
+from kerasseg.images.stores.address import file_signature, parted
 from kerasseg.images.stores.store import Store
-from kerasseg.labelling.sliding import SlidingWindow
+from kerasseg.labelling import folder
+from kerasseg.labelling.sliding_window import SlidingWindow
 
-SLIDE, BEGUN, TILES = "slide.json", ".crop.json", "tiles"
-OF_TILES = ("tiles.csv", "encoder.keras", "codes.npy", "clusters.csv", "clusters.html")
-OF_PERSONS = ("queue.csv", "queue")
-OF_NO_MATTER = ("slide.path:", "slide.changed:")  # where the slide lies, and since when
+MADE_OF_TILES = (
+    folder.TILE_TABLE,
+    folder.ENCODER,
+    folder.EMBEDDINGS,
+    folder.EMBEDDINGS_RECORD,
+    folder.CLUSTERS,
+    folder.CLUSTERS_PAGE,
+)
+MADE_BY_PERSONS = (folder.QUEUE, folder.DRAWINGS)
+UNIMPORTANT = ("slide.path:", "slide.changed:")  # where the slide lies, and since when
 CHUNK = 2**24  # bytes
 
 
-def described(
+def describe_crop(
     root: Path, slide: Path, store: Store, axes: str | None, window: SlidingWindow
 ) -> dict[str, Any]:
-    """Say what is cut and how, of JSON's types.
+    """Describe which slide is cut and how, in types of JSON.
 
     Parameters
     ----------
@@ -46,7 +53,7 @@ def described(
     store : Store
         The slide, open.
     axes : str or None
-        What its axes were said to be.
+        The stored axes, if they were given.
     window : SlidingWindow
 
     Returns
@@ -56,12 +63,19 @@ def described(
         "margin", "padding", "region" and "test_region".
     """
     file, dataset = parted(slide)
-    now, known = facts(slide), (_record(root) or {}).get("slide", {})
-    same = all(known.get(name) == fact for name, fact in now.items())
-    now |= {"digest": known["digest"] if same else _digest(file), "dataset": dataset}
-    now |= {"size": store.shape[:2], "dtype": store.dtype.name, "axes": axes, "channels": store.shape[-1]}
+    description = file_signature(slide)
+    known = (_record(root) or {}).get("slide", {})
+    is_known = all(known.get(name) == value for name, value in description.items())
+    description |= {
+        "digest": known["digest"] if is_known else _digest(file),
+        "dataset": dataset,
+        "size": store.shape[:2],
+        "dtype": store.dtype.name,
+        "axes": axes,
+        "channels": store.shape[-1],
+    }
     settings = {name: value for name, value in asdict(window).items() if name != "size"}
-    return json.loads(json.dumps({"slide": now, **settings}))  # tuples become lists, as on disk
+    return json.loads(json.dumps({"slide": description, **settings}))  # tuples become lists, as on disk
 
 
 def _digest(file: Path) -> str:
@@ -81,18 +95,18 @@ def _chunks(parts: list[Path]) -> Iterator[bytes]:
 
 
 def read_slide(root: Path) -> dict[str, Any]:
-    """Read what was cut and how, as `described` says it.
+    """Read which slide was cut and how, as `describe_crop` says it.
 
     Raises
     ------
     UserError
         If no slide was cut here, or not to the end.
     """
-    path = Path(root) / SLIDE
-    told = _read(path)
-    if told is None:
+    path = Path(root) / folder.SLIDE
+    slide = _read(path)
+    if slide is None:
         raise UserError(f"{path}: there is no such file; crop the slide first")
-    return told
+    return slide
 
 
 def read_window(root: Path) -> SlidingWindow:
@@ -103,73 +117,66 @@ def read_window(root: Path) -> SlidingWindow:
     UserError
         As `read_slide`.
     """
-    told = read_slide(root)
-    region, test_region = (told[name] and tuple(told[name]) for name in ("region", "test_region"))
-    return SlidingWindow(
-        tuple(told["slide"]["size"]), told["tile"], told["margin"], told["padding"], region, test_region
-    )
+    crop = read_slide(root)
+    settings = {name: crop[name] for name in ("tile", "margin", "padding")}
+    settings |= {name: crop[name] and tuple(crop[name]) for name in ("region", "test_region")}
+    return SlidingWindow(size=tuple(crop["slide"]["size"]), **settings)
 
 
-def is_finished(root: Path, asked: dict[str, Any]) -> bool:
-    """Tell whether this was cut here to the end."""
-    return not (root / BEGUN).exists() and not _differences(root, asked)
+def is_finished(root: Path, settings: dict[str, Any]) -> bool:
+    """Tell whether a slide was cut here to the end, with these settings."""
+    return not (root / folder.UNFINISHED_SLIDE).exists() and not _differences(root, settings)
 
 
-def begin(root: Path, asked: dict[str, Any]) -> None:
-    """Go on with what was begun, or make room for other tiles.
+@contextmanager
+def cropping(root: Path, settings: dict[str, Any]) -> Iterator[None]:
+    """Resume a crop that was begun, or make room for other tiles; when the block ends, all are there.
 
     Raises
     ------
     UserError
-        If tiles were cut otherwise and somebody may have labelled them; every difference is named.
+        If tiles were cut with other settings and somebody may have labelled them; every difference is named.
     """
-    differences = _differences(root, asked)
-    if differences and any((root / name).exists() for name in OF_PERSONS):
-        raise UserError(
-            f"{root}: a review queue is here, of tiles that were cut otherwise; ask as before, or choose "
-            "another folder",
-            *(f"  {line}" for line in differences),
-        )
-    if differences:
-        _clear(root)
-    (root / TILES).mkdir(parents=True, exist_ok=True)
-    for left in (root / TILES).glob(".*"):  # half a tile, by a kill
-        left.unlink()
-    _write(root / BEGUN, asked)
-    (root / SLIDE).unlink(missing_ok=True)
+    if differences := _differences(root, settings):
+        if any((root / name).exists() for name in MADE_BY_PERSONS):
+            raise UserError(
+                f"{root}: a review queue of tiles that were cut with other settings is here; use the same "
+                "settings, or choose another folder",
+                *(f"  {line}" for line in differences),
+            )
+        if _record(root) is None and (root / folder.TILES).exists():
+            raise UserError(
+                f"{root / folder.TILES}: it exists already and was not made by crop; choose another folder"
+            )
+        for name in MADE_OF_TILES:
+            (root / name).unlink(missing_ok=True)
+        shutil.rmtree(root / folder.TILES, ignore_errors=True)
+    (root / folder.TILES).mkdir(parents=True, exist_ok=True)
+    for partial in (root / folder.TILES).glob(".*"):  # half a tile, by a kill
+        partial.unlink()
+    _write(root / folder.UNFINISHED_SLIDE, settings)
+    (root / folder.SLIDE).unlink(missing_ok=True)
+    yield
+    _write(root / folder.SLIDE, settings)
+    (root / folder.UNFINISHED_SLIDE).unlink()
 
 
-def finish(root: Path, asked: dict[str, Any]) -> None:
-    """Say that all tiles are there."""
-    _write(root / SLIDE, asked)
-    (root / BEGUN).unlink()
-
-
-def _clear(root: Path) -> None:
-    """Remove the tiles of a former crop, and what was made of them."""
-    if _record(root) is None and (root / TILES).exists():
-        raise UserError(f"{root / TILES}: it is there already, and no crop made it; choose another folder")
-    for name in OF_TILES:
-        (root / name).unlink(missing_ok=True)
-    shutil.rmtree(root / TILES, ignore_errors=True)
-
-
-def _differences(root: Path, asked: dict[str, Any]) -> list[str]:
-    lines = changes(_record(root) or {}, asked)
-    return [line for line in lines if not line.startswith(OF_NO_MATTER)]
+def _differences(root: Path, settings: dict[str, Any]) -> list[str]:
+    lines = changes(_record(root) or {}, settings)
+    return [line for line in lines if not line.startswith(UNIMPORTANT)]
 
 
 def _record(root: Path) -> dict[str, Any] | None:
-    return _read(root / BEGUN) or _read(root / SLIDE)
+    return _read(root / folder.UNFINISHED_SLIDE) or _read(root / folder.SLIDE)
 
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
     except ValueError as error:
-        raise UserError(f"{path}: it is no JSON ({error}); bring back what crop wrote") from error
+        raise UserError(f"{path}: this is not JSON ({error}); restore the file that crop wrote") from error
 
 
-def _write(path: Path, told: dict[str, Any]) -> None:
+def _write(path: Path, settings: dict[str, Any]) -> None:
     with write_atomically(path) as temporary:
-        temporary.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(settings, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

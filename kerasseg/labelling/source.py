@@ -5,17 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from kerasseg.annotations import labelme as labelme_files
+from kerasseg.annotations import labelme
 from kerasseg.data.sample import Sample
-from kerasseg.data.sources.listing import existing
-from kerasseg.data.sources.shapes import drawn_sample
+from kerasseg.data.sources.listing import drawn_sample, existing
 from kerasseg.errors import Mistakes, UserError
-from kerasseg.labelling import folder
-from kerasseg.labelling.queue import queue as review
-from kerasseg.labelling.queue.table import Entry
+from kerasseg.labelling import folder, queue
+from kerasseg.labelling.entries import Entry
 
 
-def queue(root: Path, classes: list[str]) -> list[Sample]:
+def labelled_tiles(root: Path, classes: list[str]) -> list[Sample]:
     """List the tiles that were accepted or edited.
 
     Parameters
@@ -38,32 +36,27 @@ def queue(root: Path, classes: list[str]) -> list[Sample]:
     UserError
         If no tile is labelled, or anything is wrong with any file; all of it at once.
     """
-    root, mistakes, samples = existing(root), Mistakes(), []
-    images = folder.tile_images(root)
-    for entry in _labelled(root):
+    root = existing(root)
+    entries = queue.read(root)
+    labelled = queue.labelled(entries)
+    if not labelled:
+        waiting = len(queue.waiting(entries))
+        raise UserError(
+            f"{root}: no tile is labelled yet; {waiting} of {len(entries)} tiles in the queue wait. "
+            f"Type kerasseg label {'review' if waiting else 'select'} RECIPE"
+        )
+    samples, mistakes = [], Mistakes()
+    for entry in labelled:
         with mistakes.noted():
-            samples.append(_sample(root, entry, images, classes))
+            samples.append(_sample(root, entry, classes))
     mistakes.check()
     return samples
 
 
-def _labelled(root: Path) -> list[Entry]:
-    entries = review.read(root)
-    labelled = review.labelled(entries)
-    if not labelled:
-        waiting = len(review.waiting(entries))
-        verb = "review" if waiting else "select"
-        raise UserError(
-            f"{root}: no tile is labelled yet; {waiting} of {len(entries)} tiles in the queue wait. "
-            f"Type kerasseg label {verb} RECIPE"
-        )
-    return labelled
-
-
-def _sample(root: Path, entry: Entry, images: dict[str, Path], classes: list[str]) -> Sample:
+def _sample(root: Path, entry: Entry, classes: list[str]) -> Sample:
     path = folder.drawing_path(root, entry.tile)
-    drawing = replace(labelme_files.read(path), image_data=None)  # samples hold no pixels
-    image = folder.tile_image(images, root, entry.tile)
-    sample = drawn_sample(root, root / "tiles", image, drawing, path, classes)
-    told = {"part": entry.part, "cluster": str(entry.cluster), "round": str(entry.round)}
-    return replace(sample, attributes={**sample.attributes, **told, "proposer": entry.proposer})
+    drawing = replace(labelme.read(path), image_data=None)  # samples hold no pixels
+    image = folder.existing_tile(root, entry.tile)
+    sample = drawn_sample(root, root / folder.TILES, image, drawing, path, classes)
+    attributes = {"part": entry.part, "cluster": str(entry.cluster), "round": str(entry.round)}
+    return replace(sample, attributes={**sample.attributes, **attributes, "proposer": entry.proposer})

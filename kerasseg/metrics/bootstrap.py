@@ -56,10 +56,10 @@ def scores(
         raise UserError("there is no image to score")
     images = type(counts[0])(*map(np.stack, zip(*counts, strict=True)))  # arrays (N, ...)
     drawn = draws(len(counts), resamples, seed)
-    found = {}
+    scored = {}
     for name, score in functions.items():
-        found |= _pooled(name, score, images, drawn) | _per_image(f"{name}_per_image", score, images, drawn)
-    return found
+        scored |= _pooled(name, score, images, drawn) | _per_image(f"{name}_per_image", score, images, drawn)
+    return scored
 
 
 def mean(values: np.ndarray | Sequence, axis: int) -> np.ndarray:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kerasseg.errors import UserError
-from kerasseg.images.consecutive import consecutive
+from kerasseg.images.label_ids import consecutive
 from kerasseg.metrics import bootstrap
 from kerasseg.metrics.instance import THRESHOLDS, Overlap, match
 
@@ -54,7 +54,8 @@ def detections(overlap: Overlap, confidence: np.ndarray) -> Detections:
         raise UserError(
             f"{len(overlap.predicted_sizes)} predicted objects were given {len(confidence)} confidences"
         )
-    iou, matches = np.zeros(len(confidence)), match(overlap, confidence)
+    matches = match(overlap, confidence)
+    iou = np.zeros(len(confidence))
     iou[overlap.predicted[matches]] = overlap.iou[matches]
     return Detections(np.asarray(confidence), iou, len(overlap.true_sizes))
 
@@ -77,13 +78,13 @@ def mean_probability(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarra
     _, numbers = consecutive(labels.ravel())
     sizes = np.bincount(numbers, minlength=1)
     sums = np.bincount(numbers, weights=probabilities.ravel(), minlength=1)
-    there = np.flatnonzero(sizes[1:]) + 1
-    return sums[there] / sizes[there]
+    present = np.flatnonzero(sizes[1:]) + 1
+    return sums[present] / sizes[present]
 
 
 def average_precision(images: Sequence[Detections]) -> np.ndarray:
     """Compute the average precision of a set of images at each of `THRESHOLDS`: (T,) float64 in [0, 1]."""
-    return _precision(_ranked(images), np.ones(len(images), np.int64))
+    return _precision(_rank(images), np.ones(len(images), np.int64))
 
 
 def scores(images: Sequence[Detections], *, resamples: int = 200, seed: int = 0) -> dict:
@@ -108,13 +109,13 @@ def scores(images: Sequence[Detections], *, resamples: int = 200, seed: int = 0)
     """
     if not images:
         raise UserError("there is no image to score")
-    ranked, drawn = _ranked(images), bootstrap.draws(len(images), resamples, seed)
-    resampled = np.stack([_precision(ranked, weights) for weights in drawn])
-    found = {name: float(value) for name, value in _named(average_precision(images)).items()}
-    intervals = {
-        f"{name}_interval": bootstrap.interval(of).tolist() for name, of in _named(resampled).items()
+    ranked = _rank(images)
+    draws = bootstrap.draws(len(images), resamples, seed)
+    resampled = _by_name(np.stack([_precision(ranked, weights) for weights in draws]))
+    precision = _by_name(average_precision(images))
+    return {name: float(value) for name, value in precision.items()} | {
+        f"{name}_interval": bootstrap.interval(values).tolist() for name, values in resampled.items()
     }
-    return found | intervals
 
 
 class _Ranked(NamedTuple):
@@ -125,7 +126,7 @@ class _Ranked(NamedTuple):
     truths: np.ndarray  # (N,) true objects of each image
 
 
-def _ranked(images: Sequence[Detections]) -> _Ranked:
+def _rank(images: Sequence[Detections]) -> _Ranked:
     order = np.argsort(-np.concatenate([each.confidence for each in images]), kind="stable")
     iou = np.concatenate([each.iou for each in images])[order]
     image = np.repeat(np.arange(len(images)), [len(each.iou) for each in images])[order]
@@ -134,21 +135,18 @@ def _ranked(images: Sequence[Detections]) -> _Ranked:
 
 def _precision(ranked: _Ranked, weights: np.ndarray) -> np.ndarray:
     """Average precision over recalls where each image counts `weights` times: (T,); NaN without truth."""
-    each, truths = weights[ranked.image], ranked.truths @ weights
+    truths = ranked.truths @ weights
     if truths == 0:
         return np.full(len(THRESHOLDS), np.nan)
+    each = weights[ranked.image]
     tp = np.cumsum(ranked.reached * each, axis=1)
-    falling = _falling(tp / np.maximum(np.cumsum(each), 1))
-    at = [np.searchsorted(recall, RECALLS) for recall in tp / truths]  # beyond the last: never recalled
-    return np.take_along_axis(np.pad(falling, ((0, 0), (0, 1))), np.stack(at), axis=1).mean(axis=1)
+    precision = tp / np.maximum(np.cumsum(each), 1)
+    falling = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]  # the best that follows
+    places = [np.searchsorted(recall, RECALLS) for recall in tp / truths]  # beyond the last: never recalled
+    return np.take_along_axis(np.pad(falling, ((0, 0), (0, 1))), np.stack(places), axis=1).mean(axis=1)
 
 
-def _falling(precision: np.ndarray) -> np.ndarray:
-    """Replace each precision by the best that follows."""
-    return np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-
-
-def _named(precision: np.ndarray) -> dict[str, np.ndarray]:
+def _by_name(precision: np.ndarray) -> dict[str, np.ndarray]:
     """Name the mean over thresholds, and the values at 0.50 and at 0.75: (..., T) to (...)."""
     return {
         "average_precision_coco": precision.mean(axis=-1),

@@ -17,10 +17,10 @@ import numpy as np
 from scipy import sparse
 
 from kerasseg.errors import UserError
-from kerasseg.images.consecutive import consecutive
+from kerasseg.images.label_ids import consecutive
 from kerasseg.metrics import bootstrap
 from kerasseg.metrics.pixel import dice as f1
-from kerasseg.metrics.pixel import iou as found_of_all
+from kerasseg.metrics.pixel import iou as jaccard_index
 from kerasseg.metrics.pixel import precision, ratio, recall
 
 THRESHOLDS = np.arange(50, 100, 5) / 100
@@ -73,10 +73,13 @@ def overlap(labels: np.ndarray, prediction: np.ndarray) -> Overlap:
     if labels.shape != prediction.shape:
         raise UserError(f"labels of shape {labels.shape} were compared with labels of {prediction.shape}")
     labels, prediction, pixels = _runs(labels.ravel(), prediction.ravel())
-    labels, prediction = (consecutive(ids)[1] for ids in (labels, prediction))
-    (true_sizes, true), (predicted_sizes, predicted) = _sizes(labels, pixels), _sizes(prediction, pixels)
+    _, labels = consecutive(labels)
+    _, prediction = consecutive(prediction)
+    true_sizes, true = _sizes(labels, pixels)
+    predicted_sizes, predicted = _sizes(prediction, pixels)
     both = (labels > 0) & (prediction > 0)
-    pairs, shape = (true[labels[both]], predicted[prediction[both]]), (len(true_sizes), len(predicted_sizes))
+    pairs = true[labels[both]], predicted[prediction[both]]
+    shape = len(true_sizes), len(predicted_sizes)
     table = sparse.coo_array((pixels[both], pairs), shape).tocsr().tocoo()  # adds up what a pair has
     return Overlap(true_sizes, predicted_sizes, table.row, table.col, table.data)
 
@@ -196,7 +199,7 @@ def average_precision_dsb2018(counts: Counts) -> np.ndarray:
     The competition's own figure is its mean over images. Its rules say "greater than" a threshold, StarDist
     and COCO "at least", and so do we.
     """
-    return found_of_all(counts).mean(axis=-1)
+    return jaccard_index(counts).mean(axis=-1)
 
 
 def aggregated_jaccard_index(counts: Counts) -> np.ndarray:
@@ -270,13 +273,13 @@ def scores(counts: Sequence[Counts], *, resamples: int = 2000, seed: int = 0) ->
         If there is no image.
     """
     pooled = Counts(*(np.sum(arrays, axis=0) for arrays in zip(*counts, strict=True)))
-    single, listed = (
-        bootstrap.scores(counts, functions, resamples=resamples, seed=seed)
-        for functions in (SCORES, BY_THRESHOLD)
-    )
-    by_threshold = {"iou": THRESHOLDS.tolist(), **_plain(listed)}
-    return {**_plain(single), **_objects(pooled), "by_threshold": by_threshold}
-
-
-def _plain(arrays: dict[str, np.ndarray]) -> dict[str, float | list]:
-    return {name: array.tolist() for name, array in arrays.items()}
+    single = bootstrap.scores(counts, SCORES, resamples=resamples, seed=seed)
+    by_threshold = bootstrap.scores(counts, BY_THRESHOLD, resamples=resamples, seed=seed)
+    return {
+        **{name: array.tolist() for name, array in single.items()},
+        **_objects(pooled),
+        "by_threshold": {
+            "iou": THRESHOLDS.tolist(),
+            **{name: array.tolist() for name, array in by_threshold.items()},
+        },
+    }

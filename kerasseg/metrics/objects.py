@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kerasseg.images.consecutive import consecutive
+from kerasseg.images.label_ids import consecutive
 from kerasseg.metrics import coco, instance
+from kerasseg.postprocess.numbering import object_classes
 
 
 class Objects(NamedTuple):
@@ -29,24 +30,21 @@ class Labelled(NamedTuple):
     mask: np.ndarray
     exclusive: bool = True
 
-    def of_each(self, classes: int) -> list[np.ndarray]:
+    def by_class(self, classes: int) -> list[np.ndarray]:
         """Take the objects of each class apart: an object is of the class that most of its pixels have."""
         if not self.exclusive:
             return [self.labels[..., k] for k in range(classes)]
-        known = np.where(self.mask > classes, 0, self.mask)
         ids, numbers = consecutive(self.labels)
-        pairs = numbers.astype(np.int64) * (classes + 1) + known
-        votes = np.bincount(pairs.ravel(), minlength=len(ids) * (classes + 1))
-        chosen = votes.reshape(-1, classes + 1)[:, 1:].argmax(axis=1)[numbers]
-        return [np.where(chosen == k, self.labels, 0) for k in range(classes)]
+        class_ids = object_classes([(numbers, self.mask)], len(ids) - 1, classes)[numbers]
+        return [np.where(class_ids == k + 1, self.labels, 0) for k in range(classes)]
 
 
-def compare(truth: Labelled, found: Labelled, probabilities: np.ndarray) -> list[Objects]:
+def compare(truth: Labelled, predicted: Labelled, probabilities: np.ndarray) -> list[Objects]:
     """Count the objects of each class that were found.
 
     Parameters
     ----------
-    truth, found : Labelled
+    truth, predicted : Labelled
         Of one shape, (Y, X) or (Z, Y, X).
     probabilities : np.ndarray
         (..., K) of the K foreground classes: an object is as sure as its pixels are in the mean.
@@ -57,14 +55,13 @@ def compare(truth: Labelled, found: Labelled, probabilities: np.ndarray) -> list
         One for each of the K classes.
     """
     classes = probabilities.shape[-1]
-    pairs = zip(truth.of_each(classes), found.of_each(classes), strict=True)
-    return [_compared(*pair, probabilities[..., k]) for k, pair in enumerate(pairs)]
-
-
-def _compared(truth: np.ndarray, found: np.ndarray, probabilities: np.ndarray) -> Objects:
-    overlap = instance.overlap(truth, found)
-    confidence = coco.mean_probability(found, probabilities)
-    return Objects(instance.count(overlap), coco.detections(overlap, confidence))
+    pairs = zip(truth.by_class(classes), predicted.by_class(classes), strict=True)
+    compared = []
+    for k, (true_labels, labels) in enumerate(pairs):
+        overlap = instance.overlap(true_labels, labels)
+        confidence = coco.mean_probability(labels, probabilities[..., k])
+        compared.append(Objects(instance.count(overlap), coco.detections(overlap, confidence)))
+    return compared
 
 
 def scores(images: Mapping[str, Sequence[Objects]], classes: Sequence[str]) -> dict[str, Any]:
@@ -89,25 +86,13 @@ def scores(images: Mapping[str, Sequence[Objects]], classes: Sequence[str]) -> d
     UserError
         If there is no image.
     """
-    by_class = dict(zip(classes, zip(*images.values(), strict=True), strict=True))
-    present = {label: each for label, each in by_class.items() if any(_any(objects) for objects in each)}
-    return {
-        "classes": {label: _scored(each) for label, each in present.items()},
-        "images": {
-            name: {
-                label: instance.image_scores(objects.counts)
-                for label, objects in zip(classes, each, strict=True)
-                if label in present
-            }
-            for name, each in images.items()
-        },
-    }
-
-
-def _any(objects: Objects) -> bool:
-    return objects.detections.truths + len(objects.detections.iou) > 0
-
-
-def _scored(images: Sequence[Objects]) -> dict[str, Any]:
-    counts, detections = zip(*images, strict=True)
-    return instance.scores(counts) | coco.scores(detections)
+    by_class: dict[str, dict[str, Any]] = {}
+    by_image: dict[str, dict[str, Any]] = {name: {} for name in images}
+    for label, objects in zip(classes, zip(*images.values(), strict=True), strict=True):
+        counts, detections = zip(*objects, strict=True)
+        if not any(of_image.truths or len(of_image.iou) for of_image in detections):
+            continue
+        by_class[label] = instance.scores(counts) | coco.scores(detections)
+        for name, of_image in zip(images, counts, strict=True):
+            by_image[name][label] = instance.image_scores(of_image)
+    return {"classes": by_class, "images": by_image}

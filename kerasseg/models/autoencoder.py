@@ -1,6 +1,6 @@
 """Autoencoder: a network that learns to draw its image from a small code, and so what images have in common.
 
-It is no model for segmentation: nobody names a pixel for it, and it is not in `kerasseg.models.MODELS`.
+It is not a model for segmentation: nobody names a pixel for it, and no recipe names it as its model.
 """
 
 from __future__ import annotations

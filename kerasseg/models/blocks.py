@@ -157,9 +157,9 @@ def double_convolution(
     -------
     KerasTensor, (B, ..., filters)
     """
-    how = {"momentum": momentum, "initializer": initializer}
-    x = convolution_norm_relu(x, filters, **how, name=f"{name}a")
-    return convolution_norm_relu(x, filters, **how, name=f"{name}b")
+    options = {"momentum": momentum, "initializer": initializer}
+    x = convolution_norm_relu(x, filters, **options, name=f"{name}a")
+    return convolution_norm_relu(x, filters, **options, name=f"{name}b")
 
 
 def upsample(x: KerasTensor, *, name: str) -> KerasTensor:
@@ -202,11 +202,12 @@ def attention_gate(
     ----------
     Oktay et al., "Attention U-Net", arXiv:1804.03999, 2018, equations 1 and 2.
     """
-    drawn = {"initializer": initializer}
-    x = convolution(skip, filters, 1, strides=2, bias=False, **drawn, name=f"{name}_skip_conv")
-    g = convolution(gate, filters, 1, **drawn, name=f"{name}_gate_conv")
+    x = convolution(
+        skip, filters, 1, strides=2, bias=False, initializer=initializer, name=f"{name}_skip_conv"
+    )
+    g = convolution(gate, filters, 1, initializer=initializer, name=f"{name}_gate_conv")
     x = layers.Activation("relu", name=f"{name}_relu")(layers.Add(name=f"{name}_add")([x, g]))
-    x = convolution(x, 1, 1, **drawn, name=f"{name}_conv")
+    x = convolution(x, 1, 1, initializer=initializer, name=f"{name}_conv")
     x = upsample(layers.Activation("sigmoid", name=f"{name}_sigmoid")(x), name=f"{name}_upsample")
     return layers.Multiply(name=f"{name}_multiply")([skip, x])
 

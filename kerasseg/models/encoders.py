@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import keras
 import numpy as np
@@ -15,9 +18,6 @@ from kerasseg.models.blocks import double_convolution, downsample
 # Mean and standard deviation of ImageNet's red, green and blue, for images in [0, 1].
 IMAGENET_MEAN = np.array([0.485, 0.456, 0.406])
 IMAGENET_STD = np.array([0.229, 0.224, 0.225])
-
-EFFICIENTNETS = {f"efficientnetb{n}": f"B{n}" for n in range(8)}
-ENCODERS = ("plain", *EFFICIENTNETS)
 
 # The last feature maps at half, quarter, ... size, as segmentation_models taps them.
 EFFICIENTNET_TAPS = (
@@ -60,10 +60,10 @@ def plain(
     """
     image = x = keras.Input(input_shape, name="image")
     features = []
-    how = {"momentum": momentum, "initializer": initializer}
+    options = {"momentum": momentum, "initializer": initializer}
     for level in range(levels):
         x = downsample(x, name=f"encoder{level}_pool") if level else x
-        x = double_convolution(x, base_filters * 2**level, **how, name=f"encoder{level}")
+        x = double_convolution(x, base_filters * 2**level, **options, name=f"encoder{level}")
         features.append(x)
     return image, features
 
@@ -199,32 +199,24 @@ def _load_pretrained(encoder: keras.Model, variant: str, weights: str, fallback:
             encoder.get_layer(layer.name).set_weights(values)
 
 
+ENCODERS: dict[str, Callable[..., tuple[KerasTensor, list[KerasTensor | None]]]] = {
+    "plain": plain,
+    **{f"efficientnetb{n}": partial(efficientnet, variant=f"B{n}") for n in range(8)},
+}
+
+
 def encode(
-    encoder: str,
-    input_shape: tuple[int | None, ...],
-    *,
-    weights: str | None,
-    weights_fallback: str,
-    base_filters: int,
-    levels: int,
-    momentum: float,
-    initializer: str,
+    encoder: str, input_shape: tuple[int | None, ...], **arguments: Any
 ) -> tuple[KerasTensor, list[KerasTensor | None]]:
-    """Build an encoder by its name in `ENCODERS`; see `plain` and `efficientnet`.
+    """Build an encoder by its name in `ENCODERS`.
 
     Parameters
     ----------
     encoder : str
     input_shape : tuple
         ``(Y, X, C)`` or ``(Z, Y, X, C)``.
-    weights, weights_fallback : str
-        Of an EfficientNet; the plain encoder always begins at random.
-    base_filters, levels : int
-        Of the plain encoder.
-    momentum : float
-        Of batch normalisation.
-    initializer : str
-        Of the plain encoder; EfficientNet has its own.
+    **arguments
+        Those of `plain` and of `efficientnet`; an encoder is given the ones that it takes.
 
     Returns
     -------
@@ -237,16 +229,8 @@ def encode(
     UserError
         Where there is no encoder of that name.
     """
-    if encoder == "plain":
-        return plain(
-            input_shape, base_filters=base_filters, levels=levels, momentum=momentum, initializer=initializer
-        )
-    if encoder in EFFICIENTNETS:
-        return efficientnet(
-            input_shape,
-            variant=EFFICIENTNETS[encoder],
-            weights=weights,
-            weights_fallback=weights_fallback,
-            momentum=momentum,
-        )
-    raise UserError(unknown("encoder", encoder, ENCODERS))
+    if encoder not in ENCODERS:
+        raise UserError(unknown("encoder", encoder, ENCODERS))
+    builder = ENCODERS[encoder]
+    taken = inspect.signature(builder).parameters.keys() & arguments.keys()
+    return builder(input_shape, **{name: arguments[name] for name in taken})

@@ -13,20 +13,22 @@ def linknet(
     input_shape: tuple[int | None, ...],
     classes: int,
     *,
-    activation: str = "sigmoid",
-    encoder: str = "efficientnetb0",
-    encoder_weights: str | None = "imagenet",
-    encoder_weights_fallback: str = "error",
-    base_filters: int = 32,
-    levels: int = 5,
-    last_filters: int = 16,
-    attention: bool = True,
-    attention_filters: int = 16,
-    batchnorm_momentum: float = 0.99,
-    initializer: str = "he_uniform",
+    activation: str,
+    encoder: str,
+    encoder_weights: str | None,
+    encoder_weights_fallback: str,
+    base_filters: int,
+    levels: int,
+    last_filters: int,
+    attention: bool,
+    attention_filters: int,
+    batchnorm_momentum: float,
+    initializer: str,
     name: str = "linknet",
 ) -> keras.Model:
     """Build a LinkNet.
+
+    `kerasseg.recipe.models.Linknet` describes the arguments that are not described here.
 
     Parameters
     ----------
@@ -34,29 +36,11 @@ def linknet(
         ``(Y, X, C)`` or ``(Z, Y, X, C)``; spatial axes may be None, and are multiples of the deepest stride.
     classes : int
         K, the channels of the result.
-    activation : {"sigmoid", "softmax"}
-        Of the head.
     encoder : str
-        A name in `kerasseg.models.encoders.ENCODERS`.
-    encoder_weights : {"imagenet", "noisy-student", None}
-        Of an EfficientNet; None draws them at random.
-    encoder_weights_fallback : {"error", "random"}
-        What to do where the weights cannot be downloaded.
-    base_filters : int
-        Channels of the first level of the encoder `plain`; each level doubles them.
-    levels : int
-        Of the encoder `plain`, the image's own size included.
-    last_filters : int
-        Channels of a decoder stage that has no skip to match.
-    attention : bool
-        Whether every skip passes an attention gate.
-    attention_filters : int
-        Inner width of the gates.
-    batchnorm_momentum : float
-        How much of the moving statistics each step keeps; lower it for short trainings.
+        A name in `kerasseg.models.encoders.ENCODERS`; `encoder_weights` and the five arguments after it go to
+        those encoders that take them.
     initializer : str
-        A name in `kerasseg.models.blocks.INITIALIZERS`, of all kernels but EfficientNet's.
-    name : str
+        A name in `kerasseg.models.blocks.INITIALIZERS`, for all kernels but EfficientNet's.
 
     Returns
     -------
@@ -69,26 +53,28 @@ def linknet(
     arXiv:1804.03999.
     Abbas and Abdulmunim, Iraqi Journal of Science 64(4), 2023, DOI 10.24996/ijs.2023.64.4.37.
     """
-    image, (*skips, x) = encode(
-        encoder,
-        input_shape,
-        weights=encoder_weights,
-        weights_fallback=encoder_weights_fallback,
-        base_filters=base_filters,
-        levels=levels,
-        momentum=batchnorm_momentum,
-        initializer=initializer,
-    )
-    drawn = {"initializer": initializer}
+    encoder_arguments = {
+        "weights": encoder_weights,
+        "weights_fallback": encoder_weights_fallback,
+        "base_filters": base_filters,
+        "levels": levels,
+        "momentum": batchnorm_momentum,
+        "initializer": initializer,
+    }
+    image, (*skips, x) = encode(encoder, input_shape, **encoder_arguments)
     for stage, skip in enumerate(reversed(skips)):
         filters = last_filters if skip is None else skip.shape[-1]
         deeper = x
-        x = bottleneck(x, filters, momentum=batchnorm_momentum, **drawn, name=f"decoder{stage}")
+        x = bottleneck(
+            x, filters, momentum=batchnorm_momentum, initializer=initializer, name=f"decoder{stage}"
+        )
         if skip is not None:
             if attention:
-                skip = attention_gate(skip, deeper, attention_filters, **drawn, name=f"gate{stage}")
+                skip = attention_gate(
+                    skip, deeper, attention_filters, initializer=initializer, name=f"gate{stage}"
+                )
             x = layers.Add(name=f"decoder{stage}_add")([x, skip])
-    return keras.Model(image, head(x, classes, activation, **drawn), name=name)
+    return keras.Model(image, head(x, classes, activation, initializer=initializer), name=name)
 
 
 def bottleneck(x: KerasTensor, filters: int, *, momentum: float, initializer: str, name: str) -> KerasTensor:
@@ -107,8 +93,9 @@ def bottleneck(x: KerasTensor, filters: int, *, momentum: float, initializer: st
     -------
     KerasTensor, (B, 2H, 2W, filters)
     """
-    quarter, how = max(x.shape[-1] // 4, 1), {"momentum": momentum, "initializer": initializer}
-    x = convolution_norm_relu(x, quarter, 1, **how, name=f"{name}a")
+    quarter = max(x.shape[-1] // 4, 1)
+    options = {"momentum": momentum, "initializer": initializer}
+    x = convolution_norm_relu(x, quarter, 1, **options, name=f"{name}a")
     x = upsample(x, name=f"{name}_upsample")
-    x = convolution_norm_relu(x, quarter, **how, name=f"{name}b")
-    return convolution_norm_relu(x, filters, 1, **how, name=f"{name}c")
+    x = convolution_norm_relu(x, quarter, **options, name=f"{name}b")
+    return convolution_norm_relu(x, filters, 1, **options, name=f"{name}c")

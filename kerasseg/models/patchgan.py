@@ -17,10 +17,10 @@ MOST = 8  # times the first level's channels
 def patchgan(
     input_shapes: Sequence[tuple[int | None, ...]],
     *,
-    base_filters: int = 64,
-    levels: int = 3,
-    normalisation: str = "instance",
-    initializer: str = "normal",
+    base_filters: int,
+    levels: int,
+    normalisation: str,
+    initializer: str,
     name: str = "patchgan",
 ) -> keras.Model:
     """Build a PatchGAN.
@@ -28,21 +28,13 @@ def patchgan(
     The paper's loses a pixel at each of its last two convolutions; here, the map of scores is as large as the
     image over the stride.
 
+    `kerasseg.recipe.models.Patchgan` describes the arguments that are not described here.
+
     Parameters
     ----------
     input_shapes : sequence of tuple
         Of what is judged, ``(Y, X, C)`` or ``(Z, Y, X, C)``: one image, or an image and its mask, which are
         concatenated. Spatial axes may be None, and are multiples of ``2**levels``.
-    base_filters : int
-        Channels of the first level; each level doubles them, up to eight times.
-    levels : int
-        How often the image is halved. A score sees 16, 34, 70 or 142 pixels far at 1, 2, 3 or 4: see
-        `field_of_view`.
-    normalisation : {"instance", "batch"}
-        Of all convolutions but the first and the last.
-    initializer : str
-        A name in `kerasseg.models.blocks.INITIALIZERS`.
-    name : str
 
     Returns
     -------
@@ -54,8 +46,8 @@ def patchgan(
     Isola et al., "Image-to-Image Translation with Conditional Adversarial Networks", CVPR 2017,
     arXiv:1611.07004, section 3.2.2 and appendix 6.1.2.
     """
-    given = [keras.Input(shape, name=f"input{index}") for index, shape in enumerate(input_shapes)]
-    x = layers.Concatenate(name="stem_concatenate")(given) if len(given) > 1 else given[0]
+    images = [keras.Input(shape, name=f"input{index}") for index, shape in enumerate(input_shapes)]
+    x = layers.Concatenate(name="stem_concatenate")(images) if len(images) > 1 else images[0]
     for level in range(levels + 1):
         filters, strides = base_filters * min(2**level, MOST), 2 if level < levels else 1
         kind, stage = normalisation if level else None, f"encoder{level}"
@@ -66,7 +58,7 @@ def patchgan(
         x = leaky_relu(x, name=stage)
     x = convolution(x, 1, KERNEL, initializer=initializer, name="head_conv")
     scores = layers.Activation("linear", dtype="float32", name="scores")(x)
-    return keras.Model(given if len(given) > 1 else given[0], scores, name=name)
+    return keras.Model(images if len(images) > 1 else images[0], scores, name=name)
 
 
 def field_of_view(levels: int) -> int:

@@ -11,12 +11,13 @@ normalisation.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from fractions import Fraction
 
 import keras
 import numpy as np
 from keras import layers
+
+from kerasseg.models.keras_internals import steps
 
 _CONVOLUTIONS = (layers.Conv2D, layers.Conv3D, layers.DepthwiseConv2D)
 _POOLINGS = (layers.MaxPooling2D, layers.MaxPooling3D, layers.AveragePooling2D, layers.AveragePooling3D)
@@ -58,7 +59,7 @@ def stride(model: keras.Model) -> tuple[int, ...]:
 def _stride(model: keras.Model, axis: int) -> int:
     """Follow the size of each tensor, as a share of the image's, from the image to the answer."""
     sizes = {id(image): Fraction(1) for image in model.inputs}
-    for operation, inputs, output in reversed(list(_steps(model))):
+    for operation, inputs, output in reversed(list(steps(model))):
         if inputs:
             sizes[id(output)] = sizes[id(inputs[0])] * _growth(operation, axis)
     return math.lcm(*(size.denominator for size in sizes.values()))
@@ -100,7 +101,7 @@ def radius(model: keras.Model) -> tuple[int, ...] | None:
 
 def _radius(model: keras.Model, period: int, axis: int) -> int:
     pixels = np.arange(period)
-    first, last = _seen(model, axis, pixels)
+    first, last = _stretch_seen(model, axis, pixels)
     return int(max((pixels - first).max(), (last - pixels).max()))
 
 
@@ -119,29 +120,22 @@ def field_of_view(model: keras.Model) -> tuple[int, ...] | None:
     """
     if not _is_bounded(model):
         return None
-    stretches = (_seen(model, axis, np.zeros(1, int)) for axis in range(len(model.output.shape) - 2))
+    stretches = (_stretch_seen(model, axis, np.zeros(1, int)) for axis in range(len(model.output.shape) - 2))
     return tuple(int(last[0] - first[0]) + 1 for first, last in stretches)
 
 
-def _seen(model: keras.Model, axis: int, pixels: np.ndarray) -> Stretch:
+def _stretch_seen(model: keras.Model, axis: int, pixels: np.ndarray) -> Stretch:
     """Say from where to where of the image `pixels` of the answer depend on."""
-    seen: dict[int, Stretch] = {id(model.output): (pixels, pixels)}
-    for operation, inputs, output in _steps(model):
-        stretch = _read(operation, axis, *seen[id(output)])
+    stretches: dict[int, Stretch] = {id(model.output): (pixels, pixels)}
+    for operation, inputs, output in steps(model):
+        stretch = _read(operation, axis, *stretches[id(output)])
         for tensor in inputs:
-            seen[id(tensor)] = _joined(stretch, seen.get(id(tensor), stretch))
-    return seen[id(model.inputs[0])]
-
-
-def _steps(model: keras.Model) -> Iterator[tuple[keras.Operation, list, keras.KerasTensor]]:
-    """Yield each layer with what it takes and makes, after all layers that take what it makes."""
-    for _, nodes in sorted(model._nodes_by_depth.items()):
-        for node in nodes:
-            yield node.operation, node.input_tensors, node.outputs[0]
+            stretches[id(tensor)] = _joined(stretch, stretches.get(id(tensor), stretch))
+    return stretches[id(model.inputs[0])]
 
 
 def _is_bounded(model: keras.Model) -> bool:
-    return all(_is_known(operation) for operation, *_ in _steps(model))
+    return all(_is_known(operation) for operation, *_ in steps(model))
 
 
 def _is_known(operation: keras.Operation) -> bool:

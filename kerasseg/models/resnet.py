@@ -15,11 +15,11 @@ def resnet(
     input_shape: tuple[int | None, ...],
     classes: int,
     *,
-    base_filters: int = 64,
-    residual_blocks: int = 9,
-    residual: str = "add",
-    outer_kernel: int = 7,
-    initializer: str = "normal",
+    base_filters: int,
+    residual_blocks: int,
+    residual: str,
+    outer_kernel: int,
+    initializer: str,
     name: str = "resnet",
 ) -> keras.Model:
     """Build the residual generator of CycleGAN.
@@ -28,24 +28,14 @@ def resnet(
     on their way out is scaled back, which makes it the sigmoid of twice its input. So it serves in both
     directions: from an image to its mask's classes, and from those to the image's channels.
 
+    `kerasseg.recipe.models.Resnet` describes the arguments that are not described here.
+
     Parameters
     ----------
     input_shape : tuple
         ``(Y, X, C)`` or ``(Z, Y, X, C)``; spatial axes may be None, and are multiples of 4, 8 at least.
     classes : int
         K, the channels of the result.
-    base_filters : int
-        Channels at full size; there are four times as many between the residual blocks.
-    residual_blocks : int
-        The paper has 6 for sides of 128 pixels, and 9 for those of 256 and more.
-    residual : {"add", "concatenate"}
-        How a residual block's input joins its output; concatenated, each block is given more channels.
-    outer_kernel : {3, 5, 7}
-        Pixels along each axis of the first and the last convolution, both at full size: in 3-D, 7 takes most
-        of the time of a small network.
-    initializer : str
-        A name in `kerasseg.models.blocks.INITIALIZERS`.
-    name : str
 
     Returns
     -------
@@ -57,22 +47,25 @@ def resnet(
     Zhu et al., "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks", ICCV 2017,
     arXiv:1703.10593, appendix 7.2. Johnson, Alahi and Fei-Fei, ECCV 2016, arXiv:1603.08155.
     """
-    how = {"initializer": initializer}
     image = keras.Input(input_shape, name="image")
     x = layers.Rescaling(2.0, -1.0, name="stem_rescale")(image)
-    x = reflected_convolution(x, base_filters, outer_kernel, bias=False, **how, name="stem_conv")
+    x = reflected_convolution(
+        x, base_filters, outer_kernel, bias=False, initializer=initializer, name="stem_conv"
+    )
     x = _normalised_relu(x, name="stem")
     for level in range(HALVINGS):
         filters, stage = base_filters * 2 ** (level + 1), f"encoder{level}"
-        x = convolution(x, filters, 3, strides=2, bias=False, **how, name=f"{stage}_conv")
+        x = convolution(x, filters, 3, strides=2, bias=False, initializer=initializer, name=f"{stage}_conv")
         x = _normalised_relu(x, name=stage)
     for block in range(residual_blocks):
-        x = _residual_block(x, base_filters * 2**HALVINGS, residual, **how, name=f"residual{block}")
+        x = _residual_block(
+            x, base_filters * 2**HALVINGS, residual, initializer=initializer, name=f"residual{block}"
+        )
     for stage in range(HALVINGS):
         filters = base_filters * 2 ** (HALVINGS - 1 - stage)
-        x = up_convolution(x, filters, 3, bias=False, **how, name=f"decoder{stage}_conv")
+        x = up_convolution(x, filters, 3, bias=False, initializer=initializer, name=f"decoder{stage}_conv")
         x = _normalised_relu(x, name=f"decoder{stage}")
-    x = reflected_convolution(x, classes, outer_kernel, **how, name="head_conv")
+    x = reflected_convolution(x, classes, outer_kernel, initializer=initializer, name="head_conv")
     x = layers.Activation("tanh", dtype="float32", name="head_tanh")(x)
     x = layers.Rescaling(0.5, 0.5, dtype="float32", name="probabilities")(x)
     return keras.Model(image, x, name=name)
@@ -86,9 +79,9 @@ def _residual_block(
     x: KerasTensor, filters: int, residual: str, *, initializer: str, name: str
 ) -> KerasTensor:
     """Two convolutions, after the second of which nothing is cut off at zero."""
-    how = {"bias": False, "initializer": initializer}
-    made = reflected_convolution(x, filters, 3, **how, name=f"{name}a_conv")
-    made = _normalised_relu(made, name=f"{name}a")
-    made = reflected_convolution(made, filters, 3, **how, name=f"{name}b_conv")
-    made = instance_normalisation(made, name=f"{name}b_norm")
-    return joined(x, made, residual, name=name)
+    options = {"bias": False, "initializer": initializer}
+    y = reflected_convolution(x, filters, 3, **options, name=f"{name}a_conv")
+    y = _normalised_relu(y, name=f"{name}a")
+    y = reflected_convolution(y, filters, 3, **options, name=f"{name}b_conv")
+    y = instance_normalisation(y, name=f"{name}b_norm")
+    return joined(x, y, residual, name=name)

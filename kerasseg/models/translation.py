@@ -61,14 +61,14 @@ def normalised(x: KerasTensor, kind: str, *, name: str) -> KerasTensor:
 RESIDUALS = {"add": layers.Add, "concatenate": layers.Concatenate}
 
 
-def joined(x: KerasTensor, made: KerasTensor, residual: str, *, name: str) -> KerasTensor:
+def joined(x: KerasTensor, y: KerasTensor, residual: str, *, name: str) -> KerasTensor:
     """Bring what a residual block was given together with what it made of it.
 
     Parameters
     ----------
     x : KerasTensor, (B, ..., C)
         What the block was given.
-    made : KerasTensor, (B, ..., F)
+    y : KerasTensor, (B, ..., F)
         What it made of it.
     residual : {"add", "concatenate"}
         Added, where C is F; or concatenated, so that each block adds its F channels to those before it.
@@ -85,7 +85,7 @@ def joined(x: KerasTensor, made: KerasTensor, residual: str, *, name: str) -> Ke
     """
     if residual not in RESIDUALS:
         raise UserError(unknown("residual", residual, RESIDUALS))
-    return RESIDUALS[residual](name=f"{name}_{residual}")([x, made])
+    return RESIDUALS[residual](name=f"{name}_{residual}")([x, y])
 
 
 def leaky_relu(x: KerasTensor, *, name: str) -> KerasTensor:

@@ -18,13 +18,13 @@ def vox2vox(
     input_shape: tuple[int | None, ...],
     classes: int,
     *,
-    activation: str = "sigmoid",
-    base_filters: int = 64,
-    levels: int = 4,
-    residual_blocks: int = 4,
-    residual: str = "concatenate",
-    dropout: float = 0.2,
-    initializer: str = "he_normal",
+    activation: str,
+    base_filters: int,
+    levels: int,
+    residual_blocks: int,
+    residual: str,
+    dropout: float,
+    initializer: str,
     name: str = "vox2vox",
 ) -> keras.Model:
     """Build Vox2Vox's generator.
@@ -32,27 +32,14 @@ def vox2vox(
     Kernels are of 4 pixels along each axis. As in pix2pix, the first level is not normalised and LeakyReLU's
     slope is 0.2, of which the paper says nothing.
 
+    `kerasseg.recipe.models.Vox2vox` describes the arguments that are not described here.
+
     Parameters
     ----------
     input_shape : tuple
         ``(Y, X, C)`` or ``(Z, Y, X, C)``; spatial axes may be None, and are multiples of ``2**levels``.
     classes : int
         K, the channels of the result.
-    activation : {"sigmoid", "softmax"}
-        Of the head.
-    base_filters : int
-        Channels of the first level; each level doubles them.
-    levels : int
-        How often the image is halved.
-    residual_blocks : int
-        At the bottom.
-    residual : {"add", "concatenate"}
-        How a residual block's input joins its output; concatenated, each block is given more channels.
-    dropout : float
-        Share of values that each residual block drops in training, in [0, 1).
-    initializer : str
-        A name in `kerasseg.models.blocks.INITIALIZERS`.
-    name : str
 
     Returns
     -------
@@ -64,20 +51,21 @@ def vox2vox(
     Cirillo, Abramian and Eklund, "Vox2Vox", BrainLes 2020, arXiv:2003.13653, section 2.2. In 2-D: Isola et
     al., "Image-to-Image Translation with Conditional Adversarial Networks", CVPR 2017, arXiv:1611.07004.
     """
-    how = {"initializer": initializer}
     image = x = keras.Input(input_shape, name="image")
     features = []
     for level in range(levels):
-        x = _halved(x, base_filters * 2**level, normalise=level > 0, **how, name=f"encoder{level}")
+        x = _halved(
+            x, base_filters * 2**level, normalise=level > 0, initializer=initializer, name=f"encoder{level}"
+        )
         features.append(x)
     *skips, x = features
     for block in range(residual_blocks):
         filters = features[-1].shape[-1]
-        x = _residual_block(x, filters, residual, dropout, **how, name=f"residual{block}")
+        x = _residual_block(x, filters, residual, dropout, initializer=initializer, name=f"residual{block}")
     for stage, skip in enumerate(reversed(skips)):
-        x = _doubled(x, skip.shape[-1], **how, name=f"decoder{stage}")
+        x = _doubled(x, skip.shape[-1], initializer=initializer, name=f"decoder{stage}")
         x = layers.Concatenate(name=f"decoder{stage}_concatenate")([x, skip])
-    x = up_convolution(x, classes, KERNEL, **how, name="head_conv")
+    x = up_convolution(x, classes, KERNEL, initializer=initializer, name="head_conv")
     return keras.Model(image, probabilities(x, activation), name=name)
 
 
@@ -92,10 +80,10 @@ def _halved(x: KerasTensor, filters: int, *, normalise: bool, initializer: str, 
 def _residual_block(
     x: KerasTensor, filters: int, residual: str, dropout: float, *, initializer: str, name: str
 ) -> KerasTensor:
-    made = convolution(x, filters, KERNEL, bias=False, initializer=initializer, name=f"{name}_conv")
-    made = layers.Dropout(dropout, name=f"{name}_dropout")(made)
-    made = leaky_relu(instance_normalisation(made, name=f"{name}_norm"), name=name)
-    return joined(x, made, residual, name=name)
+    y = convolution(x, filters, KERNEL, bias=False, initializer=initializer, name=f"{name}_conv")
+    y = layers.Dropout(dropout, name=f"{name}_dropout")(y)
+    y = leaky_relu(instance_normalisation(y, name=f"{name}_norm"), name=name)
+    return joined(x, y, residual, name=name)
 
 
 def _doubled(x: KerasTensor, filters: int, *, initializer: str, name: str) -> KerasTensor:

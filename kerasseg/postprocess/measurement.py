@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kerasseg.postprocess.components import Box
-from kerasseg.postprocess.runs import runs
+from kerasseg.postprocess.numbering import find_runs
 
 
 class Measured(NamedTuple):
@@ -39,7 +39,7 @@ class Measurements:
 
     def add(self, band: np.ndarray) -> None:
         """Measure the next band of labels: (rows, X) or (planes, Y, X) int32."""
-        objects, starts, lengths = runs(band)
+        objects, starts, lengths = find_runs(band)
         first = np.array(np.unravel_index(starts, band.shape))
         first[0] += self._rows
         last = first.copy()

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from kerasseg.images.files import write_atomically
+from kerasseg.files import write_atomically
 from kerasseg.postprocess.components import components
 
 AXES = "zyx"
@@ -38,7 +38,7 @@ class Pair(NamedTuple):
 
     @property
     def length(self) -> float:
-        """Of the vector."""
+        """Length of the vector."""
         return float(np.linalg.norm(self.vector))
 
 
@@ -65,7 +65,7 @@ class Pairing:
         number: Callable[[np.ndarray], np.ndarray],
         spacing: Sequence[float] | None,
     ) -> list[Pair]:
-        """Find the pairs of a mask's `kerasseg.postprocess.layers`, its objects numbered by `number`."""
+        """Find the pairs of a mask's `kerasseg.masks.split_classes`, its objects numbered by `number`."""
         nuclei, golgi = number(layers[self.nuclei]), number(layers[self.golgi])
         pair = None if self.pair is None else layers[self.pair]
         return pairs(nuclei, golgi, pair, spacing=spacing, farthest=self.farthest)
@@ -104,15 +104,16 @@ def pairs(
     """
     scale = np.ones(nuclei.ndim) if spacing is None else np.asarray(spacing, float)
     starts, ends = centres(nuclei) * scale, centres(golgi) * scale
-    near = np.linalg.norm(starts[:, None] - ends[None], axis=-1)
-    near = np.where(near <= farthest, near, np.inf)  # of objects that are not there it is NaN
+    distances = np.linalg.norm(starts[:, None] - ends[None], axis=-1)
+    distances = np.where(distances <= farthest, distances, np.inf)  # of objects that are not there it is NaN
     if pair is None:
-        return _joined([near], starts, ends)
+        return _join([distances], starts, ends)
     held = components(np.where(pair == 1, pair, 0), diagonal=True)
-    first, second = _holders(nuclei, held), _holders(golgi, held)
-    one = first[:, None] == second[None]
-    both = (first[:, None] > 0) & (second[None] > 0)
-    return _joined([np.where(both & one, near, np.inf), np.where(both, near, np.inf)], starts, ends)
+    of_nuclei = _holders(nuclei, held)[:, None]
+    of_golgi = _holders(golgi, held)[None]
+    both = (of_nuclei > 0) & (of_golgi > 0)
+    together = both & (of_nuclei == of_golgi)
+    return _join([np.where(together, distances, np.inf), np.where(both, distances, np.inf)], starts, ends)
 
 
 def centres(labels: np.ndarray) -> np.ndarray:
@@ -137,17 +138,21 @@ def _holders(labels: np.ndarray, held: np.ndarray) -> np.ndarray:
     return holders[1:]
 
 
-def _joined(steps: Sequence[np.ndarray], starts: np.ndarray, ends: np.ndarray) -> list[Pair]:
+def _join(steps: Sequence[np.ndarray], starts: np.ndarray, ends: np.ndarray) -> list[Pair]:
     """Join one to one by the distances (N, M) of each step, infinite where two cannot be; then those left."""
-    found: dict[int, int] = {}
+    partners: dict[int, int] = {}
     for distances in steps:
         distances = distances.copy()
-        distances[list(found)], distances[:, list(found.values())] = np.inf, np.inf
-        found |= _assigned(distances)
-    return [Pair(nucleus + 1, at + 1, starts[nucleus], ends[at]) for nucleus, at in sorted(found.items())]
+        distances[list(partners)] = np.inf
+        distances[:, list(partners.values())] = np.inf
+        partners |= _assign(distances)
+    return [
+        Pair(nucleus + 1, golgi + 1, starts[nucleus], ends[golgi])
+        for nucleus, golgi in sorted(partners.items())
+    ]
 
 
-def _assigned(distances: np.ndarray) -> dict[int, int]:
+def _assign(distances: np.ndarray) -> dict[int, int]:
     """Join as many rows with columns as can be, over the least sum of distances."""
     possible = np.isfinite(distances)
     forbidden = 1 + distances[possible].sum()  # dearer than all that are possible together
@@ -159,14 +164,14 @@ def _assigned(distances: np.ndarray) -> dict[int, int]:
     }
 
 
-def write_csv(path: Path, found: Sequence[Pair], axes: int) -> None:
+def write_csv(path: Path, pairs: Sequence[Pair], axes: int) -> None:
     """Write pairs as a table: numbers, both centres, the vector and its length.
 
     Parameters
     ----------
     path : Path
         A ``.csv``.
-    found : sequence of Pair
+    pairs : sequence of Pair
     axes : int
         2 or 3; images have no z.
     """
@@ -177,6 +182,6 @@ def write_csv(path: Path, found: Sequence[Pair], axes: int) -> None:
     with write_atomically(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(header)
-        for number, each in enumerate(found, start=1):
-            lengths = [*each.start, *each.end, *each.vector, each.length]
-            table.writerow([number, each.nucleus, each.golgi, *(f"{length:.4f}" for length in lengths)])
+        for number, pair in enumerate(pairs, start=1):
+            lengths = [*pair.start, *pair.end, *pair.vector, pair.length]
+            table.writerow([number, pair.nucleus, pair.golgi, *(f"{length:.4f}" for length in lengths)])

@@ -15,7 +15,7 @@ from scipy import sparse
 from kerasseg.errors import UserError
 from kerasseg.images.stores.blocks import cuts
 from kerasseg.postprocess.components import connected
-from kerasseg.postprocess.runs import runs
+from kerasseg.postprocess.numbering import find_runs
 
 PART = 2**20  # pixels
 
@@ -153,7 +153,7 @@ def _next_rows(rows: list[slice], height: int, into: Any) -> slice:
 
 def count_pixels(values: np.ndarray, ids: np.ndarray, height: int) -> PixelCounts:
     """Count the pixels of components 1..p in the last `height` rows or planes, and look at first pixels."""
-    each = runs(ids)
+    each = find_runs(ids)
     highest = np.maximum.accumulate(each.objects)
     first = np.flatnonzero(np.diff(highest, prepend=0))  # pieces are numbered in the order of these
     sizes = np.zeros(len(first) + 1, np.int64)

@@ -83,10 +83,10 @@ def split_objects(
     for number, box in enumerate(boxes, start=1):
         part = np.asarray(labels[box])
         pieces = split(part == number, distance, spacing)
-        found = int(pieces.max())
-        if found > 1:
+        new = int(pieces.max()) - 1
+        if new > 0:
             labels[box] = np.where(pieces > 1, pieces + np.int32(count - 1), part)
-            count += found - 1
+            count += new
     return count
 
 

@@ -12,8 +12,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from kerasseg.errors import UserError, unknown
-from kerasseg.masks import MOST_CLASSES
-from kerasseg.recipe.data import Region
+from kerasseg.recipe.data import MOST_CLASSES, Region
 from kerasseg.recipe.document import Path as Place
 from kerasseg.recipe.document import dotted
 from kerasseg.recipe.loading import load, validated
@@ -147,12 +146,12 @@ def load_cascade(path: str | os.PathLike, overrides: Sequence[str] = ()) -> Casc
     return validated(CascadeRecipe, path, overrides, _message, {FOLDER: path.parent})
 
 
-def _message(error: ErrorDetails, whole: type[Section]) -> str:
+def _message(error: ErrorDetails, whole: type[Section], value: Any) -> str:
     """Say what is wrong with a key of the cascade, or with one of a stage's."""
     stage, inside = error["loc"][:2], error["loc"][2:]
     if stage[:1] != ("stages",) or not inside:
-        return message(error, whole)
-    return f"{dotted(stage)}.{message({**error, 'loc': inside}, Stage)}"
+        return message(error, whole, value)
+    return f"{dotted(stage)}.{message({**error, 'loc': inside}, Stage, value['stages'][stage[1]])}"
 
 
 def _needs(stages: Mapping[str, Stage]) -> dict[str, set[str]]:
@@ -173,11 +172,11 @@ def _unfit(stages: Mapping[str, Stage]) -> Iterator[tuple[Place, str]]:
     first, *_ = stages
     for name, stage in stages.items():
         data = stage.recipe.data
-        if not data.exclusive:
+        if data.multilabel:
             text = (
-                "is false, and a pixel of a cascade is of one class; set it to true, or make several stages"
+                "is true, and a pixel of a cascade is of one class; set it to false, or make several stages"
             )
-            yield (name, "recipe", "data", "exclusive"), text
+            yield (name, "recipe", "data", "multilabel"), text
         if data.rank != stages[first].recipe.data.rank:
             text = f"is of {_kind(data.rank)}, and {first} is of {_kind(stages[first].recipe.data.rank)}"
             yield (name, "recipe", "data", "source"), text

@@ -1,19 +1,27 @@
-"""What a recipe says of its data: source, classes, sizes, split, augmentation."""
+"""What a recipe says of its data: source, classes, intensities, sizes, split, augmentation."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
-from kerasseg.masks import MOST_CLASSES
 from kerasseg.recipe.mistakes import SEVERAL
-from kerasseg.recipe.normalisations import AnyNormalisation, Dtype
+from kerasseg.recipe.normalisations import SECTIONS, AnyNormalisation
 from kerasseg.recipe.section import Positive, Section, Share
 from kerasseg.recipe.sources import AnySource, Folder, Source, Volumes
+
+MOST_CLASSES = 254  # a mask is uint8, of which 0 is background and 255 ignored: see `kerasseg.masks`
 
 
 def _two_numbers(value: Any) -> Any:
@@ -66,6 +74,7 @@ def _printable(name: str) -> str:
     return name
 
 
+Percent = Annotated[float, Field(ge=0, le=100)]
 Size = Annotated[tuple[Positive, Positive], Field(strict=False), BeforeValidator(_two_numbers)]
 
 
@@ -80,8 +89,9 @@ class Arguments(TypedDict, total=False):
 
 AsWritten = str | dict[str, Arguments | None]
 Transform = Annotated[dict[str, Arguments], BeforeValidator(_one_transform, json_schema_input_type=AsWritten)]
+ClassName = Annotated[str, AfterValidator(_printable)]
 Classes = Annotated[
-    list[Annotated[str, AfterValidator(_printable)]],
+    list[ClassName],
     Field(min_length=1, max_length=MOST_CLASSES),
     AfterValidator(_distinct),
 ]
@@ -119,29 +129,31 @@ class Region(Section):
     """The part of the images that is learnt from and judged; the rest is ignored."""
 
     masks: Folder
-    """Folder of a mask for each image, by the sample's name: a.mask.png, of a volume a.mask.tif."""
+    """Folder of a mask for each image, by the sample's name: a.mask.png, of a volume a.mask.ome.tif."""
     id: Annotated[int, Field(ge=0, le=255)] = 1
     """The number of the region in these masks."""
 
 
 class Data(Section):
-    """What is learnt from, and what is done to it before the model sees it."""
+    """Images and annotations to learn from, and what is done to them before the model sees them."""
 
     source: AnySource
-    """How the files are laid out, and where they are."""
+    """Layout of the files, and where they are."""
     if_missing: Literal["error", "synthesize"] = "error"
-    """What to do where the source's root does not exist; synthetic data are named so everywhere."""
+    """What to do where the source's root does not exist; synthetic data are called synthetic everywhere."""
     unpaired: AnySource | None = None
     """Where the masks of an unpaired training come from; null takes the training samples' own, shuffled."""
     classes: Classes
     """Names of the foreground classes; class k+1 is the k-th."""
-    exclusive: bool = True
-    """Whether a pixel is of one class at most; if not, each class is decided for itself."""
+    ignore: list[ClassName] = Field(default=[])
+    """Names in the annotations that are not to be learnt, such as [debris]; their pixels are ignored."""
     region: Region | None = None
     """Where there is something to learn; null is everywhere."""
+    multilabel: bool = False
+    """Whether a pixel may be of several classes; each class is then decided for itself."""
     channels: Positive | None = 3
     """Channels that the model takes: grey is repeated, RGB made grey; null is as stored."""
-    normalise: AnyNormalisation = Dtype()
+    normalise: AnyNormalisation = SECTIONS["dtype"]()
     """How intensities come into [0, 1]: by the type's range, the image's own, or its percentiles."""
     resize: Size | None = None
     """[height, width] that every image is brought to; null keeps its own."""
@@ -174,11 +186,21 @@ class Data(Section):
             )
         return unpaired
 
+    @field_validator("ignore")
+    @classmethod
+    def _ignores_no_class(cls, ignore: list[str], info: ValidationInfo) -> list[str]:
+        classes, source = info.data.get("classes"), info.data.get("source")  # missing where they are wrong
+        if classes and (both := [name for name in ignore if name in classes]):
+            raise _refused(f"{both[0]} is in data.classes too; name it in one of them")
+        if ignore and source and source.holds_one_class:
+            raise _refused(f"{source.name} tells objects of one class apart, and nothing else; take it out")
+        return ignore
+
     @field_validator("resize")
     @classmethod
     def _resized_in_two(cls, resize: Size | None, info: ValidationInfo) -> Size | None:
         if resize and isinstance(info.data.get("source"), Volumes):
-            raise _refused("volumes are not resized; take it out, and set data.patch to {size: 64}")
+            raise _refused("volumes are not resized; remove it, and set data.patch to {size: 64}")
         return resize
 
     @field_validator("patch")

@@ -18,6 +18,8 @@ from kerasseg.errors import UserError
 Path = tuple[str | int, ...]
 """Where a value stands: ``("data", "augment", 0)``."""
 
+LONGEST = 60  # characters of a value that a message shows
+
 TYPES = {
     "null": r"~|null|Null|NULL|",
     "bool": r"true|True|TRUE|false|False|FALSE",
@@ -93,9 +95,9 @@ def parse(text: str, name: str) -> Document:
 def _not_yaml(error: yaml.YAMLError, name: str) -> str:
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-    if "'\\t'" in problem:
-        problem = "lines are indented by spaces, never by a tab"
     where = f"{name}:{mark.line + 1}" if mark else name
+    if "'\\t'" in problem:
+        return f"{where}: not valid YAML: line {mark.line + 1} holds a tab; YAML is indented by spaces"
     return f"{where}: not valid YAML: {problem}"
 
 
@@ -134,3 +136,11 @@ def dotted(path: Path) -> str:
     'data.augment.0'
     """
     return ".".join(map(str, path))
+
+
+def shown(value: Any) -> str:
+    """Write a value as a recipe would, cut where it is long."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    text = repr(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, get_args
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from kerasseg.recipe.document import Path, dotted
+from kerasseg.recipe.document import Path, dotted, shown
 from kerasseg.recipe.section import Component, Section
 
-LONGEST = 60  # characters of a value that a message shows
 MOST_PLACES = 2  # where else a key may stand, that a message lists
 DEEPEST = 6  # steps of a path that are looked for
 SEVERAL = "several"  # type of an error that stands for several: where each is inside the key, and its text
@@ -28,7 +27,7 @@ def unfolded(errors: Iterable[ErrorDetails]) -> Iterator[ErrorDetails]:
             yield {**error, "type": "component", "loc": (*error["loc"], *place), "msg": text}
 
 
-def message(error: ErrorDetails, whole: type[Section]) -> str:
+def message(error: ErrorDetails, whole: type[Section], value: Any = None) -> str:
     """Say what is wrong with one key.
 
     Parameters
@@ -37,6 +36,8 @@ def message(error: ErrorDetails, whole: type[Section]) -> str:
         One of ``ValidationError.errors()``.
     whole : type of Section
         What was validated.
+    value : object, optional
+        What was given for all of it, whose components decide where a key may stand.
 
     Returns
     -------
@@ -44,20 +45,30 @@ def message(error: ErrorDetails, whole: type[Section]) -> str:
         Such as ``"model.linknet.encodr: unknown key; did you mean 'encoder'?"``.
     """
     path = error["loc"]
-    complaint = _complaint(error, keys_at(whole, path[:-1]))
-    if error["type"] == "extra_forbidden" and "did you mean" not in complaint:
-        places = list(places_of(str(path[-1]), whole))
-        below = [found for found in places if found[: len(path) - 1] == path[:-1]]
-        nearest = map(dotted, sorted(below or places, key=len)[:MOST_PLACES])
-        complaint += f"; there is {' and '.join(nearest)}" if places else ""
+    complaint = _unknown(path, whole, value) if error["type"] == "extra_forbidden" else _complaint(error)
     return f"{dotted(path) or 'the recipe'}: {complaint}"
 
 
-def _complaint(error: ErrorDetails, siblings: list[str]) -> str:
+def _unknown(path: Path, whole: type[Section], value: Any) -> str:
+    """Say of what else a key is one, which of its neighbours it may be meant for, or where it may stand."""
+    key = str(path[-1])
+    neighbours = sections_at(whole, path[:-2]) if path[:-1] else []
+    owners = [each.name for each in neighbours if issubclass(each, Component) and key in each.model_fields]
+    if owners:
+        return f"{key} belongs to {' and '.join(owners)}, and not to {path[-2]}; take it out"
+    siblings = [name for section in sections_at(whole, path[:-1]) for name in section.model_fields]
+    if hint := _nearest(key, siblings):
+        return f"unknown key; {hint}"
+    if places := list(places_of(key, whole, value)):
+        chosen = [place for place, is_chosen in places if is_chosen] or [place for place, _ in places]
+        below = [place for place in chosen if place[: len(path) - 1] == path[:-1]]
+        nearest = map(dotted, sorted(below or chosen, key=len)[:MOST_PLACES])
+        return f"unknown key; there is {' and '.join(nearest)}"
+    return f"unknown key; choose one of {', '.join(siblings)}" if siblings else "unknown key; it takes none"
+
+
+def _complaint(error: ErrorDetails) -> str:
     kind, given = error["type"], error["input"]
-    if kind == "extra_forbidden":
-        choices = f"choose one of {', '.join(siblings)}" if siblings else "there is none to be set here"
-        return f"unknown key; {_nearest(error['loc'][-1], siblings) or choices}"
     if kind == "missing":
         return "is missing; this key has no default"
     if kind == "invalid_key":
@@ -102,31 +113,36 @@ def _meant(given: Any, expected: str) -> str:
     return f"; {nearest}" if nearest else ""
 
 
-def shown(value: Any) -> str:
-    """Write a value as a recipe would, cut where it is long."""
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    text = repr(value)
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
-
-
-def keys_at(whole: type[Section], path: Path) -> list[str]:
-    """List the keys that may stand at a path, such as ``("model", "linknet")``."""
+def sections_at(whole: type[Section], path: Path) -> list[type[Section]]:
+    """List the sections that may stand at a path, such as ``("model", "linknet")``."""
     here = [whole]
     for step in path:
         here = [inner for section in here for inner in _inside(section, step)]
-    return [key for section in here for key in section.model_fields]
+    return here
 
 
-def places_of(key: str, section: type[Section], path: Path = ()) -> Iterator[Path]:
-    """Find where a key of a name may stand, below a section."""
+def places_of(
+    key: str, section: type[Section], value: Any, path: Path = (), chosen: bool = True
+) -> Iterator[tuple[Path, bool]]:
+    """Find where a key may stand below a section, and whether components on the way are those of `value`."""
+    value = value if isinstance(value, Mapping) else {}
     for name, field in section.model_fields.items():
         if name == key:
-            yield (*path, name)
+            yield (*path, name), chosen
+        given = value.get(name, field.default)
         for inner in _sections(field.annotation):
-            if inner is not section and len(path) < DEEPEST:
-                step = (name, inner.name) if issubclass(inner, Component) else (name,)
-                yield from places_of(key, inner, (*path, *step))
+            if inner is section or len(path) >= DEEPEST:
+                continue
+            if issubclass(inner, Component):
+                is_given = inner.name in (given, getattr(given, "name", None), *_keys(given))
+                arguments = given[inner.name] if inner.name in _keys(given) else None
+                yield from places_of(key, inner, arguments, (*path, name, inner.name), chosen and is_given)
+            else:
+                yield from places_of(key, inner, given, (*path, name), chosen)
+
+
+def _keys(value: Any) -> list[str]:
+    return list(value) if isinstance(value, Mapping) else []
 
 
 def _inside(section: type[Section], step: str | int) -> list[type[Section]]:

@@ -1,7 +1,4 @@
-"""What learns: one section for every entry of `kerasseg.models.MODELS` and `DISCRIMINATORS`.
-
-Each mirrors the builder's arguments.
-"""
+"""What learns: a section for every architecture that a recipe may name, and for every discriminator."""
 
 from __future__ import annotations
 
@@ -33,28 +30,28 @@ Levels = Annotated[int, Field(ge=1, le=10)]  # ten halvings leave one pixel of a
 
 
 class Encoded(Component):
-    """What every architecture with an encoder and skips can be told."""
+    """Keys of every architecture with an encoder and skip connections."""
 
     activation: Activation = "sigmoid"
-    """Of the head: classes may overlap (sigmoid), or exclude each other and the background (softmax)."""
+    """Activation of the head: with sigmoid classes may overlap, with softmax each pixel has one class."""
     encoder: Encoder = "efficientnetb0"
-    """The half that looks."""
+    """Network that turns an image into feature maps, from shallow to deep."""
     encoder_weights: Weights | None = "imagenet"
-    """What an EfficientNet starts from; null is random weights."""
+    """Weights that an EfficientNet starts from; null draws them at random."""
     encoder_weights_fallback: Literal["error", "random"] = "error"
     """What to do where the weights cannot be downloaded."""
     base_filters: Positive = 32
     """Channels of the first level of the encoder `plain`; each level doubles them."""
     levels: Levels = 5
-    """Of the encoder `plain`, the image's own size included: 4 in the U-Net for volumes."""
+    """Levels of the encoder `plain`, the image's own size included: 4 in the U-Net for volumes."""
     attention: bool = True
     """Whether every skip connection passes an attention gate."""
     attention_filters: Positive = 16
-    """Inner width of the gates."""
+    """Channels inside each attention gate."""
     batchnorm_momentum: Annotated[float, Field(gt=0, lt=1)] = 0.99
     """Share of batch normalisation's statistics that a step keeps; lower it for short trainings."""
     initializer: Initializer = "he_uniform"
-    """What kernels are drawn by, but EfficientNet's."""
+    """Distribution that kernels are drawn from, but for EfficientNet's."""
 
     @property
     def stride(self) -> int:
@@ -66,6 +63,7 @@ class Linknet(Encoded):
     """LinkNet: skips are added (Chaurasia and Culurciello 2017)."""
 
     name: ClassVar[str] = "linknet"
+    builder: ClassVar[str] = "kerasseg.models.linknet:linknet"
 
     last_filters: Positive = 16
     """Channels of a decoder stage that has no skip to match."""
@@ -75,6 +73,7 @@ class Unet(Encoded):
     """U-Net: skips are concatenated (Ronneberger et al. 2015; for volumes, Cicek et al. 2016)."""
 
     name: ClassVar[str] = "unet"
+    builder: ClassVar[str] = "kerasseg.models.unet:unet"
 
     decoder_filters: Filters | None = (256, 128, 64, 32, 16)
     """Channels of the decoder's stages, deepest first; null is as many as the skip of each stage has."""
@@ -86,21 +85,22 @@ class Vox2vox(Component):
     """Vox2Vox's generator: a U-Net with residual blocks at its bottom (Cirillo et al. 2020)."""
 
     name: ClassVar[str] = "vox2vox"
+    builder: ClassVar[str] = "kerasseg.models.vox2vox:vox2vox"
 
     activation: Activation = "sigmoid"
-    """Of the head: classes may overlap (sigmoid), or exclude each other and the background (softmax)."""
+    """Activation of the head: with sigmoid classes may overlap, with softmax each pixel has one class."""
     base_filters: Positive = 64
     """Channels of the first level; each level doubles them."""
     levels: Levels = 4
     """How often the image is halved."""
     residual_blocks: Count = 4
-    """At the bottom."""
+    """Number of residual blocks at the bottom."""
     residual: Residual = "concatenate"
     """How a residual block's input joins its output."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
     """Share of values that each residual block drops in training."""
     initializer: Initializer = "he_normal"
-    """What kernels are drawn by."""
+    """Distribution that kernels are drawn from."""
 
     @property
     def stride(self) -> int:
@@ -112,19 +112,20 @@ class Resnet(Component):
     """CycleGAN's generator: residual blocks at a quarter of the size (Zhu et al. 2017)."""
 
     name: ClassVar[str] = "resnet"
+    builder: ClassVar[str] = "kerasseg.models.resnet:resnet"
     activation: ClassVar[str] = "sigmoid"  # its hyperbolic tangent, brought to [0, 1], is one
     stride: ClassVar[int] = 4  # what the sides of images are multiples of
 
     base_filters: Positive = 64
     """Channels at full size; there are four times as many between the residual blocks."""
     residual_blocks: Count = 9
-    """The paper has 6 for sides of 128 pixels, 9 for those of 256 and more."""
+    """Number of residual blocks: the paper has 6 for sides of 128 pixels, 9 for those of 256 and more."""
     residual: Residual = "add"
     """How a residual block's input joins its output; the Golgi thesis concatenates."""
     outer_kernel: Literal[3, 5, 7] = 7
     """Pixels along each axis of the first and the last convolution, both at full size."""
     initializer: Initializer = "normal"
-    """What kernels are drawn by; normal is of deviation 0.02."""
+    """Distribution that kernels are drawn from; normal has a standard deviation of 0.02."""
 
 
 AnyModel = one_of("model", Linknet, Unet, Vox2vox, Resnet)
@@ -134,15 +135,16 @@ class Patchgan(Component):
     """PatchGAN: scores for all patches of an image, or of an image and its mask (Isola et al. 2017)."""
 
     name: ClassVar[str] = "patchgan"
+    builder: ClassVar[str] = "kerasseg.models.patchgan:patchgan"
 
     base_filters: Positive = 64
     """Channels of the first level; each level doubles them, up to eight times."""
     levels: Levels = 3
     """How often the image is halved: a score sees 16, 34, 70 or 142 pixels far at 1, 2, 3 or 4."""
     normalisation: Literal["instance", "batch"] = "instance"
-    """Of all convolutions but the first and the last."""
+    """Normalisation after all convolutions but the first and the last."""
     initializer: Initializer = "normal"
-    """What kernels are drawn by; normal is of deviation 0.02."""
+    """Distribution that kernels are drawn from; normal has a standard deviation of 0.02."""
 
 
 AnyDiscriminator = one_of("discriminator", Patchgan)

@@ -1,45 +1,47 @@
-"""How intensities come into [0, 1]: a section for every entry of `images.normalise.NORMALISATIONS`."""
+"""How intensities come into [0, 1]: a section made from each of `images.normalisation.NORMALISATIONS`."""
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+import inspect
+from dataclasses import fields
+from typing import get_type_hints
 
-from pydantic import Field, model_validator
+from pydantic import Field, create_model, model_validator
 from pydantic_core import PydanticCustomError
+from typing_extensions import Doc
 
+from kerasseg.errors import UserError
+from kerasseg.images.normalisation import NORMALISATIONS, Normalisation
 from kerasseg.recipe.section import Component, one_of
 
-Percent = Annotated[float, Field(ge=0, le=100)]
+
+def _section(normalisation: type[Normalisation]) -> type[Component]:
+    """Make the section whose keys are the fields of a normalisation, with their ranges and sentences."""
+    hints = get_type_hints(normalisation, include_extras=True)
+    keys = {}
+    for field in fields(normalisation):
+        sentence = next(note for note in hints[field.name].__metadata__ if isinstance(note, Doc))
+        keys[field.name] = hints[field.name], Field(field.default, description=sentence.documentation)
+
+    def check(section: Component) -> Component:
+        try:
+            normalisation(**section.arguments)
+        except UserError as error:
+            raise PydanticCustomError("component", "{text}", {"text": str(error)}) from error
+        return section
+
+    section = create_model(
+        normalisation.__name__,
+        __base__=Component,
+        __doc__=inspect.getdoc(normalisation).partition("\n\n")[0],
+        __module__=__name__,
+        __validators__={"check": model_validator(mode="after")(check)},
+        **keys,
+    )
+    section.name = normalisation.name
+    section.builder = f"{normalisation.__module__}:{normalisation.__name__}"
+    return section
 
 
-class Dtype(Component):
-    """The ends of the type's range become 0 and 1; floats lie in [0, 1] already."""
-
-    name: ClassVar[str] = "dtype"
-
-
-class Minmax(Component):
-    """Each channel's smallest and largest value become 0 and 1."""
-
-    name: ClassVar[str] = "minmax"
-
-
-class Percentile(Component):
-    """Two percentiles of each channel become 0 and 1, and what lies beyond them is clipped."""
-
-    name: ClassVar[str] = "percentile"
-
-    low: Percent = 1.0
-    """Per cent of a channel's values that become 0; 5 for the contrast stretch of the Golgi recipes."""
-    high: Percent = 99.8
-    """Per cent of a channel's values below what becomes 1; 98 for that contrast stretch."""
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Percentile:
-        if self.low >= self.high:
-            text = f"low is {self.low:g} and high is {self.high:g}; low must be less than high"
-            raise PydanticCustomError("component", "{text}", {"text": text})
-        return self
-
-
-AnyNormalisation = one_of("normalisation", Dtype, Minmax, Percentile)
+SECTIONS = {name: _section(normalisation) for name, normalisation in NORMALISATIONS.items()}
+AnyNormalisation = one_of("normalisation", *SECTIONS.values())

@@ -1,24 +1,87 @@
-"""A recipe, whole: everything that a run is told."""
+"""A recipe as a whole, how its masks become objects, and its JSON Schema."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from kerasseg.errors import unknown
-from kerasseg.recipe.auto import or_auto
 from kerasseg.recipe.data import Data
 from kerasseg.recipe.document import write
-from kerasseg.recipe.instances import AnyInstances, Boundary, Components, Pairs
 from kerasseg.recipe.labelling import Label
-from kerasseg.recipe.losses import AnyLoss, Combo
 from kerasseg.recipe.models import AnyModel
-from kerasseg.recipe.section import Count, Positive, Section
-from kerasseg.recipe.train import Train
+from kerasseg.recipe.section import Component, Count, Positive, Rate, Section, one_of, or_auto
+from kerasseg.recipe.train import AnyLoss, Combo, Train
 
 LARGEST_SEED = 2**32 - 1  # NumPy's and Keras' own limit
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+Spacing = Annotated[tuple[Rate, ...], Field(strict=False, min_length=2, max_length=3)]
+ClassId = Annotated[int, Field(ge=1, le=254)]
+
+
+class Instances(Component):
+    """Keys of every way of numbering objects."""
+
+    smallest: Annotated[int, Field(ge=0)] = 0
+    """Objects of fewer pixels are dropped."""
+    fill: bool = False
+    """Whether holes within an object become part of it."""
+
+
+class Components(Instances):
+    """Pixels of one class that touch are an object."""
+
+    name: ClassVar[str] = "components"
+    builder: ClassVar[str] = "kerasseg.postprocess:labels"
+
+    diagonal: bool = False
+    """Whether pixels that touch only at a corner are connected."""
+
+
+class Watershed(Instances):
+    """Objects that touch are cut where they are narrow."""
+
+    name: ClassVar[str] = "watershed"
+    builder: ClassVar[str] = "kerasseg.postprocess:watershed"
+
+    distance: Rate = 10.0
+    """Centres nearer to each other than this are of one object: about the radius of the smallest objects."""
+    spacing: Spacing | None = None
+    """Size of a pixel along each axis, where it is not a square or a cube; `distance` is in its units."""
+
+
+class Boundary(Instances):
+    """Objects that touch are told apart by a class of boundaries, and grow into it."""
+
+    name: ClassVar[str] = "boundary"
+    builder: ClassVar[str] = "kerasseg.postprocess:boundary"
+
+    boundary_id: ClassId = 2
+    """The class of the boundaries: 1 is the first of `data.classes`."""
+
+
+AnyInstances = one_of("kind of instances", Components, Watershed, Boundary)
+
+
+class Pairs(Section):
+    """Which nucleus belongs to which Golgi: see `kerasseg.postprocess.pairs`."""
+
+    nuclei: str = "nuclei"
+    """The class of the nuclei, one of `data.classes`."""
+    golgi: str = "golgi"
+    """The class of the Golgi."""
+    pair: str | None = None
+    """The class whose components hold a nucleus and its Golgi; null joins the nearest."""
+    farthest: Rate = 15.0
+    """Centres of a pair are no farther from each other than this, in micrometres."""
+
+    @property
+    def names(self) -> list[str]:
+        """The classes that are named."""
+        return [name for name in (self.nuclei, self.golgi, self.pair) if name is not None]
 
 
 class Evaluate(Section):
@@ -53,22 +116,22 @@ class Export(Section):
 
 
 class Recipe(Section):
-    """Everything that a run is told: data, model, loss, training, objects, evaluation, prediction, export."""
+    """Everything about a run: data, model, loss, training, objects, evaluation, prediction, export."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-    """Of the run's folder: letters, digits, dots, dashes and underscores."""
+    """Name of the run's folder: letters, digits, dots, dashes and underscores."""
     seed: Annotated[int, Field(ge=0, le=LARGEST_SEED)] = 0
-    """Of everything random: split, shuffling, augmentation, weights, dropout."""
+    """Seed of everything random: split, shuffling, augmentation, weights, dropout."""
     label: Label | None = None
     """How a slide is labelled tile by tile, before anything is learnt; null where data are labelled."""
     data: Data
-    """What is learnt from."""
+    """Images and annotations to learn from."""
     model: AnyModel
-    """What learns."""
+    """Network that learns."""
     loss: AnyLoss = Combo()
-    """What is minimised."""
+    """Loss that training makes small."""
     train: Train = Train()
-    """How weights change."""
+    """How the model is trained."""
     instances: AnyInstances | None = Components()
     """How a mask becomes objects; null is not at all, and objects are not scored."""
     pairs: Pairs | None = None
@@ -78,7 +141,7 @@ class Recipe(Section):
     predict: Predict = Predict()
     """How whole images are predicted."""
     export: Export = Export()
-    """What is written for use elsewhere."""
+    """What is written for use without this package."""
 
     @field_validator("data")
     @classmethod
@@ -97,8 +160,8 @@ class Recipe(Section):
         if instances.boundary_id > len(data.classes):
             text = f"boundary_id is {instances.boundary_id}, and data.classes has {len(data.classes)}"
             raise PydanticCustomError("component", "{text}", {"text": text})
-        if not data.exclusive:
-            text = "a boundary divides what is of no other class, and data.exclusive is false"
+        if data.multilabel:
+            text = "a boundary divides what belongs to no other class, but data.multilabel is true"
             raise PydanticCustomError("component", "{text}; take watershed", {"text": text})
         return instances
 
@@ -106,8 +169,8 @@ class Recipe(Section):
     @classmethod
     def _excluding_as_the_data(cls, model: AnyModel, info: ValidationInfo) -> AnyModel:
         data = info.data.get("data")
-        if data and not data.exclusive and model.activation == "softmax":
-            text = "activation is softmax, by which classes exclude each other, and data.exclusive is false"
+        if data and data.multilabel and model.activation == "softmax":
+            text = "activation is softmax, by which classes exclude each other, but data.multilabel is true"
             raise PydanticCustomError("component", "{text}; set it to sigmoid", {"text": text})
         return model
 
@@ -119,7 +182,7 @@ class Recipe(Section):
             text = unknown("class", strange[0], data.classes)
             raise PydanticCustomError("component", "{text}", {"text": text})
         if pairs and "instances" in info.data and info.data["instances"] is None:
-            text = "pairs are of objects, and instances is null; say how a mask becomes objects"
+            text = "pairs are pairs of objects, but instances is null; say how a mask becomes objects"
             raise PydanticCustomError("component", "{text}", {"text": text})
         return pairs
 
@@ -148,3 +211,8 @@ class Recipe(Section):
     def to_yaml(self) -> str:
         """Write every key as YAML that `kerasseg.recipe.load` reads back."""
         return write(self.dump())
+
+
+def schema() -> dict[str, Any]:
+    """Describe what a recipe may say as JSON Schema, draft 2020-12; editors complete and check it by that."""
+    return {"$schema": DIALECT, **Recipe.model_json_schema(), "title": "kerasseg recipe"}

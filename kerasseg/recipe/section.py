@@ -1,13 +1,15 @@
 """What every section of a recipe has in common, and how one of several components is named.
 
 A component is written as a mapping of one key, ``{linknet: {attention: false}}``: its name, and the arguments
-of the function that the name stands for. The bare name means its defaults.
+of the function that the name stands for. The bare name means its defaults, which stand here and nowhere else:
+builders take every argument by its name and have none of their own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Union
+import importlib
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, ClassVar, Literal, Union
 
 from pydantic import (
     BaseModel,
@@ -16,17 +18,27 @@ from pydantic import (
     Discriminator,
     Field,
     Tag,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
     model_serializer,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
 from kerasseg.errors import unknown
+from kerasseg.recipe.document import shown
 
 Positive = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Rate = Annotated[float, Field(gt=0)]
+
+
+def imported(place: str) -> Callable[..., Any]:
+    """Import a function by its place, such as ``"kerasseg.models.unet:unet"``."""
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(module), name)
 
 
 class Section(BaseModel):
@@ -38,14 +50,26 @@ class Section(BaseModel):
 
 
 class Component(Section):
-    """A name from one of the package's plain dicts, and the keyword arguments of what stands there."""
+    """A name that stands for a function, and that function's keyword arguments."""
 
     name: ClassVar[str]
+    """How a recipe calls it."""
+    builder: ClassVar[str]
+    """Where the function is, as ``"package.module:function"``."""
 
     @property
     def arguments(self) -> dict[str, Any]:
         """The keyword arguments, by name."""
         return dict(self)
+
+    @classmethod
+    def function(cls) -> Callable[..., Any]:
+        """Import the builder; until something is built, a recipe needs neither TensorFlow nor NumPy."""
+        return imported(cls.builder)
+
+    def build(self, *positional: Any, **keywords: Any) -> Any:
+        """Call the builder with these arguments and what no recipe says; `keywords` replace arguments."""
+        return self.function()(*positional, **self.arguments | keywords)
 
     @model_validator(mode="before")
     @classmethod
@@ -122,9 +146,38 @@ def _refuse(kind: str, names: list[str], value: Any) -> None:
     if strangers:
         raise PydanticCustomError("component", "{text}", {"text": "; ".join(strangers)})
     if len(value) > 1:
-        text = f"{form}; got {', '.join(value)}: to take another {kind}, replace it whole"
+        text = (
+            f"{form}; got {', '.join(value)}: to use another {kind}, replace all of it, by an override "
+            "that comes before the others"
+        )
         raise PydanticCustomError("component", "{text}", {"text": text})
 
 
 def _tag(value: Any) -> str:
     return value.name if isinstance(value, Component) else next(iter(value))
+
+
+def or_auto(numbers: Any, meant: str) -> Any:
+    """Make the type of a key that is a number or auto; pydantic alone would complain of each by itself.
+
+    Parameters
+    ----------
+    numbers : type
+        What a number must be.
+    meant : str
+        What is expected, for the message: ``"0 or a number of pixels"``.
+
+    Returns
+    -------
+    type
+        An annotated union, to stand in a section.
+    """
+
+    def number_or_auto(value: Any, validate: ValidatorFunctionWrapHandler) -> int | str:
+        try:
+            return validate(value)
+        except ValidationError as error:
+            text = f"must be {meant}, or auto; got {shown(value)}"
+            raise PydanticCustomError("component", "{text}", {"text": text}) from error
+
+    return Annotated[Union[numbers, Literal["auto"]], WrapValidator(number_or_auto)]  # noqa: UP007

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from kerasseg.errors import UserError, unknown
+from kerasseg.files import write_atomically
 
 FOLDER = "recipes"
 SCHEMA = "recipe.schema.json"
@@ -68,14 +69,12 @@ def copy(name: str, to: Path) -> Path:
     UserError
         If there is no such recipe, or the file is there already.
     """
-    from kerasseg.images.files import write_atomically  # brings NumPy, which no other verb on recipes needs
-
     known = shipped()
     if name not in known:
         raise UserError(unknown("shipped recipe", name, known))
     target = to / known[name].name if to.is_dir() else to
     if target.exists():
-        raise UserError(f"{target}: it is there already; name another file, or remove it")
+        raise UserError(f"{target}: it exists already; choose another name, or remove it")
     for source, copied in ((known[name], target), (known[name].with_name(SCHEMA), target.with_name(SCHEMA))):
         with write_atomically(copied) as temporary:
             temporary.write_bytes(source.read_bytes())

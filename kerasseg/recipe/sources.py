@@ -1,4 +1,4 @@
-"""Where samples come from: one section for every entry of `kerasseg.data.sources.SOURCES`."""
+"""Where samples come from: a section for every source that a recipe may name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from kerasseg.recipe.section import Component, one_of
+from kerasseg.recipe.section import Component, imported, one_of
 
 Folder = Annotated[Path, Field(strict=False)]
 Level = Annotated[int, Field(ge=0, le=255)]
@@ -16,16 +16,27 @@ Colour = Annotated[tuple[Level, Level, Level], Field(strict=False)]
 
 
 class Source(Component):
-    """What every source needs."""
+    """Keys of every source."""
 
     root: Folder
     """Folder of the data; a relative path starts where the command is typed."""
+
+    holds_one_class: ClassVar[bool] = False  # whether its files tell objects apart, but not classes
+    synthesizer: ClassVar[str | None] = None
+    """Where the function is that draws synthetic data in this layout; None where there is none."""
+
+    def synthesize(self, seed: int) -> None:
+        """Draw synthetic data."""
+        imported(self.synthesizer)(self.root, seed=seed)
 
 
 class Sartorius(Source):
     """Kaggle's layouts: a CSV file of run lengths, and images by their ids."""
 
     name: ClassVar[str] = "sartorius"
+    builder: ClassVar[str] = "kerasseg.data.sources.sartorius:sartorius"
+    holds_one_class: ClassVar[bool] = True
+    synthesizer: ClassVar[str] = "kerasseg.synthetic.cells:synthesize"
 
     table: str | None = None
     """The CSV file, from root; null takes train.csv, or the only one that holds run lengths."""
@@ -37,6 +48,7 @@ class Labelme(Source):
     """A folder of labelme's JSON files beside their images."""
 
     name: ClassVar[str] = "labelme"
+    builder: ClassVar[str] = "kerasseg.data.sources.labelme:labelme"
 
     images: str = "."
     """Folder of the images, from root."""
@@ -46,6 +58,7 @@ class ImagesMasks(Source):
     """Images and masks in two folders, or in one and told apart by a suffix."""
 
     name: ClassVar[str] = "images_masks"
+    builder: ClassVar[str] = "kerasseg.data.sources.images_masks:images_masks"
 
     images: str = "images"
     """Folder of the images, in root."""
@@ -63,6 +76,8 @@ class Instances(Source):
     """Objects one by one: a label image for each image, or one PNG an object as in the Data Science Bowl."""
 
     name: ClassVar[str] = "instances"
+    builder: ClassVar[str] = "kerasseg.data.sources.instances:instances"
+    holds_one_class: ClassVar[bool] = True
 
     images: str = "*"
     """Names of the images without suffix, with * and ?; for label images only."""
@@ -74,6 +89,7 @@ class Coco(Source):
     """Images and one COCO file of annotations."""
 
     name: ClassVar[str] = "coco"
+    builder: ClassVar[str] = "kerasseg.data.sources.coco:coco"
 
     annotations: str = "annotations.json"
     """The COCO file, from root."""
@@ -87,6 +103,8 @@ class Volumes(Source):
     """Volumes and masks by the same names: TIFF, HDF5, OME-Zarrs, microscopes' files or folders of slices."""
 
     name: ClassVar[str] = "volumes"
+    builder: ClassVar[str] = "kerasseg.data.sources.volumes:volumes"
+    synthesizer: ClassVar[str] = "kerasseg.synthetic.golgi:synthesize"
 
     images: str | None = "images"
     """Folder of the images, in root; null where there are masks only, for data.unpaired."""
@@ -94,10 +112,10 @@ class Volumes(Source):
     """Folder of the masks, in root; the same folder needs a suffix, or two datasets of one HDF5 file."""
     suffix: str = ""
     """What a mask's name has after its image's: _mask where a.tif has a_mask.tif."""
-    meaning: Literal["ids", "channels", "instances"] = "ids"
-    """What a mask's numbers are: class ids, a channel per class, or a number for each object of one class."""
+    mask_type: Literal["class_ids", "channels", "instances"] = "class_ids"
+    """What a mask holds: class ids, a channel for each class, or a number for each object of one class."""
     values: dict[str, int] | None = None
-    """For ids, the number of each class by its name, such as {cell: 255}; null for class ids."""
+    """For class_ids, the number of each class by its name, such as {cell: 255}; null for class ids."""
     channels: dict[str, Channel] | None = None
     """Each class's channel in the masks, from 0; null is the order of data.classes."""
     axes: str | None = None
@@ -109,11 +127,16 @@ class Volumes(Source):
     mask_dataset: str | None = None
     """Which of several images in a file is the mask."""
 
+    def synthesize(self, seed: int) -> None:
+        """Draw synthetic data, masks alone where there are to be no images."""
+        imported(self.synthesizer)(self.root, seed=seed, masks_only=self.images is None)
+
 
 class Queue(Source):
     """The tiles of a labelling folder that were accepted or edited; kerasseg label makes one."""
 
     name: ClassVar[str] = "queue"
+    builder: ClassVar[str] = "kerasseg.labelling.source:labelled_tiles"
 
 
 AnySource = one_of("source", Sartorius, Labelme, ImagesMasks, Instances, Coco, Volumes, Queue)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
-from kerasseg.images.files import write_atomically
+from kerasseg.files import write_atomically
 from kerasseg.report import charts
-from kerasseg.report.page import NAME, SVG, number
-from kerasseg.report.template import embedded, fill
+from kerasseg.report.template import SVG, embedded, fill
+from kerasseg.runs.rundirectory import METRICS, REPORT, RunDirectory
 
 
 def write(folder: Path) -> Path:
@@ -25,15 +23,15 @@ def write(folder: Path) -> Path:
     Path
         ``report.html`` in it.
     """
-    cascade, metrics = (_json(folder / f"{name}.json") for name in ("cascade", "metrics"))
+    cascade, metrics = (RunDirectory(folder).read_json(name) for name in ("cascade.json", METRICS))
     test = metrics.get("test")
     facts = {
         "name": cascade["name"],
         "stages": {
             name: {
                 **stage,
-                "report": f"{stage['run']}/{NAME}",
-                "classes": _json(folder / stage["run"] / "metrics.json")["test"]["classes"],
+                "report": f"{stage['run']}/{REPORT}",
+                "classes": RunDirectory(folder / stage["run"]).read_json(METRICS)["test"]["classes"],
             }
             for name, stage in cascade["stages"].items()
         },
@@ -42,13 +40,7 @@ def write(folder: Path) -> Path:
         "confusion": test
         and embedded(charts.confusion(test["confusion"], ["background", *test["classes"]]), SVG),
     }
-    path = folder / NAME
+    path = folder / REPORT
     with write_atomically(path) as temporary:
-        temporary.write_text(
-            fill(Path(__file__).with_suffix(".html"), facts, number=number), encoding="utf-8"
-        )
+        temporary.write_text(fill(Path(__file__).with_suffix(".html"), facts), encoding="utf-8")
     return path
-
-
-def _json(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8"))

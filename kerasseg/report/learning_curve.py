@@ -7,10 +7,10 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from kerasseg.images.files import write_atomically
+from kerasseg.files import write_atomically
 from kerasseg.report import charts
-from kerasseg.report.page import SVG, SYNTHETIC, number
-from kerasseg.report.template import embedded, fill
+from kerasseg.report.page import SYNTHETIC
+from kerasseg.report.template import SVG, embedded, fill
 
 NAME, PICTURE = "curve.html", "curve.svg"
 SCORES = {"f1": "F1", "foreground_iou": "Foreground IoU", "mean_iou_two_class": "Two-class mean IoU"}
@@ -37,17 +37,7 @@ def write(directory: Path, rows: Sequence[Row], facts: Mapping[str, Any]) -> Pat
         The page.
     """
     picture = charts.learning(rows, {name: SCORES[name] for name in DRAWN}, _sizes(rows))
-    gaps = gathered(rows, facts) | {"picture": embedded(picture, SVG)}
-    page = fill(Path(__file__).with_suffix(".html"), gaps, number=number)
-    for name, content in {PICTURE: picture, NAME: page.encode()}.items():
-        with write_atomically(directory / name) as path:
-            path.write_bytes(content)
-    return directory / NAME
-
-
-def gathered(rows: Sequence[Row], facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Collect what `learning_curve.html` is filled with, but for the picture."""
-    return {
+    context = {
         "name": Path(facts["root"]).name,
         "warnings": [SYNTHETIC] if facts["synthetic"] else [],
         "plan": facts["plan"],
@@ -58,7 +48,13 @@ def gathered(rows: Sequence[Row], facts: Mapping[str, Any]) -> dict[str, Any]:
         "policies": list(dict.fromkeys(row["policy"] for row in rows)),
         "scores": SCORES,
         "drawn": {name: SCORES[name] for name in DRAWN},
+        "picture": embedded(picture, SVG),
     }
+    page = fill(Path(__file__).with_suffix(".html"), context)
+    for name, content in {PICTURE: picture, NAME: page.encode()}.items():
+        with write_atomically(directory / name) as path:
+            path.write_bytes(content)
+    return directory / NAME
 
 
 def methods(rows: Sequence[Row], plan: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -83,13 +79,13 @@ def methods(rows: Sequence[Row], plan: Mapping[str, Any]) -> list[dict[str, Any]
     size = wanted if wanted in _sizes(rows) else max(_sizes(rows), default=0)
     kinds = [("untrained", [row for row in labelled if row["tiles"] == 0])]
     for policy in policies:
-        of = [row for row in labelled if row["policy"] == policy and row["tiles"] == size > 0]
-        kinds.append((policy, of))
-    for turn in sorted({row["round"] for row in rows} - {0}):
+        alike = [row for row in labelled if row["policy"] == policy and row["tiles"] == size > 0]
+        kinds.append((policy, alike))
+    for number in sorted({row["round"] for row in rows} - {0}):
         for policy in policies:
-            of = [row for row in rows if row["policy"] == policy and row["round"] == turn]
-            kinds.append((f"{policy}, proposals, round {turn}", of))
-    return [{"title": title} | summed(of) for title, of in kinds if of]
+            alike = [row for row in rows if row["policy"] == policy and row["round"] == number]
+            kinds.append((f"{policy}, proposals, round {number}", alike))
+    return [{"title": title} | summed(alike) for title, alike in kinds if alike]
 
 
 def sizes(rows: Sequence[Row]) -> dict[int, dict[str, dict[str, Any]]]:
@@ -97,7 +93,10 @@ def sizes(rows: Sequence[Row]) -> dict[int, dict[str, dict[str, Any]]]:
     table: dict[int, dict[str, list[Row]]] = {}
     for row in sorted((row for row in rows if not row["proposals"]), key=lambda row: row["tiles"]):
         table.setdefault(row["tiles"], {}).setdefault(row["policy"], []).append(row)
-    return {size: {policy: summed(of) for policy, of in by.items()} for size, by in table.items()}
+    return {
+        size: {policy: summed(alike) for policy, alike in by_policy.items()}
+        for size, by_policy in table.items()
+    }
 
 
 def summed(rows: Sequence[Row]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """One page about a run, from the files in its directory: readable anywhere, without a network or a script.
 
-What is read, and which section is left out where it is missing:
+What is read (see `kerasseg.runs.rundirectory`), and which section is left out where it is missing:
 
 =============================  ==================================================================
 ``status.json``                state, start and end, why training stopped, fallbacks
@@ -18,32 +18,47 @@ What is read, and which section is left out where it is missing:
 
 from __future__ import annotations
 
-import csv
-import json
 import math
-from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from statistics import fmean
+from typing import Any, NamedTuple
 
 import yaml
 
-from kerasseg.images.files import read, write_atomically
+from kerasseg.data.split import read_split
+from kerasseg.files import write_atomically
+from kerasseg.images.files import read
+from kerasseg.images.folders import file_name
 from kerasseg.report import charts, pictures
-from kerasseg.report.ranking import Rank, ranks, shown
-from kerasseg.report.template import embedded, fill
+from kerasseg.report.template import JPEG, SVG, embedded, fill
+from kerasseg.runs.rundirectory import (
+    DATA,
+    ENVIRONMENT,
+    EXAMPLES,
+    HISTORY,
+    METRICS,
+    OVERLAYS,
+    RECIPE,
+    REPORT,
+    SAMPLES,
+    SPLIT,
+    STATUS,
+    SUMMARY,
+    RunDirectory,
+)
+from kerasseg.training import history
 
-NAME = "report.html"
 MOST_EXAMPLES = {2: 8, 3: 2}  # by rank: a volume takes a screen for each class
 SYNTHETIC = "SYNTHETIC data: these images were drawn by a program; the scores say nothing about cells."
 CRITERIA = {
-    "cycle": "how far held-out images are from themselves after a cycle; their true masks were not asked",
-    "truth": "what is made of held-out images, compared with their true masks",
+    "cycle": "how far held-out images are from themselves after a cycle; their true masks were not used",
+    "truth": "what the model makes of held-out images, compared with their true masks",
 }
 """What the validation loss is where images and masks are unpaired, by `kerasseg.training.cycle`'s names."""
 WIDEST = 1000  # of an embedded picture, in pixels
-JPEG, SVG = "image/jpeg", "image/svg+xml"
+SCORES = ("dice", "iou", "precision", "recall")
 
 
 def write(directory: Path) -> Path:
@@ -59,9 +74,9 @@ def write(directory: Path) -> Path:
     Path
         ``report.html`` in it, written whole or not at all.
     """
-    path = directory / NAME
+    path = directory / REPORT
     with write_atomically(path) as temporary:
-        temporary.write_text(render(gather(directory)), encoding="utf-8")
+        temporary.write_text(fill(Path(__file__).with_suffix(".html"), gather(directory)), encoding="utf-8")
     return path
 
 
@@ -77,8 +92,16 @@ def gather(directory: Path) -> dict[str, Any]:
     dict
         What `page.html` is filled with; None or empty where a file is missing.
     """
-    recipe, metrics, status = _yaml(directory), _json(directory, "metrics"), _json(directory, "status")
-    history, data = _history(directory / "history.csv"), _json(directory, "data")
+    run = RunDirectory(directory)
+    path = directory / RECIPE
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    recipe = yaml.safe_load(text) or {}
+    status = run.read_json(STATUS)
+    data = run.read_json(DATA)
+    metrics = run.read_json(METRICS)
+    rows = history.read(directory / HISTORY)
+    best = _best_epoch(rows)
+    engine = recipe.get("train", {}).get("engine", {})
     ranking = ranks((metrics.get("test") or {}).get("images", {}))
     return {
         "name": recipe.get("name", directory.name),
@@ -87,108 +110,44 @@ def gather(directory: Path) -> dict[str, Any]:
         "minutes": _minutes(status),
         "warnings": _warnings(data, status, metrics),
         "data": data,
-        "split": _split(directory / "split.csv"),
-        "examples": _examples(directory / "examples"),
-        "history": history,
-        "best": _best(history),
-        "criterion": _criterion(recipe),
-        "curves": _curves(history),
+        "split": read_split(directory / SPLIT),
+        "examples": [(path.stem, _picture(path)) for path in sorted((directory / EXAMPLES).glob("*.png"))],
+        "history": rows,
+        "best": best,
+        "criterion": CRITERIA[engine["cycle"]["choose_by"]] if "cycle" in engine else None,
+        "curves": embedded(charts.curves(rows, best), SVG) if rows else None,
         "metrics": metrics,
         "ranking": ranking,
-        "overlays": _overlays(directory / "predictions" / "overlays", metrics, ranking),
+        "overlays": _overlays(directory / OVERLAYS, metrics, ranking),
         "threshold_curve": _threshold_curve(metrics),
         "confusion": _confusion(metrics.get("test") or {}),
-        "model": _json(directory, "model"),
-        "samples": _samples(directory / "samples"),
+        "model": run.read_json(SUMMARY),
+        "samples": _samples(directory / SAMPLES),
         "volumes": any(size.count("x") == 2 for size in data.get("sizes", {})),
-        "environment": _json(directory, "environment"),
-        "recipe": (directory / "recipe.yaml").read_text(encoding="utf-8") if recipe else "",
+        "environment": run.read_json(ENVIRONMENT),
+        "recipe": text,
     }
-
-
-def render(facts: Mapping[str, Any]) -> str:
-    """Fill the page in; whatever the facts hold is escaped.
-
-    Parameters
-    ----------
-    facts : dict
-        As `gather` gives them.
-
-    Returns
-    -------
-    str
-        HTML.
-    """
-    return fill(Path(__file__).with_suffix(".html"), facts, number=number, moment=moment)
-
-
-def number(value: float | None, digits: int = 3) -> str:
-    """Write a number with its decimals, thousands apart; a dash where there is none."""
-    if value is None or math.isnan(value):
-        return "\N{EN DASH}"
-    return f"{value:,.{digits}f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
-
-
-def moment(text: str) -> str:
-    """Write an ISO 8601 moment as people do: ``21 November 2026, 04:05``."""
-    when = datetime.fromisoformat(text)
-    return f"{when.day} {when:%B %Y, %H:%M}"
-
-
-def _json(directory: Path, name: str) -> dict[str, Any]:
-    path = directory / f"{name}.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-
-
-def _yaml(directory: Path) -> dict[str, Any]:
-    path = directory / "recipe.yaml"
-    return yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
-
-
-def _history(path: Path) -> list[dict[str, float]]:
-    if not path.exists():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
-
-
-def _split(path: Path) -> Counter[str]:
-    """Count the images of each part."""
-    if not path.exists():
-        return Counter()
-    with path.open(newline="", encoding="utf-8") as file:
-        return Counter(row["part"] for row in csv.DictReader(file))
 
 
 def _minutes(status: Mapping[str, Any]) -> float | None:
     if "started" not in status or status.get("state") == "running":
         return None
-    begin, end = (datetime.fromisoformat(status[name]) for name in ("started", "changed"))
-    return (end - begin).total_seconds() / 60
+    started = datetime.fromisoformat(status["started"])
+    return (datetime.fromisoformat(status["changed"]) - started).total_seconds() / 60
 
 
 def _warnings(data: Mapping, status: Mapping, metrics: Mapping) -> list[str]:
     """Collect what a reader must know before any figure, each once."""
-    synthetic = data.get("origin") == "SYNTHETIC"
     fallbacks = dict.fromkeys([*status.get("fallbacks", []), *metrics.get("fallbacks", [])])
-    said = [f"FALLBACK: {text}" for text in fallbacks if not (synthetic and text.startswith("SYNTHETIC"))]
-    return [SYNTHETIC, *said] if synthetic else said
+    if data.get("origin") != "SYNTHETIC":
+        return [f"FALLBACK: {text}" for text in fallbacks]
+    return [SYNTHETIC, *(f"FALLBACK: {text}" for text in fallbacks if not text.startswith("SYNTHETIC"))]
 
 
-def _best(history: list[dict[str, float]]) -> int | None:
-    """Find the epoch whose weights are kept: the first with the lowest validation loss."""
-    rows = [row for row in history if not math.isnan(row["val_loss"])]
-    return int(min(rows, key=lambda row: row["val_loss"])["epoch"]) if rows else None
-
-
-def _criterion(recipe: Mapping[str, Any]) -> str | None:
-    """Say what the validation loss of a recipe's engine is, where it is not just the recipe's loss."""
-    engine = recipe.get("train", {}).get("engine", {})
-    return CRITERIA[engine["cycle"]["choose_by"]] if "cycle" in engine else None
-
-
-def _curves(history: list[dict[str, float]]) -> str | None:
-    return embedded(charts.curves(history, _best(history)), SVG) if history else None
+def _best_epoch(rows: list[history.Row]) -> int | None:
+    """Find the epoch whose weights are kept; None where no validation loss is a number."""
+    row = history.best(rows)
+    return None if row is None or math.isnan(row["val_loss"]) else int(row["epoch"])
 
 
 def _threshold_curve(metrics: Mapping[str, Any]) -> str | None:
@@ -204,25 +163,66 @@ def _confusion(test: Mapping[str, Any]) -> str | None:
     return embedded(charts.confusion(test["confusion"], ["background", *classes]), SVG)
 
 
-def _examples(folder: Path) -> list[tuple[str, str]]:
-    """Embed annotated images: pairs of name and data URI."""
-    return [(path.stem, _picture(path)) for path in sorted(folder.glob("*.png"))]
-
-
 def _overlays(folder: Path, metrics: Mapping, ranking: list[Rank]) -> list[tuple[Rank, str]]:
     """Embed overlays, best first; ranked at the images' own size, at which they are drawn."""
     own_size = metrics.get("test_original_size")
     ranking = ranks(own_size["images"]) if own_size else ranking
-    names = {path.stem for path in folder.glob("*.png")}
-    return [(rank, _picture(folder / f"{rank.file_name}.png")) for rank in shown(ranking, names)]
+    paths = [(rank, folder / f"{rank.file_name}.png") for rank in reversed(ranking)]
+    return [(rank, _picture(path)) for rank, path in paths if path.is_file()]
 
 
 def _samples(folder: Path) -> list[tuple[str, str]]:
     """Embed the sample translations of the first epoch, one halfway and the last."""
-    found = sorted(folder.glob("epoch-*.png"))
-    places = sorted({0, len(found) // 2, len(found) - 1}) if found else []
-    return [(found[at].stem.replace("-", " "), _picture(found[at])) for at in places]
+    paths = sorted(folder.glob("epoch-*.png"))
+    some = sorted({0, len(paths) // 2, len(paths) - 1}) if paths else []
+    return [(paths[index].stem.replace("-", " "), _picture(paths[index])) for index in some]
 
 
 def _picture(path: Path) -> str:
     return embedded(pictures.compressed(read(path), WIDEST), JPEG)
+
+
+class Rank(NamedTuple):
+    """An image of the test and how well it went, each score a mean over the classes."""
+
+    name: str
+    place: int  # from 1, the worst
+    of: int
+    scores: dict[str, float]
+
+    @property
+    def title(self) -> str:
+        """Say in a word where the image stands."""
+        titles = {1: "worst", self.of // 2 + 1: "median", self.of: "best"}
+        return titles.get(self.place, f"{self.place} of {self.of}, worst first")
+
+    @property
+    def file_name(self) -> str:
+        """Name of the image's files among the predictions, without suffix."""
+        return file_name(self.name)
+
+
+def ranks(images: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[Rank]:
+    """Order images by their Dice, worst first; equals by their names; those without truth have no rank.
+
+    Parameters
+    ----------
+    images : dict
+        From the image's name to class to score, as in `metrics.json`.
+
+    Returns
+    -------
+    list of Rank
+    """
+    means: dict[str, dict[str, float]] = {}
+    for name, by_class in images.items():
+        known = [scores for scores in by_class.values() if is_score(scores["dice"])]
+        if known:
+            means[name] = {score: fmean(scores[score] for scores in known) for score in SCORES}
+    order = sorted(means, key=lambda name: (means[name]["dice"], name))
+    return [Rank(name, place, len(order), means[name]) for place, name in enumerate(order, start=1)]
+
+
+def is_score(value: float | None) -> bool:
+    """Tell a score from the None or NaN that stands where there was no truth."""
+    return value is not None and not math.isnan(value)

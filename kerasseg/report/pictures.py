@@ -1,18 +1,24 @@
-"""Overlays of masks on images, in colours that colour-blind readers tell apart (Okabe and Ito, 2008)."""
+"""Overlays of masks on images, in colours that colour-blind readers tell apart (Okabe and Ito, 2008).
+
+A volume is shown by three slices and three projections, at one scale and in their places::
+
+    xy | yz
+    ---+---
+    xz |
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
+from itertools import cycle
 
 import cv2
 import numpy as np
 
 from kerasseg.errors import UserError
-from kerasseg.images.resize import resize
+from kerasseg.images.preprocessing import resize, resize_mask
 from kerasseg.masks import IGNORE
-from kerasseg.report import volumes
 
 Draw = Callable[..., np.ndarray]
 """From a picture (Y, X, 3) and masks (Y, X) to a picture."""
@@ -27,9 +33,9 @@ INVENTED = (213, 94, 0)  # vermilion: predicted where there is nothing
 TINT = 0.45
 CHANNELS_SHOWN = {1: [0, 0, 0], 2: [0, 1, 0], 3: [0, 1, 2]}  # as red, green and blue
 LONGEST_SIDE = 640  # smaller images are enlarged, so that an outline stays thin beside what it surrounds
-LINES_PER_SIDE = (
-    400  # an outline is this part of the longer side, so that it is seen when a picture is shrunk
-)
+LINES_PER_SIDE = 400  # an outline is this part of the longer side, so that it is seen in a shrunken picture
+GAP = 8  # white pixels between panels
+WHITE = 255
 
 
 def overlay(
@@ -40,7 +46,7 @@ def overlay(
     The true outline is sky blue, the predicted one amber; missed areas are tinted blue, invented areas and
     confused classes vermilion. Ignored pixels of the truth are not tinted. Classes that do not exclude each
     other are drawn one below the other. A volume shows the planes that hold most of the truth and, right of
-    them, its maximum projections: see `kerasseg.report.volumes`.
+    them, its maximum projections.
 
     Parameters
     ----------
@@ -64,7 +70,7 @@ def overlay(
     UserError
         If the three differ in size.
     """
-    return _drawn(_overlaid, image, (truth, predicted), spacing)
+    return _draw(_draw_both, image, (truth, predicted), spacing)
 
 
 def annotated(image: np.ndarray, mask: np.ndarray, spacing: Sequence[float] | None = None) -> np.ndarray:
@@ -85,54 +91,55 @@ def annotated(image: np.ndarray, mask: np.ndarray, spacing: Sequence[float] | No
     UserError
         If the two differ in size.
     """
-    return _drawn(_outlined, image, (mask,), spacing)
+    return _draw(_draw_outline, image, (mask,), spacing)
 
 
-def _overlaid(picture: np.ndarray, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+def _draw_both(picture: np.ndarray, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     wrong = (truth != predicted) & (truth != IGNORE)
-    picture = _tinted(picture, wrong & (predicted == 0), MISSED)
-    picture = _tinted(picture, wrong & (predicted > 0), INVENTED)
-    picture = _outlined(picture, truth)
+    picture = _tint(picture, wrong & (predicted == 0), MISSED)
+    picture = _tint(picture, wrong & (predicted > 0), INVENTED)
+    picture = _draw_outline(picture, truth)
     picture[outline(predicted)] = PREDICTED
     return picture
 
 
-def _outlined(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def _draw_outline(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
     picture = picture.copy()
     picture[outline(np.where(mask == IGNORE, 0, mask))] = TRUTH
     return picture
 
 
-def _drawn(
+def _draw(
     draw: Draw, image: np.ndarray, masks: Sequence[np.ndarray], spacing: Sequence[float] | None
 ) -> np.ndarray:
     """Draw masks over an image, class below class where they do not exclude each other."""
     rank = 3 if image.ndim == 4 else 2
-    _check_sizes(rank, image, *masks)
-    layers = zip(*(_layers(mask, rank) for mask in masks), strict=True)
+    sizes = [array.shape[:rank] for array in (image, *masks)]
+    if len(set(sizes)) > 1:
+        raise UserError(
+            f"an image and its masks differ in size: {', '.join(map(str, sizes))}; resize them first"
+        )
+    each = [[mask] if mask.ndim == rank else list(np.moveaxis(mask, -1, 0)) for mask in masks]
+    layers = list(zip(*each, strict=True))
     if rank == 3:
-        return volumes.below([_drawn_volume(draw, image, layer, spacing) for layer in layers])
+        return below([_draw_volume(draw, image, layer, spacing) for layer in layers])
     shown = display(image)
-    return volumes.below([draw(*enlarged([shown, *layer])) for layer in layers])
+    return below([draw(*enlarged([shown, *layer])) for layer in layers])
 
 
-def _layers(mask: np.ndarray, rank: int) -> list[np.ndarray]:
-    return [mask] if mask.ndim == rank else list(np.moveaxis(mask, -1, 0))
-
-
-def _drawn_volume(
+def _draw_volume(
     draw: Draw, image: np.ndarray, masks: Sequence[np.ndarray], spacing: Sequence[float] | None
 ) -> np.ndarray:
     """Draw masks (Z, Y, X) over the slices of an image, and over its projections beside them."""
-    slices = partial(volumes.slices, place=volumes.place(masks[0]))
+    position = richest_planes(masks[0])
     known = masks[0] != IGNORE
-    counted = [np.where(known, mask, 0) for mask in masks]  # what is ignored hides nothing behind it
-    seen = volumes.to_scale([*slices(image), *volumes.projections(image)], spacing)
-    columns = [displayed(seen)]
-    for mask, known_mask in zip(masks, counted, strict=True):
-        columns.append(volumes.to_scale([*slices(mask), *volumes.projections(known_mask)], spacing))
+    views = to_scale([*slices(image, position), *projections(image)], spacing)
+    columns = [displayed(views)]
+    for mask in masks:
+        known_mask = np.where(known, mask, 0)  # what is ignored hides nothing behind it
+        columns.append(to_scale([*slices(mask, position), *projections(known_mask)], spacing))
     panels = [draw(*views) for views in zip(*map(enlarged, columns), strict=True)]
-    return volumes.beside([volumes.mounted(panels[:3]), volumes.mounted(panels[3:])])
+    return beside([mounted(panels[:3]), mounted(panels[3:])])
 
 
 def display(image: np.ndarray, limits: Limits | None = None) -> np.ndarray:
@@ -221,14 +228,85 @@ def compressed(picture: np.ndarray, widest: int) -> bytes:
     return encoded.tobytes()
 
 
-def _tinted(picture: np.ndarray, where: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
+def _tint(picture: np.ndarray, where: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
     tinted = (1 - TINT) * picture + TINT * np.array(colour)
     return np.where(where[..., None], tinted, picture).round().astype(np.uint8)
 
 
-def _check_sizes(rank: int, *arrays: np.ndarray) -> None:
-    sizes = [array.shape[:rank] for array in arrays]
-    if len(set(sizes)) > 1:
-        raise UserError(
-            f"an image and its masks differ in size: {', '.join(map(str, sizes))}; resize them first"
-        )
+def richest_planes(mask: np.ndarray) -> tuple[int, int, int]:
+    """Find the plane along each axis that holds most foreground; the middle ones where there is none.
+
+    Parameters
+    ----------
+    mask : np.ndarray
+        (Z, Y, X) uint8, 0 for background and 255 for ignore.
+
+    Returns
+    -------
+    tuple of int
+        Indices along z, y and x.
+    """
+    foreground = (mask > 0) & (mask != IGNORE)
+    if not foreground.any():
+        return tuple(side // 2 for side in mask.shape)
+    others = ((1, 2), (0, 2), (0, 1))
+    return tuple(int(foreground.sum(axis=axes).argmax()) for axes in others)
+
+
+def slices(volume: np.ndarray, position: tuple[int, int, int]) -> list[np.ndarray]:
+    """Cut (Z, Y, X, ...) through a position: xy (Y, X, ...), yz (Y, Z, ...) and xz (Z, X, ...)."""
+    z, y, x = position
+    return [volume[z], volume[:, :, x].swapaxes(0, 1), volume[:, y]]
+
+
+def projections(volume: np.ndarray) -> list[np.ndarray]:
+    """Take the maximum of (Z, Y, X, ...) along z, x and y: views as those of `slices`."""
+    return [volume.max(axis=0), volume.max(axis=2).swapaxes(0, 1), volume.max(axis=1)]
+
+
+def to_scale(views: Sequence[np.ndarray], spacing: Sequence[float] | None) -> list[np.ndarray]:
+    """Stretch views so that a micrometre is equally long along every axis.
+
+    Parameters
+    ----------
+    views : sequence of np.ndarray
+        One or more times xy, yz and xz: of images, with a last axis of channels, or of masks, without one.
+    spacing : sequence of float or None
+        Size of a voxel along z, y and x; None takes voxels for cubes.
+
+    Returns
+    -------
+    list of np.ndarray
+        The finest axis keeps its pixels.
+    """
+    along_z, along_y, along_x = np.divide(spacing, min(spacing)) if spacing is not None else (1, 1, 1)
+    factors = ((along_y, along_x), (along_y, along_z), (along_z, along_x))
+    scaled = []
+    for view, (down, right) in zip(views, cycle(factors), strict=False):
+        size = max(1, round(view.shape[0] * down)), max(1, round(view.shape[1] * right))
+        is_mask = view.ndim == 2
+        scaled.append(resize_mask(view, size) if is_mask else resize(np.ascontiguousarray(view), size))
+    return scaled
+
+
+def mounted(panels: Sequence[np.ndarray]) -> np.ndarray:
+    """Put pictures (Y, X, 3) of the three views into their places: xy, yz right of it and xz below it."""
+    xy, yz, xz = panels
+    return below([beside([xy, yz]), xz])
+
+
+def beside(pictures: Sequence[np.ndarray]) -> np.ndarray:
+    """Put pictures (Y, X, 3) side by side, on white."""
+    return below([picture.swapaxes(0, 1) for picture in pictures]).swapaxes(0, 1)
+
+
+def below(pictures: Sequence[np.ndarray]) -> np.ndarray:
+    """Put pictures (Y, X, 3) one below the other, on white."""
+    width = max(picture.shape[1] for picture in pictures)
+    height = sum(picture.shape[0] for picture in pictures) + GAP * (len(pictures) - 1)
+    sheet = np.full((height, width, 3), WHITE, np.uint8)
+    top = 0
+    for picture in pictures:
+        sheet[top : top + picture.shape[0], : picture.shape[1]] = picture
+        top += picture.shape[0] + GAP
+    return sheet

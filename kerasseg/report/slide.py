@@ -1,24 +1,39 @@
-"""A slide's folder as the pages of the labelling loop see it: its tiles by one contrast, where each lies."""
+"""A slide's folder as pages of the labelling loop show it: its tiles, where each lies, and sheets of many.
+
+All tiles are stretched alike, so that dark ones stay dark among bright ones: a tile stretched to its own
+range would make noise look like cells.
+"""
 
 from __future__ import annotations
 
-import csv
-import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import cv2
 import numpy as np
+from PIL import Image, ImageDraw, ImageFont
 
 from kerasseg.errors import UserError
-from kerasseg.images.files import read
-from kerasseg.images.resize import resize
-from kerasseg.report import pictures, sheets
+from kerasseg.images.preprocessing import resize
+from kerasseg.labelling.folder import SlideTile, read_tiles
+from kerasseg.labelling.slide import read_slide
+from kerasseg.labelling.tiles import read_tile
+from kerasseg.report import pictures
 from kerasseg.report.pictures import Limits
 
 ENOUGH = 400  # tiles, evenly spread over the slide, to find its contrast by
 NOWHERE = 236  # the grey of places where no tile lies
+
+COLUMNS = 10  # of a sheet, as of the paper's
+SIDE = 128  # pixels of a tile on a sheet
+GAP = 6  # pixels between two
+LINE = 17  # pixels of a caption's line
+PERCENTILES = (0.5, 99.9)  # cells may cover less than a hundredth of a slide
+
+PAPER, INK = (255, 255, 255), (74, 79, 87)
+OUTLINE = np.array(pictures.PREDICTED, np.uint8)
 
 
 @dataclass(frozen=True)
@@ -31,8 +46,8 @@ class Slide:
         The slide's folder.
     cut : dict
         What ``slide.json`` says: the slide, and how it was cut.
-    tiles : dict of str to dict
-        The lines of ``tiles.csv`` by the tiles' names.
+    tiles : dict of str to SlideTile
+        The tiles by their names.
     places : dict of tuple to str
         Names by row and column.
     limits : tuple of np.ndarray
@@ -41,7 +56,7 @@ class Slide:
 
     root: Path
     cut: dict
-    tiles: dict[str, dict[str, str]]
+    tiles: dict[str, SlideTile]
     places: dict[tuple[int, int], str]
     limits: Limits
 
@@ -64,7 +79,7 @@ class Slide:
 
     def place(self, name: str) -> tuple[int, int]:
         """Row and column of a tile on the slide."""
-        return int(self.tiles[name]["row"]), int(self.tiles[name]["column"])
+        return self.tiles[name].row, self.tiles[name].column
 
     def spot(self, name: str) -> tuple[int, int]:
         """Row and column of a tile on a map, which begins where the tiles do."""
@@ -73,7 +88,7 @@ class Slide:
 
     def picture(self, name: str) -> np.ndarray:
         """Show a tile: (Y, X, 3) uint8."""
-        return pictures.display(stored(self.root, name), self.limits)
+        return pictures.display(read_tile(self.root, name), self.limits)
 
     def core(self, name: str) -> np.ndarray:
         """Show a tile without the margin that it shares with its neighbours: (Y, X, 3) uint8."""
@@ -120,32 +135,108 @@ def open_slide(root: Path) -> Slide:
         If one of them is missing or holds no tile.
     """
     root = Path(root)
-    cut = root / "slide.json"
-    lines = table(root / "tiles.csv", "crop the slide first")
-    if not lines or not cut.is_file():
-        raise UserError(f"{root}: no tiles are known here (slide.json, tiles.csv); crop the slide first")
-    tiles = {line["name"]: line for line in lines}
-    places = {(int(line["row"]), int(line["column"])): name for name, line in tiles.items()}
+    tiles = {tile.name: tile for tile in read_tiles(root)}
+    if not tiles:
+        raise UserError(f"{root}: there are no tiles; crop the slide first")
+    places = {(tile.row, tile.column): name for name, tile in tiles.items()}
     some = list(tiles)[:: -(-len(tiles) // ENOUGH)]
-    limits = sheets.contrast([stored(root, name) for name in some])
-    return Slide(root, json.loads(cut.read_text(encoding="utf-8")), tiles, places, limits)
+    limits = contrast([read_tile(root, name) for name in some])
+    return Slide(root, read_slide(root), tiles, places, limits)
 
 
-def stored(root: Path, name: str) -> np.ndarray:
-    """Read a tile: (Y, X, C)."""
-    png = root / "tiles" / f"{name}.png"
-    return read(png if png.is_file() else png.with_suffix(".tif"))
+def contrast(tiles: Sequence[np.ndarray]) -> Limits:
+    """Find one contrast for all tiles of a slide: from the 0.5th to the 99.9th percentile over all of them.
 
+    Parameters
+    ----------
+    tiles : sequence of np.ndarray
+        (Y, X, C) of one type and number of channels; some hundreds are enough.
 
-def table(path: Path, otherwise: str) -> list[dict[str, str]]:
-    """Read a table's lines by the names of its columns.
-
-    Raises
-    ------
-    UserError
-        If there is none: what to do `otherwise`.
+    Returns
+    -------
+    tuple of np.ndarray
+        As `kerasseg.report.pictures.display` takes it.
     """
-    if not path.is_file():
-        raise UserError(f"{path}: there is no such file; {otherwise}")
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    pixels = np.concatenate([tile.reshape(-1, 1, tile.shape[-1]) for tile in tiles])
+    return pictures.stretch(pixels, PERCENTILES)
+
+
+def sheet(
+    tiles: Sequence[np.ndarray],
+    *,
+    masks: Sequence[np.ndarray | None] = (),
+    captions: Sequence[str] = (),
+    columns: int = COLUMNS,
+    side: int = SIDE,
+) -> np.ndarray:
+    """Lay tiles out in rows, left to right.
+
+    Parameters
+    ----------
+    tiles : sequence of np.ndarray
+        (Y, X, 3) uint8, as `kerasseg.report.pictures.display` makes them.
+    masks : sequence of np.ndarray or None
+        For each tile class ids or instance ids (Y, X), outlined in amber; none by default.
+    captions : sequence of str
+        What stands below each tile, a line each; nothing by default.
+    columns : int, default 10
+        Tiles in a row.
+    side : int, default 128
+        Pixels of a tile's longer side on the sheet. A smaller tile is enlarged a whole number of times.
+
+    Returns
+    -------
+    np.ndarray
+        (height, width, 3) uint8.
+    """
+    rows, step_x, step_y = -(-len(tiles) // columns), side + GAP, side + GAP + LINE * bool(captions)
+    paper = Image.new("RGB", (columns * step_x - GAP, max(1, rows * step_y - GAP)), PAPER)
+    canvas, font = ImageDraw.Draw(paper), ImageFont.load_default(11)
+    for at, tile in enumerate(tiles):
+        x, y = at % columns * step_x, at // columns * step_y
+        paper.paste(Image.fromarray(framed(tile, masks[at] if masks else None, side)), (x, y))
+        if captions:
+            canvas.text((x, y + side + 2), captions[at], fill=INK, font=font)
+    return np.array(paper)
+
+
+def framed(tile: np.ndarray, mask: np.ndarray | None, side: int) -> np.ndarray:
+    """Bring a tile (Y, X, 3) to its size on a sheet, and outline what its mask holds."""
+    times = side / max(tile.shape[:2])
+    size = tuple(max(1, round((int(times) or times) * length)) for length in tile.shape[:2])
+    picture = _nearest(tile, size) if times >= 1 else resize(tile, size)
+    if mask is None:
+        return picture
+    ids = np.where(mask > 0, mask % 254 + 1, 0).astype(np.uint8)  # there may be more than a byte counts
+    return np.where(pictures.outline(_nearest(ids, size))[..., None], OUTLINE, picture)
+
+
+def embedding_pictures(embeddings: np.ndarray) -> dict[str, np.ndarray]:
+    """Picture embeddings by the least, the greatest and the deviation over their channels, as the paper does.
+
+    Parameters
+    ----------
+    embeddings : np.ndarray
+        (N, height, width, filters) float32.
+
+    Returns
+    -------
+    dict of str to np.ndarray
+        ``min``, ``max`` and ``deviation``: (N, height, width, 3) uint8, each stretched over all N alike.
+    """
+    summaries = {
+        "min": embeddings.min(axis=-1),
+        "max": embeddings.max(axis=-1),
+        "deviation": embeddings.std(axis=-1),
+    }
+    return {name: _stretched(values) for name, values in summaries.items()}
+
+
+def _stretched(values: np.ndarray) -> np.ndarray:
+    """Show many pictures (N, Y, X) of one channel by one contrast: (N, Y, X, 3) uint8."""
+    flat = values.reshape(1, -1)
+    return pictures.display(flat).reshape(*values.shape, 3)
+
+
+def _nearest(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    return cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_NEAREST)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kerasseg.images.files import write_atomically
+from kerasseg.files import write_atomically
 from kerasseg.report import charts
-from kerasseg.report.page import SVG, number
-from kerasseg.report.template import embedded, fill
+from kerasseg.report.template import SVG, embedded, fill
+from kerasseg.runs.rundirectory import HISTORY, METRICS, SUMMARY, RunDirectory
 from kerasseg.training import history
 
 PAGE, CSV, MARKDOWN = "sweep.html", "table.csv", "table.md"
@@ -78,7 +77,7 @@ def write(folder: Path, name: str, objective: str, trials: Sequence[Trial]) -> P
     rows = [_row(trial, objective) for trial in [*complete, *others]]
     columns = list(dict.fromkeys(column for row in rows for column in row))
     best = [trial for trial in complete if abs(trial.objective - complete[0].objective) < TIE]
-    curves = {_label(trial): history.read(trial.run / "history.csv") for trial in complete if trial.run}
+    curves = {_label(trial): history.read(trial.run / HISTORY) for trial in complete if trial.run}
     page = fill(
         Path(__file__).with_suffix(".html"),
         {
@@ -94,7 +93,6 @@ def write(folder: Path, name: str, objective: str, trials: Sequence[Trial]) -> P
             else None,
             "curves": embedded(charts.compared_curves(curves, "val_loss"), SVG) if curves else None,
         },
-        number=number,
         cell=_cell,
     )
     for file, text in {
@@ -113,9 +111,10 @@ def _row(trial: Trial, objective: str) -> dict[str, Any]:
     row["parameters"] = trial.facts.get("parameters")
     row["state"] = trial.state
     if trial.run:
-        best = history.best(history.read(trial.run / "history.csv"))
-        metrics = _json(trial.run / "metrics.json")
-        row["parameters"] = _json(trial.run / "model.json").get("parameters", row["parameters"])
+        run = RunDirectory(trial.run)
+        best = history.best(history.read(run / HISTORY))
+        metrics = run.read_json(METRICS)
+        row["parameters"] = run.read_json(SUMMARY).get("parameters", row["parameters"])
         row |= {"epoch": best["epoch"], "loss": best["loss"], "val_loss": best["val_loss"]}
         row.setdefault(objective, trial.objective)
         test = metrics.get("test", {})
@@ -126,10 +125,6 @@ def _row(trial: Trial, objective: str) -> dict[str, Any]:
     if trial.state == "fail":
         row["reason"] = trial.reason
     return row
-
-
-def _json(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def _label(trial: Trial) -> str:

@@ -1,26 +1,30 @@
-"""Pages and cards from templates: text with gaps, filled in with facts."""
+"""Pages and cards from templates: text with gaps that are filled in."""
 
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+JPEG, PNG, SVG = "image/jpeg", "image/png", "image/svg+xml"
 SHARED = Path(__file__).parent  # whose style every page includes
 
 
-def fill(template: Path, facts: Mapping[str, Any], **filters: Callable[..., str]) -> str:
+def fill(template: Path, context: Mapping[str, Any], **filters: Callable[..., str]) -> str:
     """Fill a template in.
 
     Parameters
     ----------
     template : Path
-        A file in Jinja's language; it may include what lies beside it and `page.css`.
-    facts : mapping
+        A file in Jinja's language, with the filters `number` and `moment`; it may include what lies beside it
+        and `page.css`.
+    context : mapping
         What its gaps name. In HTML whatever they hold is escaped.
     **filters : callable
-        How the template may write a value, beside Jinja's own ways.
+        Further ways in which the template writes a value.
 
     Returns
     -------
@@ -35,8 +39,21 @@ def fill(template: Path, facts: Mapping[str, Any], **filters: Callable[..., str]
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= filters
-    return environment.get_template(template.name).render(facts)
+    environment.filters |= {"number": number, "moment": moment, **filters}
+    return environment.get_template(template.name).render(context)
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Write a number with its decimals, thousands apart; a dash where there is none."""
+    if value is None or math.isnan(value):
+        return "\N{EN DASH}"
+    return f"{value:,.{digits}f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def moment(text: str) -> str:
+    """Write an ISO 8601 moment as people do: ``21 November 2026, 04:05``."""
+    when = datetime.fromisoformat(text)
+    return f"{when.day} {when:%B %Y, %H:%M}"
 
 
 def embedded(content: bytes, kind: str) -> str:

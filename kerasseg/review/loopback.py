@@ -1,8 +1,8 @@
-"""A page for the person at this computer: a web server that only they can ask, and that has fixed rooms only.
+"""A page for the person at this computer: a web server that only they can ask, with fixed routes only.
 
 It listens on 127.0.0.1. Every address begins with a token that is drawn anew at each start, and requests for
 another host are refused, so that a foreign page open in the same browser can neither read nor decide anything
-(it knows no token, and DNS rebinding does not help it). No path that is asked for is ever opened: a room is
+(it knows no token, and DNS rebinding does not help it). No path that is asked for is ever opened: a route is
 looked up by its name, and gets what follows.
 """
 
@@ -24,8 +24,8 @@ from kerasseg.errors import UserError
 
 HOST = "127.0.0.1"
 MOST_BYTES = 4096  # of what is posted
-PATIENCE = 10.0  # seconds for a request to arrive
-GONE = (ConnectionError, TimeoutError)  # a browser leaves in the middle of an answer
+REQUEST_TIMEOUT = 10.0  # seconds for a request to arrive
+DISCONNECTED = (ConnectionError, TimeoutError)  # a browser leaves in the middle of an answer
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -53,23 +53,23 @@ class Refused(Exception):
 
 
 Get = Callable[[str], Answer]
-"""From what follows the room's name in the address."""
+"""From what follows the route's name in the address."""
 Post = Callable[[Mapping[str, Any]], Any]
 """From the object that was posted to what JSON can hold."""
 
 
-def answer(value: Any) -> Answer:
-    """Answer by JSON."""
+def json_answer(value: Any) -> Answer:
+    """Answer with a value as JSON."""
     return Answer(json.dumps(value).encode(), "application/json")
 
 
 class Loopback(ThreadingHTTPServer):
-    """A server on 127.0.0.1 with fixed rooms.
+    """A server on 127.0.0.1 with fixed routes.
 
     Parameters
     ----------
     get, post : mapping of str to callable
-        The rooms by name; the page itself is the room ``""``.
+        The routes by name; the page itself is the route ``""``.
     port : int, default 0
         Any free one by default.
 
@@ -94,38 +94,40 @@ class Loopback(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: Loopback
     server_version, sys_version = "kerasseg", ""
-    timeout = PATIENCE
+    timeout = REQUEST_TIMEOUT
 
     def do_GET(self) -> None:
-        self._reply(self._got)
+        self._reply(self._get)
 
     def do_POST(self) -> None:
-        self._reply(self._posted)
+        self._reply(self._post)
 
     def log_message(self, *_: Any) -> None:
         """Say nothing: addresses hold the token."""
 
-    def _got(self) -> Answer:
-        room, _, rest = self._asked().partition("/")
-        return _found(self.server.get, room)(rest)
+    def _get(self) -> Answer:
+        name, _, rest = self._route().partition("/")
+        return _known(self.server.get, name)(rest)
 
-    def _posted(self) -> Answer:
-        room = _found(self.server.post, self._asked())
-        return answer(room(self._body()))
+    def _post(self) -> Answer:
+        route = _known(self.server.post, self._route())
+        return json_answer(route(self._body()))
 
-    def _asked(self) -> str:
+    def _route(self) -> str:
         """Check who asks, and give what follows the token."""
         if self.headers.get("Host") not in self.server.hosts:
-            raise Refused(HTTPStatus.FORBIDDEN, "this page is for the computer that it runs on")
+            raise Refused(HTTPStatus.FORBIDDEN, "this page is for the computer on which it runs")
         token, _, rest = unquote(urlsplit(self.path).path).removeprefix("/").partition("/")
         if not hmac.compare_digest(token.encode(), self.server.token.encode()):
-            raise Refused(HTTPStatus.FORBIDDEN, "open the address that was printed; each start has another")
+            raise Refused(
+                HTTPStatus.FORBIDDEN, "open the address that was printed; it changes with each start"
+            )
         return rest
 
     def _body(self) -> Mapping[str, Any]:
         length = self.headers.get("Content-Length", "")
         if not length.isdecimal():
-            raise Refused(HTTPStatus.LENGTH_REQUIRED, "how much is posted is not said")
+            raise Refused(HTTPStatus.LENGTH_REQUIRED, "the length of the request is missing")
         if int(length) > MOST_BYTES:
             raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {MOST_BYTES} bytes are posted")
         try:
@@ -133,39 +135,38 @@ class _Handler(BaseHTTPRequestHandler):
         except ValueError:
             body = None
         if not isinstance(body, dict):
-            raise Refused(HTTPStatus.BAD_REQUEST, "no JSON object is posted")
+            raise Refused(HTTPStatus.BAD_REQUEST, "the request is not a JSON object")
         return body
 
-    def _reply(self, ask: Callable[[], Answer]) -> None:
-        with suppress(*GONE):
-            self._send(*_answered(ask))
+    def _reply(self, respond: Callable[[], Answer]) -> None:
+        with suppress(*DISCONNECTED):
+            status, answer = _answered(respond)
+            self.send_response(status)
+            self.send_header("Content-Type", answer.kind)
+            self.send_header("Content-Length", str(len(answer.content)))
+            self.send_header("Cache-Control", "private, max-age=600" if answer.keep else "no-store")
+            for name, value in HEADERS.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(answer.content)
 
-    def _send(self, status: HTTPStatus, sent: Answer) -> None:
-        keeps = "private, max-age=600" if sent.keep else "no-store"
-        told = {"Content-Type": sent.kind, "Content-Length": str(len(sent.content)), "Cache-Control": keeps}
-        self.send_response(status)
-        for name, value in {**told, **HEADERS}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(sent.content)
 
-
-def _answered(ask: Callable[[], Answer]) -> tuple[HTTPStatus, Answer]:
-    """Ask a room, and say what went wrong there: by a person's hand, or by ours."""
+def _answered(respond: Callable[[], Answer]) -> tuple[HTTPStatus, Answer]:
+    """Call a route, and say what went wrong there: by a person's hand, or by ours."""
     try:
-        return HTTPStatus.OK, ask()
+        return HTTPStatus.OK, respond()
     except Refused as refused:
-        return refused.status, answer({"error": str(refused)})
+        return refused.status, json_answer({"error": str(refused)})
     except UserError as error:
-        return HTTPStatus.CONFLICT, answer({"error": str(error)})
-    except GONE:
+        return HTTPStatus.CONFLICT, json_answer({"error": str(error)})
+    except DISCONNECTED:
         raise
     except Exception as error:
         traceback.print_exc()
-        return HTTPStatus.INTERNAL_SERVER_ERROR, answer({"error": repr(error)})
+        return HTTPStatus.INTERNAL_SERVER_ERROR, json_answer({"error": repr(error)})
 
 
-def _found(rooms: Mapping[str, Any], name: str) -> Any:
-    if name not in rooms:
+def _known(routes: Mapping[str, Any], name: str) -> Any:
+    if name not in routes:
         raise Refused(HTTPStatus.NOT_FOUND, "there is nothing here")
-    return rooms[name]
+    return routes[name]

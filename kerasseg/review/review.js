@@ -12,27 +12,27 @@ let at = 0;
 let working = false;
 let editing = false;
 
-async function ask(room, body) {
+async function ask(route, body) {
   const post = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
   let reply;
   try {
-    reply = await fetch(room, { ...(body && post), signal: AbortSignal.timeout(15000) });
+    reply = await fetch(route, { ...(body && post), signal: AbortSignal.timeout(15000) });
   } catch {
     throw new Error("the server does not answer. Is it still running? Decisions made before are saved.");
   }
-  const told = await reply.json();
-  if (!reply.ok) throw new Error(told.error);
-  return told;
+  const answer = await reply.json();
+  if (!reply.ok) throw new Error(answer.error);
+  return answer;
 }
 
 async function load() {
-  const told = await ask("entries");
-  const now = new Map(told.entries.map((entry) => [entry.tile, entry]));
+  const answer = await ask("entries");
+  const now = new Map(answer.entries.map((entry) => [entry.tile, entry]));
   const known = new Set(tiles.map((entry) => entry.tile));
   tiles = tiles.map((entry) => now.get(entry.tile) ?? entry);
-  tiles.push(...told.waiting.filter((tile) => !known.has(tile)).map((tile) => now.get(tile)));
+  tiles.push(...answer.waiting.filter((tile) => !known.has(tile)).map((tile) => now.get(tile)));
   states = {};
-  for (const { state } of told.entries) states[state] = (states[state] ?? 0) + 1;
+  for (const { state } of answer.entries) states[state] = (states[state] ?? 0) + 1;
   show();
 }
 

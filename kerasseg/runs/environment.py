@@ -7,15 +7,13 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from kerasseg import __version__
-
 PACKAGES = ("tensorflow", "keras", "efficientnet", "numpy", "opencv-python-headless", "albumentations")
 
 
 def facts() -> dict[str, object]:
     """Name this package, Python, the libraries that decide results, the system and its processor."""
     return {
-        "kerasseg": __version__,
+        "kerasseg": _version("kerasseg"),
         "python": platform.python_version(),
         **{package: _version(package) for package in PACKAGES},
         "system": platform.platform(),

@@ -1,4 +1,7 @@
-"""Where a run lives on disk: ``runs/<name>/<n>/``, what state it is in, and everything that it said."""
+"""The folder of a run, ``runs/NAME/N/``: its files, what state it is in, and everything that it said.
+
+This is the one place that names these files; ``docs/runs.md`` says what is in them.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import json
 import logging
 import math
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -13,14 +17,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from kerasseg import locks
+import yaml
+
+from kerasseg import files, locks
 from kerasseg.console import log, saying_warnings
 from kerasseg.errors import Blocked, UserError, changes, if_interrupted, unwritable
-from kerasseg.images.files import write_atomically
-from kerasseg.recipe import Recipe, load
+
+RECIPE, SPLIT, HISTORY, LOG = "recipe.yaml", "split.csv", "history.csv", "log.txt"
+STATUS, ENVIRONMENT, DATA = "status.json", "environment.json", "data.json"
+MODEL, SPEC, SUMMARY, METRICS = "model.keras", "spec.json", "model.json", "metrics.json"
+CHECKPOINTS, EXAMPLES, SAMPLES, EXPORT = "checkpoints", "examples", "samples", "export"
+PREDICTIONS, OVERLAYS, REPORT = "predictions", "predictions/overlays", "report.html"
 
 FINISHED = "finished"
-GO_ON = "keeps what is complete; the same command with --resume goes on"
+GO_ON = "keeps what is complete; repeat the command with --resume to continue"
 
 
 @dataclass
@@ -42,14 +52,9 @@ class RunDirectory:
         return self.path / name
 
     @property
-    def recipe(self) -> Recipe:
-        """The resolved recipe that the run follows."""
-        return load(self / "recipe.yaml")
-
-    @property
     def state(self) -> str:
         """One of running, finished, interrupted and failed; a run that was killed is still running."""
-        return self.read_json("status.json").get("state", "running")
+        return self.read_json(STATUS).get("state", "running")
 
     def read_json(self, name: str) -> Any:
         """Read facts that were written by `write_json`; an empty dict where they were not yet."""
@@ -58,15 +63,13 @@ class RunDirectory:
 
     def write_json(self, name: str, facts: Any) -> None:
         """Write facts as JSON, complete or not at all; NaN, which JSON does not know, is null."""
-        with write_atomically(self / name) as temporary:
-            text = json.dumps(_without_nan(facts), indent=1, ensure_ascii=False, allow_nan=False)
-            temporary.write_text(text + "\n", encoding="utf-8")
+        files.write_json(self / name, _without_nan(facts))
 
     def set_state(self, state: str, **facts: Any) -> None:
         """Say in ``status.json`` how far the run is, keeping what was said before but an error."""
-        before = self.read_json("status.json") or {"started": _now()}
+        before = self.read_json(STATUS) or {"started": _now()}
         before.pop("error", None)  # of an attempt that was gone on with
-        self.write_json("status.json", {**before, "state": state, "changed": _now(), **facts})
+        self.write_json(STATUS, {**before, "state": state, "changed": _now(), **facts})
 
     def held(self) -> AbstractContextManager[None]:
         """Keep other processes from writing into the run; see `kerasseg.locks.held`."""
@@ -76,6 +79,8 @@ class RunDirectory:
     def kept(self) -> Iterator[RunDirectory]:
         """Keep what the run says in ``log.txt``, its fallbacks, and how it ends in ``status.json``.
 
+        A run that is refused before it has learnt anything leaves no folder, so its number is free again.
+
         Raises
         ------
         Blocked
@@ -83,20 +88,26 @@ class RunDirectory:
         """
         with self.held():
             self.set_state("running", process=os.getpid())
-            handler = _LogFile(self / "log.txt", encoding="utf-8")
+            handler = _LogFile(self / LOG, encoding="utf-8")
             handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
             log.addHandler(handler)
+            refused = False
             try:
                 with saying_warnings(self.fallbacks), if_interrupted(f"{self.path} {GO_ON}"):
                     yield self
             except BaseException as error:
                 state = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+                refused = isinstance(error, UserError) and not (self / CHECKPOINTS).exists()
                 with suppress(Blocked):  # a full disk, of which the error itself tells
                     self.set_state(state, error=str(error))
                 raise
             finally:
                 log.removeHandler(handler)
                 handler.close()
+                if refused:
+                    shutil.rmtree(self.path)
+                    with suppress(OSError):  # other runs are in it
+                        self.path.parent.rmdir()
 
 
 class _LogFile(logging.FileHandler):
@@ -106,12 +117,15 @@ class _LogFile(logging.FileHandler):
         raise  # logging calls this where it has caught the error
 
 
-def create(recipe: Recipe, root: Path) -> RunDirectory:
+def create(name: str, recipe: str, root: Path) -> RunDirectory:
     """Make the next free folder of a recipe, with the resolved recipe in it.
 
     Parameters
     ----------
-    recipe : Recipe
+    name : str
+        The recipe's.
+    recipe : str
+        All of it, as YAML.
     root : Path
         Where runs are kept.
 
@@ -125,7 +139,7 @@ def create(recipe: Recipe, root: Path) -> RunDirectory:
         If it cannot be written.
     """
     while True:
-        path = next_number(root / recipe.name)
+        path = next_number(root / name)
         try:
             path.mkdir(parents=True)
         except FileExistsError:
@@ -135,20 +149,19 @@ def create(recipe: Recipe, root: Path) -> RunDirectory:
         return _begin(path, recipe)
 
 
-def _begin(path: Path, recipe: Recipe) -> RunDirectory:
-    with write_atomically(path / "recipe.yaml") as temporary:
-        temporary.write_text(recipe.to_yaml(), encoding="utf-8")
+def _begin(path: Path, recipe: str) -> RunDirectory:
+    with files.write_atomically(path / RECIPE) as temporary:
+        temporary.write_text(recipe, encoding="utf-8")
     return RunDirectory(path)
 
 
-def unfinished(recipe: Recipe, root: Path) -> RunDirectory:
-    """Find the last run of a recipe, to go on with.
+def unfinished(name: str, recipe: str, root: Path) -> RunDirectory:
+    """Find the last run of a recipe, to continue it.
 
     Parameters
     ----------
-    recipe : Recipe
-    root : Path
-        Where runs are kept.
+    name, recipe, root
+        See `create`.
 
     Returns
     -------
@@ -159,15 +172,21 @@ def unfinished(recipe: Recipe, root: Path) -> RunDirectory:
     UserError
         If there is none, it has finished, or it followed another recipe.
     """
-    numbers = _numbers(root / recipe.name)
+    numbers = _numbers(root / name)
     if not numbers:
-        raise UserError(f"{root / recipe.name}: there is no run to resume; leave out --resume to start one")
-    last = RunDirectory(root / recipe.name / str(max(numbers)))
-    if not (last / "recipe.yaml").exists():
+        raise UserError(f"{root / name}: there is no run to resume; leave out --resume to start one")
+    last = RunDirectory(root / name / str(max(numbers)))
+    if not (last / RECIPE).exists():
         return _begin(last.path, recipe)  # it was killed before it had one
     if last.state == FINISHED:
         raise UserError(f"{last.path}: this run has finished; leave out --resume to start another")
-    _refuse_other(recipe.dump(), last)
+    followed = (last / RECIPE).read_text(encoding="utf-8")
+    if changed := changes(yaml.safe_load(followed), yaml.safe_load(recipe)):
+        raise UserError(
+            f"{last.path}: this run followed another recipe, so it cannot be resumed with this one; "
+            "set these back, or leave out --resume to start another run",
+            *(f"  {line}" for line in changed),
+        )
     return last
 
 
@@ -188,10 +207,10 @@ def existing(path: Path) -> RunDirectory:
         If there is no run there.
     """
     folder = path.parent if path.is_file() else path
-    if not (folder / "recipe.yaml").is_file():
+    if not (folder / RECIPE).is_file():
         if numbers := _numbers(folder):
             raise UserError(f"{path}: this folder holds runs; name one, such as {folder / str(max(numbers))}")
-        raise UserError(f"{path}: not a run; expected a folder such as runs/NAME/1 that holds recipe.yaml")
+        raise UserError(f"{path}: not a run; expected a folder such as runs/NAME/1 that holds {RECIPE}")
     return RunDirectory(folder)
 
 
@@ -214,12 +233,3 @@ def _numbers(folder: Path) -> list[int]:
 def next_number(folder: Path) -> Path:
     """Give the first path ``folder/1``, ``folder/2``, ... after those that exist."""
     return folder / str(max(_numbers(folder), default=0) + 1)
-
-
-def _refuse_other(wanted: dict, last: RunDirectory) -> None:
-    if changed := changes(last.recipe.dump(), wanted):
-        raise UserError(
-            f"{last.path}: this run followed another recipe, so it cannot be resumed with this one; "
-            "set these back, or leave out --resume to start another run",
-            *(f"  {line}" for line in changed),
-        )

@@ -37,7 +37,9 @@ def decode(image_bytes: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
 
     def alike(one: tf.Tensor) -> tf.Tensor:
         image = _decode(one, dtype)
-        message = "the images of one request must have one size and as many channels; send others apart"
+        message = (
+            "the images of one request must have the same size and channels; send others apart from them"
+        )
         tf.debugging.assert_equal(tf.shape(image), first, message)
         return image
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import tensorflow as tf
 
-from kerasseg.images.orientation import BACKWARDS, TAG, TURNED
+from kerasseg.images.headers import BACKWARDS, TAG, TURNED
 
 APP1, START_OF_SCAN, END_OF_IMAGE, FILL = 0xE1, 0xDA, 0xD9, 0xFF
 SHORT, LONG = 3, 4  # TIFF's types of numbers
@@ -14,7 +14,7 @@ UPRIGHT = 1
 
 
 def upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
-    """Turn an image (Y, X, C) upright, as `kerasseg.images.orientation.upright`."""
+    """Turn an image (Y, X, C) upright, as `kerasseg.images.headers.upright`."""
     turned = tf.cond(_among(orientation, TURNED), lambda: tf.transpose(image, (1, 0, 2)), lambda: image)
     for number, axis in enumerate("YX"):
         backwards = _among(orientation, [value for value, axes in BACKWARDS.items() if axis in axes])

@@ -20,13 +20,13 @@ import tensorflow as tf
 
 from kerasseg import locks
 from kerasseg.errors import UserError, unknown
-from kerasseg.images.normalise import Minmax, normalise
+from kerasseg.images.normalisation import Minmax
+from kerasseg.images.preprocessing import normalise
 from kerasseg.inference.backends import Backend
-from kerasseg.postprocess import ACTIVATIONS
 from kerasseg.segmenter import Segmenter
 from kerasseg.serving import card, warmup
 from kerasseg.serving.signatures import IMAGES, Served
-from kerasseg.spec import ModelSpec, TilingSettings
+from kerasseg.spec import ACTIVATIONS, ModelSpec, TilingSettings
 
 CHECKED_SIZES = {2: (61, 75), 3: (13, 29, 21)}  # no multiple of anything
 LARGEST_CHECKED = {2: 512, 3: 48}  # pixels a side
@@ -95,7 +95,9 @@ def _check(model: keras.Model, spec: ModelSpec) -> None:
     if spec.activation not in ACTIVATIONS:
         raise UserError(unknown("activation", spec.activation, ACTIVATIONS))
     if spec.activation == "softmax" and spec.multilabel:
-        raise UserError("softmax shares a pixel out among classes; where they may meet in one, use sigmoid")
+        raise UserError(
+            "softmax shares a pixel out among classes; where several may meet in one pixel, use sigmoid"
+        )
     if spec.resize and spec.rank != len(spec.resize):
         raise UserError(f"data.resize {spec.resize} is for images; leave it out for volumes")
     given, wanted = (model.input_shape, model.output_shape), (spec.channels, spec.outputs)

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from kerasseg.images.channels import LUMINANCE
-from kerasseg.images.normalise import Dtype, Normalisation, Percentile
+from kerasseg.images.normalisation import Dtype, Normalisation, Percentile
+from kerasseg.images.preprocessing import LUMINANCE
 from kerasseg.spec import ModelSpec
 
 
@@ -23,7 +23,7 @@ def as_batch(image: tf.Tensor, rank: int) -> tf.Tensor:
 
 
 def with_channels(image: tf.Tensor, n: int, whole_numbers: bool) -> tf.Tensor:
-    """Give images the channels that a model takes, as `kerasseg.images.channels.with_channels`.
+    """Give images the channels that a model takes, as `kerasseg.images.preprocessing.with_channels`.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def _luminance(image: tf.Tensor, whole_numbers: bool) -> tf.Tensor:
 
 
 def normalise(image: tf.Tensor, method: Normalisation, dtype: tf.DType) -> tf.Tensor:
-    """Scale intensities to [0, 1], each image by itself, as `kerasseg.images.normalise.normalise`.
+    """Scale intensities to [0, 1], each image by itself, as `kerasseg.images.preprocessing.normalise`.
 
     Parameters
     ----------
@@ -115,7 +115,8 @@ def _percentiles(pixels: tf.Tensor, wanted: Percentile) -> list[tf.Tensor]:
 
 
 def resize(image: tf.Tensor, size: tf.Tensor | tuple[int, int]) -> tf.Tensor:
-    """Resize by area where images shrink, linearly where they grow, as `kerasseg.images.resize.resize`.
+    """Resize by area where images shrink, linearly where they grow, as
+    `kerasseg.images.preprocessing.resize`.
 
     Of images only, not of volumes. On float32 this equals OpenCV to 1e-5.
     """
@@ -125,7 +126,7 @@ def resize(image: tf.Tensor, size: tf.Tensor | tuple[int, int]) -> tf.Tensor:
 
 
 def pad(image: tf.Tensor, multiple_of: Sequence[int]) -> tf.Tensor:
-    """Continue images at their ends by reflection to a multiple an axis, as `kerasseg.inference.padding`."""
+    """Continue images at their ends by reflection to a multiple an axis, as `kerasseg.images.padding`."""
     for axis, multiple in enumerate(multiple_of, start=1):
         image = tf.gather(image, _reflected(tf.shape(image)[axis], multiple), axis=axis)
     return image

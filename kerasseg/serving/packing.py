@@ -25,7 +25,7 @@ def unpack(tiles_bytes: tf.Tensor, size: tf.Tensor, channels: int) -> tf.Tensor:
     tf.Tensor
         (B, ..., C) float32. The request fails where sizes differ, or bytes are not as many as they say.
     """
-    message = "the tiles of one request must have one size; send others apart"
+    message = "the tiles of one request must have the same size; send others apart from them"
     tf.debugging.assert_equal(size, tf.broadcast_to(size[:1], tf.shape(size)), message)
     numbers = tf.io.decode_raw(tiles_bytes, tf.float32)
     shape = tf.concat([tf.shape(tiles_bytes), size[0], [channels]], axis=0)

@@ -92,7 +92,7 @@ class Served(tf.Module):
         return {"metadata": tf.fill(tf.shape(request), self._spec.to_json())}
 
     def _seen(self, image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Normalise and resize in the order of `kerasseg.images.prepare.prepare`; keep the size as sent."""
+        """Normalise and resize in the order of `images.preprocessing.Preprocessing`; keep the sent size."""
         spec, dtype = self._spec, image.dtype
         pixels = graph.with_channels(tf.cast(image, tf.float32), spec.channels, dtype.is_integer)
         stored = tf.shape(pixels)[1:-1]

@@ -50,20 +50,17 @@ def synthesize(root: Path, *, images: int = 48, size: tuple[int, int] = (520, 70
     """
     with synthetic_folder(root, f"{images} synthetic images, seed {seed}; no cell was ever here.") as folder:
         (folder / "train").mkdir()
-        _write_all(folder, images, size, seed)
-
-
-def _write_all(root: Path, images: int, size: tuple[int, int], seed: int) -> None:
-    with (root / "train.csv").open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file)
-        table.writerow([*kaggle.SARTORIUS.all, *COLUMNS])
-        for at in track(range(images), "making SYNTHETIC images"):
-            image, labels = phase_contrast(size, np.random.default_rng((seed, at)))
-            name = f"synthetic{at:04d}"
-            write(root / "train" / f"{name}.png", image)
-            own = ("synthetic", "0h00m", "2000-01-01", f"synthetic_{at // IMAGES_PER_SAMPLE:03d}", "0 days")
-            for runs in rle.encode_labels(labels).values():
-                table.writerow([name, " ".join(map(str, runs)), size[1], size[0], *own])
+        with (folder / "train.csv").open("w", newline="", encoding="utf-8") as file:
+            table = csv.writer(file)
+            table.writerow([*kaggle.SARTORIUS.all, *COLUMNS])
+            for index in track(range(images), "making SYNTHETIC images"):
+                image, labels = phase_contrast(size, np.random.default_rng((seed, index)))
+                name = f"synthetic{index:04d}"
+                sample = f"synthetic_{index // IMAGES_PER_SAMPLE:03d}"
+                write(folder / "train" / f"{name}.png", image)
+                for runs in rle.encode_labels(labels).values():
+                    row = [name, " ".join(map(str, runs)), size[1], size[0]]
+                    table.writerow([*row, "synthetic", "0h00m", "2000-01-01", sample, "0 days"])
 
 
 def phase_contrast(size: tuple[int, int], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -82,7 +79,8 @@ def phase_contrast(size: tuple[int, int], rng: np.random.Generator) -> tuple[np.
     labels : numpy.ndarray, shape (Y, X), int32
         One id a cell; later cells cover earlier ones.
     """
-    labels, delay = np.zeros(size, np.int32), _specks(size, rng)
+    labels = np.zeros(size, np.int32)
+    delay = _specks(size, rng)
     grain = _organelles(size, rng)
     for number, centre in enumerate(_centres(size, rng), start=1):
         draw, thickness = KINDS[rng.choice(len(KINDS), p=SHARES)]
@@ -149,15 +147,15 @@ def _blob(
     cv2.fillPoly(canvas, [_points(points)], 1)
 
 
-def _neurite(canvas: np.ndarray, at: np.ndarray, angle: float, rng: np.random.Generator) -> None:
+def _neurite(canvas: np.ndarray, start: np.ndarray, angle: float, rng: np.random.Generator) -> None:
     """Walk away from a tip, thinner with each step."""
     width = rng.uniform(2, 6)
     while width > 1.5:
         angle += rng.normal(0, 0.2)
-        following = at + 6 * np.array([np.sin(angle), np.cos(angle)])
-        start, end = _points(np.stack([at, following], axis=1)).tolist()
-        cv2.line(canvas, start, end, 1, round(width))
-        at, width = following, width * rng.uniform(0.85, 0.97)
+        end = start + 6 * np.array([np.sin(angle), np.cos(angle)])
+        cv2.line(canvas, *_points(np.stack([start, end], axis=1)).tolist(), 1, round(width))
+        start = end
+        width *= rng.uniform(0.85, 0.97)
 
 
 def _points(yx: np.ndarray) -> np.ndarray:

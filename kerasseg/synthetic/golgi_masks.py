@@ -144,18 +144,12 @@ def rasterise(
     points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
     if bend:
         points += _free_form(axes, bend, room, rng)
-    nucleus = _in_nucleus(points, pair)  # a Golgi beside its tip may reach into it, and gives way
-    return np.stack([_in_golgi(points, pair) & ~nucleus, nucleus], axis=-1), first
-
-
-def _in_golgi(points: np.ndarray, pair: Pair) -> np.ndarray:
-    away = points - pair.golgi.astype(np.float32)
-    return np.einsum("zyxi,zyxi->zyx", away, away) <= pair.radius**2
-
-
-def _in_nucleus(points: np.ndarray, pair: Pair) -> np.ndarray:
-    within = points @ (pair.rotation / pair.semi_axes).astype(np.float32)
-    return np.einsum("zyxi,zyxi->zyx", within, within) <= 1
+    from_nucleus = points @ (pair.rotation / pair.semi_axes).astype(np.float32)
+    nucleus = np.einsum("zyxi,zyxi->zyx", from_nucleus, from_nucleus) <= 1
+    from_golgi = points - pair.golgi.astype(np.float32)
+    golgi = np.einsum("zyxi,zyxi->zyx", from_golgi, from_golgi) <= pair.radius**2
+    golgi &= ~nucleus  # a Golgi beside the tip of its nucleus may reach into it, and gives way
+    return np.stack([golgi, nucleus], axis=-1), first
 
 
 def _free_form(axes: list[np.ndarray], bend: float, room: float, rng: np.random.Generator) -> np.ndarray:
@@ -176,7 +170,7 @@ def _b_splines(axis: np.ndarray) -> np.ndarray:
     return np.where(away < 1, near, far).astype(np.float32)
 
 
-def scene(
+def draw_scene(
     size: Size,
     rng: np.random.Generator,
     *,
@@ -208,37 +202,31 @@ def scene(
     UserError
         If `size`, `spacing` or `pairs` make no sense.
     """
-    _check(size, spacing, pairs)
-    labels, centres, failures = np.zeros((*size, 2), np.uint16), [], 0
-    wanted = int(rng.integers(pairs[0], pairs[1] + 1))
-    while len(centres) < wanted and failures < FAILURES:
-        parts, corner = rasterise(random_pair(rng), spacing, rng, bend=bend)
-        box, seen, corner = _clip(parts, corner + rng.integers(0, size), size)
-        taken, either = labels[box], seen.any(axis=-1)
-        if not either.any() or taken[either].any():
-            failures += 1
-            continue
-        failures = 0
-        taken[seen] = len(centres) + 1
-        centres.append([_centre(seen[..., part], corner, spacing) for part in (GOLGI, NUCLEUS)])
-    return Scene(labels, np.array(centres).reshape(-1, 2, 3))
-
-
-def _check(size: Size, spacing: Spacing, pairs: tuple[int, int]) -> None:
     if len(size) != 3 or min(size) < 1:
         raise UserError(f"size: {size}; expected planes, height and width of at least 1 voxel")
     if len(spacing) != 3 or not min(spacing) > 0:
         raise UserError(f"spacing: {spacing}; expected three voxel sizes above 0 in micrometres (z, y, x)")
     if not 0 <= pairs[0] <= pairs[1] < 2**16:
         raise UserError(f"pairs: {pairs}; expected the fewest and the most, from 0 to {2**16 - 1}")
-
-
-def _clip(parts: np.ndarray, corner: np.ndarray, size: Size) -> tuple[tuple, np.ndarray, np.ndarray]:
-    """Cut a box off at the volume's borders: where it lies there, what of it is left, its first voxel."""
-    first = np.maximum(corner, 0)
-    last = np.minimum(corner + parts.shape[:3], size)
-    inside = tuple(slice(a, b) for a, b in zip(first - corner, last - corner, strict=True))
-    return tuple(slice(a, b) for a, b in zip(first, last, strict=True)), parts[inside], first
+    labels = np.zeros((*size, 2), np.uint16)
+    centres = []
+    failures = 0
+    wanted = int(rng.integers(pairs[0], pairs[1] + 1))
+    while len(centres) < wanted and failures < FAILURES:
+        parts, corner = rasterise(random_pair(rng), spacing, rng, bend=bend)
+        corner = corner + rng.integers(0, size)
+        first = np.maximum(corner, 0)  # the volume's borders cut it off
+        last = np.minimum(corner + parts.shape[:3], size)
+        seen = parts[tuple(map(slice, first - corner, last - corner))]
+        taken = labels[tuple(map(slice, first, last))]
+        either = seen.any(axis=-1)
+        if not either.any() or taken[either].any():
+            failures += 1
+            continue
+        failures = 0
+        taken[seen] = len(centres) + 1
+        centres.append([_centre(seen[..., part], first, spacing) for part in (GOLGI, NUCLEUS)])
+    return Scene(labels, np.array(centres).reshape(-1, 2, 3))
 
 
 def _centre(part: np.ndarray, corner: np.ndarray, spacing: Spacing) -> np.ndarray:

@@ -14,7 +14,7 @@ MARKER = "SYNTHETIC"
 
 
 def is_synthetic(root: Path) -> bool:
-    """Whether the data at `root` were made by one of :mod:`kerasseg.synthetic.synthesizers`."""
+    """Whether the data at `root` were made by this package."""
     return (Path(root) / MARKER).is_file()
 
 
@@ -50,7 +50,7 @@ def synthetic_folder(root: Path, said: str) -> Iterator[Path]:
     """
     root = Path(root)
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        raise UserError(f"{root}: exists already; synthetic data never take the place of other data")
+        raise UserError(f"{root}: exists already; synthetic data never replace other data")
     whole = root.resolve()  # "." has no name
     unfinished = whole.with_name(f".{whole.name}.unfinished")
     with locks.held(unfinished.with_suffix(".lock"), root):

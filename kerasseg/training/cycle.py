@@ -15,16 +15,23 @@ https://doi.org/10.1109/ICCV.2017.244
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import keras
 import tensorflow as tf
+from keras import ops
 
 from kerasseg.errors import UserError, unknown
-from kerasseg.training.contest import REAL, Contest, duel, gradients_in_turn, mean_for, seen, weights
-from kerasseg.training.losses import Loss, Tensor, absolute_loss, least_squares_loss
-from kerasseg.training.normalization import fused
-from kerasseg.training.pool import Pool
+from kerasseg.training.adversarial import (
+    REAL,
+    AdversarialModel,
+    discriminator_losses,
+    scaled_mean,
+    trainable_weights,
+    without_ignored,
+)
+from kerasseg.training.keras_speedups import fused
+from kerasseg.training.losses import Loss, Shape, Tensor, absolute_loss, least_squares_loss
 
 CRITERIA = ("cycle", "truth")
 
@@ -32,25 +39,24 @@ CRITERIA = ("cycle", "truth")
 def cycle(
     to_masks: keras.Model,
     to_images: keras.Model,
-    of_masks: keras.Model,
-    of_images: keras.Model,
     *,
+    discriminator: Callable[[Sequence[Shape]], keras.Model],
     loss: Loss,
     optimizer: keras.optimizers.Optimizer,
     discriminator_optimizer: keras.optimizers.Optimizer,
     shape: Sequence[int],
     batch_size: int,
-    cycle_weight: float = 10.0,
-    identity_weight: float = 5.0,
-    class_weights: Sequence[float] | None = None,
-    replay: int = 0,
-    choose_by: str = "cycle",
-    threshold: float = 0.5,
-    activation: str = "sigmoid",
+    cycle_weight: float,
+    identity_weight: float,
+    class_weights: Sequence[float] | None,
+    replay: int,
+    choose_by: str,
+    threshold: float,
+    activation: str,
 ) -> keras.Model:
     """Make the engine that trains `to_masks` without an image ever being shown with its mask.
 
-    A discriminator D loses ``(D(real) - 1)^2 + D(made)^2``. The generators lose ``(D(made) - 1)^2`` on both
+    A discriminator D loses ``(D(real) - 1)^2 + D(fake)^2``. The generators lose ``(D(fake) - 1)^2`` on both
     sides, ``cycle_weight`` times the distance of images and masks from themselves after a cycle, and
     ``identity_weight`` times that after the generator that makes their own kind. The history's ``loss`` is
     the distance of images after a cycle, ``generator_loss`` all of the above, and ``discriminator_loss`` that
@@ -61,10 +67,11 @@ def cycle(
     to_masks, to_images : keras.Model
         From images ``(B, ..., C)`` to probabilities ``(B, ..., K)`` and back, in [0, 1], built under the
         scope of their devices. They stay uncompiled, so that a file of theirs holds nothing of the training.
-    of_masks, of_images : keras.Model
-        From masks, and from images, to scores ``(B, ..., 1)`` of any range and any size, built likewise.
+    discriminator : callable
+        From ``[shape]``, of an image or of a mask, to a network that scores such images: scores are
+        ``(B, ..., 1)``, of any range and any size.
     loss : callable
-        One of `kerasseg.training.losses.LOSSES`, for the criterion ``"truth"``.
+        One of `kerasseg.training.losses`, for the criterion ``"truth"``.
     optimizer, discriminator_optimizer : keras.optimizers.Optimizer
         Of both generators, and of both discriminators. Their arguments are used, and not themselves.
     shape : sequence of int
@@ -97,12 +104,15 @@ def cycle(
     _check(to_masks, identity_weight, choose_by)
     strategy = to_masks.distribute_strategy
     with strategy.scope():
-        kinds = (to_masks, to_images) if replay else ()
-        here = batch_size // strategy.num_replicas_in_sync
-        pools = [Pool((*shape, kind.output_shape[-1]), batch_size=here, size=replay) for kind in kinds]
-        return Cycle(
+        batch = batch_size // strategy.num_replicas_in_sync
+        pools = [
+            ImagePool((*shape, generator.output_shape[-1]), batch_size=batch, size=replay)
+            for generator in (to_masks, to_images)
+            if replay
+        ]
+        return CycleGan(
             [fused(to_masks), fused(to_images)],
-            [fused(of_masks), fused(of_images)],
+            [fused(discriminator([network.output_shape[1:]])) for network in (to_masks, to_images)],
             pools=pools,
             loss=loss,
             cycle_weight=cycle_weight,
@@ -111,90 +121,150 @@ def cycle(
             choose_by=choose_by,
             optimizer=optimizer,
             discriminator_optimizer=discriminator_optimizer,
-            shown=("loss", "generator_loss", "discriminator_loss"),
             threshold=threshold,
             activation=activation,
         )
 
 
-class Cycle(Contest):
-    """Two generators that undo each other, two discriminators that tell them from the truth; see `cycle`."""
+class CycleGan(AdversarialModel):
+    """Two generators that undo each other, and a discriminator for what each makes; see `cycle`."""
 
     def __init__(
         self,
         *networks: list[keras.Model],
-        pools: Sequence[Pool],
-        loss: Loss,
+        pools: Sequence[ImagePool],
         cycle_weight: float,
         identity_weight: float,
         class_weights: Sequence[float] | None,
         choose_by: str,
-        **contest,
+        **settings,
     ) -> None:
-        super().__init__(*networks, **contest)
-        self.pools, self.distance, self.choose_by = pools, loss, choose_by
+        super().__init__(*networks, **settings)
+        self.pools, self.choose_by, self.class_weights = pools, choose_by, class_weights
         self.cycle_weight, self.identity_weight = cycle_weight, identity_weight
-        self.class_weights = class_weights
 
     def train_step(self, data: tuple[Tensor, ...]) -> dict[str, Tensor]:
-        """Take a step on each side: the generators' gradient in three parts, then the discriminators'."""
+        """Take a step on each side.
+
+        The generators' gradient is a sum whose parts are taken in turn, each begun when the one before is
+        done: so memory holds the feature maps of one part at a time, in as much time as all at once take.
+        """
         images, targets, _ = keras.utils.unpack_x_y_sample_weight(data)
-        masks = seen(targets, targets)
-        (to_masks, to_images), (of_masks, of_images) = self.generators, self.discriminators
-        parts = [
-            lambda: self._there_and_back(images, images, to_masks, of_masks, to_images),
-            lambda: self._there_and_back(masks, targets, to_images, of_images, to_masks, self.class_weights),
-        ]
-        if self.identity_weight:
-            parts.append(lambda: (self._identities(images, masks, targets),))
-        mine, results = gradients_in_turn(parts, weights(self.generators), self.optimizer)
-        (of_generators, made_masks, distance), (more, made_images, _), *identities = results
+        masks = without_ignored(targets, targets)
+        to_masks, to_images = self.generators
+        mask_discriminator, image_discriminator = self.discriminators
+        weights = trainable_weights(self.generators)
 
         with tf.GradientTape() as tape:
-            losses = duel(of_masks, masks, self._past(0, made_masks))
-            losses += duel(of_images, images, self._past(1, made_images))
-            of_both = mean_for(self.discriminator_optimizer, losses)
-        theirs = tape.gradient(of_both, weights(self.discriminators))
+            fake_masks = to_masks(images, training=True)
+            cycled_images = to_images(fake_masks, training=True)
+            image_distance = absolute_loss(images, cycled_images)
+            fake_scores = mask_discriminator(fake_masks, training=True)
+            losses = least_squares_loss(fake_scores, REAL) + self.cycle_weight * image_distance
+            mean = scaled_mean(self.optimizer, losses)
+        gradients, generator_loss = tape.gradient(mean, weights), losses
 
-        generator_loss = of_generators + more + sum(part[0] for part in identities)
-        self.step(mine, theirs, generator_loss, losses)
-        return self.tell(loss=distance, generator_loss=generator_loss, discriminator_loss=losses)
+        with tf.control_dependencies(gradients):
+            with tf.GradientTape() as tape:
+                fake_images = to_images(masks, training=True)
+                cycled_masks = to_masks(fake_images, training=True)
+                mask_distance = absolute_loss(targets, cycled_masks, self.class_weights)
+                fake_scores = image_discriminator(fake_images, training=True)
+                losses = least_squares_loss(fake_scores, REAL) + self.cycle_weight * mask_distance
+                mean = scaled_mean(self.optimizer, losses)
+            gradients = added(gradients, tape.gradient(mean, weights))
+        generator_loss += losses
+
+        if self.identity_weight:
+            with tf.control_dependencies(gradients):
+                with tf.GradientTape() as tape:
+                    same_images = to_images(images, training=True)
+                    image_change = absolute_loss(images, same_images)
+                    same_masks = to_masks(masks, training=True)
+                    mask_change = absolute_loss(targets, same_masks, self.class_weights)
+                    losses = self.identity_weight * (image_change + mask_change)
+                    mean = scaled_mean(self.optimizer, losses)
+                gradients = added(gradients, tape.gradient(mean, weights))
+            generator_loss += losses
+
+        if self.pools:
+            fake_masks, fake_images = (
+                pool(fake) for pool, fake in zip(self.pools, (fake_masks, fake_images), strict=True)
+            )
+        with tf.GradientTape() as tape:
+            real_scores = mask_discriminator(masks, training=True)
+            fake_scores = mask_discriminator(fake_masks, training=True)
+            discriminator_loss = discriminator_losses(real_scores, fake_scores)
+            real_scores = image_discriminator(images, training=True)
+            fake_scores = image_discriminator(fake_images, training=True)
+            discriminator_loss += discriminator_losses(real_scores, fake_scores)
+            mean = scaled_mean(self.discriminator_optimizer, discriminator_loss)
+        discriminator_gradients = tape.gradient(mean, trainable_weights(self.discriminators))
+
+        self.apply(gradients, discriminator_gradients, generator_loss, discriminator_loss)
+        losses = {"generator_loss": generator_loss, "discriminator_loss": discriminator_loss}
+        return self.logs(loss=image_distance, **losses)
 
     def test_step(self, data: tuple[Tensor, ...]) -> dict[str, Tensor]:
-        """Work out what the engine is chosen by, and the Dice of the masks that it makes."""
+        """Work out what an epoch is chosen by, and the Dice of the masks that the engine makes."""
         images, targets, _ = keras.utils.unpack_x_y_sample_weight(data)
         masks = self(images, training=False)
         self.dice.update_state(targets, masks)
         if self.choose_by == "truth":
-            return self.tell(self.dice, loss=self.distance(targets, masks))
+            return self.logs(self.dice, loss=self.mask_loss(targets, masks))
         _, to_images = self.generators
-        return self.tell(self.dice, loss=absolute_loss(images, to_images(masks, training=False)))
+        return self.logs(self.dice, loss=absolute_loss(images, to_images(masks, training=False)))
 
-    def _there_and_back(
-        self,
-        real: Tensor,
-        target: Tensor,
-        there: keras.Model,
-        judge: keras.Model,
-        back: keras.Model,
-        class_weights: Sequence[float] | None = None,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """What a translation and its way back lose, the translation, and the distance from `target`."""
-        made = there(real, training=True)
-        distance = absolute_loss(target, back(made, training=True), class_weights)
-        feigned = least_squares_loss(judge(made, training=True), REAL)
-        return feigned + self.cycle_weight * distance, made, distance
 
-    def _identities(self, images: Tensor, masks: Tensor, targets: Tensor) -> Tensor:
-        """What generators lose where they change what is of the kind that they make already."""
-        to_masks, to_images = self.generators
-        of_images = absolute_loss(images, to_images(images, training=True))
-        of_masks = absolute_loss(targets, to_masks(masks, training=True), self.class_weights)
-        return self.identity_weight * (of_images + of_masks)
+def added(gradients: Sequence[Tensor], others: Sequence[Tensor]) -> list[Tensor]:
+    """Add gradients with respect to the same weights."""
+    return [ops.add(*pair) for pair in zip(gradients, others, strict=True)]
 
-    def _past(self, kind: int, made: Tensor) -> Tensor:
-        """Translations to show to a discriminator: those of now and, with replay, of the past."""
-        return self.pools[kind](made) if self.pools else made
+
+class ImagePool(keras.layers.Layer):
+    """Give back translations of now or of the past, each with probability a half, once there are enough.
+
+    What is kept lies in variables, so a checkpoint has it; what is drawn comes from a seed that is set before
+    every epoch. Where several devices share a batch, all keep what the first of them made.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        Of one translation, channels last.
+    batch_size : int
+        Translations that come at once.
+    size : int
+        Translations that are kept: as many whole batches as go into it, and one at least.
+
+    References
+    ----------
+    Shrivastava et al., "Learning from simulated and unsupervised images through adversarial training", 2017,
+    section 2.3. https://doi.org/10.1109/CVPR.2017.241
+    """
+
+    def __init__(self, shape: Sequence[int], *, batch_size: int, size: int) -> None:
+        super().__init__()
+        self.batch_size = batch_size
+        self.size = max(size // batch_size, 1) * batch_size
+        options = {"trainable": False, "autocast": False, "aggregation": "only_first_replica"}
+        self.kept = self.add_weight((self.size, *shape), "zeros", dtype="float32", name="kept", **options)
+        self.count = self.add_weight((), "zeros", dtype="int32", name="count", **options)
+        self.draws = keras.random.SeedGenerator(0)
+
+    def call(self, images: Tensor) -> Tensor:
+        """Exchange a batch ``(batch_size, ..., C)``: what is returned back is not kept any longer."""
+        images = ops.stop_gradient(ops.cast(images, "float32"))
+        filling = self.count < self.size
+        chosen = keras.random.shuffle(ops.arange(self.size), seed=self.draws)[: self.batch_size]
+        places = ops.where(filling, self.count + ops.arange(self.batch_size), chosen)
+        old = ops.take(self.kept, places, axis=0)
+        coins = keras.random.uniform((self.batch_size,), seed=self.draws) < 0.5
+        coins = ops.reshape(coins, (-1, *[1] * (len(images.shape) - 1)))
+        kept = ops.where(ops.logical_or(filling, coins), images, old)
+        returned = ops.where(ops.logical_and(ops.logical_not(filling), coins), old, images)
+        self.kept.assign(ops.scatter_update(self.kept, places[:, None], kept))
+        self.count.assign(ops.minimum(self.count + self.batch_size, self.size))
+        return returned
 
 
 def _check(to_masks: keras.Model, identity_weight: float, choose_by: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasseg.images.files import write_atomically
+from kerasseg.files import write_atomically
 
 Row = dict[str, float]
 
@@ -76,7 +76,9 @@ def write(path: Path, rows: Sequence[Row]) -> None:
 
 
 def read(path: Path) -> list[Row]:
-    """Read what `write` wrote."""
+    """Read what `write` wrote; nothing where there is no file yet."""
+    if not path.exists():
+        return []
     with path.open(newline="") as file:
         return [_numbers(row) for row in csv.DictReader(file)]
 

@@ -20,20 +20,22 @@ import keras
 import numpy as np
 
 from kerasseg.console import say
+from kerasseg.data.batches import TrainingBatches, ValidationBatches
 from kerasseg.data.pipeline import Feed
-from kerasseg.data.stream import Stream
 from kerasseg.errors import UserError
+from kerasseg.models.keras_internals import random_states
+from kerasseg.runs.rundirectory import CHECKPOINTS, HISTORY
 from kerasseg.training import checkpoint, history
 from kerasseg.training.callbacks import Progress, StopOnDivergence, WatchFeeds, tensorboard
 from kerasseg.training.history import History, Row
-from kerasseg.training.optimizers import rate
+from kerasseg.training.keras_speedups import rate
 from kerasseg.training.schedule import stop
 
 Schedule = Callable[..., float]
 
 
 @dataclass(frozen=True)
-class Pace:
+class TrainingSettings:
     """How long a training goes on, and how fast.
 
     Parameters
@@ -45,7 +47,7 @@ class Pace:
     early_stopping : mapping, optional
         Arguments of `kerasseg.training.schedule.stop`; none by default.
     schedule : callable, optional
-        One of `kerasseg.training.schedule.SCHEDULES`, its arguments filled in; a constant rate by default.
+        One of `kerasseg.training.schedule`, its arguments filled in; a constant rate by default.
     """
 
     epochs: int
@@ -68,9 +70,9 @@ class Pace:
 
 def train(
     engine: keras.Model,
-    training: Stream,
-    validation: Stream,
-    pace: Pace,
+    training: TrainingBatches,
+    validation: ValidationBatches,
+    settings: TrainingSettings,
     *,
     directory: Path,
     seed: int,
@@ -83,11 +85,11 @@ def train(
     ----------
     engine : keras.Model
         Compiled, its optimisers built.
-    training : Stream
+    training : TrainingBatches
         Endless batches.
-    validation : Stream
+    validation : ValidationBatches
         As many batches as its length.
-    pace : Pace
+    settings : TrainingSettings
         How long, and how fast.
     directory : Path
         Gets ``history.csv``, ``checkpoints/`` and, where TensorBoard is installed, ``tensorboard/``.
@@ -110,11 +112,11 @@ def train(
     UserError
         If `directory` holds checkpoints that were not to be resumed.
     """
-    steps = pace.steps_per_epoch or len(training)
-    between = BetweenEpochs(engine, pace, directory, seed)  # before a checkpoint brings its own rates
-    between.rows = _start(directory / "checkpoints", engine, resume)
+    steps = settings.steps_per_epoch or len(training)
+    between = BetweenEpochs(engine, settings, directory, seed)  # before a checkpoint brings its own rates
+    between.rows = _start(directory / CHECKPOINTS, engine, resume)
     done = len(between.rows)
-    callbacks = [*watching, between, StopOnDivergence(training, steps), Progress(pace.epochs, steps)]
+    callbacks = [*watching, between, StopOnDivergence(training, steps), Progress(settings.epochs, steps)]
     try:
         if not between.stopped:
             with Feed(training) as batches, Feed(validation) as held_out:
@@ -122,7 +124,7 @@ def train(
                     batches.dataset(start=done * steps),
                     validation_data=held_out.dataset(stop=len(validation)),
                     initial_epoch=done,
-                    epochs=pace.epochs,
+                    epochs=settings.epochs,
                     steps_per_epoch=steps,
                     callbacks=[WatchFeeds(batches, held_out), *callbacks, *tensorboard(directory)],
                     shuffle=False,
@@ -140,7 +142,7 @@ class BetweenEpochs(keras.callbacks.Callback):
     ----------
     engine : keras.Model
         Its optimisers have the rates to begin with.
-    pace : Pace
+    settings : TrainingSettings
         How long, and how fast.
     directory : Path
         Gets ``history.csv`` and ``checkpoints/``.
@@ -153,20 +155,20 @@ class BetweenEpochs(keras.callbacks.Callback):
         History so far.
     """
 
-    def __init__(self, engine: keras.Model, pace: Pace, directory: Path, seed: int) -> None:
+    def __init__(self, engine: keras.Model, settings: TrainingSettings, directory: Path, seed: int) -> None:
         super().__init__()
-        self.pace, self.directory, self.seed, self.rows = pace, directory, seed, []
+        self.settings, self.directory, self.seed, self.rows = settings, directory, seed, []
         self.initial = [rate(optimizer) for optimizer in _optimizers(engine)]
 
     @property
     def stopped(self) -> str | None:
         """Why there is no next epoch; None where there is one."""
-        return self.pace.stopped(self.rows)
+        return self.settings.stopped(self.rows)
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Make learning rates and what layers draw follow from the history and the epoch's number alone."""
         self.started = time.monotonic()
-        self.rates = [self.pace.rate(self.rows, initial) for initial in self.initial]
+        self.rates = [self.settings.rate(self.rows, initial) for initial in self.initial]
         for optimizer, value in zip(_optimizers(self.model), self.rates, strict=True):
             optimizer.learning_rate = value
         _seed(self.model, self.seed, epoch)
@@ -176,9 +178,9 @@ class BetweenEpochs(keras.callbacks.Callback):
         seconds = round(time.monotonic() - self.started, 2)
         rest = {"learning_rate": self.rates[0], "seconds": seconds}
         self.rows.append({"epoch": epoch + 1, **history.ordered(logs), **rest})
-        checkpoint.save(self.directory / "checkpoints", self.model, self.rows)
-        history.write(self.directory / "history.csv", self.rows)
-        _say(self.rows, self.pace.epochs)
+        checkpoint.save(self.directory / CHECKPOINTS, self.model, self.rows)
+        history.write(self.directory / HISTORY, self.rows)
+        _say(self.rows, self.settings.epochs)
         self.model.stop_training = self.stopped is not None
 
 
@@ -187,16 +189,18 @@ def _start(checkpoints: Path, engine: keras.Model, resume: bool) -> list[Row]:
     if resume:
         return checkpoint.load_last(checkpoints, engine)
     if checkpoint.last(checkpoints):
-        raise UserError(f"{checkpoints}: a training was begun here; resume it, or choose another directory")
+        raise UserError(
+            f"{checkpoints}: an unfinished training is here; resume it, or choose another directory"
+        )
     return []
 
 
 def _finish(directory: Path, engine: keras.Model, stopped: str) -> History:
     """Bring `engine` to its best epoch; what counts is what the last checkpoint says, also after Ctrl-C."""
-    rows = checkpoint.rows(directory / "checkpoints")
+    rows = checkpoint.rows(directory / CHECKPOINTS)
     if rows:
-        history.write(directory / "history.csv", rows)
-    checkpoint.load_best(directory / "checkpoints", engine, rows)
+        history.write(directory / HISTORY, rows)
+    checkpoint.load_best(directory / CHECKPOINTS, engine, rows)
     return History(rows, stopped)
 
 
@@ -212,8 +216,7 @@ def _optimizers(engine: keras.Model) -> list[keras.optimizers.Optimizer]:
 
 def _seed(engine: keras.Model, seed: int, epoch: int) -> None:
     """Make what the layers draw in an epoch depend on nothing that happened before."""
-    states = [variable for variable in engine.variables if variable.name == "seed_generator_state"]
-    for index, state in enumerate(states):
+    for index, state in enumerate(random_states(engine)):
         state.assign(np.random.SeedSequence((seed, epoch, index)).generate_state(2))
 
 

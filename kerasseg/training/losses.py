@@ -10,8 +10,8 @@ costs nothing.
 (with softmax the background's first), and ones are the same as none. A paper that *sums* weighted losses of
 K classes has K times these values.
 
-The functions that end in ``_loss`` are the mathematics; those in `LOSSES` fill in its numbers and return what
-``model.compile`` takes.
+The functions that end in ``_loss`` are the mathematics. Those that a recipe names, `combo` and so on, fill in
+its numbers, and return what ``model.compile`` takes.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ EPSILON = 1e-7
 """Probabilities stay this far from 0 and 1 before a logarithm, whose value and gradient so stay finite."""
 
 Tensor = Any
+Shape = tuple[int | None, ...]
 Loss = Callable[[Tensor, Tensor], Tensor]
 Weights = Sequence[float] | None
 
@@ -128,7 +129,7 @@ def dice_loss(y_true: Tensor, y_pred: Tensor, smooth: float, class_weights: Weig
     return tversky_loss(y_true, y_pred, 0.5, 0.5, smooth / 2.0, class_weights)
 
 
-def combo(alpha: float = 0.5, beta: float = 0.5, smooth: float = 1.0, class_weights: Weights = None) -> Loss:
+def combo(*, alpha: float, beta: float, smooth: float, class_weights: Weights) -> Loss:
     """``alpha * weighted cross-entropy + (1 - alpha) * Dice loss`` (Taghanaki et al. 2019).
 
     With ``beta = 0.5`` the first term is half the plain cross-entropy.
@@ -142,7 +143,7 @@ def combo(alpha: float = 0.5, beta: float = 0.5, smooth: float = 1.0, class_weig
     return combo
 
 
-def bce(class_weights: Weights = None) -> Loss:
+def bce(*, class_weights: Weights) -> Loss:
     """The plain cross-entropy of every class against the rest."""
 
     def bce(y_true: Tensor, y_pred: Tensor) -> Tensor:
@@ -151,7 +152,7 @@ def bce(class_weights: Weights = None) -> Loss:
     return bce
 
 
-def dice(smooth: float = 1.0, class_weights: Weights = None) -> Loss:
+def dice(*, smooth: float, class_weights: Weights) -> Loss:
     """`dice_loss`: one minus the soft Dice coefficient, image by image and class by class."""
 
     def dice(y_true: Tensor, y_pred: Tensor) -> Tensor:
@@ -160,7 +161,7 @@ def dice(smooth: float = 1.0, class_weights: Weights = None) -> Loss:
     return dice
 
 
-def focal(gamma: float = 2.0, beta: float = 0.25, class_weights: Weights = None) -> Loss:
+def focal(*, gamma: float, beta: float, class_weights: Weights) -> Loss:
     """Cross-entropy in which pixels nearly right count less (Lin et al. 2017: its alpha is `beta`)."""
 
     def focal(y_true: Tensor, y_pred: Tensor) -> Tensor:
@@ -169,9 +170,7 @@ def focal(gamma: float = 2.0, beta: float = 0.25, class_weights: Weights = None)
     return focal
 
 
-def tversky(
-    alpha: float = 0.3, beta: float = 0.7, smooth: float = 1.0, class_weights: Weights = None
-) -> Loss:
+def tversky(*, alpha: float, beta: float, smooth: float, class_weights: Weights) -> Loss:
     """`tversky_loss`: missing a pixel (`beta`) may cost more than adding one (`alpha`)."""
 
     def tversky(y_true: Tensor, y_pred: Tensor) -> Tensor:
@@ -188,7 +187,7 @@ def least_squares_loss(scores: Tensor, wanted: float) -> Tensor:
     scores : tensor (B, ..., 1)
         What a discriminator says of each patch, of any range.
     wanted : float
-        1 for what is to be called real, 0 for what is to be called made.
+        1 for what is to be called real, 0 for what is to be called fake.
 
     Returns
     -------
@@ -231,15 +230,6 @@ def absolute_loss(y_true: Tensor, y_pred: Tensor, class_weights: Weights = None)
     """
     y, p, counted = _prepare(y_true, y_pred)
     return 2.0 * _mean(ops.abs(y - p) * counted * _weights(class_weights, p), counted)
-
-
-LOSSES: dict[str, Callable[..., Loss]] = {
-    "combo": combo,
-    "bce": bce,
-    "dice": dice,
-    "focal": focal,
-    "tversky": tversky,
-}
 
 
 def _prepare(y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor, Tensor]:

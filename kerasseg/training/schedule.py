@@ -7,7 +7,7 @@ the same of any list of losses, so a resumed run goes on from its history alone.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 MIN_DELTA = 1e-4
 """How much lower a loss must be for `plateau` to call it an improvement: Keras' default."""
@@ -18,9 +18,9 @@ def plateau(
     initial: float,
     epochs: int,
     *,
-    patience: int = 2,
-    factor: float = 0.5,
-    minimum: float = 0.0,
+    patience: int,
+    factor: float,
+    minimum: float,
 ) -> float:
     """Learning rate of the next epoch, as ``keras.callbacks.ReduceLROnPlateau`` sets it.
 
@@ -54,9 +54,7 @@ def plateau(
     return rate
 
 
-def cosine(
-    losses: Sequence[float], initial: float, epochs: int, *, warmup: int = 0, minimum: float = 0.0
-) -> float:
+def cosine(losses: Sequence[float], initial: float, epochs: int, *, warmup: int, minimum: float) -> float:
     """Learning rate of the next epoch: rising in equal steps, then half a cosine down to `minimum`.
 
     Parameters
@@ -88,10 +86,7 @@ def cosine(
     return minimum + (initial - minimum) * (1 + math.cos(math.pi * done)) / 2
 
 
-SCHEDULES: dict[str, Callable[..., float]] = {"plateau": plateau, "cosine": cosine}
-
-
-def stop(losses: Sequence[float], *, patience: int = 3, start_from_epoch: int = 0) -> bool:
+def stop(losses: Sequence[float], *, patience: int, start_from_epoch: int) -> bool:
     """Whether ``keras.callbacks.EarlyStopping`` would have stopped by now.
 
     Parameters

@@ -5,9 +5,8 @@ from __future__ import annotations
 import keras
 
 from kerasseg.metrics.streaming import Dice
+from kerasseg.training.keras_speedups import fused, renewed
 from kerasseg.training.losses import Loss
-from kerasseg.training.normalization import fused
-from kerasseg.training.optimizers import renewed
 
 
 def supervised(
@@ -15,8 +14,8 @@ def supervised(
     *,
     loss: Loss,
     optimizer: keras.optimizers.Optimizer,
-    threshold: float = 0.5,
-    activation: str = "sigmoid",
+    threshold: float,
+    activation: str,
 ) -> keras.Model:
     """Make the engine that trains `model` to answer like its targets.
 
@@ -26,7 +25,7 @@ def supervised(
         From images ``(B, ..., C)`` to probabilities ``(B, ..., K)``, built under the scope of its devices. It
         stays uncompiled, so that its file holds nothing of the training.
     loss : callable
-        One of `kerasseg.training.losses.LOSSES`, with its numbers filled in; ``val_loss`` is its mean over
+        One of `kerasseg.training.losses`, with its numbers filled in; ``val_loss`` is its mean over
         validation.
     optimizer : keras.optimizers.Optimizer
         Its arguments are used, and not itself: it may be made anywhere.

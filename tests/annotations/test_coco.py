@@ -198,7 +198,7 @@ def test_regions_to_ignore_are_crowds_of_every_class(tmp_path):
 @pytest.mark.parametrize(
     ("annotation", "message"),
     [
-        ({"segmentation": [[1, 1, 2, 2, 3]]}, "no list of x, y"),
+        ({"segmentation": [[1, 1, 2, 2, 3]]}, "not a list of x, y"),
         ({"segmentation": [[1, 1, 2, 2]]}, "3 or more points, not 2"),
         ({"segmentation": [[1, 1, 2, 2, 99, 3]]}, "lies far outside"),
         ({"segmentation": [[1, 1, 2, 2, float("nan"), 3]]}, "NaN"),
@@ -206,7 +206,7 @@ def test_regions_to_ignore_are_crowds_of_every_class(tmp_path):
         ({"bbox": [1, 1, 2, 2]}, "no segmentation"),
         ({"segmentation": {"size": [6, 5], "counts": [30]}}, r"size \[6, 5\]; the image is \[5, 6\]"),
         ({"segmentation": {"size": [5, 6], "counts": [31]}}, "add up to 31"),
-        ({"segmentation": {"size": [5, 6], "counts": "\u00e9"}}, "no run-length string"),
+        ({"segmentation": {"size": [5, 6], "counts": "\u00e9"}}, "not a COCO run-length string"),
         ({"segmentation": {"size": [5, 6]}}, "neither a string nor a list"),
         ({"segmentation": [SQUARE], "image_id": 4}, "image_id is 4"),
         ({"segmentation": [SQUARE], "category_id": None}, "category_id is None"),
@@ -220,12 +220,12 @@ def test_a_wrong_annotation_is_named(tmp_path, annotation, message):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"images": None}, "no COCO file of annotated images, as it has no list images;"),
+        ({"images": None}, "not a COCO file of annotated images, as it has no list images;"),
         ({"images": [IMAGE | {"file_name": ".."}]}, "expected a file name"),
         ({"images": [IMAGE, IMAGE | {"id": 1, "height": 7}]}, "listed twice"),
         (
             {"images": [IMAGE | {"id": at, "file_name": f"../{at}/a.png"} for at in (1, 2)]},
-            "have one name",
+            "have the same name",
         ),
         ({"images": [IMAGE | {"file_name": None}]}, "no file_name"),
         ({"images": [IMAGE | {"height": -1}]}, "whole numbers from 1"),

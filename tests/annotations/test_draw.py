@@ -57,6 +57,9 @@ def _random_mask(draw, label, group_id) -> Shape:
 @settings(max_examples=200, deadline=None)
 @given(st.lists(shapes(), min_size=1, max_size=3))
 @example([Shape("cell", np.array([[37.0, 10.0], [79.0, 46.0]]), "line")])
+@example([Shape("cell", np.array([[0.0, 60.0]]), "point")])
+@example([Shape("cell", np.array([[0.0, 59.99999999999999]]), "point")])  # rounding of y + 5
+@example([Shape("cell", np.array([[79.99999999999999, 59.99999999999999], [75.0, 60.0]]), "circle")])
 def test_an_instance_in_its_box_has_the_pixels_that_it_has_in_the_image(parts):
     whole = draw_mask([replace(part, label="cell") for part in parts], SIZE, CLASSES)
     held = draw_instance(parts, SIZE)

@@ -17,7 +17,7 @@ SQUARE = [[1, 1], [3, 1], [3, 2], [1, 2], [1, 1]]
 
 def written(tmp_path, **options):
     shapes = label_shapes(LABELS, NAMES.get)
-    geojson.write(tmp_path / "a.geojson", "a.png", (3, 5), shapes, ["cell", "dead"], **options)
+    geojson.write_objects(tmp_path / "a.geojson", "a.png", (3, 5), shapes, ["cell", "dead"], **options)
     return json.loads((tmp_path / "a.geojson").read_text())
 
 
@@ -73,7 +73,7 @@ def test_scores_crowds_and_regions_to_ignore_come_back(tmp_path):
     first, second, _ = label_shapes(LABELS, NAMES.get)
     first.other["score"], second.other["iscrowd"] = 0.25, 1
     ignored = label_shapes((LABELS == 3).astype(np.int32), lambda _: IGNORE_LABEL)
-    geojson.write(tmp_path / "a.geojson", None, (3, 5), [first, second, *ignored], ["cell", "dead"])
+    geojson.write_objects(tmp_path / "a.geojson", None, (3, 5), [first, second, *ignored], ["cell", "dead"])
     shapes = geojson.read(tmp_path / "a.geojson").shapes
     assert [shape.other for shape in shapes] == [{"score": 0.25}, {"iscrowd": 1}, {}]
     assert draw_mask(shapes, (3, 5), ["cell", "dead"])[2].tolist() == [1, 1, 1, 255, 255]
@@ -132,7 +132,7 @@ def test_planes_are_read_and_written(tmp_path):
     shapes = geojson.read(saved(tmp_path, document), (4, 5)).shapes
     planes = [Plane(z=2), Plane(z=0), Plane(1, 0)]
     assert [shape.plane for shape in shapes] == planes
-    geojson.write(tmp_path / "a.geojson", None, (4, 5), shapes, [])
+    geojson.write_objects(tmp_path / "a.geojson", None, (4, 5), shapes, [])
     written_planes = [each["geometry"]["plane"] for each in _features(tmp_path)]
     assert written_planes == [{"c": -1, "z": 2, "t": 0}, {"c": -1, "z": 0, "t": 0}, {"c": 1, "z": 0, "t": 0}]
     assert [shape.plane for shape in geojson.read(tmp_path / "a.geojson").shapes] == planes
@@ -164,9 +164,9 @@ def test_centres_on_upper_and_left_edges_are_inside(tmp_path):
     ("bad", "message"),
     [
         (feature([1, 1], "Circle"), "geometry is Circle; expected Polygon or MultiPolygon"),
-        (feature([], "MultiPoint"), "no list of"),
+        (feature([], "MultiPoint"), "not a list of"),
         (on_plane(SQUARE, z=-1), "plane is .* expected whole numbers"),
-        (feature([]), "no list of rings"),
+        (feature([]), "not a list of rings"),
         (feature([[[1, 1], [2, 2]]]), "three or more"),
         (feature([[[1, 1], [2, 2], [float("nan"), 1]]]), "three or more"),
         (feature([[1, 2, 3]]), "three or more"),

@@ -20,7 +20,7 @@ def written(tmp_path, labels=LABELS, corner=(0, 0), size=(3, 5)):
     shapes = label_shapes(labels, lambda at: NAMES.get(at, "cell"))
     for shape in shapes:
         shape.points[:] += corner
-    imagej.write(tmp_path / "a.zip", "a.png", size, shapes, ["cell", "dead"])
+    imagej.write_objects(tmp_path / "a.zip", "a.png", size, shapes, ["cell", "dead"])
     return tmp_path / "a.zip"
 
 
@@ -66,7 +66,7 @@ def test_objects_beyond_16_bits_keep_their_place(tmp_path, corner):
 def test_scores_come_back(tmp_path):
     shapes = label_shapes(LABELS, NAMES.get)
     shapes[0].other["score"], shapes[2].other["iscrowd"] = 0.125, 1
-    imagej.write(tmp_path / "a.zip", None, (3, 5), shapes, ["cell", "dead"])
+    imagej.write_objects(tmp_path / "a.zip", None, (3, 5), shapes, ["cell", "dead"])
     again = imagej.read(tmp_path / "a.zip").shapes
     assert [shape.other for shape in again] == [{"score": 0.125}, {}, {"iscrowd": 1}]
 
@@ -136,7 +136,7 @@ def test_positions_are_planes_and_come_back(tmp_path):
     planes = [Plane(z=2), Plane(1, 0), Plane(t=3), Plane()]
     shapes = imagej.read(path, ["cell"], size=(4, 4)).shapes
     assert [shape.plane for shape in shapes] == planes
-    imagej.write(tmp_path / "again.zip", None, (4, 4), shapes, ["cell"])
+    imagej.write_objects(tmp_path / "again.zip", None, (4, 4), shapes, ["cell"])
     assert [shape.plane for shape in imagej.read(tmp_path / "again.zip").shapes] == planes
 
 
@@ -164,7 +164,7 @@ def test_all_wrong_rois_are_named(tmp_path):
 def test_damaged_files_are_said(tmp_path, monkeypatch):
     path = written(tmp_path)
     (tmp_path / "cut.zip").write_bytes(path.read_bytes()[:-60])
-    with pytest.raises(UserError, match=r"cut\.zip: this is no zip of ROIs"):
+    with pytest.raises(UserError, match=r"cut\.zip: this is not a zip of ROIs"):
         imagej.read(tmp_path / "cut.zip")
     with pytest.raises(UserError, match="there is no such file"):
         imagej.read(tmp_path / "absent.zip")

@@ -210,7 +210,7 @@ def test_pixels_are_those_that_imagej_fills(tmp_path, kind):
 @pytest.mark.usefixtures("needs_imagej")
 def test_imagej_fills_the_very_pixels_that_were_written(tmp_path):
     labels = np.kron(np.random.default_rng(3).integers(0, 4, (20, 25)), np.ones((2, 2), int))
-    imagej.write(tmp_path / "a.zip", "a.png", SIZE, label_shapes(labels, lambda _: "cell"), ["cell"])
+    imagej.write_objects(tmp_path / "a.zip", "a.png", SIZE, label_shapes(labels, lambda _: "cell"), ["cell"])
     with zipfile.ZipFile(tmp_path / "a.zip") as archive:
         filled = judged(tmp_path, [archive.read(name) for name in archive.namelist()])
     assert all(np.array_equal(each, labels == at) for at, each in enumerate(filled, start=1))

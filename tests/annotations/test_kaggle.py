@@ -45,7 +45,7 @@ def test_what_is_written_comes_back(tmp_path):
     [
         ("id,annotation\na,1 2\n", "no column width, height"),
         ("", "no column id, annotation"),
-        (HEAD, "holds no row"),
+        (HEAD, "has no rows"),
         (HEAD + "a,1 2 3,4,2,x\n", "line 2: a: 3 numbers"),
         (HEAD + "a,1 2,4,2,x\na,1 2,4,3,x\n", r"line 3: .*a is \(3, 4\)"),
         (HEAD + "a,1 2,four,2,x\n", "'four'"),

@@ -134,9 +134,9 @@ def test_what_lies_outside_the_image_is_cut_off(tmp_path):
     [
         ({"points": [[1, 1], [2, 2]]}, "a polygon has 3 or more points, not 2"),
         ({"points": [[1, 1], [2, 2], [float("nan"), 3]]}, "NaN or infinite"),
-        ({"points": [[1, 1], [2, 2], [10**400, 3]]}, "no list of"),
-        ({"points": [[1, 1], [2, 2], [3]]}, "no list of"),
-        ({"points": None}, "no list of"),
+        ({"points": [[1, 1], [2, 2], [10**400, 3]]}, "not a list of"),
+        ({"points": [[1, 1], [2, 2], [3]]}, "not a list of"),
+        ({"points": None}, "not a list of"),
         (
             {"points": [[1, 1], [2, 2], [900, 3]]},
             r"point \(900, 3\) lies far outside the image, 8 wide and 6 high",
@@ -147,8 +147,8 @@ def test_what_lies_outside_the_image_is_cut_off(tmp_path):
         ({"label": None}, "no label"),
         ({"label": 7}, "label is 7; expected str"),
         ({"group_id": "one"}, "group_id is 'one'; expected int"),
-        ({"shape_type": "mask", "points": [[0, 0], [1, 1]], "mask": "???"}, "no PNG in base64"),
-        ({"shape_type": "mask", "points": [[0, 0], [1, 1]], "mask": None}, "no PNG in base64"),
+        ({"shape_type": "mask", "points": [[0, 0], [1, 1]], "mask": "???"}, "not a PNG in base64"),
+        ({"shape_type": "mask", "points": [[0, 0], [1, 1]], "mask": None}, "not a PNG in base64"),
     ],
 )
 def test_a_wrong_shape_is_named(tmp_path, shape, message):
@@ -190,7 +190,7 @@ def test_a_mask_of_another_size_than_its_box_is_refused_undecoded(tmp_path):
         (OLD | {"imagePath": None}, "how large the image is"),
         (OLD | {"imageData": "????"}, "embedded image.*not an image"),
         (OLD | {"imageData": "abcde"}, "damaged|not an image|no image in base64"),
-        (OLD | {"imageData": 5}, "imageData is no image in base64"),
+        (OLD | {"imageData": 5}, "imageData is not an image in base64"),
         (NEW | {"imagePath": 5}, "expected a file name"),
     ],
 )

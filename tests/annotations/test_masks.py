@@ -1,8 +1,13 @@
+"""Mask files: numbers of classes, palettes, colours, and what CVAT says of these."""
+
+import cv2
+import imageio
 import numpy as np
 import pytest
+import skimage
 from PIL import Image
 
-from kerasseg.annotations import masks
+from kerasseg.annotations import label_images, masks
 from kerasseg.errors import UserError
 from kerasseg.images import files
 
@@ -55,16 +60,29 @@ def test_a_float_mask_with_nan_is_not_called_colours(tmp_path):
         read(path, ["cell"])
 
 
-def test_what_is_written_is_read_back_and_seen_in_colours(tmp_path):
+def test_written_masks_are_read_back_by_us_and_by_other_programs(tmp_path):
     mask = np.array([[0, 1, 2, 255], [0, 0, 0, 255]], np.uint8)
     masks.write_mask(tmp_path / "m.png", mask)
     assert np.array_equal(read(tmp_path / "m.png", ["cell", "nucleus"]), mask)
-    assert len(np.unique(files.read(tmp_path / "m.png")[0], axis=0)) == 4
+    for program in (
+        imageio.v3.imread,
+        skimage.io.imread,
+        lambda path: cv2.imread(path, cv2.IMREAD_UNCHANGED),
+    ):
+        np.testing.assert_array_equal(program(tmp_path / "m.png"), mask)
+
+
+def test_ignored_pixels_of_a_written_mask_are_not_taken_for_the_class(tmp_path):
+    mask = np.array([[0, 255]], np.uint8)
+    masks.write_mask(tmp_path / "m.png", mask)
+    assert np.array_equal(read(tmp_path / "m.png", ["cell"]), mask)
 
 
 def test_a_palette_of_ignored_pixels_is_not_taken_for_the_class(tmp_path):
     mask = np.array([[0, 255]], np.uint8)
-    masks.write_mask(tmp_path / "m.png", mask)
+    image = Image.fromarray(mask)
+    image.putpalette(masks.palette().tobytes())
+    image.save(tmp_path / "m.png")
     assert np.array_equal(read(tmp_path / "m.png", ["cell"]), mask)
 
 
@@ -95,21 +113,36 @@ def test_colours_that_are_no_class_are_named(tmp_path):
 @pytest.mark.parametrize(("name", "top"), [("a.png", 40_000), ("a.tif", 2**31 - 1)])
 def test_labels_come_back(tmp_path, name, top):
     labels = np.array([[0, 1], [top, 2]], np.int32)
-    masks.write_labels(tmp_path / name, labels)
-    assert np.array_equal(masks.read_labels(tmp_path / name), labels)
-    assert masks.read_labels(tmp_path / name).dtype == np.int32
+    label_images.write_labels(tmp_path / name, labels)
+    assert np.array_equal(label_images.read_labels(tmp_path / name), labels)
+    assert label_images.read_labels(tmp_path / name).dtype == np.int32
 
 
 def test_labels_that_do_not_fit(tmp_path):
     with pytest.raises(UserError, match="70000 instances do not fit into a PNG"):
-        masks.write_labels(tmp_path / "a.png", np.array([[70_000]]))
+        label_images.write_labels(tmp_path / "a.png", np.array([[70_000]]))
     files.write(tmp_path / "f.tif", np.array([[0.5]], np.float32))
     with pytest.raises(UserError, match="whole instance ids"):
-        masks.read_labels(tmp_path / "f.tif")
+        label_images.read_labels(tmp_path / "f.tif")
 
 
 def test_real_label_images(shared_data):
     path = next((shared_data / "phase_usiigaci").rglob("instances_ids.png"))
-    labels = masks.read_labels(path)
+    labels = label_images.read_labels(path)
     assert labels.shape == (1022, 1024)
     assert len(np.unique(labels)) > 50
+
+
+def test_colours_of_classes(tmp_path):
+    path = tmp_path / "labelmap.txt"
+    path.write_text(
+        "# label:color_rgb:parts:actions\nbackground:0,0,0::\n\nbig cell:250,50,83:nucleus,body:divides\n"
+    )
+    assert masks.read_label_map(path) == {"background": (0, 0, 0), "big cell": (250, 50, 83)}
+
+
+@pytest.mark.parametrize("line", ["cell", "cell:1,2", "cell:1,2,256::", "cell:red"])
+def test_a_line_of_something_else_is_named(tmp_path, line):
+    (tmp_path / "labelmap.txt").write_text(f"background:0,0,0::\n{line}\n")
+    with pytest.raises(UserError, match=r"labelmap\.txt: line 2"):
+        masks.read_label_map(tmp_path / "labelmap.txt")

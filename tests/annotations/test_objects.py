@@ -11,7 +11,8 @@ from scipy import ndimage
 
 from kerasseg.annotations import coco, geojson, imagej, labelme
 from kerasseg.annotations.draw import draw_labels
-from kerasseg.annotations.objects import SUFFIXES, WRITERS, object_boxes, write_objects
+from kerasseg.annotations.formats import OUTLINES
+from kerasseg.annotations.objects import object_boxes, write_objects
 from kerasseg.errors import UserError
 from kerasseg.images import files
 
@@ -35,9 +36,9 @@ def renumbered(labels):
 
 @settings(deadline=None, max_examples=30)
 @given(labels=LABELS)
-@pytest.mark.parametrize("format", WRITERS)
+@pytest.mark.parametrize("format", OUTLINES)
 def test_at_tolerance_0_every_pixel_comes_back(tmp_path_factory, format, labels):
-    path = tmp_path_factory.mktemp("objects") / f"a{SUFFIXES[format]}"
+    path = tmp_path_factory.mktemp("objects") / f"a{OUTLINES[format]}"
     count = write_objects(path, labels, NAMES, format, image="a.png", tolerance=0)
     drawing = READERS[format](path)
     ids = np.unique(labels[labels > 0]).tolist()
@@ -52,7 +53,7 @@ def test_pixels_deep_inside_stay_at_any_tolerance(tmp_path, format, tolerance):
     y, x = np.mgrid[:60, :60]
     labels = np.zeros((60, 60), np.int32)
     labels[np.hypot(x - 20, y - 20) < 15], labels[np.hypot(x - 45, y - 40) < 11] = 1, 2
-    path = tmp_path / f"a{SUFFIXES[format]}"
+    path = tmp_path / f"a{OUTLINES[format]}"
     write_objects(path, labels, {1: "cell", 2: "cell"}, format, image="a.png", tolerance=tolerance)
     back = draw_labels(READERS[format](path).shapes, labels.shape)
     for at in (1, 2):
@@ -63,17 +64,12 @@ def test_pixels_deep_inside_stay_at_any_tolerance(tmp_path, format, tolerance):
     assert np.array_equal(back, labels) is (tolerance == 0.5)
 
 
-@pytest.mark.parametrize("format", WRITERS)
-def test_scores_and_classes_are_written(tmp_path, format):
+@pytest.mark.parametrize("format", OUTLINES)
+def test_classes_are_written(tmp_path, format):
     labels = np.array([[7, 7, 0, 2], [7, 7, 0, 2]], np.int32)
-    path = tmp_path / f"a{SUFFIXES[format]}"
-    scores = {7: np.float32(0.5), 2: 0.25}
-    write_objects(path, labels, {7: "cell", 2: "dead"}, format, image="a.png", scores=scores)
-    shapes = READERS[format](path).shapes
-    assert [(shape.label, shape.other) for shape in shapes] == [
-        ("dead", {"score": 0.25}),
-        ("cell", {"score": 0.5}),
-    ]
+    path = tmp_path / f"a{OUTLINES[format]}"
+    write_objects(path, labels, {7: "cell", 2: "dead"}, format, image="a.png")
+    assert [shape.label for shape in READERS[format](path).shapes] == ["dead", "cell"]
 
 
 def test_qupath_takes_what_was_predicted_for_detections(tmp_path):
@@ -135,7 +131,7 @@ def test_boxes_across_bands_are_one():
 
 
 def test_no_objects_make_a_file_without_any(tmp_path):
-    for format, suffix in SUFFIXES.items():
+    for format, suffix in OUTLINES.items():
         path = tmp_path / f"{format}{suffix}"
         assert write_objects(path, np.zeros((4, 5), np.int32), {}, format, image="a.png") == 0
         assert READERS[format](path).shapes == []

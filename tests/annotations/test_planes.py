@@ -8,7 +8,7 @@ import tifffile
 from roifile import ROI_TYPE, ImagejRoi, roiwrite
 
 from kerasseg.annotations import masks, planes
-from kerasseg.annotations.convert import CONVERSIONS
+from kerasseg.annotations.conversion import convert
 from kerasseg.annotations.shapes import EVERYWHERE, Drawing, Plane, Shape
 from kerasseg.annotations.values import class_ids
 from kerasseg.errors import UserError
@@ -100,9 +100,9 @@ def test_objects_of_a_stack_stay_on_their_planes(tmp_path, stack, write_as, thro
     source = stack
     if through:
         source = tmp_path / "between"
-        CONVERSIONS["geojson", through](stack, source, tolerance=0)
+        convert("geojson", through, stack, source, tolerance=0)
     options = {"classes": ["cell"]}
-    report = CONVERSIONS[through or "geojson", write_as](source, tmp_path / "out", **options)
+    report = convert(through or "geojson", write_as, source, tmp_path / "out", **options)
     assert (report.images, report.shapes) == (3, 3)
     assert [path.name for path in report.files] == ["stack_z001.png", "stack_z002.png", "stack_z003.png"]
     with open_store(tmp_path / "out", values=True) as volume:  # a folder of slices is a volume
@@ -113,16 +113,16 @@ def test_objects_of_a_stack_stay_on_their_planes(tmp_path, stack, write_as, thro
 
 @pytest.mark.parametrize("write_as", ["labelme", "coco", "rle"])
 def test_planes_are_images_of_other_formats(tmp_path, stack, write_as):
-    CONVERSIONS["geojson", write_as](stack, tmp_path / "there", classes=["cell"], tolerance=0)
-    CONVERSIONS[write_as, "masks"](tmp_path / "there", tmp_path / "back", classes=["cell"])
+    convert("geojson", write_as, stack, tmp_path / "there", classes=["cell"], tolerance=0)
+    convert(write_as, "masks", tmp_path / "there", tmp_path / "back", classes=["cell"])
     for z in range(3):
         mask = masks.read_mask(tmp_path / "back" / f"stack_z{z + 1:03}.png", class_ids(len(["cell"])))
         assert (np.argwhere(mask).min(axis=0).tolist(), mask.sum()) == ([z, z], 4)
 
 
 def test_rois_keep_planes_and_qupath_gets_them(tmp_path, stack):
-    CONVERSIONS["geojson", "imagej"](stack, tmp_path / "rois")
-    report = CONVERSIONS["imagej", "geojson"](tmp_path / "rois", tmp_path / "back")
+    convert("geojson", "imagej", stack, tmp_path / "rois")
+    report = convert("imagej", "geojson", tmp_path / "rois", tmp_path / "back")
     features = json.loads((tmp_path / "back" / "stack.geojson").read_text())["features"]
     assert [feature["geometry"]["plane"]["z"] for feature in features] == [0, 1, 2]
     assert set(report.agreement) == {"stack_z001", "stack_z002", "stack_z003"}
@@ -132,7 +132,7 @@ def test_a_stack_and_a_plane_of_one_name_are_refused(tmp_path, stack):
     (stack / "stack_z002.geojson").write_bytes((stack / "stack.geojson").read_bytes().replace(b'"z"', b'"y"'))
     tifffile.imwrite(stack / "stack_z002.tif", np.zeros((6, 6), np.uint8))
     with pytest.raises(UserError, match="stack_z002: an image and a plane of a stack"):
-        CONVERSIONS["geojson", "labels"](stack, tmp_path / "out")
+        convert("geojson", "labels", stack, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -142,6 +142,6 @@ def test_what_was_left_out_is_counted_once(tmp_path):
     rois = [ImagejRoi(position=at, name=f"{at}", **roi) for at in (1, 2)]
     tifffile.imwrite(tmp_path / "a.tif", np.zeros((2, 4, 4), np.uint8))
     roiwrite(tmp_path / "a.zip", [*rois, line])
-    report = CONVERSIONS["imagej", "labels"](tmp_path, tmp_path / "out", classes=["cell"])
+    report = convert("imagej", "labels", tmp_path, tmp_path / "out", classes=["cell"])
     assert "left out: 1 line" in str(report)
     assert report.images == 2

@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from kerasseg.annotations.draw import draw_labels, draw_mask
 from kerasseg.annotations.shapes import IGNORE_LABEL, Shape
-from kerasseg.annotations.trace import label_shapes, outline, pixels_shape, trace_labels, trace_mask
+from kerasseg.annotations.trace import label_shapes, mask_shapes, outline, pixels_shape, trace_labels
 
 RING = np.array([[1, 1, 1, 0, 2], [1, 0, 1, 0, 0], [1, 1, 1, 0, 2]], np.int32)
 IDS = hnp.arrays(np.int32, hnp.array_shapes(min_dims=2, max_dims=2, max_side=14), elements=st.integers(0, 3))
@@ -33,11 +33,11 @@ def test_at_tolerance_0_labels_come_back_exactly(labels):
 @given(IDS)
 def test_at_tolerance_0_masks_come_back_exactly(ids):
     mask = np.where(ids == 3, 255, ids).astype(np.uint8)
-    assert np.array_equal(draw_mask(trace_mask(mask, ["a", "b"], 0), mask.shape, ["a", "b"]), mask)
+    assert np.array_equal(draw_mask(outline(mask_shapes(mask, ["a", "b"]), 0), mask.shape, ["a", "b"]), mask)
 
 
 def test_ignored_pixels_are_shapes_of_their_own():
-    (shape,) = trace_mask(np.full((3, 3), 255, np.uint8), ["cell"])
+    (shape,) = outline(mask_shapes(np.full((3, 3), 255, np.uint8), ["cell"]))
     assert shape.label == IGNORE_LABEL
 
 

@@ -75,7 +75,7 @@ def test_an_example_is_written_as_its_place_takes_it():
 
 def test_each_number_is_named_with_a_mask_that_holds_it():
     with pytest.raises(
-        UserError, match="b: the mask holds 2, 7 and others of this set 255, which is no class"
+        UserError, match="b: the mask holds 2, 7 and others of this set 255, which is not a class"
     ):
         survey([0, 255], [0, 2, 7]).meaning(["cell"])
     with pytest.raises(UserError, match="a: the mask holds NaN; expected"):
@@ -88,7 +88,7 @@ def test_masks_without_foreground_are_class_ids():
 
 def test_class_ids():
     assert class_ids(2).mask(np.array([0, 2, 255]), "a").tolist() == [0, 2, 255]
-    with pytest.raises(UserError, match="holds 3, which is no class; expected 0, 1, 2, 255"):
+    with pytest.raises(UserError, match="holds 3, which is not a class; expected 0, 1, 2, 255"):
         class_ids(2).mask(np.array([3]), "a")
 
 

@@ -4,7 +4,6 @@ import keras
 import numpy as np
 import pytest
 
-from kerasseg import models
 from kerasseg.commands import build, preparation
 from kerasseg.recipe import load
 from kerasseg.synthetic.cells import synthesize
@@ -36,7 +35,10 @@ def data(tmp_path_factory):
     ("engine", "columns"),
     [
         ("{adversarial: {DISCRIMINATOR, weight: 3.0}}", {"dice", "val_dice"}),
-        ("{cycle: {DISCRIMINATOR, optimizer: {adam: {learning_rate: 5.0e-3}}, replay: 4}}", {"difference"}),
+        (
+            "{cycle: {DISCRIMINATOR, discriminator_optimizer: {adam: {learning_rate: 5.0e-3}}, replay: 4}}",
+            {"difference"},
+        ),
     ],
 )
 def test_an_engine_trains_the_recipes_model(engine, columns, data, tmp_path):
@@ -44,7 +46,7 @@ def test_an_engine_trains_the_recipes_model(engine, columns, data, tmp_path):
     (tmp_path / "recipe.yaml").write_text(RECIPE.format(root=data, engine=engine))
     recipe = load(tmp_path / "recipe.yaml")
     keras.utils.set_random_seed(recipe.seed)
-    model = models.MODELS["unet"]((None, None, 1), 1, **recipe.model.arguments)
+    model = recipe.model.build((None, None, 1), 1)
     before = [np.array(each) for each in model.get_weights()]
     history = build.learn(recipe, model, preparation.parts(recipe), tmp_path, resume=False)
     (row,) = history.rows

@@ -13,8 +13,9 @@ from kerasseg.cli.main import app
 from kerasseg.commands import cascade as verb
 from kerasseg.errors import UserError
 from kerasseg.images import files
+from kerasseg.inference import mask_files
+from kerasseg.recipe import load
 from kerasseg.recipe.cascade import load_cascade
-from kerasseg.runs import predictions
 from kerasseg.runs.rundirectory import RunDirectory
 
 TINY = """
@@ -99,8 +100,8 @@ def test_each_stage_is_a_run(trained):
 
 def test_a_stage_learns_nothing_outside_its_region(trained):
     region = trained / "cells" / "1" / "regions" / "spots"
-    assert RunDirectory(trained / "spots" / "1").recipe.data.region.masks == region
-    cells = [predictions.read(region / str(number)) for number in range(8)]
+    assert load(trained / "spots" / "1" / "recipe.yaml").data.region.masks == region
+    cells = [mask_files.read(region / str(number)) for number in range(8)]
     ignored = json.loads((trained / "spots" / "1" / "data.json").read_text())["ignored"]
     assert ignored == sum(np.count_nonzero(mask != 1) for mask in cells)
     assert 0.5 < ignored / (8 * 32 * 40) < 1  # most of an image, which is no mistake here
@@ -112,9 +113,7 @@ def test_masks_are_merged_and_traced(folder, trained):
     cells, spots = (cascade.stage_mask(name, image) for name in ("cells", "spots"))
     np.testing.assert_array_equal(cascade.mask(image), np.where(spots == 2, 1, np.where(cells == 1, 2, 0)))
     np.testing.assert_array_equal(cascade.origins(image), np.where(spots == 2, 2, np.where(cells == 1, 1, 0)))
-    np.testing.assert_array_equal(
-        cells, predictions.read(trained / "cells" / "1" / "regions" / "spots" / "0")
-    )
+    np.testing.assert_array_equal(cells, mask_files.read(trained / "cells" / "1" / "regions" / "spots" / "0"))
 
 
 def test_the_merged_classes_are_scored_on_images_that_no_stage_learnt_from(trained):
@@ -124,7 +123,7 @@ def test_the_merged_classes_are_scored_on_images_that_no_stage_learnt_from(train
     assert list(metrics["test"]["classes"]) == ["spot", "cell"]
     (name, _), *_ = metrics["test"]["images"].items()
     truth = files.read_values(trained.parents[1] / "data" / "both" / f"{name}.png")[..., 0]
-    found = predictions.read(trained / "predictions" / name)
+    found = mask_files.read(trained / "predictions" / name)
     both = np.count_nonzero((truth == 2) & (found == 1))
     dice = 2 * both / (np.count_nonzero(truth == 2) + np.count_nonzero(found == 1))
     assert metrics["test"]["images"][name]["spot"]["dice"] == pytest.approx(dice)

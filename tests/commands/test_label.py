@@ -10,16 +10,24 @@ from kerasseg.annotations import labelme
 from kerasseg.annotations.shapes import Drawing
 from kerasseg.annotations.trace import trace_labels
 from kerasseg.cli import app
-from kerasseg.commands import label as curate
 from kerasseg.commands.check import check
+from kerasseg.commands.label import (
+    cluster_tiles,
+    crop_slide,
+    embed_tiles,
+    propose_shapes,
+    root_of,
+    run_round,
+    select_tiles,
+)
 from kerasseg.errors import UserError
 from kerasseg.images.stores.store import open_store
-from kerasseg.labelling import opening, tiles
-from kerasseg.labelling.queue import queue
+from kerasseg.labelling import labelme_app, queue
+from kerasseg.labelling.folder import read_tiles
 from kerasseg.labelling.segment_anything import kerashub
 from kerasseg.recipe import load
-from kerasseg.review import review
-from kerasseg.synthetic.synthesizers import SYNTHESIZERS
+from kerasseg.review import page
+from kerasseg.synthetic.slide import synthesize
 
 SMALL = [
     "label.tile=64",
@@ -38,7 +46,7 @@ SMALL = [
 def slide(tmp_path_factory):
     """Draw a slide of 8 x 6 tiles or so."""
     folder = tmp_path_factory.mktemp("slide")
-    SYNTHESIZERS["slide"](folder, size=(320, 448), seed=1)
+    synthesize(folder, size=(320, 448), seed=1)
     return folder
 
 
@@ -53,8 +61,8 @@ def recipe(slide, tmp_path):
 
 def draw(recipe, slide: Path, name: str) -> None:
     """Draw a tile as labelme would leave it, from the truth."""
-    root = curate.root(recipe)
-    tile = next(tile for tile in tiles.read_tiles(root) if tile.name == name)
+    root = root_of(recipe)
+    tile = next(tile for tile in read_tiles(root) if tile.name == name)
     with open_store(slide / "truth.labels.ome.tif", values=True) as truth:
         core = truth.read((slice(tile.y, tile.y + 56), slice(tile.x, tile.x + 56)))[..., 0]
     labels = np.zeros((64, 64), np.int32)
@@ -64,8 +72,8 @@ def draw(recipe, slide: Path, name: str) -> None:
 
 
 def test_the_loop_goes_round(recipe, slide, tmp_path, capsys):
-    curate.turn(recipe, directory=tmp_path / "runs")
-    root = curate.root(recipe)
+    run_round(recipe, directory=tmp_path / "runs")
+    root = root_of(recipe)
     first = queue.waiting(queue.read(root))
     assert len(first) == 12
     assert {entry.state for entry in first} == {"selected"}
@@ -76,7 +84,7 @@ def test_the_loop_goes_round(recipe, slide, tmp_path, capsys):
     for entry in first:
         draw(recipe, slide, entry.tile)
         queue.decide(root, entry.tile, "accepted", "eva")
-    curate.turn(recipe, directory=tmp_path / "runs")
+    run_round(recipe, directory=tmp_path / "runs")
     report = (tmp_path / "runs" / "cfos_curate" / "1" / "report.html").read_text(encoding="utf-8")
     assert "SYNTHETIC data" in report
     second = queue.waiting(queue.read(root))
@@ -86,13 +94,13 @@ def test_the_loop_goes_round(recipe, slide, tmp_path, capsys):
 
 
 def test_each_step_is_done_at_once_when_repeated(recipe, tmp_path):
-    for step in (curate.crop, curate.embed, curate.cluster) * 2:
+    for step in (crop_slide, embed_tiles, cluster_tiles) * 2:
         step(recipe)
-    curate.select(recipe)
-    curate.propose(recipe, tmp_path / "runs")
-    before = (curate.root(recipe) / "queue.csv").read_bytes()
-    curate.propose(recipe, tmp_path / "runs")
-    assert (curate.root(recipe) / "queue.csv").read_bytes() == before
+    select_tiles(recipe)
+    propose_shapes(recipe, tmp_path / "runs")
+    before = (root_of(recipe) / "queue.csv").read_bytes()
+    propose_shapes(recipe, tmp_path / "runs")
+    assert (root_of(recipe) / "queue.csv").read_bytes() == before
 
 
 def test_tiles_to_judge_by_are_of_their_region(slide, tmp_path):
@@ -103,11 +111,11 @@ def test_tiles_to_judge_by_are_of_their_region(slide, tmp_path):
         "label.select={policy: random, budget: 4, test: 3}",
     ]
     recipe = load(Path("recipes/cfos_curate.yaml"), [*SMALL, *told])
-    for step in (curate.crop, curate.embed, curate.cluster, curate.select):
+    for step in (crop_slide, embed_tiles, cluster_tiles, select_tiles):
         step(recipe)
-    entries = queue.read(curate.root(recipe))
+    entries = queue.read(root_of(recipe))
     assert [sum(entry.part == part for entry in entries) for part in ("train", "test")] == [4, 3]
-    where = {tile.name: tile.x for tile in tiles.read_tiles(curate.root(recipe))}
+    where = {tile.name: tile.x for tile in read_tiles(root_of(recipe))}
     assert all((where[entry.tile] >= 280) == (entry.part == "test") for entry in entries)
 
 
@@ -116,18 +124,18 @@ def test_a_check_counts_the_tiles_before_any_is_labelled(recipe, capsys):
     said = capsys.readouterr().out
     assert "320 x 448 pixels, cut into 48 tiles of 64 x 64" in said
     assert "no tile is labelled yet" in said
-    assert not curate.root(recipe).exists()
+    assert not root_of(recipe).exists()
 
 
 def test_a_recipe_that_labels_nothing_says_where_one_is():
     with pytest.raises(UserError, match="recipes copy cfos_curate"):
-        curate.crop(load(Path("recipes/nuclei.yaml")))
+        crop_slide(load(Path("recipes/nuclei.yaml")))
 
 
 def test_a_slide_that_is_missing_is_named(tmp_path):
     given = [f"label.slide={tmp_path / 'none.tif'}", "data.if_missing=error"]
     with pytest.raises(UserError, match=r"none\.tif"):
-        curate.crop(load(Path("recipes/cfos_curate.yaml"), given))
+        crop_slide(load(Path("recipes/cfos_curate.yaml"), given))
 
 
 class Brighter:
@@ -147,9 +155,9 @@ class Brighter:
 
 
 def test_every_verb_of_label_does_its_step_by_the_command_line(slide, tmp_path, monkeypatch):
-    monkeypatch.setattr(kerashub, "network", lambda preset, normalise: Brighter())
-    monkeypatch.setattr(opening, "command", lambda root, classes: ["true"])
-    monkeypatch.setattr(review.Review, "server", stopped_at_once)
+    monkeypatch.setattr(kerashub, "load_network", lambda preset, normalise: Brighter())
+    monkeypatch.setattr(labelme_app, "command", lambda root, classes: ["true"])
+    monkeypatch.setattr(page.Review, "server", stopped_at_once)
     root = tmp_path / "labelling"
     settings = [
         *SMALL,
@@ -168,7 +176,7 @@ def test_every_verb_of_label_does_its_step_by_the_command_line(slide, tmp_path, 
     assert "48 tiles of 64 x 64" in typed("crop")
     typed("embed")
     assert "darkest first" in typed("cluster")
-    assert "drew 12 tiles" in typed("select")
+    assert "selected 12 tiles" in typed("select")
     typed("propose", "--directory", str(tmp_path / "runs"))
     entries = queue.read(root)
     assert {(entry.state, entry.proposer) for entry in entries} == {("proposed", "segment_anything")}

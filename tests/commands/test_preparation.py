@@ -30,8 +30,8 @@ def golgi(tmp_path):
 
 
 def recipe(golgi, *, engine="supervised", **changes):
-    source = {"volumes": {"root": str(golgi / "real"), "meaning": "channels"}}
-    data = {"source": source, "classes": ["golgi", "nuclei"], "channels": None, "exclusive": False}
+    source = {"volumes": {"root": str(golgi / "real"), "mask_type": "channels"}}
+    data = {"source": source, "classes": ["golgi", "nuclei"], "channels": None, "multilabel": True}
     data |= {"patch": {"size": [9, 20, 20]}, "augment": ["HorizontalFlip"]}
     model = {"unet": {"encoder": "plain"}}
     train = {"batch_size": 2, "engine": engine}
@@ -52,7 +52,7 @@ def test_batches_of_volumes(golgi):
 
 
 def test_unpaired_batches_have_masks_of_other_volumes(golgi):
-    source = {"volumes": {"root": str(golgi / "drawn"), "images": None, "meaning": "channels"}}
+    source = {"volumes": {"root": str(golgi / "drawn"), "images": None, "mask_type": "channels"}}
     told = recipe(golgi, unpaired=source)
     parts = preparation.parts(told)
     both, validation = preparation.unpaired(told, parts, 2)
@@ -79,7 +79,7 @@ def test_what_a_run_of_volumes_takes_is_said(golgi, capsys):
 
 
 def test_a_check_of_unpaired_masks_looks_for_them_and_makes_none(golgi, capsys):
-    masks = {"volumes": {"root": str(golgi / "nowhere"), "images": None, "meaning": "channels"}}
+    masks = {"volumes": {"root": str(golgi / "nowhere"), "images": None, "mask_type": "channels"}}
     with pytest.raises(UserError, match="nowhere"):
         check(recipe(golgi, engine="cycle", unpaired=masks))
     capsys.readouterr()

@@ -1,7 +1,6 @@
 """A whole run on tiny synthetic data: what it leaves behind, and what can be asked of it afterwards."""
 
 import csv
-import json
 import pickle
 import shutil
 import subprocess
@@ -12,10 +11,12 @@ from importlib.util import find_spec
 import keras
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from kerasseg import postprocess
 from kerasseg.annotations.masks import read_mask
 from kerasseg.annotations.values import class_ids
+from kerasseg.cli import app
 from kerasseg.commands import check
 from kerasseg.commands.evaluate import evaluate
 from kerasseg.commands.export import export
@@ -74,7 +75,7 @@ def test_a_run_leaves_what_it_promises(finished):
 
 
 def test_the_resolved_recipe_is_the_recipe(finished, recipe):
-    assert finished.recipe == recipe
+    assert load(finished / rundirectory.RECIPE) == recipe
 
 
 def test_every_fallback_is_kept_and_said(finished):
@@ -215,13 +216,23 @@ def test_a_run_that_was_killed_just_before_its_end_goes_on_to_the_same_scores(fi
     assert (again / "model.keras").is_file()
 
 
+@pytest.mark.parametrize(("to", "result"), [("coco", "a.coco.json"), ("png", "a.mask.png")])
+def test_outlines_are_those_of_objects_unless_something_else_is_wanted(finished, tmp_path, to, result):
+    files.write(tmp_path / "a.png", np.random.default_rng(0).integers(0, 255, (40, 50, 1), np.uint8))
+    words = f"predict {finished.path} {tmp_path / 'a.png'} {tmp_path / 'out'} --to {to}"
+    assert CliRunner().invoke(app, words.split()).exit_code == 0
+    assert (tmp_path / "out" / result).is_file()
+    refused = CliRunner().invoke(app, [*words.split(), "--what", "probabilities"])
+    assert refused.exit_code == 2
+
+
 def test_a_finished_run_is_not_resumed(finished, recipe, folder):
     with pytest.raises(UserError, match="has finished"):
         run(recipe, directory=folder / "runs", resume=True)
 
 
 def test_an_unfinished_run_of_another_recipe_is_refused_with_what_differs(recipe, tmp_path):
-    rundirectory.create(recipe, tmp_path)
+    rundirectory.create(recipe.name, recipe.to_yaml(), tmp_path)
     other = load_with(recipe, tmp_path, "train.epochs=9")
     with pytest.raises(UserError, match=r"train\.epochs: 2 then, 9 now"):
         run(other, directory=tmp_path, resume=True)
@@ -238,13 +249,11 @@ def test_resuming_where_nothing_ran_says_so(recipe, tmp_path):
         run(recipe, directory=tmp_path, resume=True)
 
 
-def test_a_failure_is_kept_in_the_status(recipe, tmp_path):
+def test_a_run_that_is_refused_leaves_its_number_to_the_next(recipe, tmp_path):
     bad = load_with(recipe, tmp_path, f"data.source.sartorius.root={tmp_path / 'nowhere'}")
     with pytest.raises(UserError, match="nowhere"):
         run(bad, directory=tmp_path / "runs")
-    status = json.loads((tmp_path / "runs" / "tiny" / "1" / "status.json").read_text())
-    assert status["state"] == "failed"
-    assert "nowhere" in status["error"]
+    assert rundirectory.create("tiny", "", tmp_path / "runs").path == tmp_path / "runs" / "tiny" / "1"
 
 
 def test_check_counts_without_reading_pixels(recipe, capsys):

@@ -78,7 +78,7 @@ def test_mistakes_inside_are_found_with_their_places():
     assert list(places) == ["0", *(f"0.OneOf.transforms.{at}" for at in range(3)), "1"]
     assert "unknown argument of OneOf 'q'" in places["0"]
     assert "did you mean 'VerticalFlip'" in places["0.OneOf.transforms.0"]
-    assert "transforms holds none" in places["0.OneOf.transforms.2"]
+    assert "transforms is empty" in places["0.OneOf.transforms.2"]
     assert "p is 7" in places["1"]
 
 
@@ -143,7 +143,7 @@ def test_all_mistakes_at_once():
     assert len(raised.value.messages) == 4
     assert "did you mean 'HorizontalFlip'" in text
     assert "argument of Affine 'scal'" in text
-    assert "Affine cannot be made of {'scale': 'wide'}" in text
+    assert "Affine cannot be made from {'scale': 'wide'}" in text
 
 
 def test_a_transform_that_changes_the_size_is_refused():

@@ -1,59 +1,47 @@
-"""Samples by the name of their source, and what takes their place where a recipe allows it."""
+"""The samples of a source, and what takes their place where a recipe allows it."""
+
+from functools import partial
 
 import numpy as np
 import pytest
 import tifffile
 
-from kerasseg.data.collect import MAKERS, channels, collect
+from kerasseg.annotations import labelme as labelme_files
+from kerasseg.annotations.shapes import Drawing, Shape
+from kerasseg.data.collect import channels, collect
 from kerasseg.data.sample import Annotation, MissingData, Sample
 from kerasseg.errors import Fallback, UserError
 from kerasseg.images import files
 from kerasseg.images.stores.volume import Volume
+from kerasseg.recipe.sources import ImagesMasks, Labelme, Sartorius, Volumes
+from kerasseg.synthetic import golgi
 from kerasseg.synthetic.cells import synthesize
 from kerasseg.synthetic.origin import is_synthetic
 
 
-@pytest.fixture
-def few(monkeypatch):
-    """Make the synthetic set small."""
-    monkeypatch.setitem(
-        MAKERS, "sartorius", lambda told, seed: synthesize(told["root"], images=2, size=(48, 64), seed=seed)
-    )
-
-
-def test_missing_data_are_an_error_unless_the_recipe_says_otherwise(tmp_path):
+def test_missing_data_are_an_error_unless_something_draws_them(tmp_path):
+    source = Sartorius(root=tmp_path / "nowhere")
     with pytest.raises(MissingData, match="nowhere"):
-        collect("sartorius", {"root": tmp_path / "nowhere"}, ["cell"])
+        collect(source.build, source.root, ["cell"])
 
 
-def test_synthetic_data_are_said_in_the_open_and_known_again_later(tmp_path, few):
-    arguments = {"root": tmp_path / "made"}
+def test_synthetic_data_are_said_in_the_open_and_known_again_later(tmp_path):
+    source = Sartorius(root=tmp_path / "made")
+    draw = partial(synthesize, source.root, images=2, size=(48, 64), seed=0)
     with pytest.warns(Fallback, match="SYNTHETIC"):
-        made = collect("sartorius", arguments, ["cell"], if_missing="synthesize")
+        made = collect(source.build, source.root, ["cell"], synthesize=draw)
     assert is_synthetic(tmp_path / "made")
     with pytest.warns(Fallback, match="SYNTHETIC"):
-        again = collect("sartorius", arguments, ["cell"])
+        again = collect(source.build, source.root, ["cell"])
     assert [sample.name for sample in made] == [sample.name for sample in again]
 
 
-def test_layouts_that_nothing_writes_are_not_made_up(tmp_path, few):
-    with pytest.raises(MissingData):
-        collect("coco", {"root": tmp_path / "nowhere"}, ["cell"], if_missing="synthesize")
-
-
-def test_volumes_are_made_up_too(tmp_path, monkeypatch):
-    def make(told, seed):
-        root = told["root"]
-        for kind in ("images", "masks"):
-            (root / kind).mkdir(parents=True)
-            tifffile.imwrite(
-                root / kind / "a.tif", np.full((3, 4, 5), seed, np.uint8), metadata={"axes": "ZYX"}
-            )
-
-    monkeypatch.setitem(MAKERS, "volumes", make)
-    told = {"root": tmp_path / "made", "axes": "ZYX", "mask_axes": "ZYX"}
-    (sample,) = collect("volumes", told, ["golgi"], if_missing="synthesize", seed=1)
-    assert (sample.annotate().mask == 1).all()
+@pytest.mark.parametrize("images", ["images", None])
+def test_volumes_are_drawn_too_and_masks_alone_where_there_are_no_images(tmp_path, monkeypatch, images):
+    drawn = []
+    monkeypatch.setattr(golgi, "synthesize", lambda root, **options: drawn.append((root, options)))
+    Volumes(root=tmp_path / "made", images=images).synthesize(seed=1)
+    assert drawn == [(tmp_path / "made", {"seed": 1, "masks_only": images is None})]
 
 
 def channelled(tmp_path, mask):
@@ -64,14 +52,14 @@ def channelled(tmp_path, mask):
         tifffile.imwrite(
             tmp_path / kind / "a.tif", array, photometric="minisblack", ome=True, metadata={"axes": axes}
         )
-    return {"root": tmp_path, "meaning": "channels"}
+    return Volumes(root=tmp_path, mask_type="channels")
 
 
 def test_masks_have_the_form_that_the_recipe_says(tmp_path):
-    told = channelled(tmp_path, [[[[1, 0]], [[0, 0]]], [[[0, 0]], [[0, 9]]]])
+    source = channelled(tmp_path, [[[[1, 0]], [[0, 0]]], [[[0, 0]], [[0, 9]]]])
     both = ["golgi", "nuclei"]
-    assert collect("volumes", told, both)[0].annotate().mask.tolist() == [[[1, 0]], [[0, 2]]]
-    free = collect("volumes", told, both, exclusive=False)[0].annotate().mask
+    assert collect(source.build, tmp_path, both)[0].annotate().mask.tolist() == [[[1, 0]], [[0, 2]]]
+    free = collect(source.build, tmp_path, both, multilabel=True)[0].annotate().mask
     assert free.tolist() == [[[[1, 0], [0, 0]]], [[[0, 0], [0, 1]]]]
 
 
@@ -79,9 +67,44 @@ def test_ids_become_channels_where_classes_do_not_exclude_each_other(tmp_path):
     ids = np.array([[0, 1], [2, 255]], np.uint8)
     for kind in ("shown", "drawn"):
         files.write(tmp_path / kind / "a.tif", ids)
-    told = {"root": tmp_path, "images": "shown", "masks": "drawn"}
-    (sample,) = collect("images_masks", told, ["golgi", "nuclei"], exclusive=False)
+    source = ImagesMasks(root=tmp_path, images="shown", masks="drawn")
+    (sample,) = collect(source.build, tmp_path, ["golgi", "nuclei"], multilabel=True)
     assert sample.annotate().mask.tolist() == [[[0, 0], [1, 0]], [[0, 1], [255, 255]]]
+
+
+def test_names_to_be_ignored_become_255_and_their_objects_are_dropped(tmp_path):
+    files.write(tmp_path / "a.png", np.zeros((2, 6), np.uint8))
+    shapes = [Shape(name, box(x)) for x, name in ((0, "cell"), (2, "debris"), (4, "dead"))]
+    labelme_files.write(tmp_path / "a.json", Drawing("a.png", (2, 6), shapes))
+    source = Labelme(root=tmp_path)
+    (sample,) = collect(source.build, tmp_path, ["cell", "dead"], ignored=["debris"])
+    annotation = sample.annotate()
+    assert annotation.mask.tolist() == [[1, 1, 255, 255, 2, 2]] * 2
+    assert [len(set(row)) for row in (annotation.labels[0, :2], annotation.labels[0, 4:])] == [1, 1]
+    assert annotation.labels[0, [0, 2, 4]].tolist() == [1, 0, 3]
+    (sample,) = collect(source.build, tmp_path, ["cell", "dead"], ignored=["debris"], multilabel=True)
+    assert sample.annotate().mask[0].tolist() == [[1, 0]] * 2 + [[255, 255]] * 2 + [[0, 1]] * 2
+    with pytest.raises(UserError, match=r"debris.* \(data\.classes\)\. Name it there, or in data\.ignore"):
+        collect(source.build, tmp_path, ["cell", "dead"])
+
+
+def box(x):
+    return np.array([[x, 0], [x + 2, 0], [x + 2, 2], [x, 2]], float)
+
+
+def test_numbers_to_be_ignored_are_named_as_classes_are(tmp_path):
+    files.write(tmp_path / "images" / "a.tif", np.zeros((1, 4), np.uint8))
+    files.write(tmp_path / "masks" / "a.tif", np.array([[0, 7, 9, 255]], np.uint8))
+    source = ImagesMasks(root=tmp_path, values={"cell": 9, "debris": 7, "ignore": 255})
+    (sample,) = collect(source.build, tmp_path, ["cell"], ignored=["debris"])
+    assert sample.annotate().mask.tolist() == [[0, 255, 1, 255]]
+
+
+@pytest.mark.parametrize(("multilabel", "expected"), [(False, [1, 255, 255]), (True, [[1], [255], [255]])])
+def test_channels_to_be_ignored_are_ignored_in_all_classes(tmp_path, multilabel, expected):
+    source = channelled(tmp_path, [[[[1, 1, 0]]] * 2, [[[0, 1, 1]]] * 2])
+    (sample,) = collect(source.build, tmp_path, ["golgi"], ignored=["dirt"], multilabel=multilabel)
+    assert sample.annotate().mask[0, 0].tolist() == expected
 
 
 def written(path, count):

@@ -5,12 +5,12 @@ import json
 
 import numpy as np
 import pytest
+from components import SOURCES
 
 from kerasseg.annotations import coco as coco_files
 from kerasseg.annotations import labelme as labelme_files
 from kerasseg.annotations import rle
 from kerasseg.annotations.shapes import Drawing, Shape
-from kerasseg.data.sources import SOURCES
 from kerasseg.errors import Notice, UserError
 from kerasseg.images import files
 
@@ -172,7 +172,7 @@ def test_the_table_of_the_data_science_bowl_counts_column_by_column(tmp_path):
     assert a.annotate().labels.tolist() == [[0, 0, 1, 2], [1, 0, 0, 2], [1, 0, 0, 2]]
     assert (b.name, b.annotate().labels.max()) == ("b", 0)
     labels = a.annotate().labels
-    assert rle.encode(labels == 1, "column") == [2, 2, 7, 1]
+    assert rle.encode_labels((labels == 1).astype(int).T)[1] == [2, 2, 7, 1]
 
 
 def test_sizes_and_suffixes_in_such_a_table_may_be_there(tmp_path):

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kerasseg.data.patches import Foreground, cut, grid, random_origin
+from kerasseg.data.patches import Foreground, cut_patch, grid, random_origin
 
 sides = st.integers(1, 12)
 
@@ -20,7 +20,7 @@ def test_a_grid_holds_every_pixel_once(sides, classes):
     numbers = np.arange(1, np.prod(size) + 1).reshape(*size, 1)
     seen = []
     for origin in grid(size, patch):
-        image, mask = cut(numbers, np.zeros((*size, *classes), np.uint8), origin, patch)
+        image, mask = cut_patch(numbers, np.zeros((*size, *classes), np.uint8), origin, patch)
         assert image.shape == (*patch, 1)
         assert mask.shape == (*patch, *classes)
         seen += image[(mask if not classes else mask[..., 0]) == 0, 0].tolist()
@@ -77,7 +77,7 @@ def test_no_foreground_is_none():
 def test_outside_is_mirrored_and_ignored():
     image = np.array([[1, 2, 3], [4, 5, 6]])[..., None]
     mask = np.array([[0, 1, 2], [0, 1, 2]], np.uint8)
-    shown, learnt = cut(image, mask, (-1, 1), (3, 4))
+    shown, learnt = cut_patch(image, mask, (-1, 1), (3, 4))
     assert shown[..., 0].tolist() == [[5, 6, 5, 4], [2, 3, 2, 1], [5, 6, 5, 4]]
     assert learnt.tolist() == [[255] * 4, [1, 2, 255, 255], [1, 2, 255, 255]]
 
@@ -87,20 +87,20 @@ def test_what_is_mirrored_is_what_numpy_mirrors(sides, before, after):
     size, _ = sides
     image = np.arange(np.prod(size)).reshape(*size, 1)
     origin, patch = (-before,) * len(size), tuple(before + s + after for s in size)
-    shown, _ = cut(image, np.zeros(size, np.uint8), origin, patch)
+    shown, _ = cut_patch(image, np.zeros(size, np.uint8), origin, patch)
     widths = [(before, after)] * len(size) + [(0, 0)]
     assert np.array_equal(shown, np.pad(image, widths, mode="reflect"))
 
 
 def test_few_planes_are_mirrored_again_and_again():
     planes = np.arange(3).reshape(3, 1, 1, 1)
-    shown, learnt = cut(planes, np.zeros((3, 1, 1, 2), np.uint8), (-3, 0, 0), (9, 1, 1))
+    shown, learnt = cut_patch(planes, np.zeros((3, 1, 1, 2), np.uint8), (-3, 0, 0), (9, 1, 1))
     assert shown.ravel().tolist() == [1, 2, 1, 0, 1, 2, 1, 0, 1]
     assert learnt[:, 0, 0].tolist() == [[255, 255]] * 3 + [[0, 0]] * 3 + [[255, 255]] * 3
 
 
 def test_a_patch_inside_is_no_copy():
     image, mask = np.zeros((4, 5, 6, 2), np.uint8), np.zeros((4, 5, 6), np.uint8)
-    shown, learnt = cut(image, mask, (0, 1, 2), (4, 4, 4))
+    shown, learnt = cut_patch(image, mask, (0, 1, 2), (4, 4, 4))
     assert np.shares_memory(shown, image)
     assert np.shares_memory(learnt, mask)

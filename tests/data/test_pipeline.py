@@ -1,19 +1,31 @@
 import numpy as np
 import pytest
 
-from kerasseg.data.stream import Fixed, Stream
-from kerasseg.data.unpaired import Unpaired
+from kerasseg.data.batches import TrainingBatches, UnpairedBatches, ValidationBatches
 from kerasseg.errors import UserError
+from kerasseg.images.normalisation import Dtype
+from kerasseg.images.preprocessing import Preprocessing
 
 tf = pytest.importorskip("tensorflow")
 
 from kerasseg.data.pipeline import Feed  # noqa: E402
 
 
+def common(classes, channels, batch_size):
+    return {
+        "classes": classes,
+        "preprocessing": Preprocessing(channels, Dtype(), None),
+        "patch": None,
+        "batch_size": batch_size,
+        "activation": "sigmoid",
+        "multiple_of": 32,
+    }
+
+
 @pytest.fixture
 def stream(gradients):
     augment = [{"HorizontalFlip": {}}, {"Affine": {"scale": [0.8, 1.0]}}]
-    return Stream(gradients, classes=["cell"], channels=3, batch_size=2, seed=1, augment=augment)
+    return TrainingBatches(gradients, **common(["cell"], 3, 2), seed=1, augment=augment)
 
 
 def test_batches_come_in_order_and_as_they_are(stream):
@@ -31,7 +43,7 @@ def test_shapes_are_known_to_the_graph(stream):
 
 
 def test_a_fixed_stream_ends(gradients):
-    batches = Fixed(gradients, classes=["cell"], channels=1, batch_size=4)
+    batches = ValidationBatches(gradients, **common(["cell"], 1, 4))
     assert [len(images) for images, _ in Feed(batches).dataset()] == [4, 3]
     assert Feed(batches).dataset().element_spec[0].shape.as_list() == [None, 32, 64, 1]
 
@@ -42,8 +54,8 @@ def test_a_stream_does_not(stream):
 
 def test_volumes_and_masks_of_others_come_as_they_are(make_volume):
     samples = [make_volume(name, (16, 32, 32), overlapping=True) for name in ("a", "bb")]
-    images = Stream(samples, classes=["golgi", "pair"], channels=2, batch_size=1, seed=1)
-    unpaired = Unpaired(images, images.reseeded(2))
+    images = TrainingBatches(samples, **common(["golgi", "pair"], 2, 1), seed=1, augment=())
+    unpaired = UnpairedBatches(images, images.with_seed(2))
     batches = Feed(unpaired).dataset()
     assert batches.element_spec[0] == tf.TensorSpec((1, 32, 32, 32, 2), tf.float32)
     assert batches.element_spec[1] == tf.TensorSpec((1, 32, 32, 32, 2), tf.uint8)

@@ -2,14 +2,13 @@
 
 import numpy as np
 import pytest
+from components import SOURCES
 
 from kerasseg.annotations.shapes import Drawing, Shape
-from kerasseg.data.sources import SOURCES
 from kerasseg.errors import UserError
 from kerasseg.images import files
-from kerasseg.labelling import folder
-from kerasseg.labelling.queue import marked, queue
-from kerasseg.labelling.queue.table import Entry
+from kerasseg.labelling import folder, provenance
+from kerasseg.labelling.entries import Entry, to_csv
 
 BOX = Shape("cell", np.array([[1.0, 1.0], [3.0, 2.0]]), "rectangle")
 
@@ -22,13 +21,14 @@ def root(tmp_path):
         files.write(tmp_path / f"tiles/{name}.png", np.full((4, 6), 40, np.uint16))
         files.write(folder.view_path(tmp_path, name), np.zeros((4, 6), np.uint8))
         shapes = [] if name == "0-1" else [BOX]
-        marked.propose(
+        provenance.propose(
             folder.drawing_path(tmp_path, name), Drawing(f"{name}.png", (4, 6), shapes), "sam", "1"
         )
-    (tmp_path / "tiles.csv").write_text("\n".join(["name", *names]) + "\n")
+    lines = [f"{name},0,{column},0,{column},train,0.1,0.2" for column, name in enumerate(names)]
+    (tmp_path / "tiles.csv").write_text("\n".join(["name,row,column,y,x,part,mean,deviation", *lines]) + "\n")
     states = zip(names, ["accepted", "accepted", "edited", "proposed"], strict=True)
     entries = [Entry(name, 2, "train", 1, "random", "sam", state=state) for name, state in states]
-    queue.write(tmp_path, entries)
+    (tmp_path / "queue.csv").write_text(to_csv(entries))
     return tmp_path
 
 
@@ -67,14 +67,13 @@ def test_a_tile_without_image_or_drawing_and_one_of_another_size_are_all_named(r
     folder.drawing_path(root, "0-1").unlink()
     files.write(root / "tiles/0-2.png", np.zeros((5, 6), np.uint16))
     found = messages(root)
-    for part in ("tile 0-0 is no longer in tiles/", "0-1.json: there is no such file", "5 x 6"):
+    for part in ("0-0.png: this tile is gone", "0-1.json: there is no such file", "5 x 6"):
         assert sum(part in message for message in found) == 1, part
 
 
 def test_where_nothing_is_labelled_it_is_said_how_many_wait_and_what_to_type(root):
-    queue.write(
-        root, [Entry("0-0", 2, "train", 1, "random"), Entry("0-1", 2, "train", 1, "x", state="rejected")]
-    )
+    entries = [Entry("0-0", 2, "train", 1, "random"), Entry("0-1", 2, "train", 1, "x", state="rejected")]
+    (root / "queue.csv").write_text(to_csv(entries))
     (message,) = messages(root)
     assert "1 of 2 tiles in the queue wait" in message
     assert "kerasseg label review RECIPE" in message

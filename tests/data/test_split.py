@@ -2,11 +2,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from components import SOURCES
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kerasseg.data.sample import Annotation, Sample
-from kerasseg.data.sources import SOURCES
 from kerasseg.data.split import Split, audit, split
 from kerasseg.errors import UserError
 from kerasseg.images.stores.volume import Volume

@@ -8,7 +8,7 @@ import pytest
 from scipy import ndimage
 
 from kerasseg.data.augment import augmentation
-from kerasseg.data.transforms import COMPOSITIONS, build, transforms
+from kerasseg.data.transforms import COMPOSITIONS, build, known_transforms
 from kerasseg.errors import UserError
 
 HEIGHT, WIDTH, RADIUS = 160, 208, 9
@@ -104,20 +104,20 @@ def change(name: str, seed: int, **images: np.ndarray) -> dict[str, np.ndarray]:
     return compose(**images)
 
 
-MEASURED = sorted(set(transforms()) - set(COMPOSITIONS) - set(NOT_MEASURED))
-PLANAR = [name for name in MEASURED if not issubclass(transforms()[name], albumentations.Transform3D)]
+MEASURED = sorted(set(known_transforms()) - set(COMPOSITIONS) - set(NOT_MEASURED))
+PLANAR = [name for name in MEASURED if not issubclass(known_transforms()[name], albumentations.Transform3D)]
 NOT_OF_VOLUMES = ("CropNonEmptyMaskIfExists", "LongestMaxSize", "SmallestMaxSize")  # in 2.0.8
 SPATIAL = sorted(
     name
     for name in set(MEASURED) - set(NOT_OF_VOLUMES)
-    if issubclass(transforms()[name], albumentations.DualTransform)
+    if issubclass(known_transforms()[name], albumentations.DualTransform)
 )
 IMAGE = np.repeat(SCENE[..., None] * np.float32(0.8) + np.float32(0.1), 3, axis=2)
 
 
 def test_what_is_not_measured_is_there_and_says_why():
-    assert set(NOT_MEASURED) <= set(transforms())
-    assert set(ARGUMENTS) <= set(transforms())
+    assert set(NOT_MEASURED) <= set(known_transforms())
+    assert set(ARGUMENTS) <= set(known_transforms())
     assert len(MEASURED) > 80
 
 

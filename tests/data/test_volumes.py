@@ -4,10 +4,10 @@ import h5py
 import numpy as np
 import pytest
 import tifffile
+from components import SOURCES
 from PIL import Image
 
 from kerasseg.data.collect import channels
-from kerasseg.data.sources import SOURCES
 from kerasseg.errors import UserError
 
 SIZE = (3, 4, 5)
@@ -38,7 +38,7 @@ def messages(root, classes=("cell",), **arguments):
 
 
 def test_a_channel_is_a_class_and_classes_may_overlap(golgi):
-    told = {"meaning": "channels", "channels": {"pair": 2, "nuclei": 1}}
+    told = {"mask_type": "channels", "channels": {"pair": 2, "nuclei": 1}}
     first, second = volumes(golgi, ["nuclei", "pair"], **told)
     assert (first.name, first.size, first.spacing) == ("a", SIZE, (0.5, 0.1, 0.1))
     assert (second.read() == 1).all()
@@ -50,7 +50,7 @@ def test_a_channel_is_a_class_and_classes_may_overlap(golgi):
 
 
 def test_channels_are_in_the_order_of_the_classes_unless_said_otherwise(golgi):
-    sample = volumes(golgi, ["golgi", "nuclei"], meaning="channels")[0]
+    sample = volumes(golgi, ["golgi", "nuclei"], mask_type="channels")[0]
     assert sample.annotate().mask[0, :, 0].tolist() == [[1, 0], [0, 1], [0, 0], [0, 0]]
 
 
@@ -61,7 +61,7 @@ def test_ids_of_classes_and_of_objects(tmp_path):
     (sample,) = volumes(tmp_path, ["golgi", "nuclei"])
     assert np.array_equal(sample.annotate().mask, ids % 3)
     assert sample.annotate().labels is None
-    (sample,) = volumes(tmp_path, ["cell"], masks="masks", meaning="instances")
+    (sample,) = volumes(tmp_path, ["cell"], masks="masks", mask_type="instances")
     assert np.array_equal(sample.annotate().labels, ids % 3)
     assert np.array_equal(sample.annotate().mask, ids % 3 > 0)
 
@@ -93,7 +93,7 @@ def test_a_folder_of_slices_is_one_volume(tmp_path):
 
 def test_masks_alone_are_their_own_images(golgi):
     (golgi / "images").rename(golgi / "elsewhere")
-    first, second = volumes(golgi, ["golgi"], images=None, meaning="channels")
+    first, second = volumes(golgi, ["golgi"], images=None, mask_type="channels")
     assert (first.name, second.name, first.size) == ("a", "b", SIZE)
     assert first.image.path == golgi / "masks/a.tif"
 
@@ -103,19 +103,19 @@ def test_every_mistake_is_named_at_once(golgi):
     write(golgi / "masks/d.tif", np.zeros(SIZE, np.uint8))
     write(golgi / "masks/b.tif", np.zeros((3, 3, 4, 4), np.uint8), "ZCYX")
     (golgi / "masks/a.tif").write_bytes(b"this is text")
-    found = messages(golgi, ["golgi"], meaning="channels")
+    found = messages(golgi, ["golgi"], mask_type="channels")
     assert len(found) == 4
     for part in ("c.tif: there is no mask", "d.tif: there is no image", "3 x 4 x 4 (depth x", "masks/a.tif"):
         assert sum(part in message for message in found) == 1, part
 
 
 def test_arguments_that_do_not_fit_are_refused(golgi):
-    assert "channel 3, counted from 0" in messages(golgi, meaning="channels", channels={"cell": 3})[0]
+    assert "channel 3, counted from 0" in messages(golgi, mask_type="channels", channels={"cell": 3})[0]
     assert "the mask has 3 channels" in messages(golgi)[0]
-    assert "did you mean 'ids'" in messages(golgi, meaning="id")[0]
+    assert "did you mean 'class_ids'" in messages(golgi, mask_type="class_id")[0]
     assert "leave it out" in messages(golgi, channels={"cell": 0})[0]
-    assert "of one class" in messages(golgi, ["a", "b"], meaning="instances")[0]
-    found = messages(golgi, ["golgi", "nuclei"], meaning="channels", channels={"goldi": 0, "nuclei": 1})
+    assert "of one class" in messages(golgi, ["a", "b"], mask_type="instances")[0]
+    found = messages(golgi, ["golgi", "nuclei"], mask_type="channels", channels={"goldi": 0, "nuclei": 1})
     assert "did you mean 'golgi'" in found[0]
     assert "golgi has no channel" in found[1]
 
@@ -123,12 +123,12 @@ def test_arguments_that_do_not_fit_are_refused(golgi):
 def test_numbers_beyond_the_classes_are_refused(tmp_path):
     for kind in ("images", "masks"):
         write(tmp_path / kind / "a.tif", np.full(SIZE, 3, np.uint8))
-    with pytest.raises(UserError, match=r"masks/a\.tif: the mask holds 3, which is no class"):
+    with pytest.raises(UserError, match=r"masks/a\.tif: the mask holds 3, which is not a class"):
         volumes(tmp_path, ["golgi", "nuclei"])
 
 
-@pytest.mark.parametrize("meaning", ["ids", "instances", "channels"])
-def test_masks_that_lose_are_refused(tmp_path, meaning):
+@pytest.mark.parametrize("mask_type", ["class_ids", "instances", "channels"])
+def test_masks_that_lose_are_refused(tmp_path, mask_type):
     for name in "ab":
         write(tmp_path / f"images/{name}.tif", np.zeros((3, 16, 16), np.uint8))
     (tmp_path / "masks/b").mkdir(parents=True)
@@ -137,9 +137,9 @@ def test_masks_that_lose_are_refused(tmp_path, meaning):
     tifffile.imwrite(tmp_path / "masks/a.tif", mask, **stack)
     for at, plane in enumerate(mask):
         Image.fromarray(plane).save(tmp_path / f"masks/b/{at}.jpg")
-    first, second = messages(tmp_path, meaning=meaning)
-    assert "masks/a.tif: the file is compressed by a codec that loses" in first
-    assert "masks/b: the file is compressed by a codec that loses" in second
+    first, second = messages(tmp_path, mask_type=mask_type)
+    assert "masks/a.tif: the file was compressed with loss" in first
+    assert "masks/b: the file was compressed with loss" in second
 
 
 def test_axes_of_masks_are_asked_for_once_and_by_their_key(tmp_path):
@@ -159,7 +159,7 @@ def test_real_volumes(shared_data):
     assert 0.005 < inside.mean() < 0.2
     assert sample.read()[inside].mean() > 2 * sample.read()[~inside].mean()
 
-    here = {"images": ".", "masks": ".", "dataset": "raw", "mask_dataset": "label", "meaning": "instances"}
+    here = {"images": ".", "masks": ".", "dataset": "raw", "mask_dataset": "label", "mask_type": "instances"}
     samples = volumes(shared_data / "ovule_plantseg", ["cell"], **here)
     assert [sample.size for sample in samples] == [(100, 100, 100), (32, 128, 128)]
     assert samples[0].spacing == pytest.approx((0.284, 0.128, 0.128), abs=1e-3)
@@ -170,7 +170,7 @@ def test_real_volumes_whose_axes_must_be_said(shared_data, tmp_path):
     for kind, name in (("images", "img3d"), ("masks", "mask3d")):
         (tmp_path / kind).mkdir()
         (tmp_path / kind / "a.tif").symlink_to(shared_data / f"nuclei_stardist/{name}.tif")
-    told = {"axes": "ZYX", "mask_axes": "ZYX", "meaning": "instances"}
+    told = {"axes": "ZYX", "mask_axes": "ZYX", "mask_type": "instances"}
     (sample,) = volumes(tmp_path, ["nucleus"], **told)
     assert sample.size == (31, 61, 57)
     assert len(np.unique(sample.annotate().labels)) == 51 + 1

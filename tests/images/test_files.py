@@ -230,25 +230,6 @@ def test_find_is_sorted_recursive_and_leaves_hidden_files_out(tmp_path):
     assert [path.relative_to(tmp_path).as_posix() for path in files.find(tmp_path)] == ["a.tif", "b/2.PNG"]
 
 
-def _fail_while_writing(path):
-    with files.write_atomically(path) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError
-
-
-def test_a_failed_write_leaves_nothing_and_spares_what_was_there(tmp_path):
-    (tmp_path / "a.txt").write_text("old")
-    with pytest.raises(RuntimeError):
-        _fail_while_writing(tmp_path / "a.txt")
-    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
-    assert (tmp_path / "a.txt").read_text() == "old"
-
-
-def test_a_full_disk_is_the_users_matter(tmp_path):
-    with pytest.raises(UserError, match=r"a\.txt.*No space left"), files.write_atomically(tmp_path / "a.txt"):
-        raise OSError(28, "No space left on device")
-
-
 @pytest.mark.parametrize(
     ("name", "image"), [("a.jpg", FOUR.astype(np.uint16)), ("a.gif", GREY), ("a.png", COLOUR[..., :2])]
 )

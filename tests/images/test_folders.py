@@ -1,8 +1,11 @@
-"""What a listing finds, what it follows, and what it says of the rest."""
+"""Files are found wherever links lead, what is left alone is said, and names are unique."""
 
 import warnings
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kerasseg.errors import Notice, UserError
 from kerasseg.images import folders
@@ -82,3 +85,47 @@ def test_what_is_no_folder_is_said(tmp_path):
         folders.find(tmp_path / "a.png", (".png",))
     with pytest.raises(UserError, match="nowhere: there is no such folder"):
         folders.find(tmp_path / "nowhere", (".png",))
+
+
+ROOT = Path("in")
+
+
+def unique(*given):
+    paths = [ROOT / name for name in given]
+    return {
+        path.relative_to(ROOT).as_posix(): name.as_posix()
+        for path, name in folders.unique(paths, ROOT).items()
+    }
+
+
+def test_names_are_short_where_they_are_unique_and_keep_the_suffix_where_they_meet():
+    assert unique("a.png", "a.tif", "b.ome.tif", "deep/a.png") == {
+        "a.png": "a.png",
+        "a.tif": "a.tif",
+        "b.ome.tif": "b",
+        "deep/a.png": "deep/a",
+    }
+
+
+def test_names_that_meet_where_capitals_do_not_count_keep_the_suffix_too():
+    assert unique("A.png", "a.tif") == {"A.png": "A.png", "a.tif": "a.tif"}
+
+
+@pytest.mark.parametrize(
+    "pair", [("A.png", "a.png"), ("\u00e9.png", "e\u0301.png"), ("a.png", "a.tif", "a.png.tif")]
+)
+def test_names_that_cannot_be_told_apart_are_refused(pair):
+    with pytest.raises(UserError, match="rename or remove one of them"):
+        unique(*pair)
+
+
+@given(st.sets(st.sampled_from(["a.png", "a.tif", "A.jpg", "b/a.png", "b/c.tif", "c.ome.tif", "c.tif"])))
+def test_no_two_results_are_one_file_anywhere(files):
+    given = unique(*sorted(files))
+    assert len({name.casefold() for name in given.values()}) == len(files)
+
+
+def test_clashes_name_both_files():
+    (message,) = folders.clashes([("a", "a.png"), ("b", "b.png"), ("A", "A.tif")])
+    assert message.startswith("A.tif: a.png has a name that many file systems take for 'A'")
+    assert list(folders.clashes([("a", "a.png"), ("b", "b.png")])) == []

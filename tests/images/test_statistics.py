@@ -7,7 +7,8 @@ from numpy.testing import assert_array_equal
 
 from kerasseg.errors import UserError
 from kerasseg.images import statistics
-from kerasseg.images.normalise import NORMALISATIONS, Dtype, normalise, stretch
+from kerasseg.images.normalisation import NORMALISATIONS, Dtype
+from kerasseg.images.preprocessing import normalise, stretch
 from kerasseg.images.statistics import extremes, percentiles
 
 

@@ -7,11 +7,11 @@ from importlib.util import find_spec
 import keras
 import numpy as np
 import pytest
+from components import MODELS
 
 from kerasseg.errors import UserError
 from kerasseg.inference import backends
 from kerasseg.inference.forward import forward
-from kerasseg.models import MODELS
 
 needs_openvino = pytest.mark.skipif(find_spec("openvino") is None, reason="openvino is not installed")
 

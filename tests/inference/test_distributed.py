@@ -17,7 +17,7 @@ import tifffile
 from specs import segmenter, tiling
 
 from kerasseg.errors import UserError
-from kerasseg.images.normalise import Dtype, Percentile
+from kerasseg.images.normalisation import Dtype, Percentile
 from kerasseg.images.stores.store import Opening
 from kerasseg.inference.distributed import DaskBackend, StoredImage, connected
 from kerasseg.inference.large_image import Output, segment

@@ -3,12 +3,12 @@
 import keras
 import numpy as np
 import pytest
+from components import MODELS
 from keras import layers
 
 from kerasseg.inference.folding import folded
 from kerasseg.inference.forward import forward
-from kerasseg.models import MODELS
-from kerasseg.training.normalization import fused
+from kerasseg.training.keras_speedups import fused
 
 
 def lived_in(model: keras.Model) -> keras.Model:

@@ -8,15 +8,16 @@ import pytest
 import tifffile
 from specs import segmenter
 
-from kerasseg import postprocess
+from kerasseg import masks, postprocess
+from kerasseg.annotations.documents import Options
 from kerasseg.annotations.draw import draw_mask
-from kerasseg.annotations.formats import READERS, Options
+from kerasseg.annotations.formats import FORMATS
 from kerasseg.errors import Blocked, UserError
 from kerasseg.images import files
-from kerasseg.images.normalise import Percentile
+from kerasseg.images.normalisation import Percentile
 from kerasseg.images.stores.store import open_store
 from kerasseg.inference import large_image
-from kerasseg.inference.large_image import Output, _class_names, segment
+from kerasseg.inference.large_image import Output, segment
 from kerasseg.report import pictures
 
 needs_zarr = pytest.mark.skipif(find_spec("zarr") is None, reason="zarr is not installed")
@@ -50,7 +51,7 @@ def image(tmp_path):
 
 
 def expected_mask(image):
-    return postprocess.mask(files.read(image) / np.float32(255))
+    return masks.decide(files.read(image) / np.float32(255), 0.5)
 
 
 @pytest.mark.parametrize("to", ["png", "tiff", pytest.param("zarr", marks=needs_zarr)])
@@ -77,17 +78,12 @@ def test_labels_are_those_of_the_whole_mask(image, tmp_path):
 def test_outlines_of_labels_in_the_formats_of_other_programs(image, tmp_path, to):
     output = Output("labels", to)
     segment(image, tmp_path / f"a{output.suffix}", predictor(), output)
-    drawings = READERS[to](tmp_path / f"a{output.suffix}", Options(classes=["cell"]))
+    drawings = FORMATS[to].load().read_drawings(tmp_path / f"a{output.suffix}", Options(classes=["cell"]))
     (drawing,) = drawings.values()
     assert {shape.label for shape in drawing.shapes} == {"cell"}
     expected = expected_mask(image)
     drawn = draw_mask(drawing.shapes, expected.shape, ["cell"])
     assert (drawn == expected).mean() > 0.98
-
-
-def test_an_object_is_of_the_class_of_most_of_its_pixels():
-    labels = np.array([[1, 1, 1, 0, 2, 2]], np.int32)
-    assert _class_names(labels, np.array([[2, 0, 2, 1, 1, 1]], np.uint8), ["a", "b"]) == {1: "b", 2: "a"}
 
 
 def test_probabilities_keep_their_values(image, tmp_path):
@@ -169,7 +165,7 @@ def test_a_zarr_is_replaced_and_another_folder_is_not(image, tmp_path):
         segment(image, tmp_path / "m.ome.zarr", predictor(), Output("mask", "zarr"), force=True)
     assert {path.name for path in tmp_path.iterdir()} == {"a.tif", "m.ome.zarr", "predictions.json"}
     (tmp_path / "mine.zarr").mkdir()
-    with pytest.raises(UserError, match="it is a folder and no Zarr"):
+    with pytest.raises(UserError, match="this is a folder but not a Zarr"):
         segment(image, tmp_path / "mine.zarr", predictor(), Output("mask", "zarr"))
 
 
@@ -300,7 +296,7 @@ def test_classes_that_do_not_exclude_each_other_are_channels(volume, tmp_path, w
     with open_store(volume) as store:
         expected = (store.read((slice(None),) * 3) > 127).astype(np.uint8)
     if what == "labels":
-        expected = postprocess.numbered(expected, postprocess.labels, exclusive=False)
+        expected = np.stack([postprocess.labels(expected[..., k]) for k in range(2)], axis=-1)
     np.testing.assert_array_equal(whole(tmp_path / f"v{output.suffix}"), expected)
 
 

@@ -25,7 +25,7 @@ def test_finished_rows_are_there_when_it_goes_on(tmp_path):
 def test_another_setting_is_refused_and_named(tmp_path):
     begun(tmp_path / "a")
     other = {"model": {"sha256": "cd"}, "setting": {"tile": [64, 64], "blend": "crop"}}
-    with pytest.raises(UserError, match="start over by --force") as refused:
+    with pytest.raises(UserError, match="start again with --force") as refused:
         open_ledger(tmp_path / "a", other)
     assert [line.strip() for line in refused.value.messages[1:]] == [
         "model.sha256: 'ab' then, 'cd' now",

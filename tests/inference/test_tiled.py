@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from specs import tiling
 
 from kerasseg.errors import UserError
+from kerasseg.images.padding import PADDINGS
 from kerasseg.inference.backends import Backend
 from kerasseg.inference.blending import BLENDS, WINDOWS, bands, weights
 from kerasseg.inference.forward import forward
-from kerasseg.inference.padding import PADDINGS
 from kerasseg.inference.tiled import answers, batches, predict, predicted_bands
 from kerasseg.inference.tiling import Tiling
 

@@ -7,7 +7,7 @@ import pytest
 
 from kerasseg.annotations.shapes import Shape
 from kerasseg.images import files
-from kerasseg.labelling.queue import queue
+from kerasseg.labelling import queue
 
 TILES = ("00-00", "00-01", "01-00", "01-01")
 
@@ -29,7 +29,7 @@ def slide(tmp_path):
 
 @pytest.fixture
 def draw():
-    """Select tiles as `kerasseg.labelling.select` does."""
+    """Select tiles as `kerasseg.labelling.selection` does."""
 
     def drawn(*names, cluster=1, policy="random"):
         return [SimpleNamespace(name=name, cluster=cluster, policy=policy, why="") for name in names]

@@ -1,6 +1,7 @@
 """A slide is cut into files and put together again; a crop is repeated, goes on, or is refused."""
 
 import csv
+import itertools
 import os
 import shutil
 
@@ -14,12 +15,18 @@ from kerasseg.images.stores.store import Store
 from kerasseg.images.writing.result import Result
 from kerasseg.images.writing.zarr import write_zarr
 from kerasseg.labelling import tiles as cropping
-from kerasseg.labelling.slide import read_slide
-from kerasseg.labelling.tiles import crop, read_tile, read_tiles, recombine, tile_path
+from kerasseg.labelling.folder import read_tiles, tile_path
+from kerasseg.labelling.slide import read_slide, read_window
+from kerasseg.labelling.tiles import read_tile
 from kerasseg.synthetic.origin import is_synthetic
 
 SMALL = {"tile": 16, "margin": 2}
+WHOLE = {"padding": "zero", "region": None, "test_region": None}
 NOISE = np.random.default_rng(0).integers(1, 256, (30, 40, 1), np.uint8)
+
+
+def crop(slide, root, axes=None, **window):
+    return cropping.crop(slide, root, axes, **WHOLE | window)
 
 
 @pytest.fixture
@@ -29,7 +36,13 @@ def slide(tmp_path):
 
 
 def whole(root):
-    return np.concatenate([band for _, band in recombine(root)])
+    """Lay the cores of the tiles where they lie on the slide; 0 where no tile was cut."""
+    window = read_window(root)
+    channels = read_tile(root, read_tiles(root)[0].name)
+    slide = np.zeros((*window.size, channels.shape[-1]), channels.dtype)
+    for tile in itertools.chain(*window.rows):
+        slide[tile.core] = read_tile(root, window.name(tile))[tile.inner]
+    return slide
 
 
 def written(root):
@@ -47,18 +60,9 @@ def test_what_lies_in_the_folder(slide, tmp_path):
     table = list(csv.reader((root / "tiles.csv").read_text().splitlines()))
     assert table[0] == ["name", "row", "column", "y", "x", "part", "mean", "deviation"]
     assert table[6][:6] == ["001-001", "1", "1", "12", "12", "train"]
-    told = read_slide(root)
-    assert {name: told[name] for name in ("tile", "margin", "padding", "region", "test_region")} == {
-        **SMALL,
-        "padding": "zero",
-        "region": None,
-        "test_region": None,
-    }
-    assert (told["slide"]["size"], told["slide"]["dtype"], told["slide"]["channels"]) == (
-        [30, 40],
-        "uint8",
-        1,
-    )
+    slide = read_slide(root)
+    assert {name: slide[name] for name in (*SMALL, *WHOLE)} == SMALL | WHOLE
+    assert [slide["slide"][name] for name in ("size", "dtype", "channels")] == [[30, 40], "uint8", 1]
 
 
 def test_a_tile_is_the_window_with_its_margin_and_is_described(slide, tmp_path):
@@ -108,9 +112,7 @@ def test_tiles_are_of_the_region_and_know_what_they_are_for(slide, tmp_path):
     tiles = crop(slide, tmp_path / "root", **SMALL, region=(0, 0, 24, 40), test_region=(0, 24, 30, 16))
     assert [tile.name for tile in tiles] == [f"00{row}-00{column}" for row in range(2) for column in range(4)]
     assert [tile.part for tile in tiles] == ["train", "", "", "test"] * 2
-    ((rows, _), (last, band)) = recombine(tmp_path / "root")
-    assert (rows, last) == (slice(0, 12), slice(12, 24))
-    np.testing.assert_array_equal(band, NOISE[12:24])
+    np.testing.assert_array_equal(whole(tmp_path / "root")[:24], NOISE[:24])
 
 
 def test_the_same_again_is_done_at_once(slide, tmp_path, monkeypatch):
@@ -162,7 +164,7 @@ def test_a_tile_that_is_gone_is_named_and_comes_back(slide, tmp_path):
 def test_other_settings_start_over_where_nobody_labelled(slide, tmp_path):
     root = tmp_path / "root"
     crop(slide, root, **SMALL)
-    for name in ("codes.npy", "clusters.csv", "my notes.txt"):
+    for name in ("embeddings.npy", "clusters.csv", "my notes.txt"):
         (root / name).touch()
     tiles = crop(slide, root, tile=24, margin=2)
     assert sorted(written(root)) == [f"{tile.name}.png" for tile in tiles]
@@ -218,7 +220,7 @@ def test_tiles_of_a_synthetic_slide_are_marked_as_it_is(slide, tmp_path):
     crop(slide, tmp_path / "root", **SMALL)
     assert is_synthetic(tmp_path / "root")
     (tmp_path / "SYNTHETIC").unlink()
-    crop(slide, tmp_path / "root", tile=20)
+    crop(slide, tmp_path / "root", tile=20, margin=4)
     assert not is_synthetic(tmp_path / "root")
 
 
@@ -232,7 +234,7 @@ def test_a_row_of_tiles_is_read_at_a_time(slide, tmp_path, monkeypatch):
 def test_a_folder_of_tiles_of_somebody_else_is_left_alone(slide, tmp_path):
     (tmp_path / "root/tiles").mkdir(parents=True)
     (tmp_path / "root/tiles/mine.png").touch()
-    with pytest.raises(UserError, match="no crop made it; choose another folder"):
+    with pytest.raises(UserError, match="was not made by crop; choose another folder"):
         crop(slide, tmp_path / "root", **SMALL)
     assert (tmp_path / "root/tiles/mine.png").exists()
 
@@ -262,9 +264,9 @@ def test_what_is_no_slide_is_refused(image, axes, told, tmp_path):
 
 def test_wrong_settings_leave_nothing_behind(slide, tmp_path):
     with pytest.raises(UserError, match="inside the slide"):
-        crop(slide, tmp_path / "root", region=(0, 0, 31, 40))
+        crop(slide, tmp_path / "root", **SMALL, region=(0, 0, 31, 40))
     with pytest.raises(UserError, match="there is no such file"):
-        crop(tmp_path / "none.png", tmp_path / "root")
+        crop(tmp_path / "none.png", tmp_path / "root", **SMALL)
     assert not (tmp_path / "root").exists()
 
 
@@ -274,10 +276,18 @@ def test_files_made_nonsense_by_hand_are_named(slide, tmp_path):
         read_tiles(root)
     crop(slide, root, **SMALL)
     table = (root / "tiles.csv").read_text()
-    for nonsense in ("", table.replace("mean", "men"), table.replace("12,12", "12;12"), f"{table}x"):
+    for nonsense, mistake in {
+        "": "there is no column name",
+        table.replace("mean", "men"): "unknown column 'men'",
+        table.replace("12,12", "12;12"): r"line \d+: it has 7 cells; expected 8",
+        f"{table}x": "line 14: it has 1 cells; expected 8",
+        table.replace("train", "train,", 1): "it has 9 cells",
+    }.items():
         (root / "tiles.csv").write_text(nonsense)
-        with pytest.raises(UserError, match=r"tiles.csv: .*expected the columns name, row"):
+        with pytest.raises(
+            UserError, match=rf"tiles.csv: .*{mistake}(.|\n)*remove this file and crop the slide"
+        ):
             read_tiles(root)
     (root / "slide.json").write_text("{")
-    with pytest.raises(UserError, match=r"slide.json: it is no JSON"):
+    with pytest.raises(UserError, match=r"slide.json: this is not JSON"):
         read_slide(root)

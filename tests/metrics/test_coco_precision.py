@@ -121,7 +121,7 @@ def test_scores_are_means_over_thresholds_with_intervals():
 
 def test_an_image_drawn_twice_counts_as_two_like_it():
     one, other = found((0.9, 1), (0.8, 0), truths=2), found((0.7, 1), truths=2)
-    ranked = coco._ranked([one, other])
+    ranked = coco._rank([one, other])
     np.testing.assert_allclose(
         coco._precision(ranked, np.array([2, 1])), average_precision([one, one, other])
     )

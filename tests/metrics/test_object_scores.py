@@ -12,7 +12,7 @@ SURE = np.dstack([np.full(MASK.shape, 0.5), np.full(MASK.shape, 0.75)]).astype(n
 
 
 def test_an_object_is_of_the_class_that_most_of_its_pixels_have():
-    first, second = Labelled(LABELS, MASK).of_each(2)
+    first, second = Labelled(LABELS, MASK).by_class(2)
     assert first.tolist() == [[1, 1, 0, 0], [1, 1, 0, 0], [1, 0, 0, 0]]
     assert second.tolist() == [[0, 0, 0, 2], [0, 0, 0, 2], [0, 0, 0, 2]]
 

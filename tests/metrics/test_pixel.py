@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import jaccard_score, precision_recall_fscore_support
 
-from kerasseg import postprocess
 from kerasseg.errors import UserError
+from kerasseg.masks import one_hot
 from kerasseg.metrics import pixel
 from kerasseg.metrics.pixel import Counts, count
 
@@ -170,7 +170,7 @@ def test_the_mean_iou_of_two_classes_is_scikit_learns(truth, found):
 def test_exclusive_masks_count_alike_in_both_ways_of_writing(truth, found):
     truth[0, 0] = 255
     ids = count(truth, found, 2)
-    truth, found = (np.stack(postprocess.layers(mask, 2), axis=-1) for mask in (truth, found))
+    truth, found = (one_hot(mask, [1, 2]) for mask in (truth, found))
     assert lists(count(truth, found, 2, exclusive=False)) == lists(ids)
 
 

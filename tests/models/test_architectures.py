@@ -7,10 +7,11 @@ from functools import partial
 import keras
 import numpy as np
 import pytest
+from components import DISCRIMINATORS, MODELS
 
 from kerasseg.errors import UserError
-from kerasseg.models import MODELS, linknet, patchgan, resnet, unet, vox2vox
 
+linknet, unet, vox2vox, resnet = (MODELS[name] for name in ("linknet", "unet", "vox2vox", "resnet"))
 PAPER_PARAMETERS = {"unet": 10.15e6, "linknet": 6.09e6}
 PEER_PARAMETERS = {"unet": 10_115_501, "linknet": 6_096_333}  # segmentation_models 1.0.1, without gates
 
@@ -74,7 +75,7 @@ def test_a_saved_model_answers_alike_where_neither_we_nor_efficientnet_are_impor
 
 
 NETWORKS = {name: partial(MODELS[name], (16, 16, 16, 2), 2, **how) for name, how in SMALL.items()} | {
-    "patchgan": partial(patchgan, [(16, 16, 16, 2)] * 2, base_filters=2)
+    "patchgan": partial(DISCRIMINATORS["patchgan"], [(16, 16, 16, 2)] * 2, base_filters=2)
 }
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kerasseg.errors import Fallback, UserError
-from kerasseg.images.normalise import normalise
+from kerasseg.images.preprocessing import normalise
 from kerasseg.models import encoders
 from kerasseg.models.encoders import IMAGENET_MEAN, IMAGENET_STD, adapt_kernel, encode
 

@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+from components import DISCRIMINATORS
 
 from kerasseg.models import receptive_field, summary
-from kerasseg.models.patchgan import field_of_view, patchgan
+from kerasseg.models.patchgan import field_of_view
+
+patchgan = DISCRIMINATORS["patchgan"]
 
 
 @pytest.mark.parametrize(("levels", "pixels"), [(1, 16), (2, 34), (3, 70), (4, 142)])

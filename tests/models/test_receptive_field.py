@@ -5,13 +5,13 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
+from components import MODELS
 from keras import layers
 from specs import tiling
 
 from kerasseg.inference.backends import Backend
 from kerasseg.inference.forward import forward
 from kerasseg.inference.tiled import predict
-from kerasseg.models import MODELS
 from kerasseg.models.receptive_field import radius, stride
 
 PLAIN = {"encoder": "plain", "base_filters": 1}

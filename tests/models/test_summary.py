@@ -3,9 +3,10 @@
 import keras
 import numpy as np
 import pytest
+from components import MODELS
 from keras import layers
 
-from kerasseg.models import MODELS, summary
+from kerasseg.models import summary
 
 
 def build(*stack, shape=(None, None, 2)):

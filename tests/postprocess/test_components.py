@@ -1,7 +1,6 @@
-"""Probabilities to mask, mask to labels, on arrays that can be checked by eye."""
+"""Mask to labels, on arrays that can be checked by eye."""
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -9,44 +8,6 @@ from scipy import ndimage
 from skimage import measure
 
 from kerasseg import postprocess
-from kerasseg.errors import UserError
-
-
-def test_sigmoid_takes_the_strongest_class_from_the_threshold_on():
-    probabilities = np.array([[[0.5, 0.2], [0.4, 0.49], [0.6, 0.9]]], np.float32)
-    assert postprocess.mask(probabilities).tolist() == [[1, 0, 2]]
-    assert postprocess.mask(probabilities, threshold=0.7).tolist() == [[0, 0, 2]]
-
-
-def test_softmax_has_background_first_and_no_threshold():
-    probabilities = np.array([[[0.4, 0.35, 0.25], [0.2, 0.3, 0.5]]], np.float32)
-    assert postprocess.mask(probabilities, threshold=0.9, activation="softmax").tolist() == [[0, 2]]
-
-
-def test_classes_that_do_not_exclude_each_other_are_decided_each_for_itself():
-    probabilities = np.array([[[0.5, 0.2], [0.4, 0.49], [0.6, 0.9]]], np.float32)
-    found = postprocess.mask(probabilities, exclusive=False)
-    assert (found.tolist(), found.dtype) == ([[[1, 0], [0, 0], [1, 1]]], np.uint8)
-    with pytest.raises(UserError, match="softmax's classes exclude each other"):
-        postprocess.mask(probabilities, activation="softmax", exclusive=False)
-
-
-def test_layers_are_the_classes_one_by_one():
-    ids = np.array([0, 1, 2, 255], np.uint8)
-    assert [layer.tolist() for layer in postprocess.layers(ids, 2)] == [[0, 1, 0, 255], [0, 0, 1, 255]]
-    each = np.array([[1, 1], [0, 255]], np.uint8)
-    assert [layer.tolist() for layer in postprocess.layers(each, 2, exclusive=False)] == [[1, 0], [1, 255]]
-
-
-@pytest.mark.parametrize("channels", [1, 2, 5])
-def test_the_first_of_the_highest_channels_is_numpy_s(channels):
-    probabilities = np.random.default_rng(0).integers(0, 4, (30, 20, channels)).astype(np.float32) / 4
-    expected = probabilities.argmax(axis=-1)
-    np.testing.assert_array_equal(postprocess.mask(probabilities, activation="softmax"), expected)
-    sure = probabilities.max(axis=-1) >= 0.5
-    found = postprocess.mask(probabilities, threshold=0.5)
-    assert found.dtype == np.uint8
-    np.testing.assert_array_equal(found, np.where(sure, expected + 1, 0))
 
 
 def test_objects_are_numbered_class_by_class_in_the_order_of_their_first_pixels():
@@ -95,10 +56,3 @@ def test_a_hole_belongs_to_the_innermost_object_around_it(mask):
     for number in range(1, labels.max() + 1):  # what lies within another comes after it
         expected[ndimage.binary_fill_holes(labels == number) & (labels == 0)] = number
     np.testing.assert_array_equal(postprocess.fill_holes(labels), expected)
-
-
-@pytest.mark.parametrize("arguments", [{"activation": "tanh"}, {}])
-def test_what_makes_no_mask_is_refused(arguments):
-    channels = 2 if arguments else 255
-    with pytest.raises(UserError):
-        postprocess.mask(np.zeros((1, 1, channels), np.float32), **arguments)

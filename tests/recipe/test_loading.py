@@ -159,12 +159,12 @@ def test_mistakes_in_transforms_are_told_with_all_others(write):
         ("data.resize=[0, 5]", "data.resize.0: must be greater than or equal to 1"),
         ("data.augment=[{}]", "data.augment.0: must be one name and its arguments"),
         ("data.split.train=1.5", "data.split.train: must be less than or equal to 1"),
-        ("model={unet: {}, linknet: {}}", "to take another model, replace it whole"),
+        ("model={unet: {}, linknet: {}}", "to use another model, replace all of it"),
         ("model={unet: 5}", "model.unet: must be a mapping of keys"),
         ("model=5", "model: must be one name and its arguments, such as {linknet: {...}}"),
         ("model={}", "model: must be one name"),
         ("model.unet.attention=yes", "model.unet.attention: must be true or false, got 'yes'"),
-        ("data.source.coco.root=x", "to take another source, replace it whole"),
+        ("data.source.coco.root=x", "to use another source, replace all of it"),
         ("loss.combo.alpha=.nan", "loss.combo.alpha: must be a finite number"),
         ("train.precision=flaot32", "did you mean 'float32'?"),
         ("zzz=1", "zzz: unknown key; choose one of name, seed, label, data"),
@@ -180,7 +180,7 @@ def test_a_wrong_value_is_refused_in_words(write, override, words):
     assert words in message
 
 
-VOLUMES = ["data.source={volumes: {root: x, meaning: channels, channels: {cell: 1}}}"]
+VOLUMES = ["data.source={volumes: {root: x, mask_type: channels, channels: {cell: 1}}}"]
 
 
 def test_volumes_have_their_own_sizes(write):
@@ -202,9 +202,9 @@ def test_volumes_have_their_own_sizes(write):
 
 def test_classes_that_overlap_are_not_for_softmax(write):
     path = write(yaml.safe_dump(SMALL))
-    assert not load(path, ["data.exclusive=false"]).data.exclusive
-    (message,) = mistakes(path, ["data.exclusive=false", "model.unet.activation=softmax"])
-    assert "data.exclusive is false; set it to sigmoid" in message
+    assert load(path, ["data.multilabel=true"]).data.multilabel
+    (message,) = mistakes(path, ["data.multilabel=true", "model.unet.activation=softmax"])
+    assert "data.multilabel is true; set it to sigmoid" in message
 
 
 @pytest.mark.parametrize("text", ["", "5", "[a]", "just words"])
@@ -222,16 +222,43 @@ def test_files_that_are_no_text_are_refused(tmp_path):
     assert "this is a folder; expected a recipe" in mistakes(tmp_path)[0]
 
 
-def test_a_key_that_stands_elsewhere_leads_there():
-    with pytest.raises(
-        UserError, match=r"there is train\.optimizer\.adam\.learning_rate and train\.optimizer\.adamw"
-    ):
-        load("sartorius_linknet", ["train.learning_rate=1"])
-    with pytest.raises(UserError, match=r"data\.epochs: unknown key; .*; there is train\.epochs"):
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_a_key_that_stands_elsewhere_leads_to_where_this_recipe_has_it(write, optimizer):
+    path = write(yaml.safe_dump(SMALL | {"train": {"optimizer": optimizer}}))
+    (message,) = mistakes(path, ["train.learning_rate=1"])
+    assert message.endswith(f"; there is train.optimizer.{optimizer}.learning_rate")
+
+
+def test_a_key_that_stands_elsewhere_leads_to_the_default_component_too(write):
+    assert mistakes(write(yaml.safe_dump(SMALL)), ["train.learning_rate=1"])[0].endswith(
+        "; there is train.optimizer.adam.learning_rate"
+    )
+    with pytest.raises(UserError, match=r"data\.epochs: unknown key; there is train\.epochs"):
         load("sartorius_linknet", ["data.epochs=1"])
+
+
+def test_arguments_of_another_model_are_said_to_be_its(write):
+    model = {"linknet": {"decoder_filters": [8, 4], "upsampling": "repeat", "last_filters": 4}}
+    messages = mistakes(write(yaml.safe_dump(SMALL | {"model": model})))
+    assert [text.partition(": ")[2] for text in messages] == [
+        "model.linknet.decoder_filters: decoder_filters belongs to unet, and not to linknet; take it out",
+        "model.linknet.upsampling: upsampling belongs to unet, and not to linknet; take it out",
+    ]
 
 
 def test_a_tab_is_named(tmp_path):
     (tmp_path / "r.yaml").write_text("name: x\ndata:\n\tsource: a\n")
-    with pytest.raises(UserError, match=r"r\.yaml:3: not valid YAML: lines are indented by spaces"):
+    with pytest.raises(
+        UserError, match=r"r\.yaml:3: not valid YAML: line 3 holds a tab; YAML is indented by spaces"
+    ):
         load(tmp_path / "r.yaml")
+
+
+def test_names_to_be_ignored_are_no_classes_and_need_a_source_that_names_things(write):
+    path = write(yaml.safe_dump(SMALL))
+    (message,) = mistakes(path, ["data.ignore=[cell]"])
+    assert "data.ignore: cell is in data.classes too" in message
+    labelme = "data.source={labelme: {root: x}}"
+    assert load(path, [labelme, "data.ignore=[debris]"]).data.ignore == ["debris"]
+    (message,) = mistakes(path, ["data.source={instances: {root: x}}", "data.ignore=[debris]"])
+    assert "instances tells objects of one class apart" in message

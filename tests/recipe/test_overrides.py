@@ -1,7 +1,7 @@
 import pytest
 
 from kerasseg.errors import UserError
-from kerasseg.recipe.overrides import apply, override, read_override
+from kerasseg.recipe.loading import apply, override, read_override
 
 
 @pytest.mark.parametrize(

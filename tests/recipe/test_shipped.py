@@ -52,7 +52,7 @@ def test_a_copy_has_its_schema_beside_and_replaces_nothing(tmp_path):
     target = copy(name, tmp_path)
     assert target.read_bytes() == shipped()[name].read_bytes()
     assert (tmp_path / "recipe.schema.json").exists()
-    with pytest.raises(UserError, match="there already"):
+    with pytest.raises(UserError, match="exists already"):
         copy(name, tmp_path)
     assert copy(name, tmp_path / "mine.yaml").name == "mine.yaml"
     with pytest.raises(UserError, match="unknown shipped recipe"):

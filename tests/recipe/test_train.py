@@ -24,10 +24,11 @@ def loaded(folder, *, loss="dice", engine="supervised", activation="sigmoid"):
 
 def test_an_engine_is_a_name_or_a_name_with_numbers_and_networks(tmp_path):
     assert loaded(tmp_path).train.engine.name == "supervised"
-    told = "{cycle: {discriminator: {patchgan: {levels: 2}}, optimizer: sgd, class_weights: [1, 3.5]}}"
+    networks = "discriminator: {patchgan: {levels: 2}}, discriminator_optimizer: sgd"
+    told = f"{{cycle: {{{networks}, class_weights: [1, 3.5]}}}}"
     engine = loaded(tmp_path, engine=told).train.engine
     assert engine.discriminator.arguments["levels"] == 2
-    assert engine.optimizer.name == "sgd"
+    assert engine.discriminator_optimizer.name == "sgd"
     assert engine.class_weights == (1, 3.5)
     assert engine.cycle_weight == 10.0
     again = loaded(tmp_path, engine="{adversarial: {weight: 10}}")

@@ -1,16 +1,19 @@
 """The page of clusters, from a folder of twelve tiles in a grid of three rows and four columns."""
 
+import base64
 import csv
 import json
 import re
 
+import cv2
 import numpy as np
 import pytest
 
 from kerasseg.errors import UserError
 from kerasseg.images.files import write
+from kerasseg.labelling.entries import Entry, to_csv
 from kerasseg.report import clusters
-from kerasseg.report.slide import open_slide
+from kerasseg.report.slide import GAP, SIDE, open_slide
 
 NAMES = [f"{row:03d}-{column:03d}" for row in range(3) for column in range(4)]
 CLUSTER = [0, 0, 0, 0, 0, 1, 1, 0, 2, 1, 2, 2]
@@ -37,8 +40,14 @@ def root(tmp_path):
     ]
     table(tmp_path / "tiles.csv", "name,row,column,y,x,part,mean,deviation", rows)
     table(tmp_path / "clusters.csv", "name,cluster,distance", zip(NAMES, CLUSTER, range(12), strict=True))
-    np.save(tmp_path / "codes.npy", np.random.default_rng(0).random((12, 2, 2, 3), np.float32))
+    np.save(tmp_path / "embeddings.npy", np.random.default_rng(0).random((12, 2, 2, 3), np.float32))
     return tmp_path
+
+
+def queue(root, states):
+    """Write the queue of some tiles, by their numbers."""
+    entries = [Entry(NAMES[at], 0, "train", 1, "random", state=state) for at, state in states.items()]
+    (root / "queue.csv").write_text(to_csv(entries))
 
 
 def layout(codes, seed):
@@ -61,11 +70,7 @@ def test_the_page_needs_nothing_but_itself_and_escapes_what_it_is_given(root):
 
 
 def test_the_table_tells_each_cluster(root):
-    table(
-        root / "queue.csv",
-        "tile,state",
-        [[NAMES[5], "accepted"], [NAMES[6], "proposed"], [NAMES[8], "edited"]],
-    )
+    queue(root, {5: "accepted", 6: "proposed", 8: "edited"})
     facts = clusters.gather(root, seed=3, layout=layout)
     told = [[of[key] for key in ("number", "size", "drawn", "labelled", "shown")] for of in facts["clusters"]]
     assert told == [[0, 6, 0, 0, 6], [1, 3, 2, 1, 3], [2, 3, 1, 1, 3]]
@@ -77,7 +82,7 @@ def test_what_is_not_known_is_left_out(root):
     bare = page(root)
     assert "silhouette" not in bare
     assert "drawn for labelling" not in bare
-    table(root / "queue.csv", "tile,state", [[NAMES[5], "accepted"]])
+    queue(root, {5: "accepted"})
     assert "0.41" in page(root, silhouette=0.41)
     assert "drawn for labelling" in page(root)
 
@@ -89,19 +94,27 @@ def test_the_same_seed_shows_the_same_tiles(root, monkeypatch):
     assert len(set(sheets)) > 1
 
 
-def test_codes_are_stretched_alike_whatever_their_cluster():
-    codes = np.zeros((6, 1, 1, 2), np.float32)
-    codes[3:] = 7
-    dark, bright = clusters._code_pictures(codes, [np.array([0, 1]), np.array([3, 4, 5])])
-    assert [len(kinds) for kinds in (dark, bright)] == [3, 3]
-    assert [kind.shape for kind in bright] == [(3, 1, 1, 3)] * 3
-    assert dark[0].max() == dark[1].max() == 0
-    assert bright[0].min() == bright[1].min() == 255
+def decoded(address):
+    content = np.frombuffer(base64.b64decode(address.partition(",")[2]), np.uint8)
+    return cv2.imdecode(content, cv2.IMREAD_COLOR)[..., ::-1]
 
 
-def test_the_map_has_each_tile_s_colour_in_its_place(root):
-    colours = ["#010203", "#0405ff", "#070809"]
-    drawn = clusters._map(open_slide(root), np.array(CLUSTER), colours)
+def test_embeddings_are_stretched_alike_whatever_their_cluster(root):
+    embeddings = np.zeros((12, 2, 2, 3), np.float32)
+    embeddings[np.array(CLUSTER) > 0] = 7
+    np.save(root / "embeddings.npy", embeddings)
+    dark, bright, _ = (
+        decoded(cluster["embeddings"]) for cluster in clusters.gather(root, seed=3, layout=layout)["clusters"]
+    )
+    step = SIDE + GAP
+    assert (len(dark) + GAP) // step == (len(bright) + GAP) // step == 4  # tiles; least, greatest, deviation
+    assert dark[step + 5 : step + SIDE - 5, 5 : SIDE - 5].max() < 10
+    assert bright[step + 5 : step + SIDE - 5, 5 : SIDE - 5].min() > 245
+
+
+def test_the_map_has_each_tile_s_colour_in_its_place(root, monkeypatch):
+    monkeypatch.setattr(clusters, "COLOURS", ["#010203", "#0405ff", "#070809"])
+    drawn = decoded(clusters.gather(root, seed=3, layout=layout)["map"])
     side = clusters.PIXELS
     assert drawn.shape == (3 * side, 4 * side, 3)
     assert drawn[::side, ::side].tolist() == [
@@ -138,8 +151,8 @@ def test_neighbours_lie_core_by_core_and_grey_beyond_the_slide(root):
         ("tiles.csv", "crop the slide"),
         ("slide.json", "crop the slide"),
         ("clusters.csv", "cluster the tiles"),
-        ("codes.npy", "embed the tiles"),
-        ("tiles/001-002.png", "001-002.* no such file"),
+        ("embeddings.npy", "embed the tiles"),
+        ("tiles/001-002.png", "001-002.*this tile is gone"),
     ],
 )
 def test_a_missing_file_is_named_and_no_page_written(root, name, message):
@@ -153,5 +166,5 @@ def test_clusters_of_other_tiles_are_refused(root):
     table(
         root / "clusters.csv", "name,cluster,distance", zip(reversed(NAMES), CLUSTER, range(12), strict=True)
     )
-    with pytest.raises(UserError, match="in another order; embed and cluster"):
+    with pytest.raises(UserError, match=r"not the 12 of tiles\.csv in their order; cluster"):
         page(root)

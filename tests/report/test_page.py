@@ -13,6 +13,8 @@ import yaml
 from kerasseg.images.files import write
 from kerasseg.metrics.confusion import Confusion, averages
 from kerasseg.report import page
+from kerasseg.report.page import ranks
+from kerasseg.report.template import number
 
 
 class Reader(HTMLParser):
@@ -132,9 +134,7 @@ def test_the_best_epoch_has_the_lowest_validation_loss(finished_run):
     assert "The weights of epoch 24 are kept" in read(finished_run).text
 
 
-@pytest.mark.parametrize(
-    ("choice", "said"), [("cycle", "were not asked"), ("truth", "with their true masks")]
-)
+@pytest.mark.parametrize(("choice", "said"), [("cycle", "were not used"), ("truth", "with their true masks")])
 def test_a_cycle_says_what_its_epoch_was_chosen_by(finished_run, choice, said):
     recipe = {"name": "golgi", "train": {"engine": {"cycle": {"choose_by": choice}}}}
     (finished_run / "recipe.yaml").write_text(yaml.safe_dump(recipe))
@@ -248,7 +248,7 @@ def test_the_same_run_gives_the_same_page(finished_run):
     ],
 )
 def test_numbers_are_written_for_people(value, digits, expected):
-    assert page.number(value, digits) == expected
+    assert number(value, digits) == expected
 
 
 def test_no_tensorflow_is_imported(finished_run):
@@ -257,6 +257,21 @@ def test_no_tensorflow_is_imported(finished_run):
         "sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code, str(finished_run)]).returncode == 0
+
+
+def scored(*dice):
+    names = ("dice", "iou", "precision", "recall")
+    return {"a": dict.fromkeys(names, dice[0]), "b": dict.fromkeys(names, dice[-1])}
+
+
+def test_worst_first_by_the_mean_over_classes():
+    found = ranks({"x": scored(0.9, 0.5), "y": scored(0.6), "z": scored(0.8)})
+    assert [(rank.name, rank.title) for rank in found] == [("y", "worst"), ("x", "median"), ("z", "best")]
+    assert found[1].scores["dice"] == pytest.approx(0.7)
+
+
+def test_equals_are_ordered_by_name():
+    assert [rank.name for rank in ranks({"b": scored(1), "a": scored(1)})] == ["a", "b"]
 
 
 def test_several_classes_have_averages_and_a_picture_of_what_was_taken_for_what(finished_run):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from specs import spec
 
-from kerasseg.images.normalise import Dtype, Minmax, Percentile
+from kerasseg.images.normalisation import Dtype, Minmax, Percentile
 from kerasseg.serving import card
 
 CELLS = spec(

@@ -16,9 +16,8 @@ from PIL import Image
 from specs import spec as grey
 from specs import tiling
 
-from kerasseg import postprocess
 from kerasseg.errors import UserError
-from kerasseg.images.normalise import Dtype, Minmax, Percentile
+from kerasseg.images.normalisation import Dtype, Minmax, Percentile
 from kerasseg.inference.backends import Backend
 from kerasseg.inference.forward import forward
 from kerasseg.segmenter import Segmenter
@@ -67,7 +66,7 @@ def test_it_answers_as_the_keras_model_does(case):
     signatures = Served(model_of(spec), spec).signatures()
     served = signatures["serving_default"](image=tf.constant(image[None]))
     np.testing.assert_allclose(served["probabilities"][0], local(spec).predict(image, "image"), atol=1e-5)
-    mask = postprocess.mask(served["probabilities"][0].numpy(), 0.5, spec.activation)
+    mask = spec.decide(served["probabilities"][0].numpy())
     np.testing.assert_array_equal(served["mask"][0], mask)
 
 

@@ -12,7 +12,7 @@ from keras import layers
 from specs import spec, tiling
 
 from kerasseg.errors import UserError
-from kerasseg.images.normalise import Minmax
+from kerasseg.images.normalisation import Minmax
 from kerasseg.inference.backends import Backend
 from kerasseg.inference.forward import forward
 from kerasseg.inference.server import client

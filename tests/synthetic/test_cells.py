@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
+from components import SOURCES
 
-from kerasseg.data.sources import SOURCES
 from kerasseg.errors import UserError
 from kerasseg.synthetic.cells import phase_contrast, synthesize
 from kerasseg.synthetic.origin import MARKER, is_synthetic
@@ -34,7 +34,7 @@ def test_a_seed_decides():
 
 def test_an_empty_folder_is_filled_and_any_other_left_alone(tmp_path):
     synthesize(tmp_path, images=1, size=SIZE)
-    with pytest.raises(UserError, match="never take the place"):
+    with pytest.raises(UserError, match="never replace"):
         synthesize(tmp_path, images=1, size=SIZE)
 
 

@@ -7,10 +7,10 @@ import pytest
 import tifffile
 
 from kerasseg.errors import UserError
+from kerasseg.synthetic import golgi
 from kerasseg.synthetic.golgi import COLUMNS, synthesize
-from kerasseg.synthetic.golgi_masks import GOLGI, NUCLEUS, SPACING, scene
+from kerasseg.synthetic.golgi_masks import GOLGI, NUCLEUS, SPACING, Scene, draw_scene
 from kerasseg.synthetic.origin import MARKER, is_synthetic
-from kerasseg.synthetic.synthesizers import SYNTHESIZERS
 
 SIZE = (16, 48, 56)
 FEW = {"volumes": 2, "size": SIZE, "pairs": (3, 3)}
@@ -54,7 +54,7 @@ def test_volumes_say_their_axes_channels_and_voxel_size(made, folder, names, dty
 
 
 def test_masks_labels_and_pairs_tell_of_the_same_scene(made):
-    known = scene(SIZE, np.random.default_rng((2, 0, 1)), pairs=(3, 3))
+    known = draw_scene(SIZE, np.random.default_rng((2, 0, 1)), pairs=(3, 3))
     labels, masks = (tifffile.imread(made / folder / "golgi0001.tif") for folder in ("labels", "masks"))
     assert np.array_equal(np.moveaxis(labels, 1, -1), known.labels)
     assert np.array_equal(np.moveaxis(masks, 1, -1), known.masks())
@@ -93,7 +93,7 @@ def test_an_empty_folder_is_filled_and_any_other_left_alone(tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path / "empty")
     synthesize(".", **FEW)
     assert is_synthetic(tmp_path / "empty")
-    with pytest.raises(UserError, match="never take the place"):
+    with pytest.raises(UserError, match="never replace"):
         synthesize(tmp_path / "empty", **FEW)
 
 
@@ -114,6 +114,58 @@ def test_what_makes_no_sense_is_refused_and_nothing_written(wrong, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_synthesizers_are_known_by_name():
-    assert SYNTHESIZERS["golgi"] is synthesize
-    assert list(SYNTHESIZERS) == ["cells", "golgi", "slide"]
+def photographed(seed=0, size=(24, 64, 64), **how):
+    """Take a picture of eight pairs."""
+    rng = np.random.default_rng(seed)
+    there = draw_scene(size, rng, pairs=(8, 8), **how)
+    return there, golgi.fluorescence(there, rng)
+
+
+def test_stains_are_bright_in_their_own_channel():
+    there, image = photographed()
+    ground = ~(there.labels > 0).any(axis=-1)
+    for part, other in ((GOLGI, NUCLEUS), (NUCLEUS, GOLGI)):
+        own = image[there.labels[..., part] > 0].mean(axis=0)
+        assert own[part] > 2 * image[ground].mean(axis=0)[part]
+        assert own[other] < own[part]
+
+
+def test_cells_differ_in_brightness():
+    there, image = photographed(1)
+    numbers = np.unique(there.labels[..., NUCLEUS])[1:]
+    bright = [image[there.labels[..., NUCLEUS] == number, NUCLEUS].mean() for number in numbers]
+    assert max(bright) > 1.5 * min(bright)
+
+
+def test_the_microscope_blurs_along_z_most_and_keeps_light():
+    point = np.zeros((31, 31, 31), np.float32)
+    point[15, 15, 15] = 1
+    blurred = golgi._blur(point, golgi.FOCUS, (0.25, 0.25, 0.25))
+    assert blurred.sum() == pytest.approx(1, abs=1e-4)
+    spread = [_deviation(blurred, axis) * 0.25 for axis in range(3)]
+    assert spread == pytest.approx([golgi.FOCUS[0], *[golgi.FOCUS[1]] * 2], rel=0.05)
+
+
+def _deviation(volume, axis):
+    profile = np.moveaxis(volume, axis, 0).sum(axis=(1, 2))
+    at = np.arange(len(profile))
+    return np.sqrt((profile * (at - (profile * at).sum()) ** 2).sum())
+
+
+def test_depth_and_the_edge_of_the_field_are_darker():
+    beam = golgi._beam((40, 64, 64), SPACING, np.random.default_rng(0))
+    assert beam.max() <= 1
+    assert np.allclose(beam[-1] / beam[0], np.exp(-39 * 0.5 / golgi.DEPTH))
+    assert beam[0].min() / beam[0].max() == pytest.approx(1 - golgi.EDGE, rel=0.01)
+
+
+def test_an_empty_scene_is_dark_and_noisy():
+    labels = np.zeros((6, 40, 40, 2), np.uint16)
+    image = golgi.fluorescence(Scene(labels, np.empty((0, 2, 3))), np.random.default_rng(0))
+    assert golgi.DARK / 2 < np.median(image) < 4 * golgi.DARK
+    assert (image.std(axis=(0, 1, 2)) > 1).all()
+
+
+@pytest.mark.parametrize("size", [(1, 1, 1), (1, 9, 20), (7, 1, 3)])
+def test_the_smallest_volumes_are_photographed(size):
+    assert photographed(size=size)[1].shape == (*size, 2)

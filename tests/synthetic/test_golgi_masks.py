@@ -12,10 +12,10 @@ from kerasseg.synthetic.golgi_masks import (
     GOLGI,
     NUCLEUS,
     Pair,
+    draw_scene,
     random_pair,
     random_rotation,
     rasterise,
-    scene,
 )
 
 CUBES = (1.0, 1.0, 1.0)
@@ -97,7 +97,7 @@ def test_b_splines_keep_straight_lines():
 
 
 def test_a_scene_numbers_both_parts_of_a_pair_and_tells_their_centres():
-    made = scene((24, 96, 96), rng(3), pairs=(6, 6))
+    made = draw_scene((24, 96, 96), rng(3), pairs=(6, 6))
     assert made.labels.dtype == np.uint16
     assert len(made.centres) == 6
     for number, parts in enumerate(made.centres, start=1):
@@ -110,7 +110,7 @@ def test_a_scene_numbers_both_parts_of_a_pair_and_tells_their_centres():
 
 
 def test_a_golgi_is_as_far_from_its_nucleus_as_stated():
-    made = scene((60, 160, 160), rng(4), pairs=(20, 20))
+    made = draw_scene((60, 160, 160), rng(4), pairs=(20, 20))
     golgi, nuclei = made.centres[made.complete].swapaxes(0, 1)
     away = np.linalg.norm(golgi - nuclei, axis=1)
     assert len(away) >= 10
@@ -118,7 +118,7 @@ def test_a_golgi_is_as_far_from_its_nucleus_as_stated():
 
 
 def test_masks_paint_a_pair_only_where_both_parts_are_seen():
-    made = scene((24, 64, 64), rng(5), pairs=(8, 8))
+    made = draw_scene((24, 64, 64), rng(5), pairs=(8, 8))
     masks = made.masks()
     assert masks.dtype == np.uint8
     assert set(np.unique(masks)) == {0, 255}
@@ -130,7 +130,7 @@ def test_masks_paint_a_pair_only_where_both_parts_are_seen():
 
 def test_the_thesis_numbers_of_pairs_fit_the_smallest_of_its_crops():
     size, coarse = (28, 129, 253), (1.0, 0.6, 0.6)  # half as many voxels a side, twice as large
-    counts = {len(scene(size, rng(seed), spacing=coarse).centres) for seed in range(3)}
+    counts = {len(draw_scene(size, rng(seed), spacing=coarse).centres) for seed in range(3)}
     assert len(counts) > 1
     assert all(40 <= count <= 90 for count in counts)
 
@@ -142,7 +142,7 @@ def test_the_thesis_numbers_of_pairs_fit_the_smallest_of_its_crops():
     most=st.integers(0, 5),
 )
 def test_any_size_is_filled_and_a_seed_decides(size, seed, most):
-    made, again = (scene(size, rng(seed), pairs=(0, most)) for _ in range(2))
+    made, again = (draw_scene(size, rng(seed), pairs=(0, most)) for _ in range(2))
     assert made.labels.shape == (*size, 2)
     assert len(made.centres) <= most
     assert set(np.unique(made.labels)) - {0} == set(range(1, len(made.centres) + 1))
@@ -161,4 +161,4 @@ def test_any_size_is_filled_and_a_seed_decides(size, seed, most):
 )
 def test_what_makes_no_sense_is_refused(wrong, key):
     with pytest.raises(UserError, match=f"{key}: .*expected"):
-        scene(rng=rng(), **{"size": (4, 8, 8), **wrong})
+        draw_scene(rng=rng(), **{"size": (4, 8, 8), **wrong})

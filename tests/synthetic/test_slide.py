@@ -11,9 +11,17 @@ import tifffile
 from kerasseg.errors import UserError
 from kerasseg.synthetic import slide
 from kerasseg.synthetic.origin import MARKER, is_synthetic
-from kerasseg.synthetic.slide import draw, regions, synthesize
-from kerasseg.synthetic.slide_nuclei import APART, EMPTY, REACH, scattered, stained, tissue
-from kerasseg.synthetic.synthesizers import SYNTHESIZERS
+from kerasseg.synthetic.slide import (
+    APART,
+    EMPTY,
+    REACH,
+    draw,
+    draw_tissue,
+    regions,
+    scatter,
+    stain,
+    synthesize,
+)
 
 SIZE = (300, 420)
 
@@ -99,15 +107,15 @@ def test_no_nucleus_lies_in_both_regions(drawn):
 
 def test_light_is_uneven():
     y, x = np.arange(100)[:, None], np.arange(200)
-    lit = slide._lit(y, x, (100, 200), np.array([0.5, 0.25]))
+    lit = slide._beam(y, x, (100, 200), np.array([0.5, 0.25]))
     assert np.unravel_index(lit.argmax(), lit.shape) == (50, 50)
     assert lit[0, 199] == lit.min() == pytest.approx(1 - slide.EDGE, abs=0.01)
 
 
 def test_nuclei_keep_apart_and_in_their_tissue():
     rng = np.random.default_rng(3)
-    grown = tissue((600, 800), rng)
-    nuclei = scattered(grown, 560, rng)
+    grown = draw_tissue((600, 800), rng)
+    nuclei = scatter(grown, 560, rng)
     y, x = nuclei.centres.T
     distances = np.hypot(y[:, None] - y, x[:, None] - x)[np.triu_indices(len(y), 1)]
     assert APART < distances.min() < 1.3 * APART
@@ -118,10 +126,10 @@ def test_nuclei_keep_apart_and_in_their_tissue():
 
 def test_bands_are_parts_of_the_whole():
     rng = np.random.default_rng(3)
-    nuclei = scattered(tissue((300, 400), rng), 280, rng)
-    whole = stained(nuclei, slice(0, 300), 400, 5)
+    nuclei = scatter(draw_tissue((300, 400), rng), 280, rng)
+    whole = stain(nuclei, slice(0, 300), 400, 5)
     for rows in (slice(0, 37), slice(37, 38), slice(38, 290), slice(290, 300)):
-        for part, all_of_it in zip(stained(nuclei, rows, 400, 5), whole, strict=True):
+        for part, all_of_it in zip(stain(nuclei, rows, 400, 5), whole, strict=True):
             np.testing.assert_array_equal(part, all_of_it[rows])
 
 
@@ -148,7 +156,3 @@ def test_what_makes_no_sense_is_refused_and_nothing_written(wrong, tmp_path):
     with pytest.raises(UserError, match=f"{next(iter(wrong))}: .*expected"):
         synthesize(tmp_path / "made", **wrong)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_it_is_known_by_name():
-    assert SYNTHESIZERS["slide"] is synthesize

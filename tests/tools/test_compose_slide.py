@@ -103,7 +103,8 @@ def test_no_field_and_no_pixel_is_in_training_and_test(made):
 def test_tiles_for_training_and_for_testing_show_other_fields(made, tmp_path):
     told = made()[2]
     train, test = (tuple(told["regions"][name].values()) for name in ("train", "test"))
-    tiles = crop(tmp_path / "slide/slide.ome.tif", tmp_path / "root", tile=32, margin=4, test_region=test)
+    window = {"tile": 32, "margin": 4, "padding": "zero", "region": None, "test_region": test}
+    tiles = crop(tmp_path / "slide/slide.ome.tif", tmp_path / "root", **window)
     assert train[1] + train[3] == test[1]
     for tile in tiles:
         left, right = max(0, tile.x - 4), min(300, tile.x + 28)

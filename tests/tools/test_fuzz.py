@@ -20,8 +20,7 @@ def test_a_traceback_is_a_failure(tmp_path, monkeypatch):
     def broken(*arguments, **options):
         raise ValueError("broken")
 
-    monkeypatch.setattr("kerasseg.annotations.convert.convert", broken)
-    monkeypatch.setattr("kerasseg.annotations.convert.CONVERSIONS", {("coco", "labels"): broken})
+    monkeypatch.setattr("kerasseg.annotations.conversion.convert", broken)
     code, problem = fuzz.call("convert coco labels in out", tmp_path)
     assert code == 1
     assert problem.startswith("ValueError: broken")

@@ -11,9 +11,9 @@ from kerasseg.recipe import load
 RECIPE = """\
 name: tiny
 data:
-  source: {{volumes: {{root: {root}, meaning: channels, channels: {{golgi: 0, nuclei: 1}}}}}}
+  source: {{volumes: {{root: {root}, mask_type: channels, channels: {{golgi: 0, nuclei: 1}}}}}}
   classes: [golgi, nuclei]
-  exclusive: false
+  multilabel: true
   patch: {{size: 16}}
   split: {{train: 0.5, test: 0.5, validation: 0.5}}
 model: unet

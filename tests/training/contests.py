@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 import small
 from keras import layers
+from keras.optimizers import SGD
 
+from kerasseg.recipe.train import Dice
 from kerasseg.training.adversarial import adversarial
 from kerasseg.training.cycle import cycle
-from kerasseg.training.losses import LOSSES
-from kerasseg.training.optimizers import OPTIMIZERS
+from kerasseg.training.keras_speedups import Adam
 
-SGD = OPTIMIZERS["sgd"]
+DECISION = {"threshold": 0.5, "activation": "sigmoid"}
+CYCLE = {"cycle_weight": 10.0, "identity_weight": 5.0, "class_weights": None, "replay": 0}
+CYCLE |= {"choose_by": "cycle", **DECISION}
 
 
 def generator(inputs: int = 1, outputs: int = 1) -> keras.Model:
@@ -31,8 +35,8 @@ def generator(inputs: int = 1, outputs: int = 1) -> keras.Model:
     return keras.Model(image, layers.Conv2D(outputs, 3, padding="same", activation="sigmoid")(x))
 
 
-def discriminator(*channels: int) -> keras.Model:
-    given = [keras.Input((None, None, each)) for each in channels]
+def discriminator(shapes: Sequence[tuple[int | None, ...]]) -> keras.Model:
+    given = [keras.Input(shape) for shape in shapes]
     x = layers.Concatenate()(given) if len(given) > 1 else given[0]
     x = layers.LeakyReLU()(layers.Conv2D(4, 4, strides=2, padding="same")(x))
     return keras.Model(given if len(given) > 1 else given[0], layers.Conv2D(1, 4, padding="same")(x))
@@ -40,16 +44,22 @@ def discriminator(*channels: int) -> keras.Model:
 
 def judged(rate: float = 0.01, discriminator_rate: float = 0.02, **changes) -> keras.Model:
     keras.utils.set_random_seed(1)
-    optimizers = {"optimizer": OPTIMIZERS["adam"](rate), "discriminator_optimizer": SGD(discriminator_rate)}
-    return adversarial(generator(), discriminator(1, 1), **{"loss": LOSSES["dice"](), **optimizers} | changes)
+    optimizers = {
+        "optimizer": Adam(rate),
+        "discriminator_optimizer": SGD(discriminator_rate),
+    }
+    given = {"loss": Dice().build(), "weight": 5.0, **DECISION} | changes
+    return adversarial(generator(), discriminator=discriminator, **optimizers, **given)
 
 
 def unpaired(rate: float = 0.01, discriminator_rate: float = 0.02, **changes) -> keras.Model:
     keras.utils.set_random_seed(1)
-    optimizers = {"optimizer": OPTIMIZERS["adam"](rate), "discriminator_optimizer": SGD(discriminator_rate)}
-    networks = (generator(), generator(), discriminator(1), discriminator(1))
-    given = {"loss": LOSSES["dice"](), "shape": small.SIZE, "batch_size": 2, "replay": 4}
-    return cycle(*networks, **optimizers, **given | changes)
+    optimizers = {
+        "optimizer": Adam(rate),
+        "discriminator_optimizer": SGD(discriminator_rate),
+    }
+    given = {"loss": Dice().build(), "shape": small.SIZE, "batch_size": 2, **CYCLE, "replay": 4} | changes
+    return cycle(generator(), generator(), discriminator=discriminator, **optimizers, **given)
 
 
 ENGINES = {"adversarial": judged, "cycle": unpaired}

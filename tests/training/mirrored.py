@@ -8,7 +8,7 @@ import contests
 import small
 import tensorflow as tf
 
-from kerasseg.data.stream import Fixed
+from kerasseg.data.batches import ValidationBatches
 from kerasseg.training.devices import share
 
 if __name__ == "__main__":
@@ -18,6 +18,6 @@ if __name__ == "__main__":
     with share(["CPU:0", "CPU:1"]).scope():
         engine = contests.ENGINES[name]() if name in contests.ENGINES else small.engine(small.model())
     # oneDNN fails on the empty half of a batch of one, so the validation images are even.
-    validation = Fixed(small.samples(directory / "data")[:4], **small.ARGUMENTS)
+    validation = ValidationBatches(small.samples(directory / "data")[:4], **small.ARGUMENTS)
     history = small.go(engine, directory, validation=validation, epochs=3)
     print(json.dumps(history.rows))

@@ -17,20 +17,28 @@ import keras
 import numpy as np
 from keras import layers
 
+from kerasseg.data.batches import TrainingBatches, ValidationBatches
 from kerasseg.data.sample import Annotation, Sample
-from kerasseg.data.stream import Fixed, Stream
 from kerasseg.images import files
+from kerasseg.images.normalisation import Dtype
+from kerasseg.images.preprocessing import Preprocessing
+from kerasseg.recipe.train import Adam, Combo
 from kerasseg.training import checkpoint
 from kerasseg.training.history import History
-from kerasseg.training.loop import Pace, train
-from kerasseg.training.losses import LOSSES
-from kerasseg.training.optimizers import OPTIMIZERS
+from kerasseg.training.loop import TrainingSettings, train
 from kerasseg.training.schedule import plateau
 from kerasseg.training.supervised import supervised
 
 SIZE = (32, 32)
 STEPS = 3
-ARGUMENTS = {"classes": ["cell"], "channels": 1, "batch_size": 2}
+ARGUMENTS = {
+    "classes": ["cell"],
+    "preprocessing": Preprocessing(1, Dtype(), None),
+    "patch": None,
+    "batch_size": 2,
+    "activation": "sigmoid",
+    "multiple_of": 32,
+}
 
 
 def samples(directory: Path) -> list[Sample]:
@@ -39,8 +47,8 @@ def samples(directory: Path) -> list[Sample]:
     return [_sample(directory / f"{number}.png", np.random.default_rng(number)) for number in range(6)]
 
 
-def flipped(directory: Path) -> Stream:
-    return Stream(samples(directory), seed=3, augment=[{"HorizontalFlip": {"p": 0.5}}], **ARGUMENTS)
+def flipped(directory: Path) -> TrainingBatches:
+    return TrainingBatches(samples(directory), seed=3, augment=[{"HorizontalFlip": {"p": 0.5}}], **ARGUMENTS)
 
 
 def model() -> keras.Model:
@@ -63,7 +71,8 @@ def learn(
 
 
 def engine(trained: keras.Model, optimizer: keras.optimizers.Optimizer | None = None) -> keras.Model:
-    return supervised(trained, loss=LOSSES["combo"](), optimizer=optimizer or OPTIMIZERS["adam"](0.02))
+    optimizer = optimizer or Adam(learning_rate=0.02).build()
+    return supervised(trained, loss=Combo().build(), optimizer=optimizer, threshold=0.5, activation="sigmoid")
 
 
 def go(
@@ -71,18 +80,18 @@ def go(
     directory: Path,
     *,
     resume: bool = False,
-    training: Stream | None = None,
-    validation: Fixed | None = None,
+    training: TrainingBatches | None = None,
+    validation: ValidationBatches | None = None,
     watching: Sequence[keras.callbacks.Callback] = (),
-    **pace,
+    **settings,
 ) -> History:
     """Train an engine on the images as above, while the rate falls."""
-    schedule = partial(plateau, patience=1, factor=0.5)
+    schedule = partial(plateau, patience=1, factor=0.5, minimum=0.0)
     return train(
         engine,
         training or flipped(directory / "data"),
-        validation or Fixed(samples(directory / "data")[:3], **ARGUMENTS),
-        Pace(**{"epochs": 6, "schedule": schedule} | pace),
+        validation or ValidationBatches(samples(directory / "data")[:3], **ARGUMENTS),
+        TrainingSettings(**{"epochs": 6, "schedule": schedule} | settings),
         directory=directory,
         seed=3,
         resume=resume,
@@ -132,8 +141,8 @@ MOMENTS = [
 
 
 def _die_at_batch(number: int) -> None:
-    whole = Stream.batch
-    Stream.batch = lambda self, index: die() if index == number else whole(self, index)
+    whole = TrainingBatches.batch
+    TrainingBatches.batch = lambda self, index: die() if index == number else whole(self, index)
 
 
 def _sample(path: Path, rng: np.random.Generator) -> Sample:

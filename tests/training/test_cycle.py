@@ -5,16 +5,14 @@ import keras
 import numpy as np
 import pytest
 import small
+from components import LOSSES, OPTIMIZERS
 from keras import layers
 
-from kerasseg.data.stream import Fixed
+from kerasseg.data.batches import ValidationBatches
 from kerasseg.errors import UserError
 from kerasseg.images import files
-from kerasseg.training import history, samples
-from kerasseg.training.cycle import cycle
-from kerasseg.training.losses import LOSSES
-from kerasseg.training.optimizers import OPTIMIZERS
-from kerasseg.training.pool import Pool
+from kerasseg.training import callbacks, history
+from kerasseg.training.cycle import ImagePool, cycle
 
 IMAGES = np.array([[[[0.2]], [[0.6]]]], np.float32)  # one image of 2 x 1 pixels
 TARGETS = np.array([[[[0]], [[1]]]], np.uint8)
@@ -31,8 +29,9 @@ def engine(rate: float = 0.1, discriminator_rate: float = 0.1, **changes) -> ker
     """Generators that multiply by 0.5 and 0.8, discriminators of masks and of images by 0.4 and 0.6."""
     optimizers = [OPTIMIZERS["sgd"](each) for each in (rate, discriminator_rate)]
     given = dict(zip(("optimizer", "discriminator_optimizer"), optimizers, strict=True))
-    given |= {"loss": LOSSES["dice"](), "shape": (2, 1), "batch_size": 1}
-    return cycle(*(scaled(factor) for factor in (0.5, 0.8, 0.4, 0.6)), **given | changes)
+    given |= {"loss": LOSSES["dice"](), "shape": (2, 1), "batch_size": 1, **contests.CYCLE}
+    discriminators = iter([scaled(0.4), scaled(0.6)])
+    return cycle(scaled(0.5), scaled(0.8), discriminator=lambda _: next(discriminators), **given | changes)
 
 
 def factors(trained: keras.Model) -> list[float]:
@@ -87,13 +86,13 @@ def test_val_loss_is_the_criterion(criterion, expected):
 
 def test_identities_need_equal_channels():
     networks = (contests.generator(2, 1), contests.generator(1, 2))
-    judges = (contests.discriminator(1), contests.discriminator(2))
-    given = {"loss": LOSSES["dice"](), "shape": small.SIZE, "batch_size": 2}
+    given = {"loss": LOSSES["dice"](), "shape": small.SIZE, "batch_size": 2, **contests.CYCLE}
+    given["discriminator"] = contests.discriminator
     given |= {name: OPTIMIZERS["sgd"](0.1) for name in ("optimizer", "discriminator_optimizer")}
     with pytest.raises(UserError, match="images have 2 channels and masks 1"):
-        cycle(*networks, *judges, **given)
+        cycle(*networks, **given)
     images = np.zeros((2, *small.SIZE, 2), np.float32)
-    trained = cycle(*networks, *judges, **given, identity_weight=0.0)
+    trained = cycle(*networks, **given | {"identity_weight": 0.0})
     logs = trained.train_on_batch(images, images[..., :1].astype(np.uint8), return_dict=True)
     assert np.isfinite(logs["generator_loss"])
 
@@ -104,7 +103,7 @@ def test_an_unknown_criterion_is_told_with_its_neighbours():
 
 
 def test_a_pool_gives_what_came_or_what_it_kept_and_keeps_the_other():
-    pool = Pool((1,), batch_size=2, size=5)
+    pool = ImagePool((1,), batch_size=2, size=5)
     given = []
     for start in range(0, 40, 2):
         before = set(pool.kept.numpy().ravel()) if start >= 4 else set()
@@ -121,8 +120,8 @@ def test_a_pool_gives_what_came_or_what_it_kept_and_keeps_the_other():
 
 
 def test_pictures_and_differences_of_every_epoch_are_kept(tmp_path):
-    validation = Fixed(small.samples(tmp_path / "data")[:3], **small.ARGUMENTS)
-    watching = [samples.Samples(validation, tmp_path / "samples")]
+    validation = ValidationBatches(small.samples(tmp_path / "data")[:3], **small.ARGUMENTS)
+    watching = [callbacks.SampleImages(validation, tmp_path / "samples")]
     trained = contests.unpaired()
     result = small.go(trained, tmp_path, validation=validation, watching=watching, epochs=2)
     assert files.read(tmp_path / "samples" / "epoch-0002.png").shape == (3 * 34, 6 * 34, 3)
@@ -131,11 +130,11 @@ def test_pictures_and_differences_of_every_epoch_are_kept(tmp_path):
     made = np.asarray(trained(images, training=False))
     last = result.rows[-1]
     assert last["epoch"] == result.best["epoch"]
-    assert last["difference"] == pytest.approx(samples.difference(made), rel=1e-5)
+    assert last["difference"] == pytest.approx(callbacks.difference(made), rel=1e-5)
 
 
 def test_answers_that_are_all_the_same_end_it(tmp_path):
-    validation = Fixed(small.samples(tmp_path / "data")[:3], **small.ARGUMENTS)
+    validation = ValidationBatches(small.samples(tmp_path / "data")[:3], **small.ARGUMENTS)
 
     class Collapse(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs):
@@ -150,15 +149,15 @@ def test_answers_that_are_all_the_same_end_it(tmp_path):
 
 
 def test_the_difference_is_the_mean_over_pairs():
-    assert samples.difference(np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 0.5]])) == pytest.approx(
+    assert callbacks.difference(np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 0.5]])) == pytest.approx(
         (0.5 + 0.75 + 0.25) / 3
     )
-    assert np.isnan(samples.difference(np.zeros((1, 4))))
+    assert np.isnan(callbacks.difference(np.zeros((1, 4))))
 
 
 def test_pictures_are_grey_red_and_green_and_the_middle_of_volumes():
-    np.testing.assert_array_equal(samples.picture(np.full((1, 1, 1), 0.2)), [[[51, 51, 51]]])
-    np.testing.assert_array_equal(samples.picture(np.array([[[1.0, 0.2]]])), [[[255, 51, 0]]])
-    np.testing.assert_array_equal(samples.picture(np.array([[[0.0, 0.2, 1.0, 0.6]]])), [[[0, 51, 255]]])
+    np.testing.assert_array_equal(callbacks.picture(np.full((1, 1, 1), 0.2)), [[[51, 51, 51]]])
+    np.testing.assert_array_equal(callbacks.picture(np.array([[[1.0, 0.2]]])), [[[255, 51, 0]]])
+    np.testing.assert_array_equal(callbacks.picture(np.array([[[0.0, 0.2, 1.0, 0.6]]])), [[[0, 51, 255]]])
     volume = np.array([0.0, 1.0, 0.0]).reshape(3, 1, 1, 1)
-    np.testing.assert_array_equal(samples.picture(volume), [[[255, 255, 255]]])
+    np.testing.assert_array_equal(callbacks.picture(volume), [[[255, 255, 255]]])

@@ -4,11 +4,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from components import LOSSES
 
 from kerasseg.errors import UserError
 from kerasseg.training.losses import (
     IGNORE,
-    LOSSES,
     absolute_loss,
     cross_entropy_loss,
     dice_loss,

@@ -48,11 +48,14 @@ def test_stop_is_that_of_early_stopping(losses, patience, start):
 
 
 def test_nothing_happens_before_the_first_epoch():
-    assert schedule.plateau([], 0.1, 50) == 0.1
-    assert schedule.cosine([], 0.1, 50) == 0.1
-    assert not schedule.stop([])
+    assert schedule.plateau([], 0.1, 50, patience=2, factor=0.5, minimum=0.0) == 0.1
+    assert schedule.cosine([], 0.1, 50, warmup=0, minimum=0.0) == 0.1
+    assert not schedule.stop([], patience=3, start_from_epoch=0)
 
 
 def test_a_loss_that_is_no_number_is_no_improvement():
-    assert schedule.stop([1.0, float("nan"), float("nan")], patience=2)
-    assert schedule.plateau([1.0, float("nan"), float("nan")], 1.0, 50, patience=2) == 0.5
+    assert schedule.stop([1.0, float("nan"), float("nan")], patience=2, start_from_epoch=0)
+    assert (
+        schedule.plateau([1.0, float("nan"), float("nan")], 1.0, 50, patience=2, factor=0.5, minimum=0.0)
+        == 0.5
+    )

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import small
 import tensorflow as tf
+from components import LOSSES
 
-from kerasseg.data.stream import Fixed, Stream
+from kerasseg.data.batches import TrainingBatches, ValidationBatches
 from kerasseg.errors import UserError
 from kerasseg.metrics.streaming import Dice
 from kerasseg.training import history, schedule
 from kerasseg.training.callbacks import Progress, TrainingDiverged
-from kerasseg.training.losses import LOSSES
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def test_tensorboard_reads_what_it_left_for_it(run):
 
 def test_the_model_keeps_the_weights_of_the_best_epoch(run):
     directory, model, result = run
-    validation = Fixed(small.samples(directory / "data")[:3], **small.ARGUMENTS)
+    validation = ValidationBatches(small.samples(directory / "data")[:3], **small.ARGUMENTS)
     images, targets = (np.concatenate(parts) for parts in zip(*map(validation.batch, range(2)), strict=True))
     guess = model(images, training=False)
     assert np.mean(LOSSES["combo"]()(targets, guess)) == pytest.approx(result.best["val_loss"], rel=1e-5)
@@ -91,12 +91,12 @@ def test_patience_ends_it(tmp_path):
 
 
 def test_divergence_names_epoch_step_and_files(tmp_path):
-    class Broken(Stream):
+    class Broken(TrainingBatches):
         def batch(self, index):
             images, targets = super().batch(index)
             return (images * np.nan if index == small.STEPS + 1 else images), targets
 
-    broken = Broken(small.samples(tmp_path / "data"), seed=3, **small.ARGUMENTS)
+    broken = Broken(small.samples(tmp_path / "data"), seed=3, augment=(), **small.ARGUMENTS)
     with pytest.raises(TrainingDiverged) as error:
         small.learn(tmp_path, trained=small.model(), training=broken)
     assert "epoch 2, step 2" in str(error.value)
@@ -118,7 +118,7 @@ def test_a_mistake_in_a_file_comes_out_as_itself(tmp_path):
     """Files that go while the training reads them: one message, and no wall of TensorFlow's."""
     model = small.model()
     stream = small.flipped(tmp_path / "data")
-    held_out = Fixed(stream.samples[:3], **small.ARGUMENTS)
+    held_out = ValidationBatches(stream.samples[:3], **small.ARGUMENTS)
     (tmp_path / "data" / "4.png").unlink()
     with pytest.raises(UserError, match=r"4\.png: there is no such file"):
         small.learn(tmp_path, trained=model, epochs=4, training=stream, validation=held_out)

@@ -24,11 +24,13 @@ from rich.table import Table
 
 from kerasseg.annotations.masks import write_mask
 from kerasseg.console import console
+from kerasseg.data.batches import TrainingBatches
 from kerasseg.data.pipeline import Feed
 from kerasseg.data.sample import Sample
-from kerasseg.data.sources import SOURCES
-from kerasseg.data.stream import Stream
 from kerasseg.images import files
+from kerasseg.images.normalisation import Dtype
+from kerasseg.images.preprocessing import Preprocessing
+from kerasseg.recipe.sources import ImagesMasks
 from kerasseg.synthetic.cells import phase_contrast
 
 SIZE, BATCH, IMAGES, WORKERS = (256, 256), 8, 48, 2
@@ -44,20 +46,23 @@ def samples(root: Path) -> list[Sample]:
         image, labels = phase_contrast((520, 704), np.random.default_rng(at))
         files.write(root / "images" / f"{at}.png", image)
         write_mask(root / "masks" / f"{at}.png", (labels > 0).astype(np.uint8))
-    return SOURCES["images_masks"](root, ["cell"])
+    return ImagesMasks(root=root).build(classes=["cell"])
 
 
 def ours(found: list[Sample]) -> Loaders:
     """Our pipeline, with prepared samples in memory and without."""
     arguments = {
         "classes": ["cell"],
-        "channels": 3,
-        "resize": SIZE,
+        "preprocessing": Preprocessing(3, Dtype(), SIZE),
+        "patch": None,
         "batch_size": BATCH,
+        "activation": "sigmoid",
+        "multiple_of": 32,
         "augment": CHAIN,
         "seed": 0,
     }
-    cached, uncached = Stream(found, **arguments), Stream(found, **arguments, budget=0)
+    cached = TrainingBatches(found, **arguments)
+    uncached = TrainingBatches(found, **arguments, budget=0)
     for at in range(len(cached)):
         cached.batch(at)
     return {

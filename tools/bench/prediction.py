@@ -61,9 +61,9 @@ def measure(folder: Path, tile: int, overlap: int, height: int, width: int) -> N
     from kerasseg.inference.forward import forward
     from kerasseg.inference.large_image import Output, segment
     from kerasseg.inference.tiling import Tiling
-    from kerasseg.models import MODELS
+    from kerasseg.recipe.models import Unet
 
-    answer = forward(MODELS["unet"]((None, None, 1), 1, **UNET))
+    answer = forward(Unet(**UNET).build((None, None, 1), 1))
     tiles = len(Tiling((height, width), tile, overlap, 16))
     batches = math.ceil(tiles / (PIXELS // tile**2))
     batch = np.random.default_rng(0).random((math.ceil(tiles / batches), tile, tile, 1), np.float32)

@@ -27,7 +27,7 @@ from rich.table import Table
 from kerasseg.console import console
 from kerasseg.inference.backends import ENGINES
 from kerasseg.inference.server import client
-from kerasseg.models import MODELS
+from kerasseg.recipe.models import Linknet
 from kerasseg.serving.signatures import Served
 
 SIZE = (256, 256)
@@ -39,7 +39,7 @@ Forward = Callable[[np.ndarray], np.ndarray]
 def linknet(attention: bool) -> keras.Model:
     """Build the network with random weights, the same ones each time."""
     keras.utils.set_random_seed(0)
-    return MODELS["linknet"]((None, None, 3), 1, encoder_weights=None, attention=attention)
+    return Linknet(encoder_weights=None, attention=attention).build((None, None, 3), 1)
 
 
 def local(model: keras.Model) -> dict[str, Forward]:

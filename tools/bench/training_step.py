@@ -25,9 +25,9 @@ SIZE = (256, 256)
 
 def linknet() -> object:
     """Build what all contenders train."""
-    from kerasseg.models import MODELS
+    from kerasseg.recipe.models import Linknet
 
-    return MODELS["linknet"]((*SIZE, 3), 1, encoder_weights=None)
+    return Linknet(encoder_weights=None).build((*SIZE, 3), 1)
 
 
 def ours(images: np.ndarray, targets: np.ndarray) -> tuple[Work, Work]:
@@ -35,12 +35,11 @@ def ours(images: np.ndarray, targets: np.ndarray) -> tuple[Work, Work]:
     import tensorflow as tf
 
     from kerasseg.inference.forward import forward
-    from kerasseg.training.engines import ENGINES
-    from kerasseg.training.losses import LOSSES
-    from kerasseg.training.optimizers import OPTIMIZERS
+    from kerasseg.recipe.train import Adam, Combo, Supervised
 
     model = linknet()
-    engine = ENGINES["supervised"](model, loss=LOSSES["combo"](), optimizer=OPTIMIZERS["adam"](1e-3))
+    losses = {"loss": Combo().build(), "optimizer": Adam().build()}
+    engine = Supervised().build(model, **losses, threshold=0.5, activation="sigmoid")
     x, y, answer = tf.constant(images), tf.constant(targets), cache(partial(forward, model))
     return lambda: engine.train_on_batch(x, y), lambda: answer()(images[:1])
 
@@ -52,11 +51,11 @@ def plain_keras(images: np.ndarray, targets: np.ndarray) -> tuple[Work, Work]:
     import tensorflow as tf
 
     from kerasseg.metrics.streaming import Dice
-    from kerasseg.training.losses import LOSSES
+    from kerasseg.recipe.train import Combo
 
     model = linknet()
     trained = keras.Model(model.inputs, model.outputs)
-    trained.compile(keras.optimizers.Adam(1e-3), LOSSES["combo"](), metrics=[Dice(1)], jit_compile=False)
+    trained.compile(keras.optimizers.Adam(1e-3), Combo().build(), metrics=[Dice(1)], jit_compile=False)
     forward = tf.function(lambda x: model(x, training=False))
     x, y = tf.constant(images), tf.constant(targets)
     return lambda: trained.train_on_batch(x, y), lambda: forward(x[:1]).numpy()

@@ -35,11 +35,11 @@ MIB = 2**20
 
 def unet(filters: int) -> object:
     """Build ours: two convolutions a level, features at full size."""
-    from kerasseg.models import MODELS
+    from kerasseg.recipe.models import Unet
 
     decoder = [filters * 2**level for level in reversed(range(LEVELS - 1))]
-    how = {"encoder": "plain", "base_filters": filters, "decoder_filters": decoder, "attention": False}
-    return MODELS["unet"]((None, None, None, CHANNELS), CLASSES, encoder_weights=None, **how)
+    section = Unet(encoder="plain", base_filters=filters, decoder_filters=decoder, attention=False)
+    return section.build((None, None, None, CHANNELS), CLASSES)
 
 
 def ours(images: np.ndarray, targets: np.ndarray, filters: int) -> tuple[Work, Work, int]:
@@ -47,12 +47,11 @@ def ours(images: np.ndarray, targets: np.ndarray, filters: int) -> tuple[Work, W
     import tensorflow as tf
 
     from kerasseg.inference.forward import forward
-    from kerasseg.training.engines import ENGINES
-    from kerasseg.training.losses import LOSSES
-    from kerasseg.training.optimizers import OPTIMIZERS
+    from kerasseg.recipe.train import Adam, Dice, Supervised
 
     model = unet(filters)
-    engine = ENGINES["supervised"](model, loss=LOSSES["dice"](), optimizer=OPTIMIZERS["adam"](1e-3))
+    losses = {"loss": Dice().build(), "optimizer": Adam().build()}
+    engine = Supervised().build(model, **losses, threshold=0.5, activation="sigmoid")
     x, y, answer = tf.constant(images), tf.constant(targets), forward(model)
     return lambda: engine.train_on_batch(x, y), lambda: answer(images[:1]), model.count_params()
 
@@ -63,11 +62,11 @@ def plain_keras(images: np.ndarray, targets: np.ndarray, filters: int) -> tuple[
     import keras
     import tensorflow as tf
 
-    from kerasseg.training.losses import LOSSES
+    from kerasseg.recipe.train import Dice
 
     model = unet(filters)
     trained = keras.Model(model.inputs, model.outputs)
-    trained.compile(keras.optimizers.Adam(1e-3), LOSSES["dice"](), jit_compile=False)
+    trained.compile(keras.optimizers.Adam(1e-3), Dice().build(), jit_compile=False)
     forward = tf.function(lambda x: model(x, training=False))
     x, y = tf.constant(images), tf.constant(targets)
     return lambda: trained.train_on_batch(x, y), lambda: forward(x[:1]).numpy(), model.count_params()

@@ -1,49 +1,53 @@
-"""A learning curve from its plan to its page: every model is trained, judged, and written down."""
+"""A learning curve from its plan to its page: every model is trained, scored, and written down."""
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from kerasseg import locks
-from kerasseg.commands.learning_curve.facts import gather, settle
 from kerasseg.commands.learning_curve.learner import Learner, check_comparable
-from kerasseg.commands.learning_curve.plan import Plan, draw
-from kerasseg.commands.learning_curve.points import Points
-from kerasseg.commands.learning_curve.series import Series, compute
-from kerasseg.commands.learning_curve.truth import true_samples
+from kerasseg.commands.learning_curve.points import Plan, Points, draw
+from kerasseg.commands.learning_curve.simulation import Series, true_samples
 from kerasseg.console import say
-from kerasseg.data.collect import channels
+from kerasseg.data.collect import channels, collect
 from kerasseg.data.sample import Sample
-from kerasseg.data.sources import SOURCES
-from kerasseg.errors import UserError
-from kerasseg.labelling.embedding.embed import read_codes
-from kerasseg.labelling.tiles import read_tiles
+from kerasseg.errors import UserError, changes
+from kerasseg.files import write_atomically
+from kerasseg.labelling.embedding import read_embeddings
+from kerasseg.labelling.folder import read_tiles
+from kerasseg.labelling.slide import read_slide
+from kerasseg.labelling.source import labelled_tiles
 from kerasseg.recipe import Recipe
 from kerasseg.recipe.recipe import LARGEST_SEED
 from kerasseg.report import learning_curve
+from kerasseg.synthetic.origin import is_synthetic
 from kerasseg.training import devices
 
 
-def curve(recipe: Recipe, plan: Plan, *, root: Path, truth: Path | None = None, directory: Path) -> Path:
-    """Compute a learning curve, or go on with it, and draw it.
+def compute_curve(
+    recipe: Recipe, plan: Plan, *, root: Path, truth: Path | None = None, directory: Path
+) -> Path:
+    """Compute a learning curve, or resume it, and draw it.
 
     Parameters
     ----------
     recipe : Recipe
-        Of the model and its training, which is as long for five tiles as for two hundred.
+        The model and its training, which takes as long for five tiles as for two hundred.
     plan : Plan
         Which points.
     root : Path
         The labelling folder, its tiles clustered.
     truth : Path, optional
-        A slide of labels that answers what is in a tile; by default those tiles are there that persons
-        labelled in the queue, and their masks are the truth.
+        An image of labels that says what is in a tile; without it the tiles that persons labelled in the
+        queue are used, and their masks are the truth.
     directory : Path
         Gets ``curve.json``, ``curve.csv``, ``curve.svg`` and ``curve.html``.
 
@@ -59,13 +63,27 @@ def curve(recipe: Recipe, plan: Plan, *, root: Path, truth: Path | None = None, 
         another curve or process.
     """
     check_comparable(recipe)
-    candidates, test = _parts(_samples(recipe, root, truth), plan, recipe.seed)
-    facts = gather(recipe, plan, root, truth, candidates=len(candidates), tested=len(test))
+    data = recipe.data
+    if truth:
+        samples = true_samples(root, truth, data.classes)
+    else:
+        source = partial(labelled_tiles, root)
+        samples = collect(source, root, data.classes, ignored=data.ignore, multilabel=data.multilabel)
+    samples = [replace(sample, annotate=cache(sample.annotate)) for sample in samples]
+    candidates, test = _parts(samples, plan, recipe.seed)
+    slide = Path(read_slide(root)["slide"]["path"])
+    settings = {
+        "root": str(root),
+        "truth": str(truth) if truth else None,
+        "synthetic": any(is_synthetic(file.parent) for file in (slide, truth) if file),
+        "plan": asdict(plan) | {"candidates": len(candidates), "tested": len(test)},
+        "recipe": recipe.dump(),
+    }
     with locks.held(directory / ".lock", directory):
-        settle(directory / "curve.json", facts)
+        _keep_settings(directory / "curve.json", settings)
         points = Points(directory / "curve.csv")
         _compute(recipe, plan, points, root, candidates, test)
-        return learning_curve.write(directory, [asdict(point) for point in points.known], facts)
+        return learning_curve.write(directory, [asdict(point) for point in points.known], settings)
 
 
 def _compute(
@@ -74,7 +92,10 @@ def _compute(
     """Compute the points that are not known yet, one model for each seed."""
     setting = devices.configure(recipe.train.precision, recipe.train.devices)
     say(f"computing on {setting}")
-    codes = _codes(root) if "different" in plan.policies else None
+    embeddings = None
+    if "farthest_point" in plan.policies:
+        tiles = read_tiles(root)
+        embeddings = dict(zip((tile.name for tile in tiles), read_embeddings(root, tiles), strict=True))
     with tempfile.TemporaryDirectory() as folder:
         for seed in range(plan.seeds):
             policies = [policy for policy in plan.policies if any(plan.left(policy, seed, points.known))]
@@ -84,27 +105,20 @@ def _compute(
             with setting.scope():
                 learner = Learner(seeded, recipe.data.channels or channels(test), Path(folder))
             for policy in policies:
-                names = draw(plan.numbers, policy, candidates, codes, seed)
+                names = draw(plan.numbers, policy, candidates, embeddings, seed)
                 series = Series(policy, seed, learner, [candidates[name] for name in names], test)
-                compute(series, plan, points)
-
-
-def _samples(recipe: Recipe, root: Path, truth: Path | None) -> list[Sample]:
-    """List the tiles whose annotation is known; each is read or cut once."""
-    classes = recipe.data.classes
-    samples = true_samples(root, truth, classes) if truth else SOURCES["queue"](root=root, classes=classes)
-    return [replace(sample, annotate=cache(sample.annotate)) for sample in samples]
+                series.compute(plan, points)
 
 
 def _parts(samples: Sequence[Sample], plan: Plan, seed: int) -> tuple[dict[str, Sample], list[Sample]]:
     """Tell what may be learnt from, and what is tested on."""
-    of = {part: [each for each in samples if each.attributes["part"] == part] for part in ("train", "test")}
-    needed, candidates, test = plan.numbers[-1], {each.name: each for each in of["train"]}, of["test"]
+    candidates = {sample.name: sample for sample in samples if sample.attributes["part"] == "train"}
+    test = [sample for sample in samples if sample.attributes["part"] == "test"]
     mistakes = []
-    if needed > len(candidates):
+    if plan.numbers[-1] > len(candidates):
         mistakes.append(
-            f"{needed} tiles are to be drawn, and {len(candidates)} of part train have a known annotation: "
-            "ask for fewer tiles, reviewed tiles or rounds, or label more"
+            f"{plan.numbers[-1]} tiles are to be drawn, and {len(candidates)} of part train have a known "
+            "annotation: ask for fewer tiles, reviewed tiles or rounds, or label more"
         )
     if not test:
         mistakes.append(
@@ -113,9 +127,19 @@ def _parts(samples: Sequence[Sample], plan: Plan, seed: int) -> tuple[dict[str, 
     if mistakes:
         raise UserError(*mistakes)
     drawn = np.random.default_rng(seed).permutation(len(test))[: plan.tested]
-    return candidates, [test[at] for at in sorted(drawn)]
+    return candidates, [test[place] for place in sorted(drawn)]
 
 
-def _codes(root: Path) -> dict[str, np.ndarray]:
-    tiles = read_tiles(root)
-    return dict(zip((tile.name for tile in tiles), read_codes(root, tiles), strict=True))
+def _keep_settings(path: Path, settings: dict[str, Any]) -> None:
+    """Write down what a curve is of, or refuse to resume another; more seeds and policies are fine."""
+    settings = json.loads(json.dumps(settings))
+    then = json.loads(path.read_text(encoding="utf-8")) if path.exists() else settings
+    free = {name: then["plan"][name] for name in ("seeds", "policies")}
+    if changed := changes(then, settings | {"plan": settings["plan"] | free}):
+        raise UserError(
+            f"{path.parent}: this holds a curve that was computed with different settings; set these back, "
+            "or choose another directory",
+            *(f"  {line}" for line in changed),
+        )
+    with write_atomically(path) as temporary:
+        temporary.write_text(json.dumps(settings, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""One model learnt from scratch again and again, from other samples each time.
+"""One model that is trained from scratch again and again, from other samples each time.
 
 To build a network and to trace its graphs takes longer than to train it on a few tiles. Here that is done
 once: before each training everything that a training changes is brought back to its beginning.
@@ -28,14 +28,14 @@ from kerasseg.segmenter import Segmenter
 from kerasseg.training.loop import train
 
 FEW = 10  # samples that are too few for any to be kept from learning
-WATCHING = 5  # every fifth of more samples is for validation
+VALIDATED = 5  # every fifth of more samples is for validation
 
 
 class Learner:
-    """The recipe's model, which forgets all that it learnt before it learns anew.
+    """The recipe's model, which forgets everything that it learnt before it learns anew.
 
-    Built under the scope of its devices. All trainings begin with the same weights, those of the recipe's
-    seed.
+    It is built under the scope of its devices. All trainings begin with the same weights, those of the
+    recipe's seed.
 
     Parameters
     ----------
@@ -44,12 +44,13 @@ class Learner:
     channels : int
         Channels of the images.
     folder : Path
-        Of what is not to be kept.
+        Gets temporary files.
     """
 
     def __init__(self, recipe: Recipe, channels: int, folder: Path) -> None:
         keras.utils.set_random_seed(recipe.seed)
-        self.recipe, self.folder = recipe, folder
+        self.recipe = recipe
+        self.folder = folder
         self.model = build.network(recipe, channels)
         # Only translators, of which no learning curve is drawn, must know their batches beforehand.
         self.engine = build.training_engine(recipe, self.model, None)
@@ -58,21 +59,17 @@ class Learner:
         # One graph for whatever the weights are; what `run` answers with has them folded in.
         self.segmenter = Segmenter(build.model_spec(recipe, self.model), Backend(compiled(self.model)))
 
-    def forget(self) -> None:
-        """Bring weights, batch statistics and the optimiser back to their beginning."""
-        self.engine.load_weights(self.beginning)
-
     def learn(self, samples: Sequence[Sample]) -> None:
         """Learn from these samples alone, and keep the weights of the best epoch; from none learn nothing."""
-        self.forget()
+        self.engine.load_weights(self.beginning)  # batch statistics and the optimiser's state too
         if not samples:
             return
-        parts, channels = shared(samples), self.model.input_shape[-1]
-        stride = receptive_field.stride(self.model)
-        training, validation = preparation.streams(self.recipe, parts, channels, stride)
+        stride, channels = receptive_field.stride(self.model), self.model.input_shape[-1]
+        training, validation = preparation.streams(self.recipe, shared(samples), channels, stride)
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
-            how = {"directory": Path(folder), "seed": self.recipe.seed}
-            history = train(self.engine, training, validation, build.pace(self.recipe), **how)
+            settings = build.training_settings(self.recipe)
+            options = {"directory": Path(folder), "seed": self.recipe.seed}
+            history = train(self.engine, training, validation, settings, **options)
         if history.stopped == "interrupted":
             raise KeyboardInterrupt
 
@@ -82,9 +79,11 @@ class Learner:
 
     def count(self, samples: Sequence[Sample]) -> Counts:
         """Count the pixels of all samples, foreground against background: arrays of shape (1,)."""
-        samples = track(samples, "testing")
-        pairs = ((sample.annotate().mask, self.predict(sample)) for sample in samples)
-        return Counts(*map(sum, zip(*(pixel.count_foreground(*pair) for pair in pairs), strict=True)))
+        counts = [
+            pixel.count_foreground(sample.annotate().mask, self.predict(sample))
+            for sample in track(samples, "testing")
+        ]
+        return Counts(*map(sum, zip(*counts, strict=True)))
 
 
 def shared(samples: Sequence[Sample]) -> Split:
@@ -93,7 +92,7 @@ def shared(samples: Sequence[Sample]) -> Split:
     Parameters
     ----------
     samples : sequence of Sample
-        In the order in which they were drawn.
+        In the order in which they were selected.
 
     Returns
     -------
@@ -102,12 +101,9 @@ def shared(samples: Sequence[Sample]) -> Split:
     """
     if len(samples) < FEW:
         return Split(list(samples), list(samples), [])
-    watching = [at % WATCHING == WATCHING - 1 for at in range(len(samples))]
-    parts = (
-        [sample for sample, watches in zip(samples, watching, strict=True) if watches is wanted]
-        for wanted in (False, True)
-    )
-    return Split(*parts, [])
+    validation = list(samples[VALIDATED - 1 :: VALIDATED])
+    training = [sample for i, sample in enumerate(samples) if i % VALIDATED != VALIDATED - 1]
+    return Split(training, validation, [])
 
 
 def check_comparable(recipe: Recipe) -> None:
@@ -118,17 +114,18 @@ def check_comparable(recipe: Recipe) -> None:
     UserError
         With everything that stands in the way.
     """
-    how, mistakes = recipe.train, []
-    if how.engine.name != "supervised":
+    settings = recipe.train
+    mistakes = []
+    if settings.engine.name != "supervised":
         mistakes.append(
-            f"train.engine is {how.engine.name}; a learning curve is of supervised training: set that"
+            f"train.engine is {settings.engine.name}; a learning curve is of supervised training: set that"
         )
-    if how.steps_per_epoch is None:
+    if settings.steps_per_epoch is None:
         mistakes.append(
             "train.steps_per_epoch is null, one pass over the samples, so models with more tiles would be "
             "trained for longer too; set a number, such as 50"
         )
-    if how.early_stopping is not None:
+    if settings.early_stopping is not None:
         mistakes.append(
             "train.early_stopping is set, by which some models would be trained for longer; set it to null"
         )

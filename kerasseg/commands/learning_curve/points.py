@@ -1,16 +1,69 @@
-"""The points of a learning curve in a CSV file, each written when it is known."""
+"""Which points a learning curve has, which tiles they are learnt from, and the CSV file that keeps them."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import get_type_hints
 
+import numpy as np
+
+from kerasseg import tables
 from kerasseg.console import say
-from kerasseg.errors import UserError
-from kerasseg.images.files import write_atomically
+from kerasseg.data.sample import Sample
+from kerasseg.files import write_atomically
+from kerasseg.labelling.selection import select
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which points a curve has.
+
+    Parameters
+    ----------
+    tiles : tuple of int
+        Numbers of labelled tiles to learn from; the larger sets hold the smaller ones, and 0 is a model that
+        learnt nothing.
+    policies : tuple of str
+        How tiles are selected: names in `kerasseg.labelling.selection.POLICIES`.
+    seeds : int
+        How often each point is computed, each time with other tiles and other first weights.
+    rounds : int
+        How often a model proposes masks for further tiles; 0 is never.
+    start : int
+        Labelled tiles that the first proposals come from.
+    reviewed : int
+        Further tiles that masks are proposed for in each round.
+    least_iou : float
+        The foreground IoU from which on the simulated reviewer accepts a proposal.
+    tested : int
+        Most test tiles; of more, so many are drawn by the recipe's seed, once for all models.
+    """
+
+    tiles: tuple[int, ...]
+    policies: tuple[str, ...]
+    seeds: int
+    rounds: int
+    start: int = 30
+    reviewed: int = 120
+    least_iou: float = 0.8
+    tested: int = 300
+
+    @property
+    def numbers(self) -> list[int]:
+        """Numbers of tiles that are selected, step by step."""
+        proposed = [self.start + number * self.reviewed for number in range(self.rounds + 1)]
+        return sorted({*self.tiles, *(proposed if self.rounds else ())})
+
+    def left(self, policy: str, seed: int, known: Sequence[Point]) -> tuple[list[int], list[int]]:
+        """Give the numbers of labelled tiles and the rounds of proposals that are not among known points."""
+        points = [point for point in known if (point.policy, point.seed) == (policy, seed)]
+        tiles = {point.tiles for point in points if not point.proposals}
+        rounds = {point.round for point in points}
+        return (
+            [number for number in self.tiles if number not in tiles],
+            [number for number in range(1, self.rounds + 1) if number not in rounds],
+        )
 
 
 @dataclass(frozen=True)
@@ -20,7 +73,7 @@ class Point:
     Attributes
     ----------
     policy : str
-        How tiles were drawn: a name in `kerasseg.labelling.select.POLICIES`.
+        How tiles were selected: a name in `kerasseg.labelling.selection.POLICIES`.
     proposals : str
         Who proposed masks that a reviewer accepted; empty where a person, or the truth, labelled every tile.
     tiles : int
@@ -28,14 +81,14 @@ class Point:
     round : int
         How often there were proposals; 0 is before the first.
     seed : int
-        Of everything random.
+        Which of the plan's seeds, from 0.
     foreground_iou, mean_iou_two_class, f1 : float
         Pooled over the pixels of all test tiles, in [0, 1]; F1 is Dice.
     seconds : float
-        Of training.
+        Duration of the training.
     accepted, empty, rejected : int
         Of `tiles`, those whose proposal was accepted; of these, those in which nothing was proposed; and
-        tiles that were proposed to no avail.
+        tiles whose proposal was rejected.
     """
 
     policy: str
@@ -52,9 +105,9 @@ class Point:
     rejected: int = 0
 
     def __str__(self) -> str:
-        how = f", {self.accepted} of them by proposals of round {self.round}" if self.proposals else ""
+        by = f", {self.accepted} of them by proposals of round {self.round}" if self.proposals else ""
         return (
-            f"{self.policy}, seed {self.seed}, {self.tiles} tiles{how}: F1 {self.f1:.4f}, foreground IoU "
+            f"{self.policy}, seed {self.seed}, {self.tiles} tiles{by}: F1 {self.f1:.4f}, foreground IoU "
             f"{self.foreground_iou:.4f}, {self.seconds:.0f} s"
         )
 
@@ -74,16 +127,16 @@ class Points:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path, self.known = path, read(path)
+        self.path = path
+        self.known = read(path)
 
     def add(self, point: Point) -> None:
-        """Write one more point down, and say it."""
-        write(self.path, [*self.known, point])
+        """Write one more point down, complete or not at all, and say it."""
+        with write_atomically(self.path) as temporary:
+            text = tables.to_csv([*self.known, point], Point)
+            temporary.write_text(text, encoding="utf-8", newline="\n")
         self.known.append(point)
         say(str(point))
-
-
-COLUMNS = [field.name for field in fields(Point)]
 
 
 def read(path: Path) -> list[Point]:
@@ -92,25 +145,45 @@ def read(path: Path) -> list[Point]:
     Raises
     ------
     UserError
-        If a line is no point.
+        If a line is not a point.
     """
-    if not path.exists():
-        return []
-    types = get_type_hints(Point)
-    with path.open(newline="", encoding="utf-8") as file:
-        lines = list(csv.DictReader(file))
-    try:
-        return [Point(**{name: types[name](line[name]) for name in COLUMNS}) for line in lines]
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(
-            f"{path}: a line is no point of a learning curve ({error}); expected the columns "
-            f"{', '.join(COLUMNS)}. Mend it, or take the file away and compute it again"
-        ) from error
+    return tables.read(path, Point, "compute the curve") if path.exists() else []
 
 
-def write(path: Path, points: Sequence[Point]) -> None:
-    """Write a curve's points, complete or not at all."""
-    with write_atomically(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(asdict(point) for point in points)
+def draw(
+    numbers: Sequence[int],
+    policy: str,
+    candidates: Mapping[str, Sample],
+    embeddings: Mapping[str, np.ndarray] | None,
+    seed: int,
+) -> list[str]:
+    """Select tiles in steps, so that the first 30 are a selection of 30 that holds a selection of 5.
+
+    Parameters
+    ----------
+    numbers : sequence of int
+        How many there are after each step, rising.
+    policy, embeddings, seed
+        See `kerasseg.labelling.selection.select`.
+    candidates : mapping of str to Sample
+        Tiles by their names, with the attribute ``cluster``.
+
+    Returns
+    -------
+    list of str
+        Names.
+    """
+    cluster = {name: int(sample.attributes["cluster"]) for name, sample in candidates.items()}
+    names: list[str] = []
+    for number in numbers:
+        selected = select(
+            number - len(names),
+            policy=policy,
+            candidates=list(candidates),
+            cluster=cluster,
+            embeddings=embeddings,
+            taken=names,
+            seed=seed,
+        )
+        names += [tile.name for tile in selected]
+    return names

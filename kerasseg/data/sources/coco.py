@@ -10,8 +10,7 @@ from kerasseg.annotations import coco as coco_files
 from kerasseg.annotations.shapes import Drawing
 from kerasseg.data.sample import Sample
 from kerasseg.data.sources.layouts import wrong_layout
-from kerasseg.data.sources.listing import existing, listed
-from kerasseg.data.sources.shapes import drawn_sample
+from kerasseg.data.sources.listing import drawn_sample, existing, listed
 from kerasseg.errors import Fallback, Mistakes, Notice
 from kerasseg.images import files, folders
 
@@ -63,19 +62,22 @@ def coco(
     UserError
         If anything is wrong with any file; all of it at once.
     """
-    root, mistakes, samples = existing(root), Mistakes(), []
-    file, folder = root / annotations, root / images
+    root = existing(root)
+    file = root / annotations
+    folder = root / images
     if not file.is_file():
         problem = f"{file}: there is no such file (data.source.coco.annotations)"
         raise wrong_layout(root, "coco", problem)
+    mistakes = Mistakes()
+    samples = []
     drawings = coco_files.read(file, crowds)
     _say_crowds(drawings, file)
-    images_of = _by_drawing(drawings, folder)
-    _say_moved(drawings, images_of, folder, file)
-    for drawing, image in zip(drawings, images_of, strict=True):
+    paths = _by_drawing(drawings, folder)
+    _say_moved(drawings, paths, folder, file)
+    for drawing, image in zip(drawings, paths, strict=True):
         with mistakes.noted():
             samples.append(drawn_sample(root, folder, image, drawing, file, classes))
-    if drawings and not any(image.is_file() for image in images_of):
+    if drawings and not any(path.is_file() for path in paths):
         _note_folder(root, folder, Path(drawings[0].image_path).name, mistakes)
     mistakes.check()
     _say_unlisted(folder, file, {sample.image.resolve() for sample in samples})

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasseg.annotations import cvat
 from kerasseg.annotations import masks as mask_files
 from kerasseg.annotations.values import Meaning
 from kerasseg.data.sample import Annotation, Sample
@@ -58,10 +57,11 @@ def images_masks(
     UserError
         If anything is wrong with any file; all of it at once.
     """
-    root, mistakes, samples = existing(root), Mistakes(), []
-    shown = subfolder(root, images, "images_masks", "images")
-    drawn = subfolder(root, masks, "images_masks", "masks")
-    matched = pairs(shown, drawn, suffix, mistakes)
+    root = existing(root)
+    mistakes = Mistakes()
+    image_folder = subfolder(root, images, "images_masks", "images")
+    mask_folder = subfolder(root, masks, "images_masks", "masks")
+    matched = pairs(image_folder, mask_folder, suffix, mistakes)
     colours = colours or _labelmap(root, classes)
     read = partial(mask_files.read_colours, classes=classes, colours=colours)
     if colours is None:
@@ -70,6 +70,7 @@ def images_masks(
             paths = [mask for _, mask in matched.values()]
             meaning = mask_files.meaning_of(paths, classes, values, "data.source.images_masks.values")
         read = partial(mask_files.read_mask, meaning=meaning)
+    samples = []
     for name, (image, mask) in matched.items():
         with mistakes.noted():
             size = annotated_size(image, mask)
@@ -86,10 +87,10 @@ def _labelmap(root: Path, classes: Sequence[str]) -> dict[str, tuple[int, int, i
     UserError
         If a class has none.
     """
-    path = root / cvat.NAME
+    path = root / mask_files.LABEL_MAP
     if not path.is_file():
         return None
-    colours = cvat.read_colours(path)
+    colours = mask_files.read_label_map(path)
     if strangers := [name for name in classes if name not in colours]:
         raise UserError(*(f"{path}: {unknown('class', name, colours)} (data.classes)" for name in strangers))
     return {name: colours[name] for name in ("background", *classes) if name in colours}

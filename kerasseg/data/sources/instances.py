@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from kerasseg.annotations import cellpose, masks
+from kerasseg.annotations import cellpose, label_images
 from kerasseg.data.sample import Annotation, Sample
 from kerasseg.data.sources.layouts import wrong_layout
 from kerasseg.data.sources.listing import (
@@ -24,7 +24,7 @@ from kerasseg.data.sources.listing import (
 )
 from kerasseg.errors import Mistakes, UserError
 from kerasseg.images import files
-from kerasseg.images.names import stem
+from kerasseg.images.folders import stem
 
 EXPECTED = "ID/images/ID.png with ID/masks/*.png, or a label image for each image"
 
@@ -74,24 +74,25 @@ def instances(
     UserError
         If anything is wrong with any file; all of it at once.
     """
-    root, mistakes = existing(root), Mistakes()
+    root = existing(root)
+    mistakes = Mistakes()
     one_class(classes, "instances")
-    found = files.find(root, (*files.SUFFIXES, cellpose.SUFFIX))
-    if labels is None and (folders := _object_folders(found, root)):
-        samples = _of_folders(root, folders, found, mistakes)
+    paths = files.find(root, (*files.SUFFIXES, cellpose.SUFFIX))
+    if labels is None and (folders := _object_folders(paths, root)):
+        samples = _from_object_folders(root, folders, paths, mistakes)
     else:
-        samples = _of_label_images(root, found, images, labels, mistakes)
+        samples = _from_label_images(root, paths, images, labels, mistakes)
     mistakes.check()
     return listed(samples, root, "instances", EXPECTED)
 
 
-def _object_folders(found: Iterable[Path], root: Path) -> list[Path]:
+def _object_folders(paths: Iterable[Path], root: Path) -> list[Path]:
     """Find the folders in which ``masks`` are objects of ``images``: no mask has the name of an image."""
     names: dict[Path, set[str]] = {}
-    for path in found:
+    for path in paths:
         names.setdefault(path.parent, set()).add(stem(path))
-    shown = (folder for folder in names if folder != root and folder.name == "images")
-    samples = sorted(folder.parent for folder in shown if (folder.parent / "masks").is_dir())
+    images = (folder for folder in names if folder != root and folder.name == "images")
+    samples = sorted(folder.parent for folder in images if (folder.parent / "masks").is_dir())
     labelled = any(
         name + ending in names.get(sample / "masks", ())
         for sample in samples
@@ -101,32 +102,34 @@ def _object_folders(found: Iterable[Path], root: Path) -> list[Path]:
     return [] if labelled else samples
 
 
-def _of_folders(
-    root: Path, folders: Sequence[Path], found: Sequence[Path], mistakes: Mistakes
+def _from_object_folders(
+    root: Path, folders: Sequence[Path], paths: Sequence[Path], mistakes: Mistakes
 ) -> list[Sample]:
     within: dict[Path, list[Path]] = {}
-    for path in found:
+    for path in paths:
         within.setdefault(path.parent, []).append(path)
     samples = []
     for folder in folders:
         with mistakes.noted():
-            samples.append(
-                _of_folder(root, folder, within[folder / "images"], within.get(folder / "masks", []))
-            )
+            objects = within.get(folder / "masks", [])
+            samples.append(_from_object_folder(root, folder, within[folder / "images"], objects))
     for images in sorted(folder for folder in within if folder.name == "images"):
         if images.parent not in folders:
-            mistakes.add(f"{images}: there is no folder masks beside it; annotate the image, or take it away")
+            mistakes.add(
+                f"{images}: there is no folder masks beside it; annotate the image, or move it elsewhere"
+            )
     return samples
 
 
-def _of_folder(root: Path, folder: Path, images: Sequence[Path], objects: Sequence[Path]) -> Sample:
+def _from_object_folder(root: Path, folder: Path, images: Sequence[Path], objects: Sequence[Path]) -> Sample:
     if len(images) != 1:
         raise UserError(
             f"{folder / 'images'}: the folder holds {len(images)} images; expected one, or label images of "
             "their names in masks"
         )
-    (image,), mistakes = images, Mistakes()
+    image = images[0]
     size = image_size(image)
+    mistakes = Mistakes()
     for path in objects:
         with mistakes.noted():
             check_size(image, size, path, image_size(path))
@@ -139,23 +142,25 @@ def _draw(objects: Sequence[Path], size: tuple[int, int]) -> Annotation:
     """Number the objects in the order of their files; the later one lies on top."""
     labels = np.zeros(size, np.int32)
     for number, path in enumerate(objects, start=1):
-        labels[masks.read_labels(path) > 0] = number
+        labels[label_images.read_labels(path) > 0] = number
     return _annotation(labels)
 
 
-def _of_label_images(
-    root: Path, found: Sequence[Path], images: str, labels: str | None, mistakes: Mistakes
+def _from_label_images(
+    root: Path, paths: Sequence[Path], images: str, labels: str | None, mistakes: Mistakes
 ) -> list[Sample]:
-    pictures = [path for path in found if not _is_cellpose(path)]
+    pictures = [path for path in paths if not _is_cellpose(path)]
     by_name = {_normal(root / name): path for name, path in by_stem(root, pictures, mistakes).items()}
     mistakes.check()
-    by_name |= {_normal(path.with_suffix("")): path for path in found if _is_cellpose(path)}
-    shown = [path for path in pictures if path.match(f"{images}.*")]
-    place = labels or _place(shown, by_name, root)
-    labelled = {image: _label_image(image, place, by_name) for image in shown}
-    label_images, owners, samples = set(labelled.values()), {}, []
-    for image, label_image in labelled.items():
-        if image in label_images or _is_drawn_by_cellpose(image, by_name):
+    by_name |= {_normal(path.with_suffix("")): path for path in paths if _is_cellpose(path)}
+    candidates = [path for path in pictures if path.match(f"{images}.*")]
+    place = labels or _place(candidates, by_name, root)
+    label_images = {image: _label_image(image, place, by_name) for image in candidates}
+    known = set(label_images.values())
+    owners: dict[Path, Path] = {}
+    samples = []
+    for image, label_image in label_images.items():
+        if image in known or _is_drawn_by_cellpose(image, by_name):
             continue
         with mistakes.noted():
             if label_image is None:
@@ -201,9 +206,11 @@ def _normal(path: Path) -> Path:
 
 def _unlabelled(image: Path, place: str) -> str:
     if _is_label_image(image, place):
-        return f"{image}: there is no image for this label image; add the image, or take it away"
+        return f"{image}: there is no image for this label image; add the image, or move this file away"
     expected = place.replace(STEM, stem(image))
-    return f"{image}: there is no label image {expected}.* beside it; annotate the image, or take it away"
+    return (
+        f"{image}: there is no label image {expected}.* beside it; annotate the image, or move it elsewhere"
+    )
 
 
 def _shared(label_image: Path, *images: Path) -> str:
@@ -236,8 +243,10 @@ def _is_drawn_by_cellpose(path: Path, by_name: dict[Path, Path]) -> bool:
 
 def _labelled(root: Path, image: Path, label_image: Path) -> Sample:
     size = image_size(image)
-    read = cellpose.read if _is_cellpose(label_image) else masks.read_labels
-    labelled = read(label_image).shape if _is_cellpose(label_image) else image_size(label_image)
+    if _is_cellpose(label_image):
+        read, labelled = cellpose.read, cellpose.read(label_image).shape
+    else:
+        read, labelled = label_images.read_labels, image_size(label_image)
     check_size(image, size, label_image, labelled)
     name = image.relative_to(root).with_name(stem(image)).as_posix()
     return Sample(name, image, size, partial(_read, read, label_image), folder_of(image, root))

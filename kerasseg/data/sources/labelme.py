@@ -7,15 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from kerasseg.annotations import labelme as labelme_files
-from kerasseg.annotations.formats import image_beside
+from kerasseg.annotations.documents import image_beside
 from kerasseg.annotations.shapes import Drawing
 from kerasseg.data.sample import Sample
 from kerasseg.data.sources.layouts import wrong_layout
-from kerasseg.data.sources.listing import existing, listed
-from kerasseg.data.sources.shapes import drawn_sample
+from kerasseg.data.sources.listing import drawn_sample, existing, listed
 from kerasseg.errors import Mistakes, UserError
 from kerasseg.images import files
-from kerasseg.images.embedded import Embedded
+from kerasseg.images.headers import Embedded
 
 EXPECTED = "labelme's JSON files and their images"
 
@@ -48,30 +47,31 @@ def labelme(root: Path, classes: list[str], *, images: str = ".") -> list[Sample
     UserError
         If anything is wrong with any file; all of it at once.
     """
-    root, mistakes, samples = existing(root), Mistakes(), {}
+    root = existing(root)
     folder = root / images
+    mistakes = Mistakes()
+    samples: dict[Path | Embedded, Sample | None] = {}
     by_name: dict[str, list[Path]] = {}
     for image in files.find(folder, known=(".json",)):
         by_name.setdefault(image.name, []).append(image)
-    drawn = files.find(root, (".json",), known=files.SUFFIXES)
-    if not drawn:
+    documents = files.find(root, (".json",), known=files.SUFFIXES)
+    if not documents:
         raise wrong_layout(root, "labelme", f"{root}: no sample was found; expected {EXPECTED}")
-    for path in drawn:
+    for path in documents:
         with mistakes.noted():
             drawing = labelme_files.read(path)
             image = _image(path, drawing, by_name)
             if image in samples:
-                raise UserError(f"{path}: {image} has another annotation file; take one of them away")
+                raise UserError(f"{path}: {image} has another annotation file; move one of them elsewhere")
             samples[image] = None  # seen, whatever is wrong with it
-            light = replace(drawing, image_data=None)  # samples hold no pixels
             inside = not isinstance(image, Embedded) and image.is_relative_to(folder)
-            beside = folder if inside else root
-            samples[image] = drawn_sample(root, beside, image, light, path, classes)
+            light = replace(drawing, image_data=None)  # samples hold no pixels
+            samples[image] = drawn_sample(root, folder if inside else root, image, light, path, classes)
     if not samples:
         raise wrong_layout(root, "labelme", *mistakes.messages)
     for image in files.find(folder, known=(".json",)):
         if image not in samples:
-            mistakes.add(f"{image}: no JSON file annotates this image; annotate it, or take it away")
+            mistakes.add(f"{image}: no JSON file annotates this image; annotate it, or move it elsewhere")
     mistakes.check()
     return listed(list(samples.values()), root, "labelme", EXPECTED)
 

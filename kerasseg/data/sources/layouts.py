@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasseg.annotations.documents import read_json
 from kerasseg.annotations.kaggle import is_table
 from kerasseg.errors import UserError
+from kerasseg.files import read_json
 from kerasseg.images import files, folders
-from kerasseg.images.names import stem
+from kerasseg.images.folders import stem
 
 ENDINGS = ("_labels", "_masks", "_cp_masks", "_seg")  # of label images beside their images
 MANY = 3  # files of a kind that are looked into

@@ -1,17 +1,20 @@
-"""What all sources share: a root that exists, images that are images, mistakes collected into one error."""
+"""What sources share: a root that exists, images that fit their annotations, mistakes told all at once."""
 
 from __future__ import annotations
 
 import glob
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
-from kerasseg.data.sample import MissingData, Sample
+from kerasseg.annotations.draw import draw_labels, draw_mask
+from kerasseg.annotations.shapes import NO_CLASS, Drawing
+from kerasseg.data.sample import Annotation, MissingData, Sample
 from kerasseg.data.sources.layouts import wrong_layout
-from kerasseg.errors import Mistakes, UserError
+from kerasseg.errors import Mistakes, UserError, unknown
 from kerasseg.images import files
-from kerasseg.images.embedded import Embedded
-from kerasseg.images.names import clashes, file_name, stem
+from kerasseg.images.folders import clashes, file_name, stem
+from kerasseg.images.headers import Embedded
 from kerasseg.images.stores.volume import Volume
 
 Find = Callable[[Path], list[Path]]
@@ -93,16 +96,16 @@ def check_size(
         If the sizes differ.
     """
     if size != annotated:
-        of = f" of {key}" if key else ""
+        owner = f" of {key}" if key else ""
         advice = "annotate the image as it is, or put that image back"
         if size == annotated[::-1] and len(size) == 2:
             advice = (
-                "the sides are exchanged, as where one program obeyed the image's EXIF orientation and "
-                "another did not: save the image upright, without it, and annotate that"
+                "height and width are exchanged, probably because one program obeyed the image's EXIF "
+                "orientation and another did not: save the image upright, without it, and annotate that"
             )
         raise UserError(
-            f"{annotation}: the annotation{of} is {_shown(annotated)}, the image {image} is {_shown(size)}; "
-            f"{advice}"
+            f"{annotation}: the annotation{owner} is {_shown(annotated)}, the image {image} is {_shown(size)}"
+            f"; {advice}"
         )
 
 
@@ -122,21 +125,25 @@ def pairs(
     find : callable
         Lists the images in a folder.
     """
-    drawn = by_stem(masks, (path for path in find(masks) if stem(path).endswith(suffix)), mistakes)
-    same = {path for path in drawn.values() if suffix and images == masks}
-    shown = by_stem(images, (path for path in find(images) if path not in same), mistakes)
-    for name in sorted(shown.keys() - {mask.removesuffix(suffix) for mask in drawn}):
-        missing = _missing(masks / (name + suffix), "annotate it, or take it away")
-        mistakes.add(f"{shown[name]}: there is no mask {missing}")
-    for name in sorted(drawn.keys() - {image + suffix for image in shown}):
-        missing = _missing(images / name.removesuffix(suffix), "put it there, or take the mask away")
-        mistakes.add(f"{drawn[name]}: there is no image {missing}")
-    return {name: (path, drawn[name + suffix]) for name, path in shown.items() if name + suffix in drawn}
+    masks_by_name = by_stem(masks, (path for path in find(masks) if stem(path).endswith(suffix)), mistakes)
+    not_images = {path for path in masks_by_name.values() if suffix and images == masks}
+    by_name = by_stem(images, (path for path in find(images) if path not in not_images), mistakes)
+    for name in sorted(by_name.keys() - {mask.removesuffix(suffix) for mask in masks_by_name}):
+        missing = _missing(masks / (name + suffix), "annotate it, or move it elsewhere")
+        mistakes.add(f"{by_name[name]}: there is no mask {missing}")
+    for name in sorted(masks_by_name.keys() - {image + suffix for image in by_name}):
+        missing = _missing(images / name.removesuffix(suffix), "put it there, or move the mask elsewhere")
+        mistakes.add(f"{masks_by_name[name]}: there is no image {missing}")
+    return {
+        name: (path, masks_by_name[name + suffix])
+        for name, path in by_name.items()
+        if name + suffix in masks_by_name
+    }
 
 
 def _missing(path: Path, advice: str) -> str:
     """Name a path whose suffix may be any, and what has its name and is not read."""
-    beside = sorted(each.name for each in path.parent.glob(f"{glob.escape(path.name)}.*"))
+    beside = sorted(other.name for other in path.parent.glob(f"{glob.escape(path.name)}.*"))
     if not beside:
         return f"{path}.*; {advice}"
     return f"{path}.* that can be read; {', '.join(beside)} cannot: save it as PNG or TIFF"
@@ -172,6 +179,53 @@ def folder_of(image: Path, root: Path) -> dict[str, str]:
     """Return the attribute that samples of every source have."""
     inside = image.is_relative_to(root)
     return {"folder": (image.relative_to(root) if inside else image).parent.as_posix()}
+
+
+def drawn_sample(
+    root: Path, folder: Path, image: Path | Embedded, drawing: Drawing, file: Path, classes: list[str]
+) -> Sample:
+    """Make a sample of an image and the shapes drawn on it.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the data.
+    folder : Path
+        Folder of the images, from which they are named.
+    image : Path or Embedded
+        The image; one that is embedded goes by the name of the file that holds it.
+    drawing : Drawing
+        Its shapes.
+    file : Path
+        The file of the shapes, for the messages.
+    classes : list of str
+        Names of the classes 1, 2, ...
+
+    Raises
+    ------
+    UserError
+        If the image cannot be read, is of another size, or a shape is of no class.
+    """
+    size = image_size(image)
+    path = image.file if isinstance(image, Embedded) else image
+    check_size(image, size, file, drawing.size, key=path.name)
+    strangers = sorted({shape.label for shape in drawing.shapes} - {*classes, *NO_CLASS})
+    if strangers:
+        raise UserError(
+            *(
+                f"{file}: {unknown('class', label, classes)} (data.classes). Name it there, or in "
+                "data.ignore if its pixels are not to be learnt"
+                for label in strangers
+            )
+        )
+    name = path.relative_to(folder).with_suffix("").as_posix()
+    return Sample(name, image, size, partial(_draw, drawing, classes), folder_of(path, root))
+
+
+def _draw(drawing: Drawing, classes: list[str]) -> Annotation:
+    objects = [shape for shape in drawing.shapes if shape.is_object]
+    mask = draw_mask(drawing.shapes, drawing.size, classes)
+    return Annotation(mask, draw_labels(objects, drawing.size))
 
 
 def _shown(size: tuple[int, ...]) -> str:

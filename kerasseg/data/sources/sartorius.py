@@ -95,7 +95,9 @@ def _note_unlisted(by_name: dict[str, Path], names: Iterable[str], table: Path, 
     parents = {image.parent for image in used}
     for image in sorted(set(by_name.values()) - used):
         if image.parent in parents:
-            mistakes.add(f"{image}: no row of {table} annotates this image; annotate it, or take it away")
+            mistakes.add(
+                f"{image}: no row of {table} annotates this image; annotate it, or move it elsewhere"
+            )
 
 
 def _sample(

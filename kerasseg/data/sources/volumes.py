@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasseg.annotations.masks import as_labels, refuse_lossy
+from kerasseg.annotations.label_images import as_labels
+from kerasseg.annotations.masks import refuse_lossy
 from kerasseg.annotations.values import Meaning, meaning_of
 from kerasseg.data.sample import Annotation, Sample
 from kerasseg.data.sources.layouts import subfolder
@@ -23,14 +24,14 @@ from kerasseg.data.sources.listing import (
 )
 from kerasseg.errors import Mistakes, Notice, UserError, unknown
 from kerasseg.images import files, folders
-from kerasseg.images.formats import table
-from kerasseg.images.header import Header
-from kerasseg.images.names import stem
+from kerasseg.images.folders import stem
+from kerasseg.images.formats import scenes
+from kerasseg.images.headers import Header
 from kerasseg.images.stores import hdf5
 from kerasseg.images.stores.omezarr import is_zarr
 from kerasseg.images.stores.volume import Volume
 
-SUFFIXES = (".tif", ".tiff", *hdf5.SUFFIXES, *table.SUFFIXES)
+SUFFIXES = (".tif", ".tiff", *hdf5.SUFFIXES, *scenes.SUFFIXES)
 EXPECTED = "TIFF stacks, HDF5 files, OME-Zarrs, microscopes' files or folders of slices"
 
 
@@ -41,7 +42,7 @@ def volumes(
     images: str | None = "images",
     masks: str = "masks",
     suffix: str = "",
-    meaning: str = "ids",
+    mask_type: str = "class_ids",
     values: Mapping[str, int] | None = None,
     channels: Mapping[str, int] | None = None,
     axes: str | None = None,
@@ -63,11 +64,11 @@ def volumes(
         wanted.
     suffix : str, default ""
         What a mask's name has after its image's: ``_mask`` where ``a.tif`` has ``a_mask.tif``.
-    meaning : {"ids", "channels", "instances"}
+    mask_type : {"class_ids", "channels", "instances"}
         What the numbers in a mask are: class ids; a channel per class, in which anything above 0 is of the
         class; or a number for each object of the one class.
     values : mapping of str to int, optional
-        For "ids", the number of each class by its name, and of ``ignore``, where masks do not hold class ids.
+        For "class_ids", the number of each class by its name, and of ``ignore``, where masks hold others.
     channels : mapping of str to int, optional
         For "channels", each class's channel, from 0; by default they are in the order of `classes`.
     axes, mask_axes : str, optional
@@ -87,28 +88,34 @@ def volumes(
     UserError
         If anything is wrong with any file, its voxels excepted, or with the arguments; all of it at once.
     """
-    root, mistakes, samples = existing(root), Mistakes(), []
+    root = existing(root)
+    mistakes = Mistakes()
     with mistakes.noted():
-        _check_meaning(meaning, classes, channels)
+        _check_mask_type(mask_type, classes, channels)
         _check_apart(root, images, masks, suffix, dataset == mask_dataset)
     mistakes.check()
-    places = [at if channels is None else channels[name] for at, name in enumerate(classes)]
-    matched = _found(root, images, masks, suffix, mistakes)
-    annotate = partial(MEANINGS[meaning], places=places)
-    if meaning == "ids":
-        drawn = [Volume(path, mask_axes, mask_dataset) for _, path in matched.values()]
+    matched = _match(root, images, masks, suffix, mistakes)
+    indices = [k if channels is None else channels[name] for k, name in enumerate(classes)]
+    annotate = partial(MASK_TYPES[mask_type], indices=indices)
+    if mask_type == "class_ids":
+        mask_volumes = [Volume(path, mask_axes, mask_dataset) for _, path in matched.values()]
         with mistakes.noted():
-            found = meaning_of(drawn, _numbers, classes, values, "data.source.volumes.values")
-            annotate = partial(_of_ids, meaning=found)
-            if found.text:
-                warnings.warn(f"{root / masks}: {found.text}", Notice, stacklevel=2)
-    for name, (shown, drawn) in matched.items():
-        mask = Volume(drawn, mask_axes, mask_dataset)
-        image = Volume(shown, axes, dataset) if images is not None else mask
+            meaning = meaning_of(mask_volumes, _numbers, classes, values, "data.source.volumes.values")
+            annotate = partial(_of_ids, meaning=meaning)
+            if meaning.text:
+                warnings.warn(f"{root / masks}: {meaning.text}", Notice, stacklevel=2)
+    samples = []
+    for name, (image_path, mask_path) in matched.items():
+        mask = Volume(mask_path, mask_axes, mask_dataset)
+        image = Volume(image_path, axes, dataset) if images is not None else mask
         with mistakes.noted():
-            size, spacing = _checked(image, mask, places if meaning == "channels" else None)
-            attributes = folder_of(shown, root)
-            samples.append(Sample(name, image, size, partial(annotate, mask), attributes, spacing))
+            header = image.header()
+            mask_header = _mask_header(mask)
+            check_size(image, header.size, mask, mask_header.size)
+            _check_channels(mask, mask_header, indices if mask_type == "channels" else None)
+            attributes = folder_of(image_path, root)
+            spacing = header.spacing or mask_header.spacing
+            samples.append(Sample(name, image, header.size, partial(annotate, mask), attributes, spacing))
     mistakes.check()
     return listed(samples, root, "volumes", f"{EXPECTED} in {images or masks} and their masks in {masks}")
 
@@ -140,31 +147,31 @@ def _is_volume(folder: Path) -> bool:
         return False  # what is wrong with it is told when it is listed
 
 
-def _found(
+def _match(
     root: Path, images: str | None, masks: str, suffix: str, mistakes: Mistakes
 ) -> dict[str, tuple[Path, Path]]:
+    """Pair images and masks by their names; without images a mask takes its image's place."""
     folder = subfolder(root, masks, "volumes", "masks")
     if images is not None:
-        shown = subfolder(root, images, "volumes", "images")
-        return pairs(shown, folder, suffix, mistakes, find)
-    drawn = (path for path in find(folder) if stem(path).endswith(suffix))
-    named = by_stem(folder, drawn, mistakes)
-    return {name.removesuffix(suffix): (path, path) for name, path in named.items()}
+        return pairs(subfolder(root, images, "volumes", "images"), folder, suffix, mistakes, find)
+    paths = (path for path in find(folder) if stem(path).endswith(suffix))
+    by_name = by_stem(folder, paths, mistakes)
+    return {name.removesuffix(suffix): (path, path) for name, path in by_name.items()}
 
 
-def _check_meaning(meaning: str, classes: list[str], channels: Mapping[str, int] | None) -> None:
-    if meaning not in MEANINGS:
-        raise UserError(f"data.source.volumes.meaning: {unknown('meaning', meaning, MEANINGS)}")
-    if meaning == "instances" and len(classes) > 1:
+def _check_mask_type(mask_type: str, classes: list[str], channels: Mapping[str, int] | None) -> None:
+    if mask_type not in MASK_TYPES:
+        raise UserError(f"data.source.volumes.mask_type: {unknown('mask type', mask_type, MASK_TYPES)}")
+    if mask_type == "instances" and len(classes) > 1:
         raise UserError(
             f"data.classes names {', '.join(classes)}; instance ids tell objects of one class apart: name "
-            "one, or set data.source.volumes.meaning to ids or channels"
+            "one, or set data.source.volumes.mask_type to class_ids or channels"
         )
     if channels is None:
         return
     key = "data.source.volumes.channels"
-    if meaning != "channels":
-        raise UserError(f"{key}: masks of {meaning} have one; leave it out, or set meaning to channels")
+    if mask_type != "channels":
+        raise UserError(f"{key}: masks of {mask_type} have one; leave it out, or set mask_type to channels")
     strangers = [f"{key}: {unknown('class', name, classes)}" for name in channels if name not in classes]
     without = [
         f"{key}: {name} has no channel; expected one for each class"
@@ -181,16 +188,6 @@ def _check_apart(root: Path, images: str | None, masks: str, suffix: str, same_d
             f"data.source.volumes: images and masks are both all of {root / images}; tell them apart by a "
             "suffix, or by dataset and mask_dataset where they lie in one HDF5 file"
         )
-
-
-def _checked(
-    image: Volume, mask: Volume, places: Sequence[int] | None
-) -> tuple[tuple[int, ...], tuple | None]:
-    """Return size and spacing of an image that its mask belongs to."""
-    header, drawn = image.header(), _mask_header(mask)
-    check_size(image, header.size, mask, drawn.size)
-    _check_channels(mask, drawn, places)
-    return header.size, header.spacing or drawn.spacing
 
 
 def _mask_header(mask: Volume) -> Header:
@@ -219,15 +216,15 @@ def _refuse_lossy(mask: Volume) -> None:
     refuse_lossy(header, mask)
 
 
-def _check_channels(mask: Volume, header: Header, places: Sequence[int] | None) -> None:
-    if places is None and header.channels > 1:
+def _check_channels(mask: Volume, header: Header, indices: Sequence[int] | None) -> None:
+    if indices is None and header.channels > 1:
         raise UserError(
             f"{mask}: the mask has {header.channels} channels; expected one number a voxel. Set "
-            "data.source.volumes.meaning to channels where each is a class"
+            "data.source.volumes.mask_type to channels where each is a class"
         )
-    if places is not None and max(places) >= header.channels:
+    if indices is not None and max(indices) >= header.channels:
         raise UserError(
-            f"{mask}: the mask has {header.channels} channels, and a class is in channel {max(places)}, "
+            f"{mask}: the mask has {header.channels} channels, and a class is in channel {max(indices)}, "
             "counted from 0; set data.source.volumes.channels, or data.classes, to what the masks hold"
         )
 
@@ -241,17 +238,17 @@ def _of_ids(mask: Volume, meaning: Meaning) -> Annotation:
     return Annotation(meaning.mask(mask.read_values()[..., 0], mask))
 
 
-def _of_channels(mask: Volume, places: Sequence[int]) -> Annotation:
-    return Annotation((mask.read_values()[..., places] > 0).astype(np.uint8))
+def _of_channels(mask: Volume, indices: Sequence[int]) -> Annotation:
+    return Annotation((mask.read_values()[..., indices] > 0).astype(np.uint8))
 
 
-def _of_instances(mask: Volume, places: Sequence[int]) -> Annotation:
+def _of_instances(mask: Volume, indices: Sequence[int]) -> Annotation:
     labels = as_labels(mask.read_values()[..., 0], mask)
     return Annotation((labels > 0).astype(np.uint8), labels)
 
 
-MEANINGS: dict[str, Callable[..., Annotation]] = {
-    "ids": _of_ids,
+MASK_TYPES: dict[str, Callable[..., Annotation]] = {
+    "class_ids": _of_ids,
     "channels": _of_channels,
     "instances": _of_instances,
 }

@@ -13,7 +13,7 @@ from pylibCZIrw import czi
 
 from kerasseg.errors import UserError
 from kerasseg.images.calibration import micrometres
-from kerasseg.images.formats.scene import Index, Scene, chosen, part
+from kerasseg.images.formats.scenes import Index, Scene, chosen, part
 
 DAMAGES = ()
 SIDE = 1024  # of what is read at once: libCZI composes any rectangle
@@ -28,7 +28,7 @@ TYPES = {
 
 @contextmanager
 def opened(path: Path, name: str | None) -> Iterator[Scene]:
-    """Open a scene; see `kerasseg.images.formats.table.opened`."""
+    """Open a scene; see `kerasseg.images.formats.scenes.opened`."""
     with czi.open_czi(str(path)) as document:
         scenes = document.scenes_bounding_rectangle
         numbers = sorted(scenes) or [None]
@@ -53,7 +53,7 @@ def _scene(document: czi.CziReader, number: int | None, place: czi.Rectangle, pa
 
     def decode(index: Index) -> np.ndarray:
         *planes, rows, columns, _ = part(index, block, shape)
-        plane = {axis: start + at.start for axis, start, at in zip(outer, starts, planes, strict=True)}
+        plane = {axis: start + span.start for axis, start, span in zip(outer, starts, planes, strict=True)}
         width, height = columns.stop - columns.start, rows.stop - rows.start
         roi = (place.x + columns.start, place.y + rows.start, width, height)
         pixels = document.read(roi=roi, plane=plane, scene=number)
@@ -73,22 +73,22 @@ def _names(document: czi.CziReader, numbers: list[int | None]) -> list[str]:
 def _sizes(document: czi.CziReader) -> dict[str, float | None]:
     items = _metadata(document, "Scaling", "Items") or {}
     return {
-        each["@Id"]: micrometres(float(each["Value"]), "m")
-        for each in _listed(items.get("Distance"))
-        if each.get("Value")
+        distance["@Id"]: micrometres(float(distance["Value"]), "m")
+        for distance in _listed(items.get("Distance"))
+        if distance.get("Value")
     }
 
 
 def _metadata(document: czi.CziReader, *keys: str) -> Any:
     try:
-        found: Any = document.metadata
+        element: Any = document.metadata
     except ExpatError:
         return None  # metadata that are broken are no reason to refuse the pixels
     for key in ("ImageDocument", "Metadata", *keys):
-        found = found.get(key) if isinstance(found, dict) else None
-    return found
+        element = element.get(key) if isinstance(element, dict) else None
+    return element
 
 
 def _listed(found: Any) -> list[dict[str, Any]]:
-    """Undo that a single element of XML is no list."""
+    """Undo that a single element of XML is not a list."""
     return found if isinstance(found, list) else [found] if isinstance(found, dict) else []

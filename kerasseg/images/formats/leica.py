@@ -10,17 +10,17 @@ import liffile
 import numpy as np
 
 from kerasseg.images.calibration import micrometres
-from kerasseg.images.formats.scene import Index, Scene, chosen
+from kerasseg.images.formats.scenes import Index, Scene, chosen
 
 DAMAGES = (liffile.LifFileError, NotImplementedError)
 
 
 @contextmanager
 def opened(path: Path, name: str | None) -> Iterator[Scene]:
-    """Open an image; see `kerasseg.images.formats.table.opened`."""
+    """Open an image; see `kerasseg.images.formats.scenes.opened`."""
     with liffile.LifFile(path) as file:
         images = list(file.images)
-        image = images[chosen([each.path for each in images], name, path)]
+        image = images[chosen([one.path for one in images], name, path)]
         dims, shape = image.dims, image.shape
         inner = 3 if dims[-1] == "S" else 2
         outer = dims[:-inner]
@@ -37,4 +37,7 @@ def opened(path: Path, name: str | None) -> Iterator[Scene]:
 def _sizes(image: liffile.LifImage) -> dict[str, float | None]:
     """Read the step from one pixel's centre to the next, which is in metres."""
     coordinates = {axis: image.coords[axis] for axis in "XYZ" if len(image.coords.get(axis, ())) > 1}
-    return {axis: micrometres(abs(float(at[1] - at[0])), "m") for axis, at in coordinates.items()}
+    return {
+        axis: micrometres(abs(float(positions[1] - positions[0])), "m")
+        for axis, positions in coordinates.items()
+    }

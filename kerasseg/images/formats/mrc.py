@@ -12,14 +12,14 @@ import numpy as np
 from mrcfile import utils
 
 from kerasseg.images.calibration import micrometres
-from kerasseg.images.formats.scene import Scene, chosen, planes
+from kerasseg.images.formats.scenes import Scene, chosen, planes
 
 DAMAGES = ()
 
 
 @contextmanager
 def opened(path: Path, name: str | None) -> Iterator[Scene]:
-    """Open the volume; see `kerasseg.images.formats.table.opened`."""
+    """Open the volume; see `kerasseg.images.formats.scenes.opened`."""
     chosen(["0"], name, path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of fields of the header that say nothing of pixels
@@ -36,5 +36,5 @@ def opened(path: Path, name: str | None) -> Iterator[Scene]:
 def _axes(header: np.recarray, rank: int) -> str:
     """Name the axes: the header says which of X, Y and Z columns, rows and sections are."""
     stored = [int(header.maps), int(header.mapr), int(header.mapc)]
-    named = "".join("XYZ"[at - 1] for at in stored) if sorted(stored) == [1, 2, 3] else "ZYX"
+    named = "".join("XYZ"[axis - 1] for axis in stored) if sorted(stored) == [1, 2, 3] else "ZYX"
     return "YX" if rank == 2 else "?" * (rank - 3) + named

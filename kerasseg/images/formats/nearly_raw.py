@@ -13,8 +13,8 @@ import numpy as np
 
 from kerasseg.errors import UserError
 from kerasseg.images.calibration import micrometres
-from kerasseg.images.formats.scene import Scene, chosen, planes
-from kerasseg.images.header import MAX_VOXELS
+from kerasseg.images.formats.scenes import Scene, chosen, planes
+from kerasseg.images.headers import MAX_VOXELS
 
 DAMAGES = (nrrd.errors.NRRDError,)
 # In the names of kinds of axes along which nothing lies in space.
@@ -24,7 +24,7 @@ SPACE = "XYZ"  # the fastest axis comes first
 
 @contextmanager
 def opened(path: Path, name: str | None) -> Iterator[Scene]:
-    """Open the image; see `kerasseg.images.formats.table.opened`."""
+    """Open the image; see `kerasseg.images.formats.scenes.opened`."""
     chosen(["0"], name, path)
     with path.open("rb") as file, ExitStack() as beside:
         header = nrrd.read_header(file)
@@ -72,7 +72,7 @@ def _axes(header: dict[str, Any], rank: int) -> str:
     if len(kinds) != rank:
         return SPACE[:rank] if rank <= len(SPACE) else "?" * rank
     return "".join(
-        "T" if kind == "time" else "C" if any(each in kind for each in CHANNELS) else next(space, "?")
+        "T" if kind == "time" else "C" if any(word in kind for word in CHANNELS) else next(space, "?")
         for kind in kinds
     )
 

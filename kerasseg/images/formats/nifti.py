@@ -11,7 +11,7 @@ import nibabel
 import numpy as np
 
 from kerasseg.images.calibration import micrometres
-from kerasseg.images.formats.scene import Index, Scene, chosen, part
+from kerasseg.images.formats.scenes import Index, Scene, chosen, part
 
 DAMAGES = (
     nibabel.filebasedimages.ImageFileError,
@@ -24,7 +24,7 @@ AXES = "XYZTC"  # the fifth holds the components of vectors
 
 @contextmanager
 def opened(path: Path, name: str | None) -> Iterator[Scene]:
-    """Open the volume; see `kerasseg.images.formats.table.opened`."""
+    """Open the volume; see `kerasseg.images.formats.scenes.opened`."""
     chosen(["0"], name, path)
     with nibabel.openers.ImageOpener(path) as file:
         kind = nibabel.Nifti2Image if file.read(8)[4:7] == b"n+2" else nibabel.Nifti1Image

@@ -10,7 +10,7 @@ import nd2
 import numpy as np
 
 from kerasseg.images.calibration import micrometres
-from kerasseg.images.formats.scene import Index, Scene, chosen
+from kerasseg.images.formats.scenes import Index, Scene, chosen
 
 DAMAGES = ()
 FRAME = "CYXS"
@@ -18,7 +18,7 @@ FRAME = "CYXS"
 
 @contextmanager
 def opened(path: Path, name: str | None) -> Iterator[Scene]:
-    """Open a position; see `kerasseg.images.formats.table.opened`."""
+    """Open a position; see `kerasseg.images.formats.scenes.opened`."""
     with nd2.ND2File(path) as file:
         loops = [axis for axis in file.sizes if axis not in FRAME]
         lengths = [file.sizes[axis] for axis in loops]
@@ -27,8 +27,8 @@ def opened(path: Path, name: str | None) -> Iterator[Scene]:
         frame = tuple(file.sizes.get(axis, 1) for axis in FRAME)
 
         def decode(index: Index) -> np.ndarray:
-            at = dict(zip(outer, index, strict=False), P=position)
-            place = [at[axis] for axis in loops]
+            places = dict(zip(outer, index, strict=False), P=position)
+            place = [places[axis] for axis in loops]
             number = int(np.ravel_multi_index(place, lengths)) if loops else 0
             return file.read_frame(number).reshape(*(1 for _ in outer), *frame)
 
@@ -43,7 +43,7 @@ def _names(file: nd2.ND2File) -> list[str]:
         point for loop in file.experiment if loop.type == "XYPosLoop" for point in loop.parameters.points
     ]
     names = [point.name or "" for point in points]
-    return names if len(names) == count else [str(at) for at in range(count)]
+    return names if len(names) == count else [str(number) for number in range(count)]
 
 
 def _sizes(file: nd2.ND2File) -> dict[str, float | None]:

@@ -10,18 +10,18 @@ import numpy as np
 import oiffile
 
 from kerasseg.images.calibration import micrometres
-from kerasseg.images.formats.scene import Index, Scene, chosen
+from kerasseg.images.formats.scenes import Index, Scene, chosen
 
 DAMAGES = (oiffile.OifFileError,)
 
 
 @contextmanager
 def opened(path: Path, name: str | None) -> Iterator[Scene]:
-    """Open the image; see `kerasseg.images.formats.table.opened`."""
+    """Open the image; see `kerasseg.images.formats.scenes.opened`."""
     chosen(["0"], name, path)
     with oiffile.OifFile(path) as file:
         if not file.series:
-            raise EOFError("its planes are not there")
+            raise EOFError("its planes are missing")
         planes = file.series[0]
         names = dict(zip(planes.indices, planes, strict=True))
         first = file.asarray(planes[0])
@@ -31,7 +31,7 @@ def opened(path: Path, name: str | None) -> Iterator[Scene]:
         def decode(index: Index) -> np.ndarray:
             place = index[: len(outer)]
             if place not in names:
-                raise EOFError(f"the plane at {outer} {place} is not there")
+                raise EOFError(f"the plane at {outer} {place} is missing")
             return file.asarray(names[place]).reshape(block)
 
         axes = outer + ("YX" if first.ndim == 2 else "YXS")
@@ -45,7 +45,7 @@ def _sizes(file: oiffile.OifFile) -> dict[str, float | None]:
         "X": (picture.get("WidthConvertValue"), picture.get("WidthUnit")),
         "Y": (picture.get("HeightConvertValue"), picture.get("HeightUnit")),
     }
-    common = (file.mainfile.get(f"Axis {at} Parameters Common", {}) for at in range(8))
+    common = (file.mainfile.get(f"Axis {number} Parameters Common", {}) for number in range(8))
     for axis in common:
         if axis.get("AxisCode") == "Z":
             lengths["Z"] = (axis.get("Interval"), axis.get("UnitName") or axis.get("PixUnit"))

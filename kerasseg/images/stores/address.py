@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kerasseg.errors import UserError
-from kerasseg.images.formats import table
+from kerasseg.images import folders
+from kerasseg.images.formats import scenes
 from kerasseg.images.stores import hdf5
+from kerasseg.images.stores.omezarr import is_zarr
 
 # Of files that may hold several.
-SUFFIXES = (*hdf5.SUFFIXES, ".zarr", ".tif", ".tiff", ".lsm", ".stk", *table.SUFFIXES)
+SUFFIXES = (*hdf5.SUFFIXES, ".zarr", ".tif", ".tiff", ".lsm", ".stk", *scenes.SUFFIXES)
 
 
 class Inside(NamedTuple):
@@ -31,12 +33,10 @@ def parted(path: Path) -> tuple[Path, str | None]:
     Parameters
     ----------
     path : Path
-        The colon is the one after the suffix, so that a drive's (``C:``) is none.
+        The colon is the one after the suffix, so that a drive's (``C:``) is not one.
 
     Returns
     -------
-    path : Path
-        The file.
     inside : str or None
         None where nothing is named, or where a file has this very name. See `inside`.
 
@@ -46,8 +46,8 @@ def parted(path: Path) -> tuple[Path, str | None]:
     (PosixPath('cells.h5'), 'volumes/raw')
     """
     suffixes = "|".join(map(re.escape, SUFFIXES))
-    found = re.fullmatch(rf"(.+?(?:{suffixes})):(.+)", path.as_posix(), re.IGNORECASE)
-    return (path, None) if found is None or path.exists() else (Path(found[1]), found[2])
+    match = re.fullmatch(rf"(.+?(?:{suffixes})):(.+)", path.as_posix(), re.IGNORECASE)
+    return (path, None) if match is None or path.exists() else (Path(match[1]), match[2])
 
 
 def inside(typed: str | None) -> Inside:
@@ -56,16 +56,34 @@ def inside(typed: str | None) -> Inside:
     Raises
     ------
     UserError
-        If a point of time is no number.
+        If a point of time is not a number.
 
     Examples
     --------
     >>> inside("Scene 2,t=3")
     Inside(name='Scene 2', time=3)
     """
-    found = re.fullmatch(r"(?:(.*?),)?\s*t=(.*)", typed or "", re.IGNORECASE)
-    if found is None:
+    match = re.fullmatch(r"(?:(.*?),)?\s*t=(.*)", typed or "", re.IGNORECASE)
+    if match is None:
         return Inside(typed)
-    if not found[2].isdecimal():
-        raise UserError(f"{typed}: t={found[2]} is no point of time; expected a number from 0, such as t=0")
-    return Inside(found[1], int(found[2]))
+    if not match[2].isdecimal():
+        raise UserError(
+            f"{typed}: t={match[2]} is not a point of time; expected a number from 0, such as t=0"
+        )
+    return Inside(match[1], int(match[2]))
+
+
+def file_signature(image: Path) -> dict[str, Any]:
+    """Say what an image is recognised by: where it lies, how long its file is, when it was changed.
+
+    Of a folder of planes it is how long they are together, and when the last of them was changed.
+    """
+    file, _ = parted(image)
+    inside = folders.entries(file) if file.is_dir() and not is_zarr(file) else []
+    states = [part.stat() for part in (file, *inside) if part.exists()]  # a link may lead nowhere
+    changed = max(state.st_mtime_ns for state in states)
+    return {
+        "path": str(image.resolve()),
+        "bytes": sum(state.st_size for state in states),
+        "changed": changed,
+    }

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kerasseg.errors import UserError
-from kerasseg.images.orientation import BACKWARDS, TURNED
+from kerasseg.images.headers import BACKWARDS, TURNED
 
 CHANNELS = "CS"  # OME's channels and TIFF's samples: an image has both in its last axis
 SPACE = "ZYX"
@@ -64,7 +64,9 @@ class Arrangement:
     def arrange(self, pixels: np.ndarray) -> np.ndarray:
         """Bring a part of the stored array into the order of an image, (Y, X, C) or (Z, Y, X, C)."""
         order = [self.axes.index(axis) for axis in self.space + CHANNELS if axis in self.axes]
-        others = [at for at in range(len(self.axes)) if at not in order]  # of length 1, as time now is
+        others = [
+            number for number in range(len(self.axes)) if number not in order
+        ]  # of length 1, as time now is
         sides = self.along_space(pixels.shape)
         image = pixels.transpose(others + order).reshape(*sides, self.shape[-1])
         return np.flip(image, [self.space.index(axis) for axis in self.backwards])
@@ -82,10 +84,6 @@ def arrangement(
     ----------
     axes : str
         As the file names them, or as the user does; upper case.
-    shape : tuple of int
-        Their lengths.
-    name : str
-        The file, for the message.
     orientation : int, default 1
         EXIF's, which says which way is up.
     time : int, optional
@@ -103,8 +101,8 @@ def arrangement(
     long = [axis for axis, length in zip(axes, shape, strict=True) if length != 1 or axis in "YX"]
     points = shape[axes.index("T")] if "T" in long else 1
     if points > 1 and time is None:
-        told = axes.replace("T", "Z")
-        depth = "" if "Z" in axes else f'; or, if they are planes in depth, say so by axes="{told}"'
+        as_planes = axes.replace("T", "Z")
+        depth = "" if "Z" in axes else f'; or, if they are planes in depth, say so by axes="{as_planes}"'
         raise UserError(
             f"{given} ({axes}): {points} points of time; expected one. Choose t=0 to "
             f"t={points - 1}, typed FILE:t=0 or FILE:NAME,t=0{depth}"
@@ -118,13 +116,9 @@ def arrangement(
         raise UserError(f"{given}, whose axes ({axes}) name one twice. {_HOW}")
     if 0 in shape:
         raise UserError(f"{given}; expected at least one pixel")
-    names = _without_names(axes, shape)
-    upright = names.translate(SWAPPED) if orientation in TURNED else names
-    return Arrangement(upright, tuple(shape), BACKWARDS.get(orientation, ""), time or 0)
-
-
-def _without_names(axes: str, shape: tuple[int, ...]) -> str:
-    """Blank out the names of axes of length 1, which say nothing and may repeat others."""
-    return "".join(
+    # Names of axes of length 1 say nothing, and may repeat others.
+    names = "".join(
         axis if length > 1 or axis in "YX" else "_" for axis, length in zip(axes, shape, strict=True)
     )
+    upright = names.translate(SWAPPED) if orientation in TURNED else names
+    return Arrangement(upright, tuple(shape), BACKWARDS.get(orientation, ""), time or 0)

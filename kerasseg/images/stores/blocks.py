@@ -17,6 +17,8 @@ from threading import Lock
 
 import numpy as np
 
+from kerasseg.console import say
+
 # A band is no longer kept once it takes this much: decoding twice is better than swapping.
 CACHE_BYTES = 2**30
 
@@ -76,24 +78,19 @@ class Blocks:
         with self._lock:
             self._forget_but(touched)
             indices = list(itertools.product(*touched))
-            fresh = self._decoded([index for index in indices if index not in self._kept])
+            missing = [index for index in indices if index not in self._kept]
+            fresh = dict(zip(missing, self._threads.map(self._decode, missing), strict=True))
             for index in indices:
                 block = fresh[index] if index in fresh else self._kept[index]
                 self._paste(pixels, region, index, block)
-            self._keep(fresh)
+            room = max(0, self._most - len(self._kept))
+            self._kept.update(itertools.islice(fresh.items(), room))
         return pixels
 
     def close(self) -> None:
         """Forget all blocks and end the threads."""
         self._threads.shutdown()
         self._kept.clear()
-
-    def _decoded(self, indices: list[Index]) -> dict[Index, np.ndarray]:
-        return dict(zip(indices, self._threads.map(self._decode, indices), strict=True))
-
-    def _keep(self, fresh: dict[Index, np.ndarray]) -> None:
-        room = max(0, self._most - len(self._kept))
-        self._kept.update(itertools.islice(fresh.items(), room))
 
     def _forget_but(self, touched: list[range]) -> None:
         """Keep the blocks of the band that is touched, wherever they lie along its width."""
@@ -102,14 +99,14 @@ class Blocks:
         self._kept = {
             index: block
             for index, block in self._kept.items()
-            if all(at in part for at, part in zip(index, band, strict=True))
+            if all(place in part for place, part in zip(index, band, strict=True))
         }
 
     def _paste(self, pixels: np.ndarray, region: tuple[slice, ...], index: Index, block: np.ndarray) -> None:
         """Copy what a block and a region share."""
         there, here = [], []
-        for part, at, step in zip(region, index, self.block, strict=True):
-            origin = at * step
+        for part, place, step in zip(region, index, self.block, strict=True):
+            origin = place * step
             start, stop = max(part.start, origin), min(part.stop, origin + step)
             there.append(slice(start - part.start, stop - part.start))
             here.append(slice(start - origin, stop - origin))
@@ -118,4 +115,27 @@ class Blocks:
 
 def cuts(length: int, step: int) -> Iterator[slice]:
     """Cut an axis into parts of so many pixels; the last may have fewer."""
-    return (slice(at, min(at + step, length)) for at in range(0, length, step))
+    return (slice(start, min(start + step, length)) for start in range(0, length, step))
+
+
+MOST_SAID = 5  # arrays that are named, of a data set that may have thousands
+
+_said: set[str] = set()
+
+
+def say_missing(array: str, missing: int, expected: int, fill: str) -> None:
+    """Say, once for each of the first arrays, how many chunks of HDF5 or Zarr are filled.
+
+    Chunks that were never written hold the fill value, by the formats' own rule, and a lost chunk looks like
+    one that its writer left out.
+    """
+    if missing == 0 or array in _said or len(_said) > MOST_SAID:
+        return
+    _said.add(array)
+    if len(_said) > MOST_SAID:
+        say(f"... and {array}; more arrays like these are not named")
+        return
+    say(
+        f"{array}: {missing} of {expected} chunks are missing; they are read as {fill}, as the format says. "
+        "If its writer never leaves chunks out, copy it again"
+    )

@@ -18,10 +18,9 @@ import numpy as np
 
 from kerasseg.errors import UserError
 from kerasseg.images.calibration import micrometres
-from kerasseg.images.header import MAX_PIXELS
+from kerasseg.images.headers import MAX_PIXELS
 from kerasseg.images.stores.axes import SPACE
-from kerasseg.images.stores.blocks import Blocks, Index
-from kerasseg.images.stores.missing import say_missing
+from kerasseg.images.stores.blocks import Blocks, Index, say_missing
 from kerasseg.images.tiff import DAMAGES
 
 if TYPE_CHECKING:
@@ -53,7 +52,8 @@ def opened(path: Path) -> Iterator[h5py.File]:
             yield file
     except DAMAGES as error:
         raise UserError(
-            f"{path}: this is no HDF5 file, or it is damaged or truncated ({error}); copy or write it again"
+            f"{path}: this is not an HDF5 file, or it is damaged or truncated ({error}); copy or "
+            "write it again"
         ) from error
 
 
@@ -62,10 +62,6 @@ def chosen(file: h5py.File, path: Path, dataset: str | None) -> h5py.Dataset:
 
     Parameters
     ----------
-    file : h5py.File
-        Open.
-    path : Path
-        For the message.
     dataset : str or None
         Its name, with those of its groups; None takes the only one with 2 to 5 axes.
 
@@ -75,12 +71,12 @@ def chosen(file: h5py.File, path: Path, dataset: str | None) -> h5py.Dataset:
         If there is none or several, or what is there leads to another file.
     """
     there = _datasets(file)
-    images = {name: each for name, each in there.items() if _is_numbers(each) and 2 <= each.ndim <= 5}
+    images = {name: node for name, node in there.items() if _is_numbers(node) and 2 <= node.ndim <= 5}
     if dataset is None and len(images) == 1:
         return _inside(*images.values(), path)
-    listed = ", ".join(f"{name} ({_shown(each)})" for name, each in images.items()) or "no image at all"
+    listed = ", ".join(f"{name} ({_shown(node)})" for name, node in images.items()) or "no image at all"
     if dataset is None and not images:
-        others = ", ".join(f"{name} ({_shown(each)})" for name, each in there.items()) or "nothing"
+        others = ", ".join(f"{name} ({_shown(node)})" for name, node in there.items()) or "nothing"
         raise UserError(f"{path}: the HDF5 file holds {others}; expected one dataset of 2 to 5 axes")
     if dataset is None:
         first = min(images, key=lambda name: not name.endswith("raw"))
@@ -135,10 +131,6 @@ def blocks_of(dataset: h5py.Dataset, path: Path, columns: int) -> Blocks:
     ----------
     dataset : h5py.Dataset
         Its file stays open as long as the array is read.
-    path : Path
-        The file, for the messages.
-    columns : int
-        The axis along which the image's rows run.
 
     Raises
     ------
@@ -152,7 +144,7 @@ def blocks_of(dataset: h5py.Dataset, path: Path, columns: int) -> Blocks:
     _say_missing(dataset, path)
 
     def decode(index: Index) -> np.ndarray:
-        part = (slice(at * step, (at + 1) * step) for at, step in zip(index, block, strict=True))
+        part = (slice(place * step, (place + 1) * step) for place, step in zip(index, block, strict=True))
         return dataset[tuple(part)]
 
     return Blocks(dataset.shape, block, dataset.dtype.newbyteorder("="), decode, columns)
@@ -162,16 +154,16 @@ def _datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
     """List what lies in this very file: HDF5 visits no links, which may lead to others."""
     import h5py
 
-    found: dict[str, h5py.Group | h5py.Dataset] = {}
-    file.visititems(found.__setitem__)
-    return {name: node for name, node in found.items() if isinstance(node, h5py.Dataset)}
+    nodes: dict[str, h5py.Group | h5py.Dataset] = {}
+    file.visititems(nodes.__setitem__)
+    return {name: node for name, node in nodes.items() if isinstance(node, h5py.Dataset)}
 
 
 def _inside(dataset: h5py.Dataset, path: Path) -> h5py.Dataset:
     if dataset.is_virtual or dataset.external:
         raise UserError(
-            f"{path}: the pixels of {dataset.name} lie elsewhere (a virtual or external dataset); expected "
-            "them in it. Copy them into one file"
+            f"{path}: the pixels of {dataset.name} lie in other files (a virtual or external dataset), "
+            "which are not read. Copy them into one file"
         )
     if not (dataset.shape and _is_numbers(dataset)):
         raise UserError(f"{path}: {dataset.name} holds {_shown(dataset)}; expected an array of real numbers")
@@ -187,10 +179,10 @@ def _why_not(file: h5py.File, name: str) -> str:
     import h5py
 
     parts = name.split("/")
-    for at in range(1, len(parts) + 1):
-        link = file.get("/".join(parts[:at]), getlink=True)
+    for depth in range(1, len(parts) + 1):
+        link = file.get("/".join(parts[:depth]), getlink=True)
         if isinstance(link, h5py.ExternalLink):
-            return f"{name!r} leads to another file, {link.filename}, and files are read alone"
+            return f"{name!r} leads to another file, {link.filename}, and only the file itself is read"
         if not isinstance(link, h5py.HardLink):
             break
     return f"there is no dataset {name!r}"
@@ -213,12 +205,12 @@ def _check_filters(dataset: h5py.Dataset, path: Path) -> None:
     """Refuse a compression that nothing here decodes, before the first pixel is asked for."""
     import h5py
 
-    made = dataset.id.get_create_plist()
-    filters = (made.get_filter(at) for at in range(made.get_nfilters()))
+    settings = dataset.id.get_create_plist()
+    filters = (settings.get_filter(number) for number in range(settings.get_nfilters()))
     unknown = [f"{name.decode()} ({code})" for code, _, _, name in filters if not h5py.h5z.filter_avail(code)]
     if unknown:
         raise UserError(
-            f"{path}: {dataset.name} is compressed by {', '.join(unknown)}, which HDF5 does not know here; "
+            f"{path}: {dataset.name} is compressed by {', '.join(unknown)}, which HDF5 cannot decode here; "
             "write it again with gzip, such as by h5repack -f GZIP=4"
         )
 

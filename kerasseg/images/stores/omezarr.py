@@ -16,10 +16,8 @@ import numpy as np
 
 from kerasseg.errors import UserError
 from kerasseg.images.calibration import micrometres
-from kerasseg.images.dtypes import intensity_type
-from kerasseg.images.header import MAX_PIXELS
-from kerasseg.images.stores.blocks import Blocks, Index
-from kerasseg.images.stores.missing import say_missing
+from kerasseg.images.headers import MAX_PIXELS, intensity_type
+from kerasseg.images.stores.blocks import Blocks, Index, say_missing
 from kerasseg.images.tiff import DAMAGES
 
 if TYPE_CHECKING:
@@ -93,8 +91,8 @@ def full_resolution(path: Path, name: str | None = None) -> tuple[zarr.Array, st
         return _largest_level(node)
     except (*DAMAGES, AttributeError, StopIteration) as error:
         raise UserError(
-            f"{path}: this folder is no OME-Zarr, or its metadata are damaged ({plainly(error)}); expected a "
-            "folder with multiscales, or a Zarr array"
+            f"{path}: this folder is not an OME-Zarr, or its metadata are damaged ({plainly(error)}); "
+            "expected a folder with multiscales, or a Zarr array"
         ) from error
 
 
@@ -112,12 +110,8 @@ def blocks_of(array: zarr.Array, path: Path, columns: int) -> Blocks:
 
     Parameters
     ----------
-    array : zarr.Array
-        Open.
     path : Path
         The folder that was opened.
-    columns : int
-        The axis along which the image's rows run.
 
     Raises
     ------
@@ -132,12 +126,17 @@ def blocks_of(array: zarr.Array, path: Path, columns: int) -> Blocks:
     in_blosc = array.shards is None and type(last).__name__.startswith("Blosc")
 
     def decode(index: Index) -> np.ndarray:
-        file = _file(array, path, index)
+        starts = (number * step for number, step in zip(index, array.chunks, strict=True))
+        place = (start // step for start, step in zip(starts, array.shards or array.chunks, strict=True))
+        file = path / array.path / array.metadata.encode_chunk_key(tuple(place))  # alone, or in a shard
         if str(file) in stored and not file.is_file():
             raise FileNotFoundError(f"the chunk {file} is missing")
         if in_blosc and file.is_file():
             _check_blosc(file)
-        part = (slice(at * step, (at + 1) * step) for at, step in zip(index, array.chunks, strict=True))
+        part = (
+            slice(number * step, (number + 1) * step)
+            for number, step in zip(index, array.chunks, strict=True)
+        )
         return np.asarray(array[tuple(part)])
 
     return Blocks(array.shape, array.chunks, array.dtype, decode, columns)
@@ -151,9 +150,9 @@ def _check_blosc(file: Path) -> None:
     """
     with file.open("rb") as chunk:
         header = chunk.read(16)
-    size, told = file.stat().st_size, int.from_bytes(header[12:], "little")
-    if len(header) < 16 or told != size:
-        raise ValueError(f"the chunk {file} has {size:,} bytes, and its header says {told:,}")
+    size, said = file.stat().st_size, int.from_bytes(header[12:], "little")
+    if len(header) < 16 or said != size:
+        raise ValueError(f"the chunk {file} has {size:,} bytes, and its header says {said:,}")
 
 
 def _named(node: zarr.Array | zarr.Group, name: str, path: Path) -> zarr.Array | zarr.Group:
@@ -176,7 +175,7 @@ def _only_image(group: zarr.Group, path: Path) -> zarr.Array | zarr.Group:
         raise UserError(_a_plate(attributes["plate"], path))
     members = dict(group.members())
     images = {
-        name: each for name, each in members.items() if isinstance(each, zarr.Array) or _multiscales(each)
+        name: node for name, node in members.items() if isinstance(node, zarr.Array) or _multiscales(node)
     }
     if len(images) == 1:
         return next(iter(images.values()))
@@ -206,8 +205,8 @@ def _listed(group: zarr.Group) -> str:
     """List what a group holds, arrays with their shapes."""
     members = sorted(group.members(), key=lambda member: member[0])
     shown = [
-        f"{name} ({' x '.join(map(str, each.shape))} {each.dtype})" if hasattr(each, "shape") else name
-        for name, each in members[:LISTED]
+        f"{name} ({' x '.join(map(str, node.shape))} {node.dtype})" if hasattr(node, "shape") else name
+        for name, node in members[:LISTED]
     ]
     return ", ".join(shown or ["nothing"]) + (
         f" and {len(members) - LISTED} more" if members[LISTED:] else ""
@@ -237,7 +236,7 @@ def _largest_level(group: zarr.Group) -> tuple[zarr.Array, str, dict[str, float 
     array = group[level["path"]]
     named = _axes_of(image, level) or OLDEST_AXES.lower()
     axes = [axis if isinstance(axis, dict) else {"name": axis} for axis in named]
-    scales = [_scale(each, array.ndim) for each in (level, image)]
+    scales = [_scale(part, array.ndim) for part in (level, image)]
     lengths = [math.prod(parts) for parts in zip(*scales, strict=True)]
     sizes = {
         _letter(axis): micrometres(length, axis["unit"])
@@ -252,12 +251,9 @@ def _axes_of(image: dict[str, Any], level: dict[str, Any]) -> list[dict[str, Any
     if "coordinateSystems" not in image:
         return image.get("axes")
     systems = {system["name"]: system["axes"] for system in image["coordinateSystems"]}
-    outputs = [_space_of(each.get("output")) for each in level.get("coordinateTransformations", [])]
-    return next(systems[name] for name in (*outputs, *systems) if name in systems)
-
-
-def _space_of(output: str | dict[str, str] | None) -> str | None:
-    return output.get("name") if isinstance(output, dict) else output
+    outputs = [transformation.get("output") for transformation in level.get("coordinateTransformations", [])]
+    named = [output.get("name") if isinstance(output, dict) else output for output in outputs]
+    return next(systems[name] for name in (*named, *systems) if name in systems)
 
 
 def _letter(axis: dict[str, Any]) -> str:
@@ -269,9 +265,9 @@ def _letter(axis: dict[str, Any]) -> str:
 def _scale(image: dict[str, Any], rank: int) -> list[float]:
     """Multiply the scales that are applied one after another, in 0.6 also within sequences."""
     lengths = [1.0] * rank
-    for each in image.get("coordinateTransformations", []):
-        inner = {"coordinateTransformations": each.get("transformations", [])}
-        scale = each["scale"] if each["type"] == "scale" else _scale(inner, rank)
+    for transformation in image.get("coordinateTransformations", []):
+        inner = {"coordinateTransformations": transformation.get("transformations", [])}
+        scale = transformation["scale"] if transformation["type"] == "scale" else _scale(inner, rank)
         lengths = [one * other for one, other in zip(lengths, scale, strict=True)]
     return lengths
 
@@ -279,20 +275,13 @@ def _scale(image: dict[str, Any], rank: int) -> list[float]:
 def _stored(array: zarr.Array, path: Path) -> frozenset[str]:
     """List the files of chunks or shards that are there, and say how many are not."""
     folder = path / array.path
-    found = frozenset(
-        os.path.join(at, name)  # noqa: PTH118 - there may be millions
-        for at, _, names in os.walk(folder)
+    chunks = frozenset(
+        os.path.join(parent, name)  # noqa: PTH118 - there may be millions
+        for parent, _, names in os.walk(folder)
         for name in names
         if name not in METADATA
     )
     stored = array.shards or array.chunks
     expected = math.prod(-(-length // step) for length, step in zip(array.shape, stored, strict=True))
-    say_missing(str(folder), max(0, expected - len(found)), expected, str(array.fill_value))
-    return found
-
-
-def _file(array: zarr.Array, path: Path, index: Index) -> Path:
-    """Name the file that a chunk is in, alone or with others of its shard."""
-    stored = array.shards or array.chunks
-    place = tuple(at * chunk // step for at, chunk, step in zip(index, array.chunks, stored, strict=True))
-    return path / array.path / array.metadata.encode_chunk_key(place)
+    say_missing(str(folder), max(0, expected - len(chunks)), expected, str(array.fill_value))
+    return chunks

@@ -18,7 +18,7 @@ import numpy as np
 
 from kerasseg.errors import UserError
 from kerasseg.images import calibration, files, folders, tiff
-from kerasseg.images.header import Header
+from kerasseg.images.headers import Header
 from kerasseg.images.stores.blocks import Blocks, Index
 
 Read = Callable[[Path], np.ndarray]
@@ -67,8 +67,8 @@ def opened(folder: Path, read: Read = files.read) -> Planes:
     paths.sort(key=lambda path: (_numbers(path), path.name))
     if not paths:
         raise UserError(
-            f"{folder}: this folder is neither a Zarr nor one of slices; expected 2-D images in it, one "
-            f"a plane, as {', '.join(files.SUFFIXES)}"
+            f"{folder}: this folder is neither a Zarr nor a folder of slices; expected a 2-D image for "
+            f"each plane, as {', '.join(files.SUFFIXES)}"
         )
     _check_series(paths, folder)
     mistakes = [*_miscounted(paths, folder), *_unlike(paths)]
@@ -98,8 +98,6 @@ def blocks_of(planes: Planes, columns: int) -> Blocks:
     ----------
     planes : Planes
         See :func:`opened`.
-    columns : int
-        The axis along which the image's rows run.
     """
 
     def decode(index: Index) -> np.ndarray:
@@ -131,7 +129,7 @@ def _numbers(path: Path) -> list[int]:
 
 
 def _check_series(paths: list[Path], folder: Path) -> None:
-    """Refuse names that do not belong to each other: such images are no planes, whatever their sizes."""
+    """Refuse names that do not belong to each other: such images are not planes, whatever their sizes."""
     first, *others = paths
     strange = [path.name for path in others if _parts(path)[::2] != _parts(first)[::2]]
     if strange:
@@ -143,28 +141,22 @@ def _check_series(paths: list[Path], folder: Path) -> None:
 
 def _miscounted(paths: list[Path], folder: Path) -> Iterator[str]:
     """Say where a plane is there twice, or planes are missing between two others."""
-    counted = _counted(paths)
+    columns = zip(*map(_numbers, paths), strict=True)
+    counted = next((column for column in columns if len(set(column)) > 1), (0,) * len(paths))
     steps = [after - before for before, after in pairwise(counted)]
-    if 0 in steps:
-        at = steps.index(0)
-        yield (
-            f"{folder}: {paths[at].name} and {paths[at + 1].name} are counted as one plane; expected the "
-            "first number that differs to count planes. Give each channel or position a folder of its own"
-        )
-        return
     usual = Counter(steps).most_common(1)[0][0] if steps else 1
-    for at, step in enumerate(steps):
-        if step != usual:
+    for step, (before, after) in zip(steps, pairwise(path.name for path in paths), strict=True):
+        if step == 0:
             yield (
-                f"{folder}: planes are missing between {paths[at].name} and {paths[at + 1].name}; expected "
-                f"numbers that go up by {usual}. Copy the folder again, or count its planes anew"
+                f"{folder}: {before} and {after} have the same plane number; expected the first number that "
+                "differs to count planes. Give each channel or position a folder of its own"
             )
-
-
-def _counted(paths: list[Path]) -> list[int]:
-    """Pick the first number that differs from name to name."""
-    columns = list(zip(*map(_numbers, paths), strict=True))
-    return list(next((column for column in columns if len(set(column)) > 1), (0,) * len(paths)))
+            return
+        if 0 not in steps and step != usual:
+            yield (
+                f"{folder}: planes are missing between {before} and {after}; expected numbers that go up by "
+                f"{usual}. Copy the folder again, or count its planes anew"
+            )
 
 
 def _unlike(paths: list[Path]) -> Iterator[str]:

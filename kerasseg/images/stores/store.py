@@ -20,8 +20,8 @@ import numpy as np
 from kerasseg.errors import UserError
 from kerasseg.images import calibration, files, tiff
 from kerasseg.images.calibration import PixelSize
-from kerasseg.images.dtypes import as_intensities, intensity_type
 from kerasseg.images.formats import scenes
+from kerasseg.images.headers import as_intensities, intensity_type
 from kerasseg.images.stores import address, hdf5, omezarr, slices, tiffblocks
 from kerasseg.images.stores.address import Inside
 from kerasseg.images.stores.axes import Arrangement, arrangement
@@ -101,7 +101,9 @@ class Store:
         UserError
             If the pixels there cannot be read; those elsewhere may still be.
         """
-        inside = self._clipped(region)
+        if len(region) != len(self.shape) - 1:
+            raise ValueError(f"a region of {len(region)} axes; expected one for each of {self.axes[:-1]}")
+        inside = tuple(_within(part, length) for part, length in zip(region, self.shape, strict=False))
         try:
             stored = self._blocks.read(self._arrangement.region(inside))
             return self._finish(self._arrangement.arrange(stored))
@@ -137,15 +139,12 @@ class Store:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _clipped(self, region: Region) -> Region:
-        if len(region) != len(self.shape) - 1:
-            raise ValueError(f"a region of {len(region)} axes; expected one for each of {self.axes[:-1]}")
-        return tuple(_within(part, length) for part, length in zip(region, self.shape, strict=False))
-
     def _unreadable(self, region: Region, error: Exception) -> str:
         where = ", ".join(f"{a} {part.start}:{part.stop}" for a, part in zip(self.axes, region, strict=False))
         if not self.path.exists():
-            return f"{self.path}: it is gone while it was read at {where}; bring it back and start again"
+            return (
+                f"{self.path}: the file vanished while it was read at {where}; bring it back and start again"
+            )
         return (
             f"{self.path}: the pixels at {where} cannot be read ({error}). Copy the file again, "
             "or cut out the part that is whole"
@@ -223,7 +222,7 @@ def _opened(path: Path, axes: str | None, dataset: str | None, values: bool) -> 
     if inside.name is not None:
         raise UserError(
             f"{path}: dataset={dataset!r} is for files that hold several images (HDF5, Zarr, microscopes'), "
-            "and this is none; leave it out"
+            "and this is not one of them; leave it out"
         )
     if reader:
         return (_open_tiff if reader is tiff else _open_whole)(path, axes, inside.time, values)

@@ -13,7 +13,7 @@ import numpy as np
 import tifffile
 
 from kerasseg.errors import UserError
-from kerasseg.images.header import MAX_PIXELS
+from kerasseg.images.headers import MAX_PIXELS
 from kerasseg.images.stores.blocks import Blocks, Index
 
 ROWS_BYTES = 2**19  # read at once where nothing is compressed
@@ -29,8 +29,6 @@ def blocks_of(series: tifffile.TiffPageSeries, columns: int) -> Blocks:
     ----------
     series : tifffile.TiffPageSeries
         Its file stays open as long as the array is read.
-    columns : int
-        The axis along which the image's rows run.
 
     Returns
     -------
@@ -73,15 +71,13 @@ def axes_of(series: tifffile.TiffPageSeries, names: str) -> tuple[str, tuple[int
     -------
     axes : str
         As many letters as the array has axes; those of length 1 that have no name are ``_``.
-    shape : tuple of int
-        Their lengths.
     """
     if not _by_pages(series):
         return names, series.shape
     page = series.keyframe
     outer = len(series.shape) - len(page.shape)
     inner = iter(names[outer:])
-    present = [length > 1 or at in (2, 3) for at, length in enumerate(page.shaped)]
+    present = [length > 1 or axis in (2, 3) for axis, length in enumerate(page.shaped)]
     axes = names[:outer] + "".join(next(inner) if there else "_" for there in present)
     return axes, (*series.shape[:outer], *page.shaped)
 
@@ -122,7 +118,7 @@ class Rows:
         self.starts = [page.dataoffsets[0] for page in pages]
         if len(pages) < planes:
             self.handles *= planes
-            self.starts = [series.dataoffset + at * self.page.nbytes for at in range(planes)]
+            self.starts = [series.dataoffset + plane * self.page.nbytes for plane in range(planes)]
             if self.starts[-1] + self.page.nbytes > self.handles[0].size:
                 raise EOFError("it ends before its last plane")
         self.stored = self.page.dtype.newbyteorder(self.page.parent.byteorder)
@@ -165,14 +161,14 @@ class Segments:
 
     def read(self, plane: int, index: Index) -> np.ndarray:
         """Decode one strip or tile of a page; one that a sparse file leaves out is filled."""
-        page, at = self.pages[plane], int(np.ravel_multi_index(index[:4], self.grid))
-        count = page.databytecounts[at]
+        page, segment = self.pages[plane], int(np.ravel_multi_index(index[:4], self.grid))
+        count = page.databytecounts[segment]
         if count == 0:
             return np.full(self.block, self.page.nodata, self.page.dtype)
-        data = _bytes(page.parent.filehandle, page.dataoffsets[at], count, self.lock)
+        data = _bytes(page.parent.filehandle, page.dataoffsets[segment], count, self.lock)
         tables = {"jpegtables": page.jpegtables, "jpegheader": self.page.jpegheader}
         shared = tables if self.page.compression in JPEG else {}
-        return self.page.decode(data, at, **shared)[0][np.newaxis]
+        return self.page.decode(data, segment, **shared)[0][np.newaxis]
 
 
 def _bytes(handle: tifffile.FileHandle, start: int, count: int, lock: Lock) -> bytes:

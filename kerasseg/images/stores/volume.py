@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from kerasseg.errors import UserError
-from kerasseg.images.header import Header, sane
+from kerasseg.images.headers import Header, sane
 from kerasseg.images.stores.store import Store, open_store
 
 
@@ -97,8 +97,8 @@ class Volume:
         if len(store.shape) < 4:
             shown = " x ".join(map(str, store.shape[:-1]))
             raise UserError(
-                f"{self}: this is a 2-D image of {shown} pixels; expected a volume. If some of its axes are "
-                'others than its file says, name them, such as axes="ZYX"'
+                f"{self}: this is a 2-D image of {shown} pixels; expected a volume. If the "
+                'file names its axes wrongly, give them, such as axes="ZYX"'
             )
         spacing = None if None in store.pixel_size else store.pixel_size
         return sane(Header(self, store.shape[:-1], store.shape[-1], store.dtype, spacing=spacing))

@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 import tifffile
 
-from kerasseg.images.files import write_atomically
+from kerasseg.files import write_atomically
 from kerasseg.images.stores.blocks import cuts
-from kerasseg.images.writing.pyramid import Plane
-from kerasseg.images.writing.result import Result
+from kerasseg.images.writing.result import Plane, Result
 
 TILE = 512
 TIFF_UNIT = 16  # sides of a tile are multiples of it
@@ -53,6 +52,10 @@ def _level(planes: tuple[Plane, ...], result: Result, number: int) -> dict[str, 
     tile = tuple(min(TILE, math.ceil(side / TIFF_UNIT) * TIFF_UNIT) for side in (height, width))
     lengths = {"Z": result.planes, "C": result.depth, "Y": height, "X": width}
     axes = "".join(axis for axis in lengths if axis in result.axes)
+    described: dict[str, Any] = {f"PhysicalSize{axis}": size for axis, size in result.sizes.items()}
+    described |= {f"{name}Unit": "µm" for name in described}
+    if result.channels:
+        described["Channel"] = {"Name": list(result.channels)}
     return {
         "data": _tiles(planes, tile),
         "shape": tuple(lengths[axis] for axis in axes),
@@ -60,7 +63,7 @@ def _level(planes: tuple[Plane, ...], result: Result, number: int) -> dict[str, 
         "tile": tile,
         "photometric": "minisblack",
         "compression": "zlib",
-        "metadata": None if number else {"axes": axes, "UUID": _identity(planes), **_ome(result)},
+        "metadata": None if number else {"axes": axes, "UUID": _identity(planes), **described},
         **_resolution(result, 2**number),
     }
 
@@ -84,12 +87,6 @@ def _identity(planes: tuple[Plane, ...]) -> str:
         for rows in cuts(plane.shape[0], TILE):
             digest.update(np.ascontiguousarray(plane[rows]))
     return f"urn:uuid:{uuid.UUID(bytes=digest.digest(), version=5)}"
-
-
-def _ome(result: Result) -> dict[str, Any]:
-    lengths = {f"PhysicalSize{axis}": size for axis, size in result.sizes.items()}
-    units = {f"{name}Unit": "µm" for name in lengths}
-    return lengths | units | ({"Channel": {"Name": list(result.channels)}} if result.channels else {})
 
 
 def _resolution(result: Result, factor: int) -> dict[str, Any]:

@@ -1,29 +1,26 @@
-"""OME-Zarr 0.4 and 0.5: one array for each level, every chunk of it written."""
+"""OME-Zarr 0.5: one array for each level, every chunk of it written."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kerasseg.errors import UserError, unknown, unwritable
+from kerasseg.errors import UserError
+from kerasseg.files import folder_atomically
 from kerasseg.images.stores.blocks import cuts
 from kerasseg.images.stores.omezarr import is_zarr, library
-from kerasseg.images.writing.pyramid import Plane
-from kerasseg.images.writing.result import Result
+from kerasseg.images.writing.result import Plane, Result
 
 if TYPE_CHECKING:
     import zarr
 
-FORMATS = {"0.4": 2, "0.5": 3}  # of Zarr, for each version of OME-Zarr
+VERSION = "0.5"  # of OME-Zarr, which is Zarr 3
 CHUNK = {"YX": (512, 512), "ZYX": (16, 256, 256)}
 
 
-def write_zarr(path: Path, result: Result, version: str = "0.5") -> None:
+def write_zarr(path: Path, result: Result) -> None:
     """Write a result as OME-Zarr; the folder appears when it is complete.
 
     Parameters
@@ -32,26 +29,24 @@ def write_zarr(path: Path, result: Result, version: str = "0.5") -> None:
         By custom it ends in ``.ome.zarr``. A Zarr that is there is replaced, any other folder is not.
     result : Result
         Of any type.
-    version : {"0.4", "0.5"}
-        Of the specification; 0.4 is what older programs read.
 
     Raises
     ------
     UserError
-        If zarr is not installed, the version is unknown, or the folder cannot be written.
+        If zarr is not installed, or the folder cannot be written.
     """
-    if version not in FORMATS:
-        raise UserError(unknown("version of OME-Zarr", version, FORMATS))
     pyramids = [
         [result.pyramid(plane, channel) for plane in range(result.planes)] for channel in range(result.depth)
     ]
-    count = len(pyramids[0][0])
-    with _appearing(Path(path)) as folder:
-        group = library().open_group(folder, mode="w", zarr_format=FORMATS[version])
+    count, path = len(pyramids[0][0]), Path(path)
+    if path.exists() and not is_zarr(path):
+        raise UserError(f"{path}: it exists and is not a Zarr, so it is not replaced; choose another name")
+    with folder_atomically(path) as folder:
+        group = library().open_group(folder, mode="w", zarr_format=3)
         for number in range(count):
             level = [[planes[number] for planes in channel] for channel in pyramids]
             _write_level(group, str(number), level, result)
-        group.attrs.update(_metadata(result, version, Path(path).name.split(".")[0], count))
+        group.attrs.update(_metadata(result, path.name.split(".")[0], count))
 
 
 def _write_level(group: zarr.Group, name: str, level: list[list[Plane]], result: Result) -> None:
@@ -72,14 +67,13 @@ def _create(group: zarr.Group, name: str, size: tuple[int, int], result: Result)
     lengths = {"C": result.depth, "Z": result.planes, "Y": size[0], "X": size[1]}
     shape = tuple(lengths[axis] for axis in axes)
     chunks = ((1,) if "C" in axes else ()) + CHUNK[result.space]
-    new = group.metadata.zarr_format == 3
     return group.create_array(
         name,
         shape=shape,
         chunks=tuple(map(min, chunks, shape)),
         dtype=result.pixels.dtype,
-        dimension_names=list(axes.lower()) if new else None,
-        chunk_key_encoding={"name": "default" if new else "v2", "separator": "/"},
+        dimension_names=list(axes.lower()),
+        chunk_key_encoding={"name": "default", "separator": "/"},
         # A chunk that is missing is then one that was lost, and not one of background.
         config={"write_empty_chunks": True},
     )
@@ -90,7 +84,7 @@ def _stored_axes(result: Result) -> str:
     return "".join(axis for axis in "CZYX" if axis in result.axes)
 
 
-def _metadata(result: Result, version: str, name: str, count: int) -> dict[str, Any]:
+def _metadata(result: Result, name: str, count: int) -> dict[str, Any]:
     axes = _stored_axes(result)
     image = {
         "name": name,
@@ -101,9 +95,7 @@ def _metadata(result: Result, version: str, name: str, count: int) -> dict[str, 
         ],
         "type": result.shrink,
     }
-    if version == "0.4":
-        return {"multiscales": [{"version": version, **image}]}
-    return {"ome": {"version": version, "multiscales": [image]}}
+    return {"ome": {"version": VERSION, "multiscales": [image]}}
 
 
 def _axis(axis: str, has_size: bool) -> dict[str, str]:
@@ -119,24 +111,3 @@ def _transformations(axes: str, sizes: dict[str, float], number: int) -> list[di
     middle = [unit * (factor - 1) / 2 for unit, factor in zip(units, factors, strict=True)]
     moved = [{"type": "translation", "translation": middle}] if number else []
     return [{"type": "scale", "scale": scale}, *moved]
-
-
-@contextmanager
-def _appearing(path: Path) -> Iterator[Path]:
-    """Yield a folder to fill; it takes its name, and a former Zarr's place, when all went well."""
-    if path.exists() and not is_zarr(path):
-        raise UserError(f"{path}: it exists and is no Zarr, so it is not replaced; give another name")
-    partial, former = (path.with_name(f".{path.name}.{state}") for state in ("unfinished", "former"))
-    for left in (partial, former):  # by a kill
-        shutil.rmtree(left, ignore_errors=True)
-    try:
-        partial.mkdir(parents=True)
-        yield partial
-        if path.exists():
-            path.rename(former)
-        partial.rename(path)
-        shutil.rmtree(former, ignore_errors=True)
-    except OSError as error:
-        raise unwritable(path, error) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)

@@ -26,11 +26,11 @@ PATIENCE_AT_FIRST = 10.0
 LARGEST_REQUEST = 64 << 20  # proxies often allow less than gRPC's 2 GB, and less is lost when one is repeated
 
 ADVICE = {
-    Unavailable: "the server does not answer; see that it runs and that host and port are right, and give "
-    "the same command again",
-    Absent: "the server has no such model or version; leave the version out, or see which it has at "
+    Unavailable: "the server does not answer; check that it runs and that host and port are right, and "
+    "repeat the command",
+    Absent: "the server has no such model or version; leave the version out, or look up its versions at "
     "http://HOST:8501/v1/models/NAME",
-    Exhausted: "one tile is too much for the server; make tiles smaller, or give it more memory",
+    Exhausted: "one tile is too large for the server; make tiles smaller, or give it more memory",
     Refused: "the server refuses the request",
 }
 

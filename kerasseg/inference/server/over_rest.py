@@ -80,7 +80,9 @@ class Rest:
         except (OSError, http.client.HTTPException) as error:  # refused, reset, timed out, broken off
             raise Unavailable(str(error) or type(error).__name__) from error
         except ValueError as error:
-            raise Refused(f"{url} answers what is no JSON; is it TensorFlow Serving's REST port?") from error
+            raise Refused(
+                f"{url} answered something other than JSON; is it TensorFlow Serving's REST port?"
+            ) from error
 
 
 def _packed(tile: np.ndarray) -> dict[str, str]:

@@ -2,17 +2,3 @@
 
 The network is asked at a grid of points; what it is sure of are objects, each kept once, as run lengths.
 """
-
-from kerasseg.labelling.segment_anything.automatic import automatic_masks
-from kerasseg.labelling.segment_anything.choosing import chosen
-from kerasseg.labelling.segment_anything.found import Found
-from kerasseg.labelling.segment_anything.kerashub import Network, SegmentAnything, network
-
-__all__ = [
-    "Found",
-    "Network",
-    "SegmentAnything",
-    "automatic_masks",
-    "chosen",
-    "network",
-]

@@ -10,16 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import cv2
 import numpy as np
 
 from kerasseg.errors import UserError
-from kerasseg.images.channels import with_channels
-from kerasseg.images.normalise import Dtype, Normalisation, normalise
-from kerasseg.images.resize import resize
+from kerasseg.images.normalisation import Normalisation
+from kerasseg.images.preprocessing import normalise, resize, with_channels
 
 if TYPE_CHECKING:
     import keras
@@ -46,7 +44,7 @@ class Network(Protocol):
         """Bring the logits (H, W) of one answer to the image's height and width."""
 
 
-class Embedding(NamedTuple):
+class ImageEmbedding(NamedTuple):
     """What the encoder made of an image: (1, H, W, C) float32, and the image's height and width."""
 
     features: Any
@@ -66,7 +64,7 @@ class SegmentAnything:
     """
 
     backbone: keras.Model
-    normalise: Normalisation = Dtype()
+    normalise: Normalisation
 
     @property
     def side(self) -> int:
@@ -90,14 +88,18 @@ class SegmentAnything:
         answers = self.backbone.mask_decoder(image_embeddings=features, **prompts)
         return _compiled([features, points, labels], answers)
 
-    def embed(self, image: np.ndarray) -> Embedding:
+    def embed(self, image: np.ndarray) -> ImageEmbedding:
         """Look at an image of any type and size, grey or coloured."""
         batch = squared(rgb(image, self.normalise), self.side)[None]
-        return Embedding(self._encoder.predict_on_batch(batch), image.shape[:2])
+        return ImageEmbedding(self._encoder.predict_on_batch(batch), image.shape[:2])
 
-    def masks(self, embedding: Embedding, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def masks(self, embedding: ImageEmbedding, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """See `Network.masks`; the logits are of a fourth of the encoder's `side`."""
-        coordinates, labels = _prompts(points * _scale(embedding.size, self.side))
+        scale = np.divide(scaled(embedding.size, self.side), embedding.size)
+        points = points * scale[::-1]
+        # a second point, which is none, stands for the box that is not given
+        coordinates = np.stack([points, np.zeros_like(points)], axis=1).astype(np.float32)
+        labels = np.tile(np.array([FOREGROUND, NO_POINT], np.float32), (len(points), 1))
         answers = self._decoder.predict_on_batch([embedding.features, coordinates, labels])
         logits, predicted = (np.asarray(answers[name], np.float32) for name in ("masks", "iou_pred"))
         return logits[:, ANSWERS], predicted[:, ANSWERS]
@@ -105,11 +107,11 @@ class SegmentAnything:
     def enlarge(self, logits: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """See `Network.enlarge`."""
         height, width = scaled(size, self.side)
-        seen = cv2.resize(logits, (self.side, self.side), interpolation=cv2.INTER_LINEAR)[:height, :width]
-        return cv2.resize(seen, size[::-1], interpolation=cv2.INTER_LINEAR)
+        square = cv2.resize(logits, (self.side, self.side), interpolation=cv2.INTER_LINEAR)
+        return cv2.resize(square[:height, :width], size[::-1], interpolation=cv2.INTER_LINEAR)
 
 
-def network(preset: str | Path, *, normalise: Normalisation = Dtype()) -> SegmentAnything:
+def load_network(preset: str | Path, normalise: Normalisation) -> SegmentAnything:
     """Load Segment Anything by KerasHub.
 
     Parameters
@@ -125,7 +127,12 @@ def network(preset: str | Path, *, normalise: Normalisation = Dtype()) -> Segmen
     UserError
         If KerasHub is not installed, or the preset cannot be loaded.
     """
-    models = _imported()
+    try:
+        from keras_hub import models
+    except ImportError as error:
+        raise UserError(
+            f"Segment Anything needs the package keras-hub ({error}): pip install 'kerasseg[sam]'"
+        ) from error
     try:
         segmenter = models.SAMImageSegmenter.from_preset(str(preset))
     except (ValueError, OSError, ImportError) as error:
@@ -144,7 +151,7 @@ def rgb(image: np.ndarray, method: Normalisation) -> np.ndarray:
     """
     if image.shape[2] == 2:
         image = np.concatenate([image, np.zeros_like(image[..., :1])], axis=2)
-    return with_channels(normalise(image[..., :3], method), 3, "the image")
+    return with_channels(normalise(image[..., :3], method), 3)
 
 
 def squared(image: np.ndarray, side: int) -> np.ndarray:
@@ -162,22 +169,6 @@ def scaled(size: tuple[int, int], side: int) -> tuple[int, int]:
     return max(height, 1), max(width, 1)
 
 
-def _scale(size: tuple[int, int], side: int) -> np.ndarray:
-    """Give the factors by which x and y of points grow: (2,)."""
-    (height, width), (new_height, new_width) = size, scaled(size, side)
-    return np.array([new_width / width, new_height / height])
-
-
-def _prompts(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Make a prompt of each point: (N, 2, 2) coordinates and (N, 2) labels, both float32.
-
-    A second point that is none stands for the box that is not given.
-    """
-    nowhere = np.zeros_like(points)
-    labels = np.tile(np.array([FOREGROUND, NO_POINT], np.float32), (len(points), 1))
-    return np.stack([points, nowhere], axis=1).astype(np.float32), labels
-
-
 def _compiled(inputs: list[keras.KerasTensor], outputs: Any) -> keras.Model:
     """Make a model that answers as a graph, without XLA, which on a CPU takes longer."""
     import keras
@@ -185,13 +176,3 @@ def _compiled(inputs: list[keras.KerasTensor], outputs: Any) -> keras.Model:
     model = keras.Model(inputs, outputs)
     model.compile(jit_compile=False)
     return model
-
-
-def _imported() -> ModuleType:
-    try:
-        from keras_hub import models
-    except ImportError as error:
-        raise UserError(
-            f"Segment Anything needs the package keras-hub ({error}): pip install 'kerasseg[sam]'"
-        ) from error
-    return models

@@ -1,29 +1,19 @@
-"""Proposals by Segment Anything: what it finds on a tile, as outlines for a person to accept or mend."""
+"""Proposals by Segment Anything: what it finds on a tile, as outlines for a person to accept or correct."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 
 import numpy as np
 
 from kerasseg.annotations.shapes import Shape
 from kerasseg.annotations.trace import TOLERANCE, outline, pixels_shape
-from kerasseg.labelling.propose import Proposal
-from kerasseg.labelling.segment_anything.automatic import automatic_masks
-from kerasseg.labelling.segment_anything.choosing import chosen, larger_first
-from kerasseg.labelling.segment_anything.found import Found
+from kerasseg.labelling.proposals import Proposal, Proposer
+from kerasseg.labelling.segment_anything.automatic import SamMask, SamSettings, automatic_masks
 from kerasseg.labelling.segment_anything.kerashub import Network
 
 
-def proposer(
-    network: Network,
-    label: str,
-    *,
-    smallest: int = 0,
-    largest: float = 1.0,
-    tolerance: float = TOLERANCE,
-    **settings: float,
-) -> Callable[[np.ndarray, str], Proposal]:
+def by_segment_anything(network: Network, label: str, settings: SamSettings) -> Proposer:
     """Let Segment Anything propose objects of one class, for it tells no classes apart.
 
     The score is the mean of the IoU that the network predicts, the uncertainty 1 minus the mean stability;
@@ -34,42 +24,36 @@ def proposer(
     network : Network
     label : str
         The recipe's class.
-    smallest : int
-        Pixels that an object has at least.
-    largest : float
-        Share of the tile that an object covers at most.
-    tolerance : float
-        Pixels by which an outline may move; see `kerasseg.annotations.trace`.
-    **settings
-        Of `kerasseg.labelling.segment_anything.automatic_masks`, which has the thresholds of stability and
-        predicted IoU.
-
-    Returns
-    -------
-    callable
-        From a tile (Y, X, C) as it is stored, and its name, to a `Proposal`.
+    settings : SamSettings
+        The recipe's. Objects of fewer pixels than `smallest`, and those that cover more than the share
+        `largest` of the tile, are left out.
     """
 
     def propose(image: np.ndarray, name: str) -> Proposal:
-        found = chosen(automatic_masks(image, network, **settings), smallest=smallest, largest=largest)
-        if not found:
+        largest = settings.largest * image.shape[0] * image.shape[1]
+        masks = [
+            mask
+            for mask in automatic_masks(image, network, settings)
+            if settings.smallest <= mask.area <= largest
+        ]
+        if not masks:
             return Proposal([], None, None)
-        score = np.mean([one.predicted_iou for one in found])
-        stability = np.mean([one.stability_score for one in found])
-        return Proposal(shapes(found, label, tolerance), float(score), float(1 - stability))
+        score = np.mean([mask.predicted_iou for mask in masks])
+        stability = np.mean([mask.stability_score for mask in masks])
+        return Proposal(shapes(masks, label), float(score), float(1 - stability))
 
     return propose
 
 
-def shapes(found: list[Found], label: str, tolerance: float = TOLERANCE) -> list[Shape]:
-    """Outline objects, larger ones first, so that smaller ones are drawn on top.
+def shapes(masks: Iterable[SamMask], label: str, tolerance: float = TOLERANCE) -> list[Shape]:
+    """Outline objects, larger ones first, so that smaller ones, which may be their parts, lie on top.
 
     Parameters
     ----------
-    found : list of Found
-        Of one image.
+    masks : iterable of SamMask
+        The objects of one image.
     label : str
-        Of all of them.
+        The label of all of them.
     tolerance : float
         Pixels by which an outline may move.
 
@@ -78,8 +62,6 @@ def shapes(found: list[Found], label: str, tolerance: float = TOLERANCE) -> list
     list of Shape
         Polygons, those of one object under one ``group_id``, and ``mask`` shapes where there are holes.
     """
-    return outline((_shape(one, label) for one in larger_first(found)), tolerance)
-
-
-def _shape(one: Found, label: str) -> Shape:
-    return pixels_shape(*np.divmod(one.pixels, one.size[1]), label)
+    larger_first = sorted(masks, key=lambda mask: -mask.area)
+    drawn = (pixels_shape(*np.divmod(mask.pixels, mask.size[1]), label) for mask in larger_first)
+    return outline(drawn, tolerance)

@@ -11,16 +11,15 @@ from scipy import ndimage
 from kerasseg.annotations import labelme
 from kerasseg.annotations.shapes import Drawing
 from kerasseg.annotations.trace import trace_labels
-from kerasseg.commands.learning_curve import curve as curves
-from kerasseg.commands.learning_curve.plan import Plan
-from kerasseg.commands.learning_curve.truth import true_samples
+from kerasseg.commands.learning_curve.curve import compute_curve
+from kerasseg.commands.learning_curve.points import Plan
+from kerasseg.commands.learning_curve.simulation import true_samples
 from kerasseg.errors import UserError
 from kerasseg.images import files
-from kerasseg.labelling import folder as folder_of
-from kerasseg.labelling import tiles
-from kerasseg.labelling.clustering import clusters
-from kerasseg.labelling.queue import queue
-from kerasseg.labelling.select import Drawn
+from kerasseg.labelling import clustering, queue
+from kerasseg.labelling.folder import drawing_path
+from kerasseg.labelling.selection import SelectedTile
+from kerasseg.labelling.tiles import crop
 from kerasseg.recipe import load
 
 RECIPE = """
@@ -46,17 +45,18 @@ def folder(tmp_path_factory):
     files.write(root / "slide.tif", slide.astype(np.uint8))
     (root / "SYNTHETIC").touch()
     files.write(root / "truth" / "labels.tif", labels.astype(np.int32))
-    cut = tiles.crop(root / "slide.tif", root / "tiny", tile=32, margin=4, test_region=(0, 144, 160, 112))
+    window = {"tile": 32, "margin": 4, "padding": "zero", "region": None, "test_region": (0, 144, 160, 112)}
+    cut = crop(root / "slide.tif", root / "tiny", **window)
     dark = np.array([each.mean > 0.2 for each in cut]).astype(int)
-    found = clusters.Clusters(dark, np.zeros(len(cut), np.float32))
-    clusters.write(root / "tiny", [each.name for each in cut], found)
+    found = clustering.Clusters(dark, np.zeros(len(cut), np.float32))
+    clustering.write(root / "tiny", [each.name for each in cut], found)
     (root / "recipe.yaml").write_text(RECIPE)
     return root
 
 
 def compute(folder, plan=PLAN, *changes, directory="out", **where):
     where = {"root": folder / "tiny", "truth": folder / "truth" / "labels.tif"} | where
-    return curves.curve(load(folder / "recipe.yaml", changes), plan, **where, directory=folder / directory)
+    return compute_curve(load(folder / "recipe.yaml", changes), plan, **where, directory=folder / directory)
 
 
 def lines(folder, directory="out"):
@@ -117,10 +117,10 @@ def test_tiles_that_persons_labelled_take_the_place_of_a_truth(folder):
     samples = true_samples(root, folder / "truth" / "labels.tif", ["cell"])
     for part, count in {"train": 4, "test": 2}.items():
         drawn = [sample for sample in samples if sample.attributes["part"] == part][-count:]
-        queue.add(root, [Drawn(sample.name, 0, "random", "") for sample in drawn], part, 1)
+        queue.add(root, [SelectedTile(sample.name, 0, "random", "") for sample in drawn], part, 1)
         for sample in drawn:
             shapes = trace_labels(sample.annotate().labels, lambda _: "cell")
-            labelme.write(folder_of.drawing_path(root, sample.name), Drawing("", sample.size, shapes))
+            labelme.write(drawing_path(root, sample.name), Drawing("", sample.size, shapes))
             queue.decide(root, sample.name, "accepted", "eva")
     plan = Plan((4,), ("random",), seeds=1, rounds=0)
     compute(folder, plan, directory="by persons", root=root, truth=None)
@@ -129,7 +129,7 @@ def test_tiles_that_persons_labelled_take_the_place_of_a_truth(folder):
     (point,) = lines(folder, "by persons")
     assert float(point["f1"]) > 0.5
     with pytest.raises(UserError, match="5 tiles are to be drawn, and 4"):
-        compute(folder, Plan((5,), rounds=0), directory="more", root=root, truth=None)
+        compute(folder, Plan((5,), ("random",), seeds=1, rounds=0), directory="more", root=root, truth=None)
 
 
 def test_trainings_of_different_lengths_are_refused(folder):
@@ -140,5 +140,5 @@ def test_trainings_of_different_lengths_are_refused(folder):
 
 def test_too_few_tiles_are_named(folder):
     with pytest.raises(UserError, match="1000 tiles are to be drawn, and 35"):
-        compute(folder, Plan((1000,)), directory="many")
+        compute(folder, Plan((1000,), ("random",), seeds=1, rounds=0), directory="many")
     assert not (folder / "many").exists()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kerasseg.commands.learning_curve.points import Point, read, write
+from kerasseg.commands.learning_curve.points import Point, Points, read
 from kerasseg.errors import UserError
 
 POINTS = [
@@ -11,9 +11,17 @@ POINTS = [
 ]
 
 
-def test_points_are_read_as_they_were_written(tmp_path):
-    write(tmp_path / "curve.csv", POINTS)
-    assert read(tmp_path / "curve.csv") == POINTS
+@pytest.fixture
+def path(tmp_path):
+    """Write the points one after another, as they become known."""
+    points = Points(tmp_path / "curve.csv")
+    for point in POINTS:
+        points.add(point)
+    return points.path
+
+
+def test_points_are_read_as_they_were_written(path):
+    assert read(path) == POINTS
 
 
 def test_before_the_first_point_there_is_none(tmp_path):
@@ -21,9 +29,7 @@ def test_before_the_first_point_there_is_none(tmp_path):
 
 
 @pytest.mark.parametrize(("then", "now"), [("87", "many"), ("tiles", "tile"), (",63", "")])
-def test_what_is_no_point_is_refused(then, now, tmp_path):
-    path = tmp_path / "curve.csv"
-    write(path, POINTS)
+def test_a_line_that_is_not_a_point_is_refused(then, now, path):
     path.write_text(path.read_text().replace(then, now))
-    with pytest.raises(UserError, match=r"curve\.csv.*no point"):
+    with pytest.raises(UserError, match=r"curve\.csv(.|\n)*remove this file and compute the curve again"):
         read(path)

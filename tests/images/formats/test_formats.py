@@ -6,13 +6,13 @@ from pathlib import Path
 import microscopes
 import numpy as np
 import pytest
+from components import SOURCES
 from microscopes import NOISE
 from numpy.testing import assert_array_equal
 
-from kerasseg.data.sources import SOURCES
 from kerasseg.errors import UserError
 from kerasseg.images import files
-from kerasseg.images.formats import scenes, table
+from kerasseg.images.formats import scenes
 from kerasseg.images.stores.store import open_store
 
 liffile = pytest.importorskip("liffile", reason="liffile of the extra formats is not installed")
@@ -86,7 +86,7 @@ def test_an_oif_has_its_channels_planes_and_size(tmp_path):
 def test_an_oif_without_a_plane_is_an_error(tmp_path):
     path = microscopes.oif(tmp_path / "a.oif")
     (tmp_path / "a.oif.files" / "s_C002Z002.tif").unlink()
-    with open_store(path) as store, pytest.raises(UserError, match=r"the plane at CZ \(1, 1\) is not there"):
+    with open_store(path) as store, pytest.raises(UserError, match=r"the plane at CZ \(1, 1\) is missing"):
         everything(store)
 
 
@@ -254,9 +254,9 @@ def test_a_stack_is_no_picture(tmp_path):
 
 def test_the_format_is_told_by_its_content(tmp_path):
     microscopes.czi(tmp_path / "a.czi").rename(tmp_path / "a.png")
-    assert table.format_of(tmp_path / "a.png").name == "Zeiss CZI"
+    assert scenes.format_of(tmp_path / "a.png").name == "Zeiss CZI"
     (tmp_path / "a.oib").write_bytes(b"nothing")
-    assert table.format_of(tmp_path / "a.oib") is None
+    assert scenes.format_of(tmp_path / "a.oib") is None
 
 
 def test_without_the_library_the_true_format_and_one_command_are_named(tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from kerasseg.errors import UserError
-from kerasseg.images.stores import hdf5, missing
+from kerasseg.images.stores import blocks, hdf5
 from kerasseg.images.stores.store import open_store
 
 NOISE = np.random.default_rng(0).integers(1, 60000, (12, 20, 30)).astype(np.uint16)
@@ -203,13 +203,13 @@ def test_pixels_in_other_files_are_refused(path, tmp_path):
         external = [(os.fspath(tmp_path / "raw.bin"), 0, NOISE.nbytes)]
         file.create_dataset("external", NOISE.shape, NOISE.dtype, external=external)
     for name in ("virtual", "external"):
-        with pytest.raises(UserError, match=rf"the pixels of /{name} lie elsewhere"):
+        with pytest.raises(UserError, match=rf"the pixels of /{name} lie in other files"):
             open_store(path, dataset=name)
 
 
 @pytest.mark.parametrize("chunks", [(6, 10, 15), None])
 def test_what_was_never_written_holds_the_fill_value_which_is_said(path, chunks, capsys, monkeypatch):
-    monkeypatch.setattr(missing, "_said", set())
+    monkeypatch.setattr(blocks, "_said", set())
     with h5py.File(path, "w") as file:
         raw = file.create_dataset("raw", NOISE.shape, NOISE.dtype, chunks=chunks, fillvalue=9)
         if chunks:
@@ -218,7 +218,7 @@ def test_what_was_never_written_holds_the_fill_value_which_is_said(path, chunks,
         assert_array_equal(store.read(EVERYWHERE)[..., 0], file["raw"][...])
         assert (store.read((slice(6, 12), slice(None), slice(None))) == 9).all()
     counted = "4 of 8" if chunks else "1 of 1"
-    assert f"cells.h5:raw: {counted} chunks are not there; they are read as 9" in capsys.readouterr().out
+    assert f"cells.h5:raw: {counted} chunks are missing; they are read as 9" in capsys.readouterr().out
 
 
 def test_an_image_is_opened_again_as_it_was(path):
@@ -251,7 +251,7 @@ def test_what_is_damaged_truncated_or_no_hdf5_is_refused(path, content):
     whole = written(path).read_bytes()
     path.write_bytes(whole[:-3000] if content == "cut" else content)
     with pytest.raises(
-        UserError, match=r"cells\.h5: (this is no HDF5 file, or it is damaged|the file is empty)"
+        UserError, match=r"cells\.h5: (this is not an HDF5 file, or it is damaged|the file is empty)"
     ):
         open_store(path)
 
@@ -272,7 +272,7 @@ def test_a_compression_that_is_unknown_here_is_refused_when_it_is_opened(path, m
     written(path, compression="gzip")
     monkeypatch.setattr(h5py.h5z, "filter_avail", lambda code: False)
     with pytest.raises(
-        UserError, match=r"/raw is compressed by deflate \(1\), which HDF5 does not know here"
+        UserError, match=r"/raw is compressed by deflate \(1\), which HDF5 cannot decode here"
     ):
         open_store(path)
 

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from kerasseg.errors import UserError
-from kerasseg.images.stores import missing
+from kerasseg.images.stores import blocks
 from kerasseg.images.stores.store import open_store
 
 zarr = pytest.importorskip("zarr", minversion="3")
@@ -88,7 +88,7 @@ def test_a_plain_array_is_told_its_axes(tmp_path):
 def test_a_chunk_that_is_left_out_holds_the_fill_value_which_is_said_once(
     tmp_path, version, capsys, monkeypatch
 ):
-    monkeypatch.setattr(missing, "_said", set())
+    monkeypatch.setattr(blocks, "_said", set())
     made(tmp_path / "a.zarr", "yx", version, fill_value=7)
     full = tmp_path / "a.zarr" / "full"
     (full / ("c/0/1" if version == "0.5" else "0.1")).unlink()
@@ -97,7 +97,7 @@ def test_a_chunk_that_is_left_out_holds_the_fill_value_which_is_said_once(
         with open_store(tmp_path / "a.zarr") as store:
             assert_array_equal(store.read((slice(None), slice(None)))[..., 0], expected)
     assert (expected[:16, 16:32] == 7).all()
-    assert capsys.readouterr().out.count("full: 1 of 20 chunks are not there; they are read as 7") == 1
+    assert capsys.readouterr().out.count("full: 1 of 20 chunks are missing; they are read as 7") == 1
 
 
 def test_a_chunk_that_vanishes_while_others_are_read_is_an_error(tmp_path):
@@ -147,14 +147,18 @@ def test_a_folder_that_is_no_image_is_refused(tmp_path, metadata):
     (tmp_path / "a.zarr").mkdir()
     if metadata is not None:
         (tmp_path / "a.zarr" / "zarr.json").write_text(metadata)
-    with pytest.raises(UserError, match=r"a\.zarr: (this folder is no OME-Zarr|the Zarr has no multiscales)"):
+    with pytest.raises(
+        UserError, match=r"a\.zarr: (this folder is not an OME-Zarr|the Zarr has no multiscales)"
+    ):
         open_store(tmp_path / "a.zarr")
 
 
 @pytest.mark.parametrize("broken", [{"datasets": []}, {"datasets": [{"path": "gone"}]}, {"axes": [{}] * 2}])
 def test_broken_metadata_are_refused(tmp_path, broken):
     made(tmp_path / "a.zarr", "yx", "0.4", broken)
-    with pytest.raises(UserError, match=r"a\.zarr: this folder is no OME-Zarr, or its metadata are damaged"):
+    with pytest.raises(
+        UserError, match=r"a\.zarr: this folder is not an OME-Zarr, or its metadata are damaged"
+    ):
         open_store(tmp_path / "a.zarr")
 
 
@@ -238,5 +242,5 @@ def test_a_point_of_time_is_chosen_by_its_number(tmp_path, monkeypatch):
         assert_array_equal(store.read((slice(None),) * 3), whole[2].transpose(1, 2, 3, 0))
     with pytest.raises(UserError, match="there is no t=3; expected t=0 to t=2"):
         open_store(tmp_path / "a.zarr", dataset="t=3")
-    with pytest.raises(UserError, match="t=last is no point of time; expected a number from 0"):
+    with pytest.raises(UserError, match="t=last is not a point of time; expected a number from 0"):
         open_store(tmp_path / "a.zarr", dataset="t=last")

@@ -103,10 +103,10 @@ def test_values_of_two_types_are_not_forced_into_one(tmp_path):
         (["cell.tif", "dog.tif"], r"cell\.tif and dog\.tif differ by more than numbers"),
         (["z1.tif", "z1_mask.tif"], "differ by more than numbers"),
         (["z1.tif", "z2.png"], "differ by more than numbers"),
-        (["z1.tif", "z01.tif"], "are counted as one plane"),
-        (["z1_c0.tif", "z1_c1.tif", "z2_c0.tif"], r"z1_c0\.tif and z1_c1\.tif are counted as one plane"),
+        (["z1.tif", "z01.tif"], "have the same plane number"),
+        (["z1_c0.tif", "z1_c1.tif", "z2_c0.tif"], r"z1_c0\.tif and z1_c1\.tif have the same plane number"),
         (["z1.tif", "z2.tif", "z3.tif", "z5.tif"], r"missing between z3\.tif and z5\.tif; .* go up by 1"),
-        (["readme.txt"], "neither a Zarr nor one of slices"),
+        (["readme.txt"], "neither a Zarr nor a folder of slices"),
     ],
 )
 def test_names_that_do_not_count_planes_are_refused(tmp_path, names, said):

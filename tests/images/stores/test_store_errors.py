@@ -76,7 +76,7 @@ def test_a_file_that_is_gone_says_so(tiled, monkeypatch):
     with open_store(tiled) as store:
         tiled.unlink()  # here it could still be read; on a network's disk it could not
         monkeypatch.setattr(store._blocks, "_decode", stale)
-        with pytest.raises(UserError, match="is gone while it was read at Y 0:64, X 0:96; bring it back"):
+        with pytest.raises(UserError, match="vanished while it was read at Y 0:64, X 0:96; bring it back"):
             store.read(EVERYWHERE)
 
 

@@ -110,7 +110,7 @@ def test_a_2d_image_is_no_volume(tmp_path):
 
 
 def test_a_volume_that_memory_cannot_hold_is_refused_by_its_header(tmp_path, monkeypatch):
-    monkeypatch.setattr("kerasseg.images.header.MAX_VOXELS", 2999)
+    monkeypatch.setattr("kerasseg.images.headers.MAX_VOXELS", 2999)
     volume = as_hdf5(tmp_path)
     monkeypatch.setattr(Blocks, "read", None)
     for ask in (Volume.header, Volume.read):

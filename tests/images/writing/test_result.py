@@ -1,3 +1,5 @@
+"""Results on their way into files."""
+
 import errno
 import re
 import tracemalloc
@@ -10,7 +12,7 @@ from numpy.testing import assert_array_equal
 
 from kerasseg.errors import UserError
 from kerasseg.images.stores.store import open_store
-from kerasseg.images.writing.result import Result
+from kerasseg.images.writing.result import SHRINKS, Halved, Result, levels
 from kerasseg.images.writing.tiff import write_tiff
 
 SHAPES = {"YX": (1100, 600), "ZYX": (3, 40, 600), "YXC": (600, 530, 2), "ZYXC": (2, 30, 540, 3)}
@@ -125,7 +127,7 @@ def test_nothing_is_left_of_a_file_that_cannot_be_finished(tmp_path, monkeypatch
     def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("kerasseg.images.writing.pyramid.Halved.__getitem__", full)
+    monkeypatch.setattr("kerasseg.images.writing.result.Halved.__getitem__", full)
     with pytest.raises(UserError, match=r"a\.tif: it cannot be written \(No space left"):
         write_tiff(tmp_path / "a.tif", result("YX", np.uint8))
     assert list(tmp_path.iterdir()) == []
@@ -144,3 +146,48 @@ def test_probabilities_in_bytes_have_levels_by_area(tmp_path):
     with tifffile.TiffFile(tmp_path / "a.tif") as file:
         smaller = file.series[0].levels[1].asarray()
     assert (smaller.dtype, smaller.shape, np.unique(smaller).tolist()) == (np.uint8, (2, 300, 10), [150])
+
+
+PLANE = np.array(
+    [
+        [1, 3, 5, 7, 9],
+        [5, 7, 9, 11, 3],
+        [4, 4, 8, 8, 6],
+    ],
+    np.float32,
+)
+
+
+def test_a_mean_is_taken_of_four_pixels_and_of_fewer_at_the_end():
+    assert Halved(PLANE, SHRINKS["area"])[:].tolist() == [[4, 8, 6], [4, 8, 6]]
+
+
+def test_the_nearest_is_one_of_the_four():
+    assert Halved(PLANE, SHRINKS["nearest"])[:].tolist() == [[7, 11, 3], [4, 8, 6]]
+
+
+@pytest.mark.parametrize("shape", [(1025, 700), (1, 2000), (1024, 513)])
+@pytest.mark.parametrize(
+    ("shrink", "dtype"),
+    [("nearest", np.uint8), ("nearest", np.int32), ("area", np.uint8), ("area", np.float32)],
+)
+def test_levels_are_the_same_by_bands_as_whole(shrink, shape, dtype):
+    plane = np.random.default_rng(0).integers(0, 200, shape).astype(dtype)
+    for level in levels(plane, shrink):
+        bands = [level[top : top + 96] for top in range(0, level.shape[0], 96)]
+        assert_array_equal(np.concatenate(bands), level[:])
+        assert (level[:].shape, level[:].dtype) == (level.shape, dtype)
+
+
+def test_levels_halve_until_they_fit_a_tile():
+    assert [level.shape for level in levels(np.zeros((1025, 700), np.uint8), "nearest")] == [
+        (1025, 700),
+        (513, 350),
+        (257, 175),
+    ]
+    assert len(levels(np.zeros((512, 30), np.uint8), "nearest")) == 1
+
+
+def test_an_unknown_way_is_answered_with_those_known():
+    with pytest.raises(UserError, match="area, nearest"):
+        levels(PLANE, "nearst")

@@ -7,12 +7,11 @@ from numpy.testing import assert_array_equal
 from kerasseg.errors import UserError
 from kerasseg.images.stores.store import open_store
 from kerasseg.images.writing.result import Result
-from kerasseg.images.writing.zarr import FORMATS, write_zarr
+from kerasseg.images.writing.zarr import VERSION, write_zarr
 
 zarr = pytest.importorskip("zarr", minversion="3")
 
 SHAPES = {"YX": (600, 530), "ZYX": (18, 40, 600), "YXC": (600, 530, 2), "ZYXC": (2, 30, 540, 3)}
-VERSIONS = sorted(FORMATS)
 
 
 def result(axes, dtype=np.uint8, **how):
@@ -26,16 +25,15 @@ def multiscales(path):
     return attributes.get("ome", attributes)["multiscales"]
 
 
-@pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("axes", SHAPES)
-def test_zarr_reads_what_was_written_with_every_chunk(tmp_path, version, axes):
+def test_zarr_reads_what_was_written_with_every_chunk(tmp_path, axes):
     written = result(axes, np.float32)
     written.pixels[..., :300, :] = 0  # chunks of nothing else are written all the same
-    write_zarr(tmp_path / "a.ome.zarr", written, version)
+    write_zarr(tmp_path / "a.ome.zarr", written)
     group = zarr.open_group(tmp_path / "a.ome.zarr", mode="r")
     stored = group["0"][:]
     assert_array_equal(np.moveaxis(stored, 0, -1) if "C" in axes else stored, written.pixels)
-    assert group.metadata.zarr_format == FORMATS[version]
+    assert group.metadata.zarr_format == 3
     assert all(group[name].nchunks_initialized == group[name].nchunks for name in group)
 
 
@@ -49,9 +47,8 @@ def test_smaller_levels_are_those_of_every_plane(tmp_path, axes):
         assert_array_equal(planes[channel, plane], written.pyramid(plane, channel)[1][:])
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-def test_metadata_name_axes_and_sizes(tmp_path, version):
-    write_zarr(tmp_path / "cells.ome.zarr", result("ZYXC"), version)
+def test_metadata_name_axes_and_sizes(tmp_path):
+    write_zarr(tmp_path / "cells.ome.zarr", result("ZYXC"))
     (image,) = multiscales(tmp_path / "cells.ome.zarr")
     assert image["name"] == "cells"
     assert [axis["name"] for axis in image["axes"]] == list("czyx")
@@ -65,12 +62,11 @@ def test_metadata_name_axes_and_sizes(tmp_path, version):
     ]
 
 
-@pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("axes", SHAPES)
-def test_ome_zarr_reads_what_was_written(tmp_path, version, axes):
+def test_ome_zarr_reads_what_was_written(tmp_path, axes):
     io, reader = pytest.importorskip("ome_zarr.io"), pytest.importorskip("ome_zarr.reader")
     written = result(axes)
-    write_zarr(tmp_path / "a.ome.zarr", written, version)
+    write_zarr(tmp_path / "a.ome.zarr", written)
     (node,) = reader.Reader(io.parse_url(tmp_path / "a.ome.zarr"))()
     assert [axis["name"] for axis in node.metadata["axes"]] == [a for a in "czyx" if a.upper() in axes]
     read = np.asarray(node.data[0])
@@ -78,20 +74,18 @@ def test_ome_zarr_reads_what_was_written(tmp_path, version, axes):
     assert len(node.data) == 2
 
 
-@pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("axes", SHAPES)
-def test_metadata_keep_to_the_specification(tmp_path, version, axes):
+def test_metadata_keep_to_the_specification(tmp_path, axes):
     models = pytest.importorskip("ome_zarr_models")
-    write_zarr(tmp_path / "a.ome.zarr", result(axes), version)
-    image = models.open_ome_zarr(zarr.open_group(tmp_path / "a.ome.zarr", mode="r"), version=version)
-    assert image.ome_zarr_version == version
+    write_zarr(tmp_path / "a.ome.zarr", result(axes))
+    image = models.open_ome_zarr(zarr.open_group(tmp_path / "a.ome.zarr", mode="r"))
+    assert image.ome_zarr_version == VERSION
 
 
-@pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("axes", SHAPES)
-def test_a_store_reads_what_was_written_with_its_pixel_size(tmp_path, version, axes):
+def test_a_store_reads_what_was_written_with_its_pixel_size(tmp_path, axes):
     written = result(axes, np.uint16)
-    write_zarr(tmp_path / "a.ome.zarr", written, version)
+    write_zarr(tmp_path / "a.ome.zarr", written)
     with open_store(tmp_path / "a.ome.zarr") as store:
         assert (store.axes.removesuffix("C"), store.pixel_size) == (written.space, written.pixel_size)
         whole = store.read((slice(None),) * len(written.space))
@@ -105,7 +99,7 @@ def test_a_zarr_is_replaced_and_any_other_folder_is_not(tmp_path):
         )
     assert (zarr.open_group(tmp_path / "a.zarr", mode="r")["0"][:] == 2).all()
     (tmp_path / "precious").mkdir()
-    with pytest.raises(UserError, match="is no Zarr, so it is not replaced"):
+    with pytest.raises(UserError, match="is not a Zarr, so it is not replaced"):
         write_zarr(tmp_path / "precious", result("YX"))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.zarr", "precious"]
 
@@ -114,12 +108,7 @@ def test_nothing_is_left_of_a_folder_that_cannot_be_finished(tmp_path, monkeypat
     def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("kerasseg.images.writing.pyramid.Halved.__getitem__", full)
+    monkeypatch.setattr("kerasseg.images.writing.result.Halved.__getitem__", full)
     with pytest.raises(UserError, match=r"a\.zarr: it cannot be written \(No space left"):
         write_zarr(tmp_path / "a.zarr", result("YX"))
     assert list(tmp_path.iterdir()) == []
-
-
-def test_an_unknown_version_is_answered_with_those_known(tmp_path):
-    with pytest.raises(UserError, match=r"0\.4, 0\.5"):
-        write_zarr(tmp_path / "a.zarr", result("YX"), "0.6")

@@ -21,7 +21,7 @@ from kerasseg.commands.export import export as export_run
 from kerasseg.commands.predict import predict
 from kerasseg.errors import UserError
 from kerasseg.images import files
-from kerasseg.images.normalise import Percentile
+from kerasseg.images.normalisation import Percentile
 from kerasseg.inference.backends import Backend
 from kerasseg.inference.forward import forward
 from kerasseg.inference.server import client
@@ -141,7 +141,7 @@ def test_what_is_too_much_for_the_server_is_halved(url, models, model, refusal):
     models.most_rows, models.too_many = 2, refusal
     np.testing.assert_allclose(remote(TILES), model(TILES), atol=1e-6)
     models.most_rows = 0.5
-    with pytest.raises(UserError, match=rf"one tile is too much.*{refusal.message}"):
+    with pytest.raises(UserError, match=rf"one tile is too large.*{refusal.message}"):
         remote(TILES)
 
 
@@ -166,7 +166,7 @@ def test_a_server_that_goes_away_midway_is_waited_for(url, scheme, server, model
 def test_a_server_that_stays_away_is_named_with_what_to_do(url, server):
     remote = client.forward(url, patience=0.1)
     server.stop()
-    with pytest.raises(UserError, match=rf"{url}:3: the server does not answer; see that it runs"):
+    with pytest.raises(UserError, match=rf"{url}:3: the server does not answer; check that it runs"):
         remote(TILES)
 
 

@@ -11,9 +11,15 @@ import cv2
 import numpy as np
 import pytest
 
-from kerasseg.labelling.segment_anything import automatic_masks
-from kerasseg.labelling.segment_anything.grids import crops, point_grid
-from kerasseg.labelling.segment_anything.regions import without_holes, without_islands
+from kerasseg.labelling.segment_anything.automatic import automatic_masks
+from kerasseg.labelling.segment_anything.geometry import (
+    Crop,
+    crops,
+    points_in,
+    without_holes,
+    without_islands,
+)
+from kerasseg.recipe.labelling import SegmentAnything
 
 torch = pytest.importorskip("torch")
 SIZE = (90, 120)
@@ -100,7 +106,7 @@ def test_the_same_records_in_the_same_order(original, monkeypatch, settings):
     settings = {"points_per_side": 8, "points_per_batch": 10, **settings}
     image = np.zeros((*SIZE, 3), np.uint8)
     judge = original.SamAutomaticMaskGenerator(None, **settings).generate(image)
-    found = automatic_masks(image, Blobs(), **settings)
+    found = automatic_masks(image, Blobs(), SegmentAnything(**settings))
     assert len(found) == len(judge) > 2
     for ours, theirs in zip(found, judge, strict=True):
         np.testing.assert_array_equal(ours.mask, theirs["segmentation"])
@@ -117,7 +123,7 @@ def test_grids_and_crops_are_the_same(original, size, ratio):
     boxes, layers = amg.generate_crop_boxes(size, 3, ratio)
     cut = crops(size, 3, ratio)
     assert [(list(crop.box), crop.layer) for crop in cut] == list(zip(boxes, layers, strict=True))
-    np.testing.assert_array_equal(point_grid(7), amg.build_point_grid(7))
+    np.testing.assert_array_equal(points_in(Crop((0, 0, 1, 1), 0), 7, 1), amg.build_point_grid(7))
 
 
 def test_small_regions_are_the_same(original):

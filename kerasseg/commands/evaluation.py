@@ -1,0 +1,257 @@
+"""How good a model is on images that it never saw, and what it says of each of them."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+
+from kerasseg.console import track
+from kerasseg.data.sample import Annotation, Sample
+from kerasseg.images.files import write
+from kerasseg.images.folders import file_name
+from kerasseg.images.preprocessing import resize, resize_mask
+from kerasseg.inference import mask_files
+from kerasseg.masks import IGNORE, split_classes
+from kerasseg.metrics import confusion, objects, pixel
+from kerasseg.metrics.confusion import Confusion
+from kerasseg.metrics.objects import Labelled, Objects
+from kerasseg.metrics.pixel import Counts
+from kerasseg.postprocess.pairs import Pairing, write_csv
+from kerasseg.report import pictures
+from kerasseg.report.page import ranks
+from kerasseg.runs.rundirectory import PREDICTIONS
+from kerasseg.segmenter import Segmenter
+from kerasseg.spec import ModelSpec
+
+THRESHOLDS = np.linspace(0.02, 0.98, 49).round(2)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The scores of a model.
+
+    Attributes
+    ----------
+    threshold : float
+        From which probability on a pixel belongs to a class.
+    size : str
+        At which size ``test`` was scored: that of the recipe's ``resize``, or the images' own.
+    test : dict
+        ``classes``: see `kerasseg.metrics.pixel.scores`; ``images``: the scores of each. Where classes
+        exclude each other ``averages``: see `kerasseg.metrics.confusion.averages`; ``confusion``: pixels by
+        their true class, down, and by the predicted one, background first.
+    test_original_size : dict or None
+        The same with predictions brought back to the images' own size, where they were resized.
+    instances : dict or None
+        The objects at the images' own size, see `kerasseg.objects.scores`; None where no sample has
+        objects told apart, or none are to be.
+    threshold_curve : dict
+        See `kerasseg.metrics.pixel.threshold_curve`.
+    pairs : dict or None
+        How many pairs of a nucleus and its Golgi were ``found`` and are ``true``, in all and under ``images``
+        in each, there with the mean lengths of their vectors and the unit; None where nobody asked.
+    seconds_per_image : float
+        Of prediction, reading included.
+    seconds : dict
+        The same of each image.
+    seams : dict or None
+        How much prediction by tiles differs from the whole on the largest test image, see
+        `kerasseg.inference.seams.Seams`; None where one tile is enough.
+    """
+
+    threshold: float
+    size: str
+    test: dict[str, Any]
+    test_original_size: dict[str, Any] | None
+    instances: dict[str, Any] | None
+    threshold_curve: dict[str, Any]
+    pairs: dict[str, Any] | None
+    seconds_per_image: float
+    seconds: dict[str, float]
+    seams: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What the model said of one sample, and how that compares with the truth."""
+
+    sample: Sample
+    counts: Counts | Confusion  # of classes that exclude each other
+    counts_original_size: Counts | Confusion
+    counts_by_threshold: Counts
+    objects: list[Objects] | None
+    pairs: dict[str, Any] | None
+    seconds: float
+
+
+def evaluate(
+    samples: Sequence[Sample],
+    segmenter: Segmenter,
+    *,
+    folder: Path,
+    score_objects: bool,
+    pairing: Pairing | None = None,
+) -> Evaluation:
+    """Predict samples, score them, and keep the predictions.
+
+    Parameters
+    ----------
+    samples : sequence of Sample
+        Images or volumes.
+    segmenter : Segmenter
+    folder : Path
+        Gets ``predictions/<name>.mask.png`` for every sample, ``.mask.ome.tif`` where that is a volume or the
+        model is multilabel, ``predictions/<name>.pairs.csv`` with pairs, and
+        ``predictions/overlays/<name>.png`` for the best, the median and the worst.
+    score_objects : bool
+        Whether to score objects where samples tell them apart.
+    pairing : Pairing, optional
+        Which nuclei belong to which Golgi.
+
+    Returns
+    -------
+    Evaluation
+    """
+    spec = segmenter.spec
+    folder = folder / PREDICTIONS
+    answers = [
+        _answer(sample, segmenter, folder, score_objects=score_objects, pairing=pairing)
+        for sample in track(samples, "predicting test images")
+    ]
+    resized = spec.resize is not None
+    compared = {answer.sample.name: answer.objects for answer in answers if answer.objects is not None}
+    evaluation = Evaluation(
+        threshold=spec.threshold,
+        size="x".join(map(str, spec.resize)) if resized else "original",
+        test=_scored(answers, [answer.counts for answer in answers], spec.classes),
+        test_original_size=_scored(answers, [answer.counts_original_size for answer in answers], spec.classes)
+        if resized
+        else None,
+        instances=objects.scores(compared, spec.classes) if compared else None,
+        threshold_curve=pixel.threshold_curve(
+            [answer.counts_by_threshold for answer in answers], THRESHOLDS, spec.classes
+        ),
+        pairs=_all_pairs(answers) if pairing else None,
+        seconds_per_image=round(fmean(answer.seconds for answer in answers), 3),
+        seconds={answer.sample.name: round(answer.seconds, 3) for answer in answers},
+        seams=_seams(samples, segmenter),
+    )
+    _draw_overlays(samples, evaluation, folder, spec)
+    return evaluation
+
+
+def _answer(
+    sample: Sample, segmenter: Segmenter, folder: Path, *, score_objects: bool, pairing: Pairing | None
+) -> _Answer:
+    """Predict a sample, keep its mask, and compare it with the truth, at both sizes where it was resized."""
+    spec = segmenter.spec
+    started = time.monotonic()
+    probabilities = segmenter.predict(sample.read(), str(sample.image), resized=True)
+    seconds = time.monotonic() - started
+    truth, resized = sample.annotate(), spec.resize is not None
+    full_size = resize(probabilities, sample.size) if resized else probabilities
+    mask = spec.decide(full_size)
+    counts = _count(truth.mask, mask, spec)
+    counts_original_size, true_mask = counts, truth.mask
+    if resized:
+        true_mask = resize_mask(truth.mask, probabilities.shape[:2])
+        counts = _count(true_mask, spec.decide(probabilities), spec)
+    stem = folder / file_name(sample.name)
+    mask_files.write(stem, mask, spec.classes, exclusive=not spec.multilabel, spacing=sample.spacing)
+    return _Answer(
+        sample,
+        counts,
+        counts_original_size,
+        pixel.threshold_counts(spec.foreground(probabilities), true_mask, THRESHOLDS),
+        _compared(truth, mask, spec.foreground(full_size), spec) if score_objects else None,
+        _paired(sample, truth, mask, pairing, spec, folder) if pairing else None,
+        seconds,
+    )
+
+
+def _compared(
+    truth: Annotation, mask: np.ndarray, probabilities: np.ndarray, spec: ModelSpec
+) -> list[Objects] | None:
+    """Compare objects with objects, where the truth tells them apart; ignored pixels are of none."""
+    if truth.labels is None:
+        return None
+    ignored = truth.mask == IGNORE
+    mask = np.where(ignored, np.uint8(IGNORE), mask)
+    labels = np.where(ignored, 0, spec.label(mask))  # holes that were filled may be ignored
+    predicted = Labelled(labels, mask, not spec.multilabel)
+    true = Labelled(np.where(ignored, 0, truth.labels), truth.mask, not spec.multilabel)
+    return objects.compare(true, predicted, probabilities)
+
+
+def _paired(
+    sample: Sample, truth: Annotation, mask: np.ndarray, pairing: Pairing, spec: ModelSpec, folder: Path
+) -> dict[str, Any]:
+    """Count the pairs of a prediction and those of the truth's mask, and write the former down."""
+    pairs = {}
+    judged = np.where(truth.mask == IGNORE, np.uint8(IGNORE), mask)
+    for kind, pixels in {"found": judged, "true": truth.mask}.items():
+        layers = split_classes(pixels, len(spec.classes), spec.multilabel)
+        pairs[kind] = pairing(layers, spec.objects.label, sample.spacing)
+    write_csv(folder / f"{file_name(sample.name)}.pairs.csv", pairs["found"], len(sample.size))
+    lengths = {kind: [pair.length for pair in listed] for kind, listed in pairs.items()}
+    return {
+        **{kind: len(listed) for kind, listed in lengths.items()},
+        **{f"mean_length_{kind}": fmean(listed) if listed else None for kind, listed in lengths.items()},
+        "unit": "pixel" if sample.spacing is None else "micrometre",
+    }
+
+
+def _all_pairs(answers: Sequence[_Answer]) -> dict[str, Any]:
+    images = {each.sample.name: each.pairs for each in answers}
+    return {what: sum(each[what] for each in images.values()) for what in ("found", "true")} | {
+        "images": images
+    }
+
+
+def _seams(samples: Sequence[Sample], segmenter: Segmenter) -> dict[str, Any] | None:
+    largest = max(samples, key=lambda sample: math.prod(sample.size))
+    seams = segmenter.seams(largest.read(), str(largest.image))
+    return seams and {"image": largest.name, **asdict(seams)}
+
+
+def _count(truth: np.ndarray, mask: np.ndarray, spec: ModelSpec) -> Counts | Confusion:
+    if spec.multilabel:
+        return pixel.count(truth, mask, len(spec.classes), exclusive=False)
+    return confusion.confusion(truth, mask, len(spec.classes))
+
+
+def _scored(
+    answers: Sequence[_Answer], counts: Sequence[Counts | Confusion], classes: Sequence[str]
+) -> dict[str, Any]:
+    by_class = [pixel.of_confusion(each) if isinstance(each, Confusion) else each for each in counts]
+    images = {
+        each.sample.name: pixel.image_scores(of, classes) for each, of in zip(answers, by_class, strict=True)
+    }
+    scores = {"classes": pixel.scores(by_class, classes), "images": images}
+    if not isinstance(counts[0], Confusion):
+        return scores
+    return {
+        **scores,
+        "averages": confusion.averages(counts),
+        "confusion": confusion.pooled(counts).pixels.tolist(),
+    }
+
+
+def _draw_overlays(samples: Sequence[Sample], evaluation: Evaluation, folder: Path, spec: ModelSpec) -> None:
+    """Draw the best, the median and the worst prediction over its image."""
+    shutil.rmtree(folder / "overlays", ignore_errors=True)  # another threshold has another ranking
+    by_name = {sample.name: sample for sample in samples}
+    ranking = ranks(evaluation.test["images"])
+    for place in sorted({0, len(ranking) // 2, len(ranking) - 1}) if ranking else ():
+        name, sample = ranking[place].file_name, by_name[ranking[place].name]
+        predicted = mask_files.read(folder / name, exclusive=not spec.multilabel)
+        overlay = pictures.overlay(sample.read(), sample.annotate().mask, predicted, sample.spacing)
+        write(folder / "overlays" / f"{name}.png", overlay)

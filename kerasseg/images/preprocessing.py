@@ -1,0 +1,292 @@
+"""What every image goes through before a model sees it, in training, prediction and serving alike.
+
+Its channels become those that the model takes, its intensities float32 in [0, 1], the only range that a model
+sees, and its size the one that the recipe asks for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from kerasseg.errors import UserError, naming
+from kerasseg.images.normalisation import Dtype, Normalisation
+from kerasseg.images.statistics import Limits, bands_of, extremes
+
+if TYPE_CHECKING:
+    from kerasseg.images.stores.store import Region, Store
+
+# ITU-R BT.601, the weights of Pillow's and OpenCV's grey.
+LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
+MOST_CHANNELS = 4  # more are likelier to be another axis that was read as one of channels
+CHANNELS_AT_ONCE = 4  # OpenCV resizes no more
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """Brings an image as stored to the channels, intensities and size that a model takes, in this order.
+
+    Attributes
+    ----------
+    channels : int or None
+        Channels wanted; None keeps them.
+    normalise : Normalisation
+        How intensities come into [0, 1].
+    resize : tuple of int or None
+        Height and width wanted, of 2-D images only; None keeps them.
+    """
+
+    channels: int | None
+    normalise: Normalisation
+    resize: tuple[int, int] | None
+
+    def image(self, image: np.ndarray) -> np.ndarray:
+        """Preprocess a whole image.
+
+        Parameters
+        ----------
+        image : numpy.ndarray, shape (Y, X, C) or (Z, Y, X, C), uint8, uint16 or float32
+            As stored.
+
+        Returns
+        -------
+        numpy.ndarray, shape (Y, X, C) or (Z, Y, X, C)
+            float32 in [0, 1]; but uint8 stays uint8 where dividing by 255 is all that is to be done: a
+            quarter of the memory, and faster to augment. What is resized is float32 before, for in whole
+            numbers OpenCV rounds weights too, which no other program does: a served model would be shown
+            another image.
+
+        Raises
+        ------
+        UserError
+            If the channels or the intensities do not fit, or a volume is to be resized; it does not name the
+            file: see :func:`kerasseg.errors.naming`.
+        """
+        grey = image.shape[-1] == 1  # repeated last: the same numbers for a third of the work
+        if not grey:
+            image = with_channels(image, self.channels)
+        if image.dtype != np.uint8 or self.normalise != Dtype() or self.resize is not None:
+            image = normalise(image, self.normalise)
+        if self.resize is not None:
+            image = resize(image, self.resize)
+        return with_channels(image, self.channels) if grey else image
+
+    def regions(self, store: Store) -> Callable[[Region], np.ndarray]:
+        """Make the function that reads regions of a huge image as a model takes them; nothing is resized.
+
+        What depends on the whole image, its intensities and whether its alpha is constant, is measured here
+        once by streaming, so that a region is what :meth:`image` makes of the whole image, cut there.
+
+        Parameters
+        ----------
+        store : Store
+            Open.
+
+        Returns
+        -------
+        callable
+            From a region, as `Store.read` takes it, to (Y, X, C) or (Z, Y, X, C) float32 in [0, 1].
+
+        Raises
+        ------
+        UserError
+            If the channels or the intensities do not fit, or pixels cannot be read; it names the file.
+        """
+        grey = store.shape[-1] == 1
+        constant_alpha = self._alpha_is_constant(store)
+
+        def convert(image: np.ndarray) -> np.ndarray:
+            return converted(image, self.channels, constant_alpha=constant_alpha)
+
+        def convert_unless_grey(region: Region) -> np.ndarray:
+            image = store.read(region)
+            return image if grey else convert(image)
+
+        with naming(str(store.path)):
+            convert(np.empty((0, *store.shape[1:]), store.dtype))  # refuses channels before any work is done
+            limits = self.normalise.limits(lambda: map(convert_unless_grey, store.bands()), store.dtype)
+
+        def read(region: Region) -> np.ndarray:
+            image = stretch(convert_unless_grey(region), limits)
+            return convert(image) if grey else image
+
+        return read
+
+    def _alpha_is_constant(self, store: Store) -> bool:
+        """Look for alpha of one value, where channels are to be changed."""
+        stored = store.shape[-1]
+        if self.channels in (None, stored) or not may_have_alpha(stored):
+            return False
+        low, high = extremes(lambda: (store.read(band)[..., -1:] for band in store.bands()))
+        return bool(low == high)
+
+
+def with_channels(image: np.ndarray, n: int | None) -> np.ndarray:
+    """Give an image the number of channels that a model takes.
+
+    Grey is repeated, colour becomes luminance where one channel is wanted, alpha of one value is dropped.
+
+    Parameters
+    ----------
+    image : numpy.ndarray, shape (..., C)
+        Of any type, which is kept.
+    n : int or None
+        Channels wanted; None keeps the image as it is stored.
+
+    Returns
+    -------
+    numpy.ndarray, shape (..., n)
+
+    Raises
+    ------
+    UserError
+        If the channels cannot be turned into `n` without guessing.
+    """
+    if n is None or image.shape[-1] == n:
+        return image
+    alpha = image[..., -1]
+    constant = may_have_alpha(image.shape[-1]) and bool((alpha == alpha.flat[0]).all())
+    return converted(image, n, constant_alpha=constant)
+
+
+def may_have_alpha(channels: int) -> bool:
+    """Tell whether the last of so many channels may be alpha: after grey or after colours."""
+    return channels in (2, 4)
+
+
+def converted(image: np.ndarray, n: int | None, *, constant_alpha: bool) -> np.ndarray:
+    """Do as :func:`with_channels` for a region of an image whose alpha is known to be constant or not.
+
+    Parameters
+    ----------
+    image, n
+        As there.
+    constant_alpha : bool
+        Whether the last channel is alpha of one value throughout the whole image.
+    """
+    if n is None or image.shape[-1] == n:
+        return image
+    opaque = image[..., :-1] if constant_alpha else image
+    channels = opaque.shape[-1]
+    if channels == n:
+        return opaque
+    if channels == 1:
+        return np.repeat(opaque, n, axis=-1)
+    if channels == 3 and n == 1:
+        grey = opaque.astype(np.float32) @ LUMINANCE
+        return (grey if image.dtype.kind == "f" else np.rint(grey)).astype(image.dtype)[..., None]
+    stored, axes = image.shape[-1], "ZYXC"[-image.ndim :]
+    advice = f"set data.channels to {stored}, or save the image with {n}"
+    if stored > MOST_CHANNELS:
+        advice = f"if they are not channels, name the axes, such as --axes ZYX; otherwise {advice}"
+    raise UserError(
+        f"the image was read with the axes {axes} and has {stored} channels, but data.channels is {n}; "
+        f"{advice}"
+    )
+
+
+def normalise(image: np.ndarray, method: Normalisation = Dtype()) -> np.ndarray:
+    """Scale intensities to [0, 1].
+
+    Parameters
+    ----------
+    image : numpy.ndarray, shape (..., C), uint8, uint16 or float32
+        As stored; the last axis is channels.
+    method : Normalisation
+        What becomes 0 and 1; the rest is clipped.
+
+    Returns
+    -------
+    numpy.ndarray, same shape, float32 in [0, 1]
+
+    Raises
+    ------
+    UserError
+        If a value is not finite, or `Dtype` is given floats outside [0, 1].
+    """
+    return stretch(image, method.limits(bands_of(image), image.dtype))
+
+
+def stretch(image: np.ndarray, limits: Limits) -> np.ndarray:
+    """Map known limits to 0 and 1, and clip the rest.
+
+    Parameters
+    ----------
+    image : numpy.ndarray, shape (..., C), uint8, uint16 or float32
+        An image or a region of one.
+    limits : Limits
+        Of the whole image.
+
+    Returns
+    -------
+    numpy.ndarray, same shape, float32 in [0, 1]
+        The image itself where there is nothing to do.
+    """
+    low, high = (np.asarray(limit, np.float32) for limit in limits)
+    if image.dtype == np.float32 and (low == 0).all() and (high == 1).all():
+        return image
+    stretched = image.astype(np.float32)
+    stretched -= low
+    stretched /= np.where(high > low, high - low, np.float32(1))
+    return np.clip(stretched, 0, 1, out=stretched)
+
+
+def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize intensities: by area where the image shrinks, linearly where it grows.
+
+    Parameters
+    ----------
+    image : numpy.ndarray, shape (Y, X, C), uint8, uint16 or float32
+        Intensities or probabilities.
+    size : tuple of int
+        Height and width wanted.
+
+    Returns
+    -------
+    numpy.ndarray, shape (height, width, C), of the same type
+
+    Raises
+    ------
+    UserError
+        If the image is a volume.
+    """
+    if image.ndim != 3:
+        raise UserError(
+            f"a volume of shape {image.shape} cannot be resized to {tuple(size)}; expected a 2-D image. Set "
+            "data.resize to null, and data.patch to {size: [depth, height, width]}"
+        )
+    if image.shape[:2] == tuple(size):
+        return image
+    height, width = size
+    shrinks = height <= image.shape[0] and width <= image.shape[1]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    parts = [
+        image[..., first : first + CHANNELS_AT_ONCE] for first in range(0, image.shape[2], CHANNELS_AT_ONCE)
+    ]
+    resized = [cv2.resize(part, (width, height), interpolation=method) for part in parts]
+    return np.concatenate([part.reshape(height, width, -1) for part in resized], axis=2)
+
+
+def resize_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize class ids or instance ids by the nearest pixel centre, which makes no new id.
+
+    Parameters
+    ----------
+    mask : numpy.ndarray, shape (Y, X, ...), any type
+        Mask or labels.
+    size : tuple of int
+        Height and width wanted.
+
+    Returns
+    -------
+    numpy.ndarray, shape (height, width, ...), of the same type
+    """
+    rows, columns = (
+        ((np.arange(new) + 0.5) * old / new).astype(np.intp)  # the pixel whose centre lies nearest
+        for old, new in zip(mask.shape, size, strict=False)
+    )
+    return mask[rows][:, columns]

@@ -1,1 +1,0 @@
-"""Which tiles are alike, by their codes: clusters, and a plane to look at them."""

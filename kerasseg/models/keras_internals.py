@@ -1,0 +1,36 @@
+"""What we use of Keras that it does not promise to keep: all of it is here, and nowhere else.
+
+setup.cfg allows only versions of Keras with which ``tests/models/test_keras_internals.py`` passed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import keras
+
+
+def steps(model: keras.Model) -> Iterator[tuple[keras.Operation, list[keras.KerasTensor], keras.KerasTensor]]:
+    """Yield each layer of a functional model with its inputs and its output, from the answer to the image.
+
+    A layer comes after all layers that take its output.
+    """
+    for _, nodes in sorted(model._nodes_by_depth.items()):
+        for node in nodes:
+            yield node.operation, node.input_tensors, node.outputs[0]
+
+
+def layer_of(tensor: keras.KerasTensor) -> keras.Operation:
+    """Find the layer whose output a tensor is."""
+    return tensor._keras_history.operation
+
+
+def moments(adam: keras.optimizers.Adam, variable: keras.Variable) -> tuple[keras.Variable, keras.Variable]:
+    """Find what Adam keeps of a variable: the means of its gradients and of their squares."""
+    index = adam._get_variable_index(variable)
+    return adam._momentums[index], adam._velocities[index]
+
+
+def random_states(model: keras.Model) -> list[keras.Variable]:
+    """List the states that layers draw from: ``(2,)`` each."""
+    return [variable for variable in model.variables if variable.name == "seed_generator_state"]

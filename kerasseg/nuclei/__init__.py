@@ -1,0 +1,1 @@
+"""Nuclei found in a stack of slices, followed from slice to slice, and cut out."""

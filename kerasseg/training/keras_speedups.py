@@ -1,0 +1,160 @@
+"""What TensorFlow computes in one operation where Keras takes many: batch normalisation, and Adam's update.
+
+Keras writes batch normalisation as some fourteen small operations a layer, each of which goes over the whole
+feature map, and Adam as some forty for each of a model's variables, half of LinkNet's graph. With one
+operation for each, and one for the gradient, a training step takes three quarters of the time, the first step
+is ready a good deal sooner, and a step on a GPU starts hundreds of kernels instead of ten thousand.
+
+Adam's numbers are the same. Keras' moving statistics are not: they begin at 0 and 1, and at a momentum of
+0.99 hold more of that than of the data for seventy steps, so that on few images validation finds nothing for
+many epochs, and patience ends the training. Here they are the mean of all steps so far until that is the
+slower of the two, so they never hold what was not seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from kerasseg.models.keras_internals import moments
+
+
+class FusedBatchNormalization(keras.layers.Layer):
+    """What a `keras.layers.BatchNormalization` computes, with that layer's own variables.
+
+    Parameters
+    ----------
+    layer : keras.layers.BatchNormalization
+        Over the last axis. It owns the variables, so whatever is learnt here is learnt there.
+    """
+
+    def __init__(self, layer: keras.layers.BatchNormalization) -> None:
+        super().__init__(name=layer.name, dtype=layer.dtype_policy)
+        self.layer = layer
+        self.steps = self.add_weight((), "zeros", trainable=False, autocast=False, name="steps")
+
+    def call(self, x: tf.Tensor, training: bool = False, mask: None = None) -> tf.Tensor:
+        """Normalise `(B, ..., C)` by its own statistics in training, by the moving ones otherwise.
+
+        Keras' layer takes masks, so a copied model hands one over; feature maps have none.
+        """
+        if not (training and self.layer.trainable):
+            return self._normalised(x, self.layer.moving_mean, self.layer.moving_variance)[0]
+        # Of no elements, as the operation wants it: it takes the statistics from the batch.
+        normalised, mean, variance = self._normalised(x, ops.zeros(0), ops.zeros(0), is_training=True)
+        pixels = ops.cast(ops.size(x) // x.shape[-1], "float32")
+        self._follow(mean, variance * (pixels - 1) / pixels)  # as Keras: not Bessel's
+        return normalised
+
+    def _normalised(
+        self, x: tf.Tensor, mean: tf.Tensor, variance: tf.Tensor, **options
+    ) -> tuple[tf.Tensor, ...]:
+        flat = ops.reshape(x, (-1, 1, 1, x.shape[-1]))  # the operation knows no volumes
+        scale, offset, mean, variance = (
+            ops.cast(values, "float32") for values in (self.layer.gamma, self.layer.beta, mean, variance)
+        )
+        flat, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=flat,
+            scale=scale,
+            offset=offset,
+            mean=mean,
+            variance=variance,
+            **({"is_training": False} | options),
+            epsilon=self.layer.epsilon,
+        )
+        return ops.reshape(flat, ops.shape(x)), mean, variance
+
+    def _follow(self, mean: tf.Tensor, variance: tf.Tensor) -> None:
+        kept = ops.minimum(self.layer.momentum, self.steps / (self.steps + 1))
+        for moving, value in ((self.layer.moving_mean, mean), (self.layer.moving_variance, variance)):
+            moving.assign(moving * kept + value * (1 - kept))
+        self.steps.assign_add(1.0)
+
+
+def fused(model: keras.Model) -> keras.Model:
+    """Make a model that computes the same with the same variables, and faster.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Functional.
+
+    Returns
+    -------
+    keras.Model
+        Training it trains `model`.
+    """
+    return keras.models.clone_model(model, clone_function=_fused_layer)
+
+
+def _fused_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
+    return FusedBatchNormalization(layer) if isinstance(layer, keras.layers.BatchNormalization) else layer
+
+
+class _Fused:
+    """Adam's update in one operation a variable, beside weight decay and clipping."""
+
+    def apply(self, grads: Sequence[tf.Tensor], trainable_variables: Sequence[keras.Variable]) -> None:
+        """Change every variable; what is the same for all of them is worked out here, once."""
+        step = ops.cast(self.iterations + 1, "float32")
+        self._numbers = {
+            "beta1": tf.constant(self.beta_1),
+            "beta2": tf.constant(self.beta_2),
+            "beta1_power": self.beta_1**step,
+            "beta2_power": self.beta_2**step,
+            "epsilon": tf.constant(self.epsilon),
+        }
+        super().apply(grads, trainable_variables)
+
+    def update_step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor) -> None:
+        """Change a variable and its two moments in place."""
+        momentum, velocity = moments(self, variable)
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=momentum.value.handle,
+            v=velocity.value.handle,
+            lr=learning_rate,
+            grad=gradient,
+            **self._numbers,
+        )
+
+
+class Adam(_Fused, keras.optimizers.Adam):
+    """`keras.optimizers.Adam`, with the same arguments and the same numbers."""
+
+
+class AdamW(_Fused, keras.optimizers.AdamW):
+    """`keras.optimizers.AdamW`, with the same arguments and the same numbers."""
+
+
+def renewed(
+    optimizer: keras.optimizers.Optimizer, variables: Sequence[keras.Variable]
+) -> keras.optimizers.Optimizer:
+    """Make an optimiser with the same arguments, ready for these variables.
+
+    Parameters
+    ----------
+    optimizer : keras.optimizers.Optimizer
+        Its arguments are used, and not itself: it may be made anywhere, while a strategy refuses one that was
+        made outside its scope, where this is to be called.
+    variables : sequence of keras.Variable
+        What it will change.
+
+    Returns
+    -------
+    keras.optimizers.Optimizer
+        Built. In float16 it scales losses, whose gradients would vanish.
+    """
+    optimizer = type(optimizer).from_config(optimizer.get_config())
+    if keras.config.dtype_policy().name == "mixed_float16":
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    optimizer.build(variables)
+    return optimizer
+
+
+def rate(optimizer: keras.optimizers.Optimizer) -> float:
+    """0.01 and not 0.009999999776: float32, in which an optimiser keeps its rate, holds seven digits."""
+    return float(f"{float(ops.convert_to_numpy(optimizer.learning_rate)):.7g}")
