@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from kerasseg.inference.backends import TENSORFLOW
 from kerasseg.inference.blending import Bands
 from kerasseg.inference.tiled import gathered
 from kerasseg.segmenter import Image, Segmenter
-from kerasseg.spec import Objects
+from kerasseg.spec import MergedSpec
 
 FILE = "cascade.json"
 
@@ -44,44 +44,6 @@ class Stage:
 
     segmenter: Segmenter
     within: StageClass | None = None
-
-
-@dataclass(frozen=True)
-class MergedSpec:
-    """What becomes of a cascade's answers: which entry of the merge each pixel is of, 0 for none.
-
-    Attributes
-    ----------
-    classes : tuple of str
-        Names of the merged classes: entries of one name are one class.
-    class_ids : np.ndarray
-        (M + 1,) uint8, the merged class of each entry, 0 first.
-    stage_ids : np.ndarray
-        (M + 1,) uint8, the stage of each entry, counted from 1.
-    rank : int
-        Axes in space.
-    """
-
-    classes: tuple[str, ...]
-    class_ids: np.ndarray
-    stage_ids: np.ndarray
-    rank: int
-
-    kinds: ClassVar = ("mask", "labels", "stages")
-    multilabel: ClassVar = False
-    objects: ClassVar = Objects("components", {})
-
-    def decide(self, entries: np.ndarray) -> np.ndarray:
-        """Give the merged classes of entries: (..., 1) uint8 to (...) uint8."""
-        return self.class_ids[entries[..., 0]]
-
-    def stages(self, entries: np.ndarray) -> np.ndarray:
-        """Give the stages that entries came from: (..., 1) uint8 to (...) uint8, 0 for none."""
-        return self.stage_ids[entries[..., 0]]
-
-    def label(self, mask: np.ndarray) -> np.ndarray:
-        """Number the objects of a mask: int32 of its shape."""
-        return self.objects.label(mask)
 
 
 @dataclass(frozen=True)

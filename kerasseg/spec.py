@@ -213,6 +213,44 @@ class ModelSpec:
         return cls(**values | {"tiling": TilingSettings(**tiling)})
 
 
+@dataclass(frozen=True)
+class MergedSpec:
+    """What becomes of a cascade's answers: which entry of the merge each pixel is of, 0 for none.
+
+    Attributes
+    ----------
+    classes : tuple of str
+        Names of the merged classes: entries of one name are one class.
+    class_ids : np.ndarray
+        (M + 1,) uint8, the merged class of each entry, 0 first.
+    stage_ids : np.ndarray
+        (M + 1,) uint8, the stage of each entry, counted from 1.
+    rank : int
+        Axes in space.
+    """
+
+    classes: tuple[str, ...]
+    class_ids: np.ndarray
+    stage_ids: np.ndarray
+    rank: int
+
+    kinds: ClassVar = ("mask", "labels", "stages")
+    multilabel: ClassVar = False
+    objects: ClassVar = Objects("components", {})
+
+    def decide(self, entries: np.ndarray) -> np.ndarray:
+        """Give the merged classes of entries: (..., 1) uint8 to (...) uint8."""
+        return self.class_ids[entries[..., 0]]
+
+    def stages(self, entries: np.ndarray) -> np.ndarray:
+        """Give the stages that entries came from: (..., 1) uint8 to (...) uint8, 0 for none."""
+        return self.stage_ids[entries[..., 0]]
+
+    def label(self, mask: np.ndarray) -> np.ndarray:
+        """Number the objects of a mask: int32 of its shape."""
+        return self.objects.label(mask)
+
+
 def _normalisation(given: Mapping[str, Mapping[str, Any]]) -> Normalisation:
     """Read ``{"percentile": {"low": 5, "high": 98}}``."""
     try:

@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -36,10 +36,7 @@ from kerasseg.images.writing.zarr import write_zarr
 from kerasseg.inference.blending import Bands
 from kerasseg.inference.resume import Ledger, is_begun, is_done, open_ledger, record
 from kerasseg.postprocess.numbering import object_classes
-from kerasseg.spec import ModelSpec
-
-if TYPE_CHECKING:
-    from kerasseg.cascade import MergedSpec
+from kerasseg.spec import MergedSpec, ModelSpec
 
 KINDS = ("mask", "labels", "probabilities", "stages")
 ROWS = 512  # of a mask that are looked at together; fewer where they hold more pixels than
