@@ -149,6 +149,10 @@ def load_cascade(path: str | os.PathLike, overrides: Sequence[str] = ()) -> Casc
 def _message(error: ErrorDetails, whole: type[Section], value: Any) -> str:
     """Say what is wrong with a key of the cascade, or with one of a stage's."""
     stage, inside = error["loc"][:2], error["loc"][2:]
+    if inside == ("sees",):
+        return (
+            f"{dotted(stage)}.sees: no stage can see another's mask as channels; `within` says where it looks"
+        )
     if stage[:1] != ("stages",) or not inside:
         return message(error, whole, value)
     return f"{dotted(stage)}.{message({**error, 'loc': inside}, Stage, value['stages'][stage[1]])}"

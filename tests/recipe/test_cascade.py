@@ -118,3 +118,9 @@ def test_merged_classes_are_there_once_and_every_stage_is_of_use(tmp_path, stage
         "merge: nothing of the stage idle is merged, and no stage looks within it; name a class, such as "
         "idle.membrane, or leave the stage out",
     ]
+
+
+def test_channels_of_another_stage_are_refused_in_plain_words(tmp_path, stages):
+    stages["membrane"] = stages["membrane"].replace("within: interior.nucleus", "sees: interior")
+    (said,) = mistakes(written(tmp_path, stages))
+    assert said.startswith("3: stages.membrane.sees: no stage can see another's mask as channels")
