@@ -95,7 +95,7 @@ class Cascade:
                 f"{folder}: there is no trained cascade here; expected a folder such as runs/NAME that holds "
                 f"{FILE}, which kerasseg cascade run writes when all stages are trained"
             )
-        facts = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        facts = _facts(folder / FILE)
         segmenters = {
             name: Segmenter.load(folder / stage["run"], engine=engine)
             for name, stage in facts["stages"].items()
@@ -213,6 +213,20 @@ class Cascade:
         for number, (stage, class_id) in reversed([*enumerate(self.merge, start=1)]):
             entries[masks[stage] == class_id] = number
         return entries
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    """Read what a cascade is made of."""
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        runs = {name: stage["run"] for name, stage in facts["stages"].items()}
+        regions = [stage["within"] for stage in facts["stages"].values() if stage["within"]]
+        strange = {stage for stage, _ in [*regions, *facts["merge"]]} - {*runs}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path}: it does not say what the cascade is made of ({error})") from error
+    if strange:
+        raise UserError(f"{path}: it has no stage {', '.join(sorted(strange))}, which it names")
+    return facts
 
 
 def _decided(segmenter: Segmenter, store: Store, first_row: int) -> Bands:

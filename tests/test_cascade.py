@@ -172,3 +172,17 @@ def test_an_image_of_other_axes_is_refused(tmp_path, cascade):
 def test_where_there_is_no_cascade_it_is_said(tmp_path):
     with pytest.raises(UserError, match="there is no trained cascade here"):
         Cascade.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{", "does not say what the cascade is made of"),
+        ('{"stages": {"a": {}}}', "does not say what the cascade is made of"),
+        ('{"stages": {"a": {"run": "a/1", "within": ["b", "c"]}}, "merge": []}', "has no stage b"),
+    ],
+)
+def test_a_file_that_is_no_cascades_is_told(tmp_path, text, told):
+    (tmp_path / "cascade.json").write_text(text)
+    with pytest.raises(UserError, match=rf"cascade\.json: it {told}"):
+        Cascade.load(tmp_path)

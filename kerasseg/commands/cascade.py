@@ -23,7 +23,7 @@ from kerasseg.recipe import Recipe, load
 from kerasseg.recipe.cascade import CascadeRecipe
 from kerasseg.report import cascade as page
 from kerasseg.runs import rundirectory
-from kerasseg.runs.rundirectory import METRICS, RECIPE, RunDirectory
+from kerasseg.runs.rundirectory import METRICS, RECIPE, REGIONS, RunDirectory
 from kerasseg.segmenter import Segmenter
 
 Runs = dict[str, RunDirectory]
@@ -81,7 +81,7 @@ def run(
 def _stage_recipe(cascade: CascadeRecipe, name: str, runs: Runs) -> Recipe:
     """Give the recipe of a stage's run, with the place of the masks that it looks within."""
     region = cascade.within(name)
-    return cascade.recipe(name, region and runs[region.stage] / "regions" / name)
+    return cascade.recipe(name, region and runs[region.stage] / f"{REGIONS}/{name}")
 
 
 def _trained(recipe: Recipe, folder: Path) -> RunDirectory | None:

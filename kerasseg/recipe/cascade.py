@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -69,7 +70,7 @@ class CascadeRecipe(Section):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     """Of the cascade's folder: letters, digits, dots, dashes and underscores."""
     stages: Annotated[dict[str, Stage], Field(min_length=1)]
-    """The stages by their names, which are letters, digits, dashes and underscores."""
+    """The stages by their names: a letter, and letters, digits, dashes and underscores."""
     merge: Annotated[list[str], Field(min_length=1, max_length=MOST_CLASSES)]
     """STAGE.CLASS each: a pixel is of the first class here that its stage gives it."""
 
@@ -167,8 +168,8 @@ def _needs(stages: Mapping[str, Stage]) -> dict[str, set[str]]:
 
 def _misnamed(stages: Mapping[str, Stage]) -> Iterator[tuple[Place, str]]:
     for name in stages:
-        if not name.replace("-", "").replace("_", "").isalnum():
-            yield (name,), "a stage's name must be letters, digits, dashes and underscores"
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name):
+            yield (name,), "a stage's name must be a letter, and letters, digits, dashes and underscores"
 
 
 def _unfit(stages: Mapping[str, Stage]) -> Iterator[tuple[Place, str]]:

@@ -72,7 +72,7 @@ def test_all_that_is_wrong_with_stages_is_told_at_once_each_with_its_line(tmp_pa
     stages["deep"] = f"{{recipe: {MEMBRANE.replace('images_masks', 'volumes')}}}"
     said = mistakes(written(tmp_path, stages))
     assert [message.partition(": ")[0] for message in said] == ["6", "7", "8", "3", "5"]
-    assert "a stage's name must be letters" in said[0]
+    assert "a stage's name must be a letter, and letters" in said[0]
     assert "stages.several.recipe.data.multilabel: is true" in said[1]
     assert "stages.deep.recipe.data.source: is of volumes, and membrane is of images" in said[2]
     assert "unknown stage 'inferior': choose one of" in said[3]
