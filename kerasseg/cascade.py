@@ -90,23 +90,16 @@ class Cascade:
             If there is no such cascade, or a stage's model is gone or has other classes than it had.
         """
         folder = Path(folder)
-        if not (folder / FILE).is_file():
-            raise UserError(
-                f"{folder}: there is no trained cascade here; expected a folder such as runs/NAME that holds "
-                f"{FILE}, which kerasseg cascade run writes when all stages are trained"
-            )
-        facts = _facts(folder / FILE)
-        segmenters = {
-            name: Segmenter.load(folder / stage["run"], engine=engine)
-            for name, stage in facts["stages"].items()
-        }
+        facts = read_facts(folder)
+        runs = {name: folder / stage["run"] for name, stage in facts["stages"].items()}
+        segmenters = {name: Segmenter.load(run, engine=engine) for name, run in runs.items()}
 
         def numbered(stage: str, name: str) -> StageClass:
             classes = segmenters[stage].spec.classes
             if name not in classes:
+                found = ", ".join(classes)
                 raise UserError(
-                    f"{folder / facts['stages'][stage]['run']}: the model has no class {name}, but "
-                    f"{', '.join(classes)}; train the cascade again"
+                    f"{runs[stage]}: it has no class {name}, but {found}; train the cascade again"
                 )
             return stage, classes.index(name) + 1
 
@@ -215,8 +208,26 @@ class Cascade:
         return entries
 
 
-def _facts(path: Path) -> dict[str, Any]:
-    """Read what a cascade is made of."""
+def read_facts(folder: Path) -> dict[str, Any]:
+    """Read what the cascade in a folder is made of, as `kerasseg cascade run` has written it.
+
+    Returns
+    -------
+    dict
+        ``name``; ``stages``, from a name to ``run``, a path from the folder, and ``within``, a stage and a
+        class or None; ``merge``, pairs of a stage and a class.
+
+    Raises
+    ------
+    UserError
+        If there is none, or it does not say all of that.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        raise UserError(
+            f"{folder}: there is no trained cascade here; expected a folder such as runs/NAME that holds "
+            f"{FILE}, which kerasseg cascade run writes when all stages are trained"
+        )
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
         runs = {name: stage["run"] for name, stage in facts["stages"].items()}

@@ -44,6 +44,13 @@ def is_trained(folder: Path) -> bool:
     return (folder / FILE).is_file()
 
 
+def runs(folder: Path) -> str:
+    """Name the runs of a cascade's stages."""
+    from kerasseg.cascade import read_facts
+
+    return ", ".join(str(folder / stage["run"]) for stage in read_facts(folder)["stages"].values())
+
+
 def predict(
     folder: Path, images: Path, out: Path, *, refused: Mapping[str, Any], engine: str | None, **how: Any
 ) -> None:

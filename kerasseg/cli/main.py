@@ -51,6 +51,8 @@ def _existing(path: Path) -> Path:
     """Refuse a path that is not a run before TensorFlow starts, which takes seconds."""
     from kerasseg.runs.rundirectory import existing
 
+    if cascade.is_trained(path):
+        raise UserError(f"{path}: it is a cascade; name the run of one of its stages: {cascade.runs(path)}")
     return existing(path).path
 
 

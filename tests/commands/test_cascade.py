@@ -29,7 +29,7 @@ stages:
         classes: [cell, spot]
         channels: 1
         split: {{train: 0.75, test: 0.25, validation: 0.34}}
-      model: &model {{unet: {{encoder: plain, levels: 2, base_filters: 4, decoder_filters: null}}}}
+      model: &model {{unet: {{encoder: plain, levels: 2, base_filters: 4, attention: false}}}}
       train: &train
         {{epochs: 1, batch_size: 2, steps_per_epoch: 20, optimizer: {{adam: {{learning_rate: 0.02}}}}}}
       predict: &predict {{tile: 32, overlap: 4}}
@@ -204,6 +204,14 @@ def test_a_stage_alone_needs_what_it_looks_within(folder, tmp_path):
     assert (tmp_path / "tiny" / "cascade.json").exists()
 
 
+@pytest.mark.parametrize("which", ["evaluate", "export", "report"])
+def test_verbs_of_one_model_name_the_stages(trained, which):
+    result = CliRunner().invoke(app, [which, str(trained)])
+    assert result.exit_code == 2
+    runs = f"{trained / 'cells/1'}, {trained / 'spots/1'}"
+    assert f"it is a cascade; name the run of one of its stages: {runs}" in result.output
+
+
 def test_mistakes_are_told_before_anything_is_begun(folder, tmp_path):
     wrong = "merge=[spots.spot, cells.membrane]"
     told = CliRunner().invoke(
@@ -212,3 +220,44 @@ def test_mistakes_are_told_before_anything_is_begun(folder, tmp_path):
     assert told.exit_code == 2
     assert "unknown class of cells 'membrane'" in told.output
     assert not (tmp_path / "runs").exists()
+
+
+def test_real_slices_of_nerve_cord(shared_data, tmp_path):
+    """Synapses are looked for at membranes; glia is ignored by both stages (CC BY-NC-SA, doi below).
+
+    https://doi.org/10.6084/m9.figshare.856713
+    """
+    source = shared_data / "em" / "vnc_sstem"
+    for number in range(5):
+        for kind in ("image", "mask"):
+            whole = files.read_values(source / kind / f"z{number:02}.png")
+            files.write(tmp_path / "vnc" / f"{kind}s" / f"z{number:02}.png", whole[256:512, 256:512])
+    values = "{background: 0, membrane: 1, mitochondrion: 2, synapse: 3, ignore: 255}"
+    (tmp_path / "vnc.yaml").write_text(f"""
+name: vnc
+stages:
+  tissue:
+    recipe: &tissue
+      data:
+        source: {{images_masks: {{root: {tmp_path / "vnc"}, values: {values}}}}}
+        classes: [membrane, mitochondrion, synapse]
+        channels: 1
+        patch: {{size: 64}}
+        allow_empty: true
+      model: {{unet: {{encoder: plain, levels: 2, base_filters: 4, attention: false, activation: softmax}}}}
+      train: {{epochs: 1, batch_size: 4, steps_per_epoch: 15, optimizer: {{adam: {{learning_rate: 0.02}}}}}}
+      predict: {{tile: 128, overlap: 16}}
+      export: {{saved_model: false}}
+  synapses: {{recipe: *tissue, within: tissue.membrane}}
+merge: [synapses.synapse, tissue.mitochondrion, tissue.membrane]
+""")
+    place = verb.run(load_cascade(tmp_path / "vnc.yaml"), directory=tmp_path / "runs")
+    scores = json.loads((place / "metrics.json").read_text())["test"]
+    assert list(scores["classes"]) == ["synapse", "mitochondrion", "membrane"]
+    (name,) = scores["images"]
+    truth = files.read_values(tmp_path / "vnc" / "masks" / f"{name}.png")
+    assert np.sum(scores["confusion"]) == np.count_nonzero(truth != 255)
+    cascade = Cascade.load(place)
+    image = tmp_path / "vnc" / "images" / f"{name}.png"
+    origins, tissue = cascade.origins(image), cascade.stage_mask("tissue", files.read(image))
+    assert ((tissue[origins == 2] == 1) & (cascade.mask(image)[origins == 2] == 1)).all()
