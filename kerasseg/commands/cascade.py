@@ -97,12 +97,13 @@ def _trained(recipe: Recipe, folder: Path) -> RunDirectory | None:
 
 
 def _train(cascade: CascadeRecipe, recipe: Recipe, folder: Path, runs: Runs, *, resume: bool) -> RunDirectory:
-    """Train a stage; what it looks within is predicted before."""
-    if region := cascade.within(recipe.name):
+    """Train a stage, or go on with that; what it looks within is predicted before it is begun."""
+    begun = resume and _is_begun(recipe, folder)
+    region = cascade.within(recipe.name)
+    if region and not begun:
         samples = preparation.samples(cascade.recipe(recipe.name))
         _write_regions(_assembled(cascade, runs), region.stage, samples, recipe.data.region.masks)
     say(f"stage {recipe.name}")
-    begun = resume and _is_begun(recipe, folder)
     return train(recipe, directory=folder, resume=begun)
 
 
@@ -116,12 +117,11 @@ def _is_begun(recipe: Recipe, folder: Path) -> bool:
 
 
 def _write_regions(cascade: Cascade, stage: str, samples: Sequence[Sample], folder: Path) -> None:
-    """Predict a stage's masks of samples, but for those that are there."""
+    """Predict a stage's masks of samples."""
     classes = cascade.stages[stage].segmenter.spec.classes
     for sample in track(samples, f"predicting by {stage}"):
-        stem = folder / file_name(sample.name)
-        if not mask_files.exists(stem):
-            mask_files.write(stem, cascade.stage_mask(stage, sample.read()), classes, spacing=sample.spacing)
+        mask = cascade.stage_mask(stage, sample.read())
+        mask_files.write(folder / file_name(sample.name), mask, classes, spacing=sample.spacing)
 
 
 def _assembled(cascade: CascadeRecipe, runs: Runs) -> Cascade:

@@ -60,10 +60,5 @@ def read(stem: Path, *, exclusive: bool = True) -> np.ndarray:
     return mask[..., 0] if exclusive else mask
 
 
-def exists(stem: Path) -> bool:
-    """Tell whether `write` has written a mask."""
-    return any(_named(stem, suffix).exists() for suffix in (PICTURE, STACK))
-
-
 def _named(stem: Path, suffix: str) -> Path:
     return stem.with_name(stem.name + suffix)

@@ -171,6 +171,17 @@ def test_a_changed_recipe_trains_its_stage_again_and_what_looks_within_it(copied
     assert runs_of(follow(copied, *changed)) == ["cells/2", "spots/3"]
 
 
+def test_regions_are_those_of_the_images_that_are_learnt_from(folder, copied):
+    for path in (folder / "data").glob("*/*.png"):
+        files.write(copied / "flipped" / path.relative_to(folder / "data"), files.read_values(path)[:, ::-1])
+    flipped = f"stages.spots.recipe.data.source.images_masks.root={copied / 'flipped'}"
+    place = follow(copied, flipped, "stages.spots.recipe.train.steps_per_epoch=2")
+    assert runs_of(place) == ["cells/1", "spots/2"]
+    image = files.read(copied / "flipped" / "images" / "0.png")
+    region = mask_files.read(place / "cells" / "1" / "regions" / "spots" / "0")
+    np.testing.assert_array_equal(region, Cascade.load(place).stage_mask("cells", image))
+
+
 def test_an_interrupted_stage_is_gone_on_with(copied):
     for run, resume in (("spots/1", True), ("spots/2", False)):
         interrupted = RunDirectory(copied / "runs" / "tiny" / "spots" / "1")
