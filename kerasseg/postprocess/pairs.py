@@ -109,8 +109,8 @@ def pairs(
     starts, ends = centres(nuclei) * scale, centres(golgi) * scale
     if len(starts) * len(ends) > MOST_DISTANCES:
         warnings.warn(
-            f"{len(starts):,} nuclei and {len(ends):,} Golgi are too many to be joined one to one, so no pair "
-            "is counted; a network that has hardly learnt finds such noise, and a larger smallest in "
+            f"{len(starts):,} nuclei and {len(ends):,} Golgi are too many to be joined one to one, so no "
+            "pair is counted; a network that has hardly learnt finds such noise, and a larger smallest in "
             "instances drops it",
             Notice,
             stacklevel=2,
