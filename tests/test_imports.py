@@ -12,7 +12,7 @@ LIGHT = [
     "cli",
     "commands.check",
     "masks",
-    "tables",
+    "labelling.tables",
     "errors",
     "console",
     "postprocess",

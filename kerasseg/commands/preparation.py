@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from kerasseg.data.batches import MULTIPLE_OF, TrainingBatches, UnpairedBatches, ValidationBatches
@@ -23,9 +24,9 @@ ANOTHER = 1  # seed after the recipe's, of masks that are to be independent of t
 
 def samples(recipe: Recipe) -> list[Sample]:
     """List the recipe's samples, synthetic ones where it allows them."""
-    told = recipe.data
-    collected = _collected(told, told.source)
-    return [within(each, **dict(told.region)) for each in collected] if told.region else collected
+    data = recipe.data
+    collected = _collected(data, data.source)
+    return [within(sample, **dict(data.region)) for sample in collected] if data.region else collected
 
 
 def parts(recipe: Recipe) -> Split:
@@ -41,14 +42,11 @@ def surveyed(recipe: Recipe, parts: Split) -> dict[str, Contents]:
     UserError
         With everything that cannot be read.
     """
-    named = [(name, sample) for name, samples in parts.parts().items() for sample in samples]
-    every, told = [sample for _, sample in named], recipe.data
-    preprocessing = Preprocessing(told.channels, normalisation(recipe), told.resize)
-    found = survey(every, len(told.classes), preprocessing)
-    of_parts: dict[str, list[Contents]] = {name: [] for name in parts.parts()}
-    for (name, _), contents in zip(named, found, strict=True):
-        of_parts[name].append(contents)
-    return {name: total(contents) for name, contents in of_parts.items() if contents}
+    samples = {name: samples for name, samples in parts.parts().items() if samples}
+    preprocessing = Preprocessing(recipe.data.channels, normalisation(recipe), recipe.data.resize)
+    everything = [sample for part in samples.values() for sample in part]
+    contents = iter(survey(everything, len(recipe.data.classes), preprocessing))
+    return {name: total(list(islice(contents, len(part)))) for name, part in samples.items()}
 
 
 def problems(recipe: Recipe, contents: Mapping[str, Contents]) -> list[str]:
@@ -116,38 +114,38 @@ def unpaired(
     recipe: Recipe, parts: Split, channels: int, multiple_of: int | Sequence[int] = MULTIPLE_OF
 ) -> tuple[UnpairedBatches, ValidationBatches]:
     """Make batches of images and of masks that are not theirs, and those to watch."""
-    told, (training, validation) = recipe.data, streams(recipe, parts, channels, multiple_of)
+    data = recipe.data
+    training, validation = streams(recipe, parts, channels, multiple_of)
     seed = (recipe.seed + ANOTHER) % 2**32
-    if told.unpaired is None:
+    if data.unpaired is None:
         return UnpairedBatches(training, training.with_seed(seed)), validation
     # The masks' own images are not looked at; minmax is what any of them can be brought into [0, 1] by.
     common = _batching(recipe, channels, multiple_of)
-    common["preprocessing"] = Preprocessing(None, Minmax(), told.resize)
-    others = _collected(told, told.unpaired, ANOTHER)
-    masks = TrainingBatches(others, augment=told.augment, seed=seed, **common)
+    common["preprocessing"] = Preprocessing(None, Minmax(), data.resize)
+    others = _collected(data, data.unpaired, ANOTHER)
+    masks = TrainingBatches(others, augment=data.augment, seed=seed, **common)
     return UnpairedBatches(training, masks), validation
 
 
-def _collected(told: Data, source: Source, seed: int = 0) -> list[Sample]:
-    can_be_drawn = told.if_missing == "synthesize" and source.synthesizer
+def _collected(data: Data, source: Source, seed: int = 0) -> list[Sample]:
+    can_be_drawn = data.if_missing == "synthesize" and source.synthesizer
     return collect(
         source.build,
         source.root,
-        told.classes,
-        ignored=told.ignore,
-        multilabel=told.multilabel,
+        data.classes,
+        ignored=data.ignore,
+        multilabel=data.multilabel,
         synthesize=partial(source.synthesize, seed) if can_be_drawn else None,
     )
 
 
 def _batching(recipe: Recipe, channels: int, multiple_of: int | Sequence[int]) -> dict[str, Any]:
-    """Gather what all streams of a recipe are told."""
-    told = recipe.data
+    """Gather what all batches of a recipe have in common."""
+    data = recipe.data
     return {
-        "classes": told.classes,
-        "preprocessing": Preprocessing(channels, normalisation(recipe), told.resize),
-        "patch": told.patch and dict(told.patch),
+        "class_ids": range(recipe.model.activation != "softmax", len(data.classes) + 1),
+        "preprocessing": Preprocessing(channels, normalisation(recipe), data.resize),
+        "patch": data.patch and dict(data.patch),
         "multiple_of": multiple_of,
         "batch_size": recipe.train.batch_size,
-        "activation": recipe.model.activation,
     }

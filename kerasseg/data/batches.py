@@ -75,16 +75,14 @@ class Batches:
     ----------
     samples : sequence of Sample
         At least one.
-    classes : sequence of str
-        Names of the classes 1, 2, ...
+    class_ids : range
+        The class of each channel of the targets: of a softmax they begin with 0, the background.
     preprocessing : Preprocessing
         What images go through.
     patch : mapping or None
         ``size``, one number or one for each side, and ``foreground``, a share; cut after resizing.
     batch_size : int
         Images in a batch.
-    activation : {"sigmoid", "softmax"}
-        With softmax the targets have the background as their first channel.
     multiple_of : int or sequence of int
         What every side of a batch's images, or each of them, is a multiple of: the model's stride.
     budget : int
@@ -97,19 +95,16 @@ class Batches:
         up to the next multiple of `multiple_of`.
     channels : int or None
         Channels of a batch's images; None as stored.
-    ids : range
-        The class of each channel of the targets.
     """
 
     def __init__(
         self,
         samples: Sequence[Sample],
         *,
-        classes: Sequence[str],
+        class_ids: range,
         preprocessing: Preprocessing,
         patch: Mapping[str, Any] | None,
         batch_size: int,
-        activation: str,
         multiple_of: int | Sequence[int],
         budget: int = BUDGET,
     ) -> None:
@@ -121,7 +116,7 @@ class Batches:
         self.batch_size = batch_size
         self.channels = preprocessing.channels
         self.shape = _shape(self.pairs.sizes(), patch, multiple_of)
-        self.ids = range(activation != "softmax", len(classes) + 1)
+        self.class_ids = class_ids
 
     def names(self, index: int) -> list[str]:
         """Name the samples of a batch."""
@@ -147,7 +142,7 @@ class Batches:
         for slot, (image, _) in zip(images, pairs, strict=True):
             np.divide(image, WHITE if image.dtype == np.uint8 else 1, out=slot, dtype=np.float32)
         masks = np.stack([mask for _, mask in pairs])
-        return images, masks if masks.ndim == images.ndim else one_hot(masks, self.ids)
+        return images, masks if masks.ndim == images.ndim else one_hot(masks, self.class_ids)
 
     def _entries(self, index: int) -> list[tuple[int, Any]]:
         """List what a batch holds: the sample's index, and what else its `_example` depends on."""
@@ -267,7 +262,7 @@ class UnpairedBatches:
 
     Attributes
     ----------
-    batch_size, shape, channels, ids
+    batch_size, shape, channels, class_ids
         As of the two, which agree in them.
 
     Raises
@@ -287,7 +282,7 @@ class UnpairedBatches:
         self.batch_size = images.batch_size
         self.shape = images.shape
         self.channels = images.channels
-        self.ids = masks.ids
+        self.class_ids = masks.class_ids
 
     def __len__(self) -> int:
         """Count the batches in which every image is seen."""

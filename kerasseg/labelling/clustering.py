@@ -13,11 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasseg import tables
 from kerasseg.console import say, track
 from kerasseg.errors import UserError
 from kerasseg.files import write_atomically
-from kerasseg.labelling import folder
+from kerasseg.labelling import folder, tables
 
 STARTS = 10  # of k-means, of which the best is kept
 MOST_CLUSTERS = 10  # that "auto" tries

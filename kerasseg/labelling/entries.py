@@ -16,8 +16,8 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from kerasseg import tables
 from kerasseg.errors import Mistakes, UserError, unknown
+from kerasseg.labelling import tables
 
 WAITING, DECIDED = ("selected", "proposed"), ("accepted", "edited", "rejected")
 STATES = WAITING + DECIDED

@@ -22,8 +22,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from kerasseg import locks, tables
+from kerasseg import locks
 from kerasseg.errors import UserError, unwritable
+from kerasseg.labelling import tables
 
 SLIDE, UNFINISHED_SLIDE = "slide.json", ".crop.json"
 TILES, TILE_TABLE = "tiles", "tiles.csv"

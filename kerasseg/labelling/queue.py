@@ -13,10 +13,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from kerasseg import tables
 from kerasseg.errors import UserError, unknown
 from kerasseg.files import write_atomically
-from kerasseg.labelling import folder, provenance
+from kerasseg.labelling import folder, provenance, tables
 from kerasseg.labelling.entries import ATTRIBUTES, PARTS, WAITING, Entry, from_csv, timestamp, to_csv
 from kerasseg.labelling.selection import SelectedTile
 

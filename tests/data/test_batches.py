@@ -14,10 +14,9 @@ AUGMENT = [{"HorizontalFlip": {}}, {"Affine": {"scale": [0.8, 1.0]}}]
 def common(channels=1, resize=None, **changes):
     """Arguments of batches: grey images of one class at their own size, if not said otherwise."""
     arguments = {
-        "classes": ["cell"],
+        "class_ids": range(1, 2),
         "patch": None,
         "batch_size": 3,
-        "activation": "sigmoid",
         "multiple_of": 32,
     }
     return arguments | {"preprocessing": Preprocessing(channels, Dtype(), resize)} | changes
@@ -110,7 +109,7 @@ def test_a_fixed_stream_is_what_the_files_hold(gradients):
 
 
 def test_softmax_has_a_channel_for_the_background(gradients):
-    _, targets = stream(gradients, activation="softmax").batch(0)
+    _, targets = stream(gradients, class_ids=range(2)).batch(0)
     assert targets.shape[-1] == 2
     assert (targets.sum(axis=-1) == 1).all()
 
@@ -157,7 +156,7 @@ def test_a_side_may_be_what_the_model_takes(volumes):
 
 def test_targets_of_classes_that_overlap(make_volume):
     sample = make_volume("both", (16, 32, 32), overlapping=True)
-    _, targets = stream([sample], classes=["golgi", "pair"], channels=2, augment=(), batch_size=1).batch(0)
+    _, targets = stream([sample], class_ids=range(1, 3), channels=2, augment=(), batch_size=1).batch(0)
     assert np.array_equal(targets[0, :16], sample.annotate().mask)
     assert (targets[0, 16:] == 255).all()
 
@@ -165,7 +164,7 @@ def test_targets_of_classes_that_overlap(make_volume):
 @pytest.mark.parametrize("overlapping", [False, True])
 def test_a_fixed_stream_counts_every_voxel_once(make_volume, overlapping):
     samples = [make_volume("a", (21, 40, 50), overlapping=overlapping)]
-    batches = ValidationBatches(samples, **common(2, classes=["golgi", "pair"], patch={"size": 32}))
+    batches = ValidationBatches(samples, **common(2, class_ids=range(1, 3), patch={"size": 32}))
     targets = np.concatenate([batches.batch(at)[1] for at in range(len(batches))])
     mask = samples[0].annotate().mask
     assert (targets != 255).all(axis=-1).sum() == 21 * 40 * 50

@@ -13,11 +13,10 @@ from kerasseg.data.pipeline import Feed  # noqa: E402
 
 def common(classes, channels, batch_size):
     return {
-        "classes": classes,
+        "class_ids": range(1, len(classes) + 1),
         "preprocessing": Preprocessing(channels, Dtype(), None),
         "patch": None,
         "batch_size": batch_size,
-        "activation": "sigmoid",
         "multiple_of": 32,
     }
 

@@ -12,7 +12,7 @@ from kerasseg.annotations.shapes import Drawing
 from kerasseg.errors import UserError
 from kerasseg.labelling import entries, folder, provenance, queue
 from kerasseg.labelling.entries import Entry
-from kerasseg.tables import columns
+from kerasseg.labelling.tables import columns
 
 HEADER = ",".join(columns(Entry))
 ONE = Entry("00-00", 1, "train", 1, "random")

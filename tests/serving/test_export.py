@@ -161,7 +161,7 @@ def test_8_bits_among_16_stay_as_bright(coloured):
 @pytest.mark.parametrize(
     ("contents", "message"),
     [
-        ([png(COLOURS), png(COLOURS[1:])], "must have one size"),
+        ([png(COLOURS), png(COLOURS[1:])], "must have the same size"),
         ([b"no image"], "expected a PNG or a JPEG"),
         ([png(COLOURS)[:200]], "Invalid PNG"),
     ],

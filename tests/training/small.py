@@ -32,11 +32,10 @@ from kerasseg.training.supervised import supervised
 SIZE = (32, 32)
 STEPS = 3
 ARGUMENTS = {
-    "classes": ["cell"],
+    "class_ids": range(1, 2),
     "preprocessing": Preprocessing(1, Dtype(), None),
     "patch": None,
     "batch_size": 2,
-    "activation": "sigmoid",
     "multiple_of": 32,
 }
 

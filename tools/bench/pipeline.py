@@ -52,11 +52,10 @@ def samples(root: Path) -> list[Sample]:
 def ours(found: list[Sample]) -> Loaders:
     """Our pipeline, with prepared samples in memory and without."""
     arguments = {
-        "classes": ["cell"],
+        "class_ids": range(1, 2),
         "preprocessing": Preprocessing(3, Dtype(), SIZE),
         "patch": None,
         "batch_size": BATCH,
-        "activation": "sigmoid",
         "multiple_of": 32,
         "augment": CHAIN,
         "seed": 0,

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasseg import tables
 from kerasseg.console import say
 from kerasseg.data.sample import Sample
 from kerasseg.files import write_atomically
+from kerasseg.labelling import tables
 from kerasseg.labelling.selection import select
 
 

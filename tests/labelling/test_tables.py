@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from kerasseg import tables
 from kerasseg.errors import UserError
+from kerasseg.labelling import tables
 
 
 @dataclass(frozen=True)
