@@ -87,11 +87,10 @@ def test_patches_are_cut_at_the_same_places():
     streams = [
         TrainingBatches(
             [sample],
-            classes=["ring", "block"],
+            class_ids=range(1, 3),
             preprocessing=PREPROCESSING,
             patch={"size": 8, "foreground": 0.5},
             batch_size=8,
-            activation="sigmoid",
             multiple_of=8,
             augment=[],
             seed=5,
