@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from kerasseg.cascade import Cascade
 from kerasseg.cli.main import app
 from kerasseg.commands import cascade as verb
+from kerasseg.commands import preparation
 from kerasseg.errors import UserError
 from kerasseg.images import files
 from kerasseg.inference import mask_files
@@ -127,6 +128,22 @@ def test_the_merged_classes_are_scored_on_images_that_no_stage_learnt_from(train
     both = np.count_nonzero((truth == 2) & (found == 1))
     dice = 2 * both / (np.count_nonzero(truth == 2) + np.count_nonzero(found == 1))
     assert metrics["test"]["images"][name]["spot"]["dice"] == pytest.approx(dice)
+
+
+def test_images_that_a_stage_has_learnt_from_judge_nothing(copied, monkeypatch):
+    tested = [
+        verb._file(sample)
+        for sample in preparation.parts(load_cascade(copied / "tiny.yaml").recipe("spots")).test
+    ]
+    monkeypatch.setattr(verb, "_learnt", lambda recipes: {tested[0]})
+    place = follow(copied)
+    metrics = json.loads((place / "metrics.json").read_text())
+    assert metrics["left_out"] == 1
+    assert list(metrics["test"]["images"]) == [tested[1].stem]
+    monkeypatch.setattr(verb, "_learnt", lambda recipes: {*tested})
+    reason = "some stage has learnt from each of the 2 test images of spots"
+    assert json.loads((follow(copied) / "metrics.json").read_text()) == {"unscored": reason}
+    assert f"The merged classes are not scored, as {reason}" in (place / "report.html").read_text()
 
 
 def test_the_report_links_the_stages_reports(trained):
