@@ -193,7 +193,8 @@ def _retraced(
     of_biases, of_taps, of_inner = [], [], []
     for number, layer in reversed(list(enumerate(block))):
         first = number * width
-        made = canvas.lifted(maps[before + first : before + first + width])
+        with tf.control_dependencies([own]):  # else all maps are lifted at once
+            made = canvas.lifted(maps[before + first : before + first + width])
         of_sums = tf.raw_ops.ReluGrad(gradients=canvas.painted_gradient(own[first:]), features=made)
         scattered = zip(tf.unstack(of_sums), layer.dilations, strict=True)
         taps = tf.concat([tap for of_sum, dilation in scattered for tap in canvas.scattered(of_sum, dilation)], 0)
