@@ -10,6 +10,7 @@ import keras
 from kerasseg import preparation, rundirectory
 from kerasseg import run as story
 from kerasseg.errors import UserError
+from kerasseg.models import mixed_scale_dense  # noqa: F401  # it registers a layer that a model may have
 from kerasseg.recipe import Recipe
 from kerasseg.recipe.recipe import Evaluate
 from kerasseg.rundirectory import RunDirectory

@@ -17,20 +17,22 @@ def tunable_unet(
     input_shape: tuple[int | None, ...],
     classes: int,
     *,
-    activation: str = "sigmoid",
-    levels: int = 4,
-    base_filters: int = 32,
-    growth_rate: float = 2.0,
-    normalisation: str = "none",
-    batchnorm_momentum: float = 0.99,
-    initializer: str = "he_uniform",
+    activation: str,
+    levels: int,
+    base_filters: int,
+    growth_rate: float,
+    normalisation: str,
+    batchnorm_momentum: float,
+    initializer: str,
     name: str = "tunable_unet",
 ) -> keras.Model:
     """Build a U-Net of any depth, width and growth.
 
     A level is two convolutions of three pixels along each axis, each with a bias, the normalisation and ReLU.
-    Maxima of three pixels and transposed convolutions of three pixels, both of stride 2, lead down and up; the
-    head is a convolution of one pixel.
+    Maxima and transposed convolutions of three pixels, both of stride 2, lead down and up; the head is a
+    convolution of one pixel.
+
+    `kerasseg.recipe.models.TunableUnet` describes the arguments that are not described here.
 
     Parameters
     ----------
@@ -39,21 +41,10 @@ def tunable_unet(
         None are multiples of ``2**(levels - 1)``.
     classes : int
         K, the channels of the result.
-    activation : {"sigmoid", "softmax"}
-        Of the head.
-    levels : int
-        The image's own size included.
-    base_filters : int
-        Channels of the first level.
-    growth_rate : float
-        By what each level multiplies the channels of the one above; fractions are cut off level by level.
     normalisation : {"none", "batch"}
         Between a convolution and its ReLU.
-    batchnorm_momentum : float
-        How much of the moving statistics each step keeps.
     initializer : str
         A name in `kerasseg.models.blocks.INITIALIZERS`.
-    name : str
 
     Returns
     -------
@@ -84,8 +75,8 @@ def tunable_unet(
 def channels(base_filters: int, growth_rate: float, levels: int) -> list[int]:
     """Count the channels of each level, from the image's own size down.
 
-    Each count is that of the level above times the rate, cut off to an integer *before* the next is made of it:
-    32 at a rate of 1.3 are 32, 41, 53 and 68, though ``32 * 1.3**3`` is 70.3.
+    Each count is that of the level above times the rate, cut off to an integer *before* the next is made of
+    it: 32 at a rate of 1.3 are 32, 41, 53 and 68, though ``32 * 1.3**3`` is 70.3.
 
     Raises
     ------
@@ -97,8 +88,8 @@ def channels(base_filters: int, growth_rate: float, levels: int) -> list[int]:
         counts.append(int(counts[-1] * growth_rate))
     if counts[-1] < 1:
         raise UserError(
-            f"growth_rate: at a rate of {growth_rate} the {levels} levels would have {counts} channels: "
-            "raise growth_rate or base_filters, or take fewer levels"
+            f"model.tunable_unet.growth_rate: at a rate of {growth_rate} the {levels} levels would have "
+            f"{counts} channels: raise growth_rate or base_filters, or take fewer levels"
         )
     return counts
 

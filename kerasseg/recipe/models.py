@@ -127,7 +127,55 @@ class Resnet(Component):
     """What kernels are drawn by; normal is of deviation 0.02."""
 
 
-AnyModel = one_of("model", Linknet, Unet, Vox2vox, Resnet)
+class TunableUnet(Component):
+    """U-Net of any depth, width and growth, as pyMSDtorch's (Roberts et al. 2024)."""
+
+    name: ClassVar[str] = "tunable_unet"
+    builder: ClassVar[str] = "kerasseg.models.tunable_unet:tunable_unet"
+
+    activation: Activation = "sigmoid"
+    """Of the head: classes may overlap (sigmoid), or exclude each other and the background (softmax)."""
+    levels: Levels = 4
+    """The image's own size included; each level below halves it."""
+    base_filters: Positive = 32
+    """Channels of the first level."""
+    growth_rate: Annotated[float, Field(gt=0)] = 2.0
+    """By what each level multiplies the channels of the one above; fractions are cut off level by level."""
+    normalisation: Literal["none", "batch"] = "none"
+    """Of all convolutions but the head."""
+    batchnorm_momentum: Annotated[float, Field(gt=0, lt=1)] = 0.99
+    """Share of batch normalisation's statistics that a step keeps; lower it for short trainings."""
+    initializer: Initializer = "he_uniform"
+    """What kernels are drawn by."""
+
+    @property
+    def stride(self) -> int:
+        """What the sides of images are multiples of."""
+        return 2 ** (self.levels - 1)
+
+
+class Msdnet(Component):
+    """Mixed-scale dense network: few weights, dilations instead of levels (Pelt and Sethian 2018)."""
+
+    name: ClassVar[str] = "msdnet"
+    builder: ClassVar[str] = "kerasseg.models.msdnet:msdnet"
+    stride: ClassVar[int] = 1  # what the sides of images are multiples of
+
+    activation: Activation = "sigmoid"
+    """Of the head: classes may overlap (sigmoid), or exclude each other and the background (softmax)."""
+    layers: Positive = 100
+    """Each sees the image and the maps of all layers before."""
+    max_dilation: Positive = 10
+    """Dilations are 1, 2, ... up to it and from 1 again, map after map."""
+    width: Positive = 1
+    """Maps a layer."""
+    padding: Literal["reflect", "symmetric", "zeros"] = "reflect"
+    """Beyond the border: the image mirrored without or with its outermost pixel, or nothing."""
+    fast: bool = True
+    """Whether it is one layer of kerasseg's, or many of Keras', slower but loaded without kerasseg too."""
+
+
+AnyModel = one_of("model", Linknet, Unet, Vox2vox, Resnet, TunableUnet, Msdnet)
 
 
 class Patchgan(Component):
