@@ -2,7 +2,7 @@
 
 A dilated convolution to one map is a matrix product, all taps of its kernel times all maps before, and a sum
 of shifted products. Layers come in blocks: one product serves all layers of a block for the maps before it,
-and small ones for the maps within it. Maps are kept with their padding, as rows of pixels in which every shift
+and small ones for the maps within it. Maps are kept with their padding, as rows of pixels in which each shift
 is a plain piece. The gradient keeps the maps and nothing else, and goes from block to block.
 """
 

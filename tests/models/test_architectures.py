@@ -10,6 +10,7 @@ import pytest
 
 from kerasseg.errors import UserError
 from kerasseg.models import MODELS, linknet, patchgan, resnet, unet, vox2vox
+from kerasseg.recipe.models import Msdnet, TunableUnet
 
 PAPER_PARAMETERS = {"unet": 10.15e6, "linknet": 6.09e6}
 PEER_PARAMETERS = {"unet": 10_115_501, "linknet": 6_096_333}  # segmentation_models 1.0.1, without gates
@@ -32,6 +33,8 @@ SMALL = {
     "unet": {"encoder": "plain", "base_filters": 2, "upsampling": "transpose"},
     "vox2vox": {"base_filters": 2, "residual_blocks": 2},
     "resnet": {"base_filters": 2, "residual_blocks": 2},
+    "tunable_unet": TunableUnet(base_filters=2, growth_rate=1.5).arguments,
+    "msdnet": Msdnet(layers=3, fast=False).arguments,
 }
 
 

@@ -78,14 +78,16 @@ def test_components_are_the_builders_with_their_arguments(family):
 @pytest.mark.parametrize(
     ("name", "small"),
     [
-        ("linknet", {"encoder": "plain", "levels": 3}),
-        ("unet", {"encoder": "plain", "levels": 2}),
-        ("vox2vox", {"levels": 3, "residual_blocks": 1}),
-        ("resnet", {"residual_blocks": 1}),
+        ("linknet", {"encoder": "plain", "levels": 3, "base_filters": 4}),
+        ("unet", {"encoder": "plain", "levels": 2, "base_filters": 4}),
+        ("vox2vox", {"levels": 3, "residual_blocks": 1, "base_filters": 4}),
+        ("resnet", {"residual_blocks": 1, "base_filters": 4}),
+        ("tunable_unet", {"levels": 3, "base_filters": 4}),
+        ("msdnet", {"layers": 2}),
     ],
 )
 def test_models_have_the_stride_that_their_sections_say(name, small):
-    section = components(AnyModel)[name](**small, base_filters=4)
+    section = components(AnyModel)[name](**small)
     model = models.MODELS[name]((None, None, 1), 1, **section.arguments)
     assert receptive_field.stride(model) == (section.stride,) * 2
 
