@@ -59,7 +59,7 @@ STACKS = {
     "LinkNet": (linknet, 93),
     "transposed": (lambda: build(conv(3, strides=2), spread(4), conv(3, strides=2), spread(5)), 5),
     "U-Net with up-convolutions": (lambda: unet(attention=False, upsampling="transpose"), 108),
-    "tunable U-Net": (tunable_unet, 24),
+    "tunable U-Net": (tunable_unet, 26),
     "mixed-scale dense network": (msdnet, 6),
     "mixed-scale dense network of Keras' layers": (lambda: msdnet(fast=False), 6),
 }
