@@ -70,7 +70,9 @@ def ours(case: Case, **changes: object) -> Build:
             section = TunableUnet(levels=case.first, base_filters=case.second, **changes)
         builder = {"msdnet": msdnet, "tunable_unet": tunable_unet}[case.network]
         model = builder((None, None, 1), CLASSES, **section.arguments | {"activation": "softmax"})
-        model.compile(keras.optimizers.Adam(1e-3), "sparse_categorical_crossentropy", jit_compile=False)
+        optimizer = keras.optimizers.Adam(1e-3)
+        optimizer.build(model.trainable_variables)  # as our engines do; else Keras traces the step twice
+        model.compile(optimizer, "sparse_categorical_crossentropy", jit_compile=False)
         forward = tf.function(lambda x: model(x, training=False))
         x, y = map(tf.constant, data(case.side))
         return lambda: model.train_on_batch(x, y), lambda: forward(x).numpy()
