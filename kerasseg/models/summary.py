@@ -205,8 +205,8 @@ def _made(operation: keras.Operation, given: Shape | list[Shape]) -> Shape:
 
 
 def _held(placed: Placed) -> int:
-    """Count the numbers of a layer's output, and of what it keeps beside that for its gradient."""
-    maps = placed.layer.maps if isinstance(placed.layer, MixedScaleDense) else 0
+    """Count the numbers of a layer's output, and of what else it holds in a training step."""
+    maps = placed.layer.held_maps if isinstance(placed.layer, MixedScaleDense) else 0
     return math.prod(placed.made[:-1]) * (placed.made[-1] + maps)
 
 
