@@ -55,14 +55,14 @@ def data(side: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def ours(case: Case, **changes: object) -> Build:
-    """Our network with Keras' training step; `changes` are keys of its section."""
+    """Our network with our optimiser; `changes` are keys of its section."""
     from kerasseg.models.msdnet import msdnet
     from kerasseg.models.tunable_unet import tunable_unet
     from kerasseg.recipe.models import Msdnet, TunableUnet
+    from kerasseg.training.optimizers import OPTIMIZERS, renewed
 
     def build() -> tuple[Work, Work]:
-        import keras  # after kerasseg, which sets TensorFlow's switches
-        import tensorflow as tf
+        import tensorflow as tf  # after kerasseg, which sets its switches
 
         if case.network == "msdnet":
             section = Msdnet(layers=case.first, max_dilation=case.second, padding="zeros", **changes)
@@ -70,8 +70,7 @@ def ours(case: Case, **changes: object) -> Build:
             section = TunableUnet(levels=case.first, base_filters=case.second, **changes)
         builder = {"msdnet": msdnet, "tunable_unet": tunable_unet}[case.network]
         model = builder((None, None, 1), CLASSES, **section.arguments | {"activation": "softmax"})
-        optimizer = keras.optimizers.Adam(1e-3)
-        optimizer.build(model.trainable_variables)  # as our engines do; else Keras traces the step twice
+        optimizer = renewed(OPTIMIZERS["adam"](1e-3), model.trainable_variables)
         model.compile(optimizer, "sparse_categorical_crossentropy", jit_compile=False)
         forward = tf.function(lambda x: model(x, training=False))
         x, y = map(tf.constant, data(case.side))
