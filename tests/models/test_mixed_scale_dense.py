@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerasseg.models.mixed_scale_dense import MixedScaleDense
+from kerasseg.models.mixed_scale_dense import MAPS_PER_BLOCK, MixedScaleDense
 from kerasseg.models.msdnet import layer_by_layer, mixed_dilations
 
 CLASSES = 3
-DEPTH = 6  # more than a block
+DEPTH = MAPS_PER_BLOCK + 2
 CASES = {  # shape of a batch, width, padding
     "zeros": ((1, 40, 50, 2), 1, "zeros"),
     "mirrored": ((1, 18, 48, 1), 1, "reflect"),
