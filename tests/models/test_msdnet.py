@@ -93,7 +93,7 @@ def test_a_saved_model_answers_alike_in_a_process_that_only_loads_it(tmp_path):
     script = (
         "import numpy as np\n"
         "from pathlib import Path\n"
-        "from kerasseg.commands.reuse import load_model\n"
+        "from kerasseg.models.saved import load_model\n"
         "np.save('answer.npy', load_model(Path('model.keras'))(np.load('image.npy')))\n"
     )
     root = {"PYTHONPATH": str(Path(kerasseg.__file__).parents[1])}

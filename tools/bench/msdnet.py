@@ -56,11 +56,10 @@ def data(side: int) -> tuple[np.ndarray, np.ndarray]:
 
 def ours(case: Case, **changes: object) -> Build:
     """Our network with our optimiser; `changes` are keys of its section."""
-    from kerasseg.training.keras_speedups import Adam, renewed
-
     from kerasseg.models.msdnet import msdnet
     from kerasseg.models.tunable_unet import tunable_unet
     from kerasseg.recipe.models import Msdnet, TunableUnet
+    from kerasseg.training.keras_speedups import Adam, renewed
 
     def build() -> tuple[Work, Work]:
         import tensorflow as tf  # after kerasseg, which sets its switches
