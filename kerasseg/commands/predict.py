@@ -144,7 +144,7 @@ def _results(images: Path, out: Path, axes: str | None, suffix: str) -> dict[Pat
 def _found(images: Path, axes: str | None) -> Iterator[tuple[Path, Path]]:
     """Yield images with their names under the folder that was given; earlier results are no images."""
     file, dataset = address.parted(images)
-    if file.is_file() or file.suffix in STORES or _is_volume(images, axes):
+    if file.is_file() or file.suffix in STORES or is_zarr(file) or _is_volume(images, axes):
         parts = re.findall(r"[^/\\:,\s]+", dataset or "")
         yield images, Path(".".join([_stem(file), *parts]))
         return
