@@ -6,9 +6,10 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from kerasseg.cascade import Cascade
     from kerasseg.segmenter import Segmenter
 
-__all__ = ["Segmenter", "__version__"]
+__all__ = ["Cascade", "Segmenter", "__version__"]
 
 __version__ = "0.1.0"
 
@@ -26,4 +27,8 @@ def __getattr__(name: str) -> object:
         from kerasseg.segmenter import Segmenter
 
         return Segmenter
+    if name == "Cascade":
+        from kerasseg.cascade import Cascade
+
+        return Cascade
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,7 +10,7 @@ import inspect
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -117,6 +117,9 @@ class ModelSpec:
     tiling: TilingSettings
     weights: str
 
+    kinds: ClassVar = ("mask", "labels", "probabilities")
+    """What can be made of its answers."""
+
     def __post_init__(self) -> None:
         if not 0 < self.threshold < 1:
             raise UserError(f"threshold is {self.threshold}; expected a probability, above 0 and below 1")
@@ -216,6 +219,44 @@ class ModelSpec:
             raise ValueError(f"{error} is missing") from error
         except TypeError as error:
             raise ValueError(f"a value is of another type: {error}") from error
+
+
+@dataclass(frozen=True)
+class MergedSpec:
+    """What becomes of a cascade's answers: which entry of the merge each pixel is of, 0 for none.
+
+    Attributes
+    ----------
+    classes : tuple of str
+        Names of the merged classes: entries of one name are one class.
+    class_ids : np.ndarray
+        (M + 1,) uint8, the merged class of each entry, 0 first.
+    stage_ids : np.ndarray
+        (M + 1,) uint8, the stage of each entry, counted from 1.
+    rank : int
+        Axes in space.
+    """
+
+    classes: tuple[str, ...]
+    class_ids: np.ndarray
+    stage_ids: np.ndarray
+    rank: int
+
+    kinds: ClassVar = ("mask", "labels", "stages")
+    multilabel: ClassVar = False
+    objects: ClassVar = Objects("components", {})
+
+    def decide(self, entries: np.ndarray) -> np.ndarray:
+        """Give the merged classes of entries: (..., 1) uint8 to (...) uint8."""
+        return self.class_ids[entries[..., 0]]
+
+    def stages(self, entries: np.ndarray) -> np.ndarray:
+        """Give the stages that entries came from: (..., 1) uint8 to (...) uint8, 0 for none."""
+        return self.stage_ids[entries[..., 0]]
+
+    def label(self, mask: np.ndarray) -> np.ndarray:
+        """Number the objects of a mask: int32 of its shape."""
+        return self.objects.label(mask)
 
 
 def _normalisation(given: Mapping[str, Mapping[str, Any]]) -> Normalisation:

@@ -43,6 +43,14 @@ def test_stores_are_images(tmp_path):
     assert names(Path(f"{tmp_path / 'ovule.h5'}:raw/0")) == ["ovule.raw.0"]
 
 
+def test_a_well_of_a_plate_is_one_image_however_it_is_typed(tmp_path):
+    well = tmp_path / "plate.zarr/B/03/0"
+    (well / "0").mkdir(parents=True)
+    (well / ".zgroup").touch()
+    assert list(_found(well, None)) == [(well, Path("0"))]
+    assert names(Path(f"{tmp_path / 'plate.zarr'}:B/03/0")) == ["plate.B.03.0"]
+
+
 def test_microscopes_files_are_images(tmp_path):
     (tmp_path / "a.nii.gz").touch()
     (tmp_path / "b.oif").touch()

@@ -199,7 +199,7 @@ def test_a_spec_of_another_model_is_refused(run, other):
 
 
 def test_public_names_are_those_that_are_listed():
-    assert kerasseg.__all__ == ["Segmenter", "__version__"]
+    assert kerasseg.__all__ == ["Cascade", "Segmenter", "__version__"]
     public = {name for name in dir(kerasseg.Segmenter) if not name.startswith("_")}
     results = {"probabilities", "mask", "labels"}
     assert public == results | {

@@ -27,7 +27,12 @@ from kerasseg.errors import UserError, if_interrupted, unknown
 from kerasseg.images.folders import clashes
 
 SHOWN = 3  # paths that a message lists
-SEVERAL = {"class": "classes", "supercategory": "supercategories", "nucleus": "nuclei", "COCO's": "COCO's"}
+SEVERAL = {  # what does not become several by an s after its first word
+    "class name": "class names",
+    "crowd or region to ignore": "crowds or regions to ignore",
+    "nucleus": "nuclei",
+    "supercategory": "supercategories",
+}
 
 
 @dataclass(frozen=True)
@@ -172,8 +177,8 @@ def convert(
 def _count(number: int, what: str) -> str:
     """Write a number of things: ``3 points``, ``2 crowds or regions to ignore``."""
     noun, *rest = what.split(" ", 1)
-    several = SEVERAL.get(noun, f"{noun}s")
-    return " ".join([f"{number:,}", noun if number == 1 else several, *rest])
+    several = SEVERAL.get(what, " ".join([f"{noun}s", *rest]))
+    return f"{number:,} {what if number == 1 else several}"
 
 
 def _class_names(drawings: Drawings, given: Sequence[str]) -> list[str]:

@@ -48,10 +48,12 @@ def as_labels(values: np.ndarray, name: object) -> np.ndarray:
         If some are not ids; `name` says of what they are.
     """
     low, high = values.min(), values.max()
+    largest = np.iinfo(np.int32).max
     broken = values.dtype.kind == "f" and not (values == np.floor(values)).all()
-    if broken or low < 0 or high > np.iinfo(np.int32).max:
+    if broken or low < 0 or high > largest:
         raise UserError(
-            f"{name}: values lie in [{low}, {high}]; expected whole instance ids, 0 is background"
+            f"{name}: values lie in [{low}, {high}]; expected whole instance ids from 0, the background, to "
+            f"{largest}. Larger ids are numbered anew by skimage.segmentation.relabel_sequential"
         )
     return values.astype(np.int32)
 

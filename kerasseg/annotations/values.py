@@ -179,24 +179,24 @@ class Survey:
         if len(ids) < len(chosen):
             raise UserError(f"{key}: one number stands for several classes; give each a number of its own")
         ids.setdefault(BACKGROUND, BACKGROUND)
-        strange = self.holders.keys() - ids.keys()
+        strange = sorted(self.holders.keys() - ids.keys())
         if strange:
-            raise UserError(self._strange(strange, classes, key))
+            names = {BACKGROUND: "background"} | {number: name for name, number in chosen.items()}
+            expected = ", ".join(f"{number} ({names[number]})" for number in sorted(names))
+            raise UserError(
+                f"{self._holding(strange)}, which is not a class; expected {expected}, as {key} says. "
+                f"Correct {key}, or the mask"
+            )
         return Meaning(ids, ", ".join(f"{number} is {name}" for name, number in chosen.items()))
 
     def _strange(self, strange: Iterable[float], classes: Sequence[str], key: str) -> str:
-        """Say which numbers mean nothing, and where the first of them was seen."""
+        """Say which numbers mean nothing, and what the user may do."""
         strange = sorted(strange)
         expected = ", ".join(f"{number} ({name})" for number, name in enumerate(["background", *classes]))
         if IGNORE not in strange:
             expected += f" or {IGNORE} (ignore)"
         beside = [number for number in self.holders if number not in strange]
-        holder = self.examples[strange[0]]
-        here = [number for number in strange if self.examples[number] == holder]
-        elsewhere = [number for number in strange if number not in here]
-        where = f"{holder}: the mask holds {shown(here)}"
-        if elsewhere:
-            where += f" and others of this set {shown(elsewhere)}"
+        where = self._holding(strange)
         if not all(float(number).is_integer() for number in strange):
             return (
                 f"{where}; expected whole numbers: {expected}. If these are probabilities, or come of "
@@ -212,6 +212,14 @@ class Survey:
             f"{where}; expected {expected}. Name all classes, say what the numbers mean in {key}, such as "
             f"{example}, or, where they number objects, read them as {objects}"
         )
+
+    def _holding(self, numbers: Sequence[float]) -> str:
+        """Name the first mask that holds any of these sorted numbers, and say what others hold."""
+        holder = self.examples[numbers[0]]
+        here = [number for number in numbers if self.examples[number] == holder]
+        elsewhere = [number for number in numbers if number not in here]
+        others = f" and others of this set {shown(elsewhere)}" if elsewhere else ""
+        return f"{holder}: the mask holds {shown(here)}{others}"
 
 
 def _example(classes: Sequence[str], numbers: Iterable[float], key: str) -> str:

@@ -10,7 +10,7 @@ import typer
 
 from kerasseg import __version__
 from kerasseg.annotations.formats import FORMATS, OUTLINES, PIXELS, any_of
-from kerasseg.cli import components, data, label, recipes
+from kerasseg.cli import cascade, components, data, label, recipes
 from kerasseg.cli.verbs import (
     Interrupted,
     Overrides,
@@ -33,6 +33,7 @@ app = typer.Typer(
     epilog="Example:  kerasseg run recipes/sartorius_linknet.yaml train.epochs=5",
 )
 
+app.add_typer(cascade.app, name="cascade", **example("cascade run cascade.yaml"))
 app.add_typer(label.app, name="label", **example("label crop recipes/cfos_curate.yaml"))
 app.add_typer(data.app, name="data", **example("data synthesize golgi data/golgi"))
 app.add_typer(recipes.app, name="recipes", **example("recipes copy sartorius_linknet"))
@@ -50,6 +51,8 @@ def _existing(path: Path) -> Path:
     """Refuse a path that is not a run before TensorFlow starts, which takes seconds."""
     from kerasseg.runs.rundirectory import existing
 
+    if cascade.is_trained(path):
+        raise UserError(f"{path}: it is a cascade; name the run of one of its stages: {cascade.runs(path)}")
     return existing(path).path
 
 
@@ -179,7 +182,9 @@ def predict(
     paths: Annotated[list[Path], typer.Argument(metavar="[RUN] IMAGES [OUT]", hidden=True)],
     what: Annotated[
         str | None,
-        typer.Option(help="What to write: mask (default), labels (numbered objects) or probabilities."),
+        typer.Option(
+            help="mask (default), labels (numbered objects), probabilities, or stages of a cascade."
+        ),
     ] = None,
     to: Annotated[
         str | None,
@@ -225,10 +230,15 @@ def predict(
 ) -> None:
     """Segment images and volumes of any size.
 
-    RUN is the folder of a run (none with --server), IMAGES an image or a folder of images, OUT the folder
-    for the results ("predictions" by default). An interrupted prediction resumes when the command is
-    repeated.
+    RUN is the folder of a run or a cascade (none with --server), IMAGES an image or a folder of images, OUT
+    the folder for the results ("predictions" by default). An interrupted prediction resumes when the command
+    is repeated.
     """
+    tiles = {"tile": tile, "overlap": overlap, "blend": blend, "padding": padding, "tta": tta}
+    if not server and paths and cascade.is_trained(paths[0]):
+        refused = {"dask": dask, "threshold": threshold, **tiles}
+        how = {"what": what, "to": to, "axes": axes, "force": force, "engine": engine}
+        return cascade.predict(paths[0], *_images_and_out(paths[1:]), refused=refused, **how)
     computing = {"--engine": engine, "--dask": dask}
     if server and (beside := " ".join(f"{option} {given}" for option, given in computing.items() if given)):
         raise UserError(f"{beside}: the server computes; leave it out, or leave --server out")
@@ -240,8 +250,7 @@ def predict(
     from kerasseg.segmenter import Segmenter
 
     segmenter = Segmenter.connect(server) if server else Segmenter.load(*runs, engine=engine or TENSORFLOW)
-    overlap = int(overlap) if overlap and overlap.isdecimal() else overlap
-    tiles = {"tile": tile, "overlap": overlap, "blend": blend, "padding": padding, "tta": tta}
+    tiles["overlap"] = int(overlap) if overlap and overlap.isdecimal() else overlap
     how = {"what": what, "to": to, "threshold": threshold, "axes": axes, "force": force}
     predict(segmenter, images, out, scheduler=dask, **how, **tiles)
 

@@ -185,7 +185,8 @@ def _compared(
         return None
     ignored = truth.mask == IGNORE
     mask = np.where(ignored, np.uint8(IGNORE), mask)
-    predicted = Labelled(spec.label(mask), mask, not spec.multilabel)
+    labels = np.where(ignored, 0, spec.label(mask))  # holes that were filled may be ignored
+    predicted = Labelled(labels, mask, not spec.multilabel)
     true = Labelled(np.where(ignored, 0, truth.labels), truth.mask, not spec.multilabel)
     return objects.compare(true, predicted, probabilities)
 
@@ -195,7 +196,8 @@ def _paired(
 ) -> dict[str, Any]:
     """Count the pairs of a prediction and those of the truth's mask, and write the former down."""
     pairs = {}
-    for kind, pixels in {"found": mask, "true": truth.mask}.items():
+    judged = np.where(truth.mask == IGNORE, np.uint8(IGNORE), mask)
+    for kind, pixels in {"found": judged, "true": truth.mask}.items():
         layers = split_classes(pixels, len(spec.classes), spec.multilabel)
         pairs[kind] = pairing(layers, spec.objects.label, sample.spacing)
     write_csv(folder / f"{file_name(sample.name)}.pairs.csv", pairs["found"], len(sample.size))

@@ -15,7 +15,7 @@ from kerasseg.errors import Mistakes, UserError, if_interrupted
 from kerasseg.images import files, folders
 from kerasseg.images.stores import address, hdf5
 from kerasseg.images.stores.omezarr import is_zarr
-from kerasseg.inference.large_image import OUTLINES, Output, segment
+from kerasseg.inference.large_image import OUTLINES, Output, Segmenting, segment
 from kerasseg.inference.resume import RECORD, recorded_results
 from kerasseg.recipe import amended
 from kerasseg.recipe.recipe import Evaluate, Predict
@@ -78,15 +78,29 @@ def predict(
         tiling=TilingSettings(**dict(changes)),
     )
     segmenter = replace(segmenter, spec=spec)
-    what = what or ("labels" if to in OUTLINES else "mask")
+    segmenter.tiling  # noqa: B018  a tile that is too small is refused before anything is done
+    with segmenter.on_cluster(scheduler) if scheduler else nullcontext(segmenter) as computing:
+        predict_by(computing, images, out, what=what, to=to, axes=axes, force=force)
+
+
+def predict_by(
+    segmenter: Segmenting,
+    images: Path,
+    out: Path,
+    *,
+    what: str | None = None,
+    to: str | None = None,
+    axes: str | None = None,
+    force: bool = False,
+) -> None:
+    """Segment images by a model or a cascade as it is; see `predict`."""
+    spec, what = segmenter.spec, what or ("labels" if to in OUTLINES else "mask")
     flat = spec.rank == 2 and not spec.multilabel and what != "probabilities"
     output = Output(what, to or ("png" if flat else "tiff"))
     output.check(spec)
-    segmenter.tiling  # noqa: B018  a tile that is too small is refused before anything is done
     _check_folder(out)
     results = _results(images, out, axes, output.suffix)
-    with segmenter.on_cluster(scheduler) if scheduler else nullcontext(segmenter) as computing:
-        _each(results, out, partial(segment, segmenter=computing, output=output, axes=axes, force=force))
+    _each(results, out, partial(segment, segmenter=segmenter, output=output, axes=axes, force=force))
 
 
 def _check_folder(out: Path) -> None:
@@ -130,7 +144,7 @@ def _results(images: Path, out: Path, axes: str | None, suffix: str) -> dict[Pat
 def _found(images: Path, axes: str | None) -> Iterator[tuple[Path, Path]]:
     """Yield images with their names under the folder that was given; earlier results are no images."""
     file, dataset = address.parted(images)
-    if file.is_file() or file.suffix in STORES or _is_volume(images, axes):
+    if file.is_file() or file.suffix in STORES or is_zarr(file) or _is_volume(images, axes):
         parts = re.findall(r"[^/\\:,\s]+", dataset or "")
         yield images, Path(".".join([_stem(file), *parts]))
         return

@@ -9,9 +9,10 @@ from typing import Any
 
 from kerasseg.data.batches import MULTIPLE_OF, TrainingBatches, UnpairedBatches, ValidationBatches
 from kerasseg.data.collect import channels, collect
+from kerasseg.data.region import within
 from kerasseg.data.sample import Sample
 from kerasseg.data.split import Split, split
-from kerasseg.data.survey import Contents, survey, total
+from kerasseg.data.survey import MOST_IGNORED, Contents, survey, total
 from kerasseg.images.normalisation import Minmax, Normalisation
 from kerasseg.images.preprocessing import Preprocessing
 from kerasseg.recipe import Recipe
@@ -23,7 +24,9 @@ ANOTHER = 1  # seed after the recipe's, of masks that are to be independent of t
 
 def samples(recipe: Recipe) -> list[Sample]:
     """List the recipe's samples, synthetic ones where it allows them."""
-    return _collected(recipe.data, recipe.data.source)
+    data = recipe.data
+    collected = _collected(data, data.source)
+    return [within(sample, **dict(data.region)) for sample in collected] if data.region else collected
 
 
 def parts(recipe: Recipe) -> Split:
@@ -50,7 +53,8 @@ def problems(recipe: Recipe, contents: Mapping[str, Contents]) -> list[str]:
     """Say what keeps the recipe's network from learning; nothing where masks come from elsewhere."""
     if recipe.data.unpaired is not None:
         return []
-    return contents["train"].problems(recipe.data.classes, f"training {_kind(recipe)}")
+    most_ignored = MOST_IGNORED if recipe.data.region is None else 1.0  # outside a region all is ignored
+    return contents["train"].problems(recipe.data.classes, f"training {_kind(recipe)}", most_ignored)
 
 
 def without_truth(recipe: Recipe, contents: Mapping[str, Contents]) -> list[str]:

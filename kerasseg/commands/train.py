@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,8 +13,7 @@ from kerasseg.commands.evaluate import score
 from kerasseg.commands.export import export_model
 from kerasseg.commands.inspect import describe
 from kerasseg.console import say
-from kerasseg.data.sample import Sample
-from kerasseg.data.split import write_split
+from kerasseg.data.split import Split, write_split
 from kerasseg.data.survey import describe_data, total
 from kerasseg.errors import UserError
 from kerasseg.files import write_atomically
@@ -60,21 +58,7 @@ def run(recipe: Recipe, *, directory: Path = Path("runs"), resume: bool = False)
         say(f"computing on {setting}")
         folder.write_json(rundirectory.ENVIRONMENT, environment.facts() | setting.facts())
 
-        parts, group_by = preparation.parts(recipe), recipe.data.split.group_by
-        synthetic = any(is_synthetic(source.root) for source in recipe.data.sources)
-        contents = preparation.surveyed(recipe, parts)
-        everything = total(list(contents.values()))
-        for line in everything.lines(recipe.data.classes):
-            say(line)
-        if (problems := preparation.problems(recipe, contents)) and not recipe.data.allow_empty:
-            raise UserError(*problems, "set data.allow_empty: true to train all the same")
-        for problem in preparation.without_truth(recipe, contents):
-            say(f"warning: {problem}", style="yellow")
-        described = describe_data(parts, everything, recipe.data.classes, group_by, synthetic=synthetic)
-        folder.write_json(rundirectory.DATA, described)
-        write_split(folder / rundirectory.SPLIT, parts, group_by)
-        show_examples(parts.train[: page.MOST_EXAMPLES[recipe.data.rank]], folder / rundirectory.EXAMPLES)
-
+        parts = survey_data(recipe, folder)
         keras.utils.set_random_seed(recipe.seed)
         with setting.scope():
             model = build.network(recipe, preparation.model_channels(recipe, parts))
@@ -106,8 +90,28 @@ def run(recipe: Recipe, *, directory: Path = Path("runs"), resume: bool = False)
     return folder
 
 
-def show_examples(samples: Sequence[Sample], folder: Path) -> None:
-    """Draw the annotations of some samples over their images, for the report."""
-    for sample in samples:
+def survey_data(recipe: Recipe, folder: RunDirectory) -> Split:
+    """Read every sample once, say and write down what there is, and share the samples out.
+
+    Raises
+    ------
+    UserError
+        If a file cannot be read, or there is nothing to learn.
+    """
+    parts, group_by = preparation.parts(recipe), recipe.data.split.group_by
+    contents = preparation.surveyed(recipe, parts)
+    everything = total(list(contents.values()))
+    for line in everything.lines(recipe.data.classes):
+        say(line)
+    if (problems := preparation.problems(recipe, contents)) and not recipe.data.allow_empty:
+        raise UserError(*problems, "set data.allow_empty: true to train all the same")
+    for problem in preparation.without_truth(recipe, contents):
+        say(f"warning: {problem}", style="yellow")
+    synthetic = any(is_synthetic(source.root) for source in recipe.data.sources)
+    described = describe_data(parts, everything, recipe.data.classes, group_by, synthetic=synthetic)
+    folder.write_json(rundirectory.DATA, described)
+    write_split(folder / rundirectory.SPLIT, parts, group_by)
+    for sample in parts.train[: page.MOST_EXAMPLES[recipe.data.rank]]:
         picture = pictures.annotated(sample.read(), sample.annotate().mask, sample.spacing)
-        files.write(folder / f"{file_name(sample.name)}.png", picture)
+        files.write(folder / rundirectory.EXAMPLES / f"{file_name(sample.name)}.png", picture)
+    return parts

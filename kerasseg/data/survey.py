@@ -74,14 +74,14 @@ class Contents:
             lines.append(f"ignored: {self.ignored / self.total:.2%} of the pixels")
         return lines
 
-    def problems(self, classes: Sequence[str], what: str) -> list[str]:
+    def problems(self, classes: Sequence[str], what: str, most_ignored: float = MOST_IGNORED) -> list[str]:
         """Say what keeps a network from learning; `what` names the samples, such as "training images"."""
         problems = [
             f"{name} has no pixel in any of the {self.samples} {what}: look at the annotations, or leave the "
             "class out of data.classes"
             for name in self._missing(classes)
         ]
-        if self.ignored > MOST_IGNORED * self.total:
+        if self.ignored > most_ignored * self.total:
             problems.append(
                 f"{self.ignored / self.total:.0%} of the pixels of the {self.samples} {what} are ignored: "
                 "look at the annotations, or at what 255 and crowds mean in them"

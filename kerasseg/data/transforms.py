@@ -144,14 +144,16 @@ def _defaults(kind: type) -> dict[str, Any]:
 
     OpenCV's INTER_NEAREST takes the pixel left of and above the nearest, so a mask that is resized by it
     moves by half a pixel; INTER_NEAREST_EXACT takes the nearest. What warps rounds to the nearest and does
-    not take INTER_NEAREST_EXACT. `Downscale` and `MotionBlur` would move the image and leave the mask: by up
-    to half of an enlarged pixel, and half of the blur.
+    not take INTER_NEAREST_EXACT. `CropNonEmptyMaskIfExists` would be content with ignored pixels. `Downscale`
+    and `MotionBlur` would move the image and leave the mask: by up to half of an enlarged pixel, and half of
+    the blur.
     """
     parameters = _parameters(kind)
     defaults = {
         "interpolation_pair": {"downscale": AREA, "upscale": NEAREST_EXACT},
         "allow_shifted": False,
         "direction_range": (0.0, 0.0),
+        "ignore_values": [IGNORE],
     }
     if "border_mode" in parameters:
         defaults |= {"border_mode": REFLECT, "fill_mask": IGNORE}

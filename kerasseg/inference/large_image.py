@@ -36,9 +36,9 @@ from kerasseg.images.writing.zarr import write_zarr
 from kerasseg.inference.blending import Bands
 from kerasseg.inference.resume import Ledger, is_begun, is_done, open_ledger, record
 from kerasseg.postprocess.numbering import object_classes
-from kerasseg.spec import ModelSpec
+from kerasseg.spec import MergedSpec, ModelSpec
 
-KINDS = ("mask", "labels", "probabilities")
+KINDS = ("mask", "labels", "probabilities", "stages")
 ROWS = 512  # of a mask that are looked at together; fewer where they hold more pixels than
 PIXELS_AT_ONCE = 2**25
 
@@ -49,9 +49,10 @@ class Output:
 
     Attributes
     ----------
-    kind : {"mask", "labels", "probabilities"}
-        Class ids (Y, X) uint8, ids of objects (Y, X) int32, or (Y, X, K) float32; volumes have Z before.
-        Of a multilabel model the first two are (Y, X, K) too, a channel a class.
+    kind : {"mask", "labels", "probabilities", "stages"}
+        Class ids (Y, X) uint8, ids of objects (Y, X) int32, (Y, X, K) float32, or the stage of a cascade
+        that each pixel came from, (Y, X) uint8; volumes have Z before. Of a multilabel model the first two
+        are (Y, X, K) too, a channel a class.
     format : {"png", "tiff", "zarr", "labelme", "coco", "geojson", "imagej"}
         The last four hold outlines, of labels only.
 
@@ -81,13 +82,26 @@ class Output:
         """What the result's name ends in, such as ``.mask.png``; labelme wants the image's own name."""
         return OUTLINES[self.format] if self.format in OUTLINES else f".{self.kind}{PIXELS[self.format]}"
 
-    def check(self, spec: ModelSpec) -> None:
-        """Refuse a format that cannot hold a multilabel model's masks."""
+    def check(self, spec: ModelSpec | MergedSpec) -> None:
+        """Refuse what a model does not give, and a format that cannot hold a multilabel model's masks."""
+        if self.kind == "stages" and self.kind not in spec.kinds:
+            raise UserError("--what stages: only a cascade has stages, and this is one model")
+        if self.kind not in spec.kinds:
+            raise UserError(
+                f"--what {self.kind}: a cascade merges masks and has no {self.kind}; choose one of "
+                f"{', '.join(spec.kinds)}, or predict by the run of one of its stages"
+            )
         if spec.multilabel and self.format not in ("tiff", "zarr"):
             raise UserError(
                 f"{self.format} holds one class a pixel, and these do not exclude each other: "
                 f"{', '.join(spec.classes)}; choose --to tiff or zarr, which hold a channel for each"
             )
+
+    def decided(self, band: np.ndarray, spec: ModelSpec | MergedSpec) -> np.ndarray:
+        """Make of a band of answers what is kept until all are there: labels are made of the whole mask."""
+        if self.kind == "probabilities":
+            return band
+        return spec.stages(band) if self.kind == "stages" else spec.decide(band)
 
     def channel_names(self, spec: ModelSpec) -> tuple[str, ...]:
         """Name the result's channels; none where it has no axis of them."""
@@ -113,7 +127,7 @@ def segment(
         What `kerasseg.images.stores.store.open_store` opens.
     result : Path
         The file to appear.
-    segmenter : kerasseg.segmenter.Segmenter
+    segmenter : Segmenting
     output : Output
     axes
         See `kerasseg.images.stores.store.open_store`.
@@ -171,9 +185,9 @@ def segment(
 
 
 class Segmenting(Protocol):
-    """What predicts: `kerasseg.segmenter.Segmenter`."""
+    """What predicts: `kerasseg.segmenter.Segmenter` or `kerasseg.cascade.Cascade`."""
 
-    spec: ModelSpec
+    spec: ModelSpec | MergedSpec
 
     def settings(self) -> dict[str, Any]:
         """Give what identifies its answers."""
@@ -218,8 +232,7 @@ def _answered(store: Store, segmenter: Segmenting, output: Output, ledger: Ledge
     if ledger.rows < height:
         bands = segmenter.bands(store, ledger.rows)
         for rows, band in track(bands, f"{store.path.name}: rows", height, lambda item: item[0].stop):
-            decided = band if output.kind == "probabilities" else segmenter.spec.decide(band)
-            ledger.keep(rows, decided, height)
+            ledger.keep(rows, output.decided(band, segmenter.spec), height)
     return ledger.answer
 
 
@@ -236,7 +249,7 @@ def _numbered(mask: OnDisk, spec: ModelSpec, ledger: Ledger) -> tuple[OnDisk, in
 
 def _write_pixels(path: Path, pixels: OnDisk, store: Store, output: Output, channels: Sequence[str]) -> None:
     if output.format == "png":
-        return (write_mask if output.kind == "mask" else write_labels)(path, pixels[:])
+        return (write_labels if output.kind == "labels" else write_mask)(path, pixels[:])
     axes = store.axes if channels else store.axes.removesuffix("C")
     shrink = "area" if output.kind == "probabilities" else "nearest"
     write = write_tiff if output.format == "tiff" else write_zarr

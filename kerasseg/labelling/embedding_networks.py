@@ -13,7 +13,7 @@ from keras import layers
 
 from kerasseg.console import say
 from kerasseg.errors import UserError
-from kerasseg.labelling.embedding import TilePixels
+from kerasseg.labelling.tiles import TilePixels
 from kerasseg.models import autoencoder, receptive_field
 from kerasseg.models.encoders import encode
 from kerasseg.training import devices

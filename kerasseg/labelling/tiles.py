@@ -6,7 +6,7 @@ by rename.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,13 @@ from kerasseg.console import say, track
 from kerasseg.errors import UserError
 from kerasseg.files import write_atomically
 from kerasseg.images import files
+from kerasseg.images.normalisation import Normalisation
+from kerasseg.images.padding import cut
+from kerasseg.images.preprocessing import stretch
 from kerasseg.images.stores.store import Store, open_store
 from kerasseg.inference.tiling import Tile
 from kerasseg.labelling import folder, tables
-from kerasseg.labelling.folder import SlideTile, existing_tile, read_tiles
+from kerasseg.labelling.folder import SlideTile, existing_tile, read_tiles, tile_path
 from kerasseg.labelling.slide import cropping, describe_crop, is_finished
 from kerasseg.labelling.sliding_window import SlidingWindow
 from kerasseg.synthetic.origin import inherit
@@ -128,3 +131,66 @@ def _are_there(root: Path) -> bool:
         return False
     there = {path.stem for path in (root / folder.TILES).iterdir()}
     return all(tile.name in there for tile in read_tiles(root))
+
+
+class TilePixels:
+    """The pixels of a slide's tiles, of one size and type, read when they are asked for.
+
+    Parameters
+    ----------
+    root : Path
+        The labelling folder.
+    tiles : sequence of SlideTile
+        At least one.
+    normalise : Normalisation
+        What becomes 0 and 1. It looks at all tiles together, so that dark tiles stay dark.
+
+    Attributes
+    ----------
+    tiles : tuple of SlideTile
+    shape : tuple of int
+        (Y, X, C) of each tile.
+    """
+
+    def __init__(self, root: Path, tiles: Sequence[SlideTile], normalise: Normalisation) -> None:
+        self.root = root
+        self.tiles = tuple(tiles)
+        first = read_tile(root, tiles[0].name)
+        self.shape, self._dtype = first.shape, first.dtype
+        self._limits = normalise.limits(lambda: (self._read(tile.name) for tile in self.tiles), first.dtype)
+
+    def __len__(self) -> int:
+        """Count the tiles."""
+        return len(self.tiles)
+
+    def batch(self, places: Sequence[int], multiple_of: int = 1) -> np.ndarray:
+        """Read some tiles.
+
+        Parameters
+        ----------
+        places : sequence of int
+            Their places in `tiles`.
+        multiple_of : int
+            The stride of a network: sides that are not a multiple of it are extended, mirrored.
+
+        Returns
+        -------
+        numpy.ndarray, shape (B, Y, X, C), float32 in [0, 1]
+
+        Raises
+        ------
+        UserError
+            If a tile is gone, damaged, or of another size or type than the first.
+        """
+        padded = tuple(slice(0, -(-side // multiple_of) * multiple_of) for side in self.shape[:2])
+        tiles = (self._read(self.tiles[place].name) for place in places)
+        return np.stack([cut(stretch(tile, self._limits), padded) for tile in tiles])
+
+    def _read(self, name: str) -> np.ndarray:
+        pixels = read_tile(self.root, name)
+        if (pixels.shape, pixels.dtype) != (self.shape, self._dtype):
+            raise UserError(
+                f"{tile_path(self.root, name)}: the tile is {pixels.shape} {pixels.dtype}; expected "
+                f"{self.shape} {self._dtype}, as {self.tiles[0].name} is. Crop the slide again"
+            )
+        return pixels

@@ -179,8 +179,9 @@ def attention_gate(
 ) -> KerasTensor:
     """Weigh a skip by an additive attention gate, with a coefficient in (0, 1) for each pixel.
 
-    ``skip * upsample(sigmoid(conv(relu(conv(skip) + conv(gate)))))``, all convolutions 1x1. The skip's is
-    strided, so that the gate works on the decoder's smaller grid, where it costs next to nothing.
+    ``skip * upsample(sigmoid(conv(relu(conv(skip) + conv(gate)))))``, all convolutions 1x1. The skip's
+    sees every second pixel, so that the gate works on the decoder's smaller grid, where it costs next to
+    nothing.
 
     Parameters
     ----------
@@ -202,9 +203,11 @@ def attention_gate(
     ----------
     Oktay et al., "Attention U-Net", arXiv:1804.03999, 2018, equations 1 and 2.
     """
-    x = convolution(
-        skip, filters, 1, strides=2, bias=False, initializer=initializer, name=f"{name}_skip_conv"
-    )
+    # Every second pixel and then a plain convolution gives the numbers of a strided one, and TensorFlow with
+    # oneDNN computes its gradient reliably for any number of channels.
+    pool = {2: layers.MaxPooling2D, 3: layers.MaxPooling3D}[rank(skip)]
+    x = pool(1, strides=2, name=f"{name}_skip_pool")(skip)
+    x = convolution(x, filters, 1, bias=False, initializer=initializer, name=f"{name}_skip_conv")
     g = convolution(gate, filters, 1, initializer=initializer, name=f"{name}_gate_conv")
     x = layers.Activation("relu", name=f"{name}_relu")(layers.Add(name=f"{name}_add")([x, g]))
     x = convolution(x, 1, 1, initializer=initializer, name=f"{name}_conv")

@@ -18,6 +18,7 @@ import numpy as np
 from keras import layers
 
 from kerasseg.models.keras_internals import steps
+from kerasseg.models.mixed_scale_dense import MixedScaleDense
 
 _CONVOLUTIONS = (layers.Conv2D, layers.Conv3D, layers.DepthwiseConv2D)
 _POOLINGS = (layers.MaxPooling2D, layers.MaxPooling3D, layers.AveragePooling2D, layers.AveragePooling3D)
@@ -143,7 +144,13 @@ def _is_known(operation: keras.Operation) -> bool:
         return getattr(operation, "interpolation", "nearest") == "nearest"
     if isinstance(operation, _TRANSPOSED):
         return operation.padding == "same" and operation.output_padding is None
-    return isinstance(operation, (*_CONVOLUTIONS, *_POOLINGS, *_POINTWISE))
+    known = (*_CONVOLUTIONS, *_POOLINGS, *_POINTWISE, MixedScaleDense)
+    return isinstance(operation, known) or _is_padding(operation)
+
+
+def _is_padding(operation: keras.Operation) -> bool:
+    """Tell `keras.ops.pad`, whose class Keras does not export."""
+    return type(operation).__name__ == "Pad" and hasattr(operation, "pad_width")
 
 
 def _read(operation: keras.Operation, axis: int, first: np.ndarray, last: np.ndarray) -> Stretch:
@@ -152,6 +159,11 @@ def _read(operation: keras.Operation, axis: int, first: np.ndarray, last: np.nda
         return first // operation.size[axis], last // operation.size[axis]
     if isinstance(operation, _TRANSPOSED):
         return _read_transposed(operation.kernel_size[axis], operation.strides[axis], first, last)
+    if isinstance(operation, MixedScaleDense):
+        return first - operation.radius, last + operation.radius
+    if _is_padding(operation):
+        before, _ = operation.pad_width[axis + 1]
+        return first - before, last - before
     if isinstance(operation, _CONVOLUTIONS):
         extent = (operation.kernel_size[axis] - 1) * operation.dilation_rate[axis]
     elif isinstance(operation, _POOLINGS):

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from kerasseg.errors import UserError
+from kerasseg.models import mixed_scale_dense  # noqa: F401  registers a layer that a model may have
 
 
 def load_model(path: Path) -> keras.Model:

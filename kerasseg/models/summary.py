@@ -12,6 +12,8 @@ import keras
 import numpy as np
 from keras import layers
 
+from kerasseg.models.mixed_scale_dense import MixedScaleDense
+
 BLOCK = re.compile(r"stem|block\d+|top|encoder\d+|residual\d+|gate\d+|decoder\d+|head")
 OUTPUT_BLOCK = "head"
 FLOAT32 = 4  # bytes
@@ -119,7 +121,7 @@ def memory(model: keras.Model, size: tuple[int, ...], batch: int) -> Memory:
         fuses or recomputes layers keeps less. Gradients and the framework itself come on top.
     """
     trainable = sum(math.prod(weight.shape) for weight in model.trainable_weights)
-    made = sum(math.prod(placed.made) for placed in _place(model, size))
+    made = sum(map(_held, _place(model, size)))
     return Memory(FLOAT32 * model.count_params(), FLOAT32 * 2 * trainable, FLOAT32 * batch * made)
 
 
@@ -202,8 +204,18 @@ def _made(operation: keras.Operation, given: Shape | list[Shape]) -> Shape:
     return tuple(operation.compute_output_spec(keras.KerasTensor(given)).shape)
 
 
+def _held(placed: Placed) -> int:
+    """Count the numbers of a layer's output, and of what else it holds in a training step."""
+    maps = placed.layer.held_maps if isinstance(placed.layer, MixedScaleDense) else 0
+    return math.prod(placed.made[:-1]) * (placed.made[-1] + maps)
+
+
 def _flops(placed: Placed) -> int:
     """Two operations for each weight of the kernel, at each place where the kernel is laid."""
+    if isinstance(placed.layer, MixedScaleDense):
+        return (
+            2 * math.prod(placed.made[1:-1]) * sum(math.prod(kernel.shape) for kernel in placed.layer.kernels)
+        )
     if not isinstance(placed.layer, _COUNTED):
         return 0
     places = placed.given if isinstance(placed.layer, _TRANSPOSED) else placed.made

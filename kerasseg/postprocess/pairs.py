@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +17,12 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from kerasseg.errors import Notice
 from kerasseg.files import write_atomically
 from kerasseg.postprocess.components import components
 
 AXES = "zyx"
+MOST_DISTANCES = 2**25  # of nuclei to Golgi, held in memory together: a quarter of a gigabyte
 HELD = 0.5  # of an object that lies in a component of the pairs' mask, for the component to hold it
 
 
@@ -104,6 +107,15 @@ def pairs(
     """
     scale = np.ones(nuclei.ndim) if spacing is None else np.asarray(spacing, float)
     starts, ends = centres(nuclei) * scale, centres(golgi) * scale
+    if len(starts) * len(ends) > MOST_DISTANCES:
+        warnings.warn(
+            f"{len(starts):,} nuclei and {len(ends):,} Golgi are too many to be joined one to one, so no "
+            "pair is counted; a network that has hardly learnt finds such noise, and a larger smallest in "
+            "instances drops it",
+            Notice,
+            stacklevel=2,
+        )
+        return []
     distances = np.linalg.norm(starts[:, None] - ends[None], axis=-1)
     distances = np.where(distances <= farthest, distances, np.inf)  # of objects that are not there it is NaN
     if pair is None:

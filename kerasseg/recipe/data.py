@@ -19,7 +19,7 @@ from typing_extensions import TypedDict
 from kerasseg.recipe.mistakes import SEVERAL
 from kerasseg.recipe.normalisations import SECTIONS, AnyNormalisation
 from kerasseg.recipe.section import Positive, Section, Share
-from kerasseg.recipe.sources import AnySource, Source, Volumes
+from kerasseg.recipe.sources import AnySource, Folder, Source, Volumes
 
 MOST_CLASSES = 254  # a mask is uint8, of which 0 is background and 255 ignored: see `kerasseg.masks`
 
@@ -125,6 +125,15 @@ class Patch(Section):
         return self.size if isinstance(self.size, tuple) else (self.size,) * rank
 
 
+class Region(Section):
+    """The part of the images that is learnt from and judged; the rest is ignored."""
+
+    masks: Folder
+    """Folder of a mask for each image, by the sample's name: a.mask.png, of a volume a.mask.ome.tif."""
+    id: Annotated[int, Field(ge=0, le=255)] = 1
+    """The number of the region in these masks."""
+
+
 class Data(Section):
     """Images and annotations to learn from, and what is done to them before the model sees them."""
 
@@ -138,6 +147,8 @@ class Data(Section):
     """Names of the foreground classes; class k+1 is the k-th."""
     ignore: list[ClassName] = Field(default=[])
     """Names in the annotations that are not to be learnt, such as [debris]; their pixels are ignored."""
+    region: Region | None = None
+    """Where there is something to learn; null is everywhere."""
     multilabel: bool = False
     """Whether a pixel may be of several classes; each class is then decided for itself."""
     channels: Positive | None = 3

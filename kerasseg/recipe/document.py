@@ -83,8 +83,9 @@ def parse(text: str, name: str) -> Document:
     try:
         loader = Loader(text)
         node = loader.get_single_node()
-        document = Document(None if node is None else loader.construct_document(node))
-        _note_keys(node, document, name)
+        document = Document(None)
+        _note_keys(node, document, name)  # before `<<` brings the keys of others, which may be given again
+        document.value = None if node is None else loader.construct_document(node)
     except yaml.YAMLError as error:
         raise UserError(_not_yaml(error, name)) from error
     except RecursionError as error:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from copy import deepcopy
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from kerasseg.errors import UserError
 from kerasseg.recipe import document, mistakes
@@ -18,6 +18,7 @@ from kerasseg.recipe.section import Section
 from kerasseg.recipe.shipped import find
 
 AnySection = TypeVar("AnySection", bound=Section)
+Message = Callable[[ErrorDetails, type[Section], Any], str]
 
 
 def load(path: str | os.PathLike, overrides: Sequence[str] = ()) -> Recipe:
@@ -40,21 +41,53 @@ def load(path: str | os.PathLike, overrides: Sequence[str] = ()) -> Recipe:
     UserError
         With everything that is wrong, each with its line or its override.
     """
-    path = find(path)
+    return validated(Recipe, find(path), overrides)
+
+
+def validated(
+    whole: type[AnySection],
+    path: Path,
+    overrides: Sequence[str] = (),
+    message: Message = mistakes.message,
+    context: Mapping[str, Any] | None = None,
+) -> AnySection:
+    """Read a section from a file, lay overrides over it, and validate all of it.
+
+    Parameters
+    ----------
+    whole : type of Section
+        What the file holds.
+    path : Path
+    overrides : sequence of str
+        See `load`.
+    message : callable
+        See `kerasseg.recipe.mistakes.message`.
+    context : mapping, optional
+        What validators may know.
+
+    Returns
+    -------
+    Section
+
+    Raises
+    ------
+    UserError
+        With everything that is wrong, each with its line or its override.
+    """
     parsed = document.parse(_text(path), str(path))
     if not isinstance(parsed.value, dict):
         raise UserError(f"{path}: a recipe is a mapping of keys; got {shown(parsed.value)}")
     value, overridden, wrong = apply(parsed.value, overrides)
     try:
-        recipe = Recipe.model_validate(value)
+        section = whole.model_validate(value, context=context)
     except ValidationError as error:
         wrong += [
-            f"{_place(each['loc'], path, parsed, overridden)}: {mistakes.message(each, Recipe, value)}"
+            f"{_place(each['loc'], path, parsed, overridden)}: {message(each, whole, value)}"
             for each in mistakes.unfolded(error.errors())
         ]
     if parsed.duplicates or wrong:
         raise UserError(*parsed.duplicates, *wrong)
-    return recipe
+    return section
 
 
 def amended(section: AnySection, **changes: Any) -> AnySection:
@@ -138,8 +171,7 @@ def override(value: Any, path: document.Path, new: Any) -> Any:
     UserError
         If the path goes through something that has no keys.
     """
-    value = deepcopy(value)
-    root = {"": value}
+    root = {"": _unshared(value)}
     holder, key = root, ""
     for depth, step in enumerate(path):
         holder[key] = inside = _opened(holder[key], step, path[:depth])
@@ -148,6 +180,13 @@ def override(value: Any, path: document.Path, new: Any) -> Any:
         holder, key = inside, step
     holder[key] = new
     return root[""]
+
+
+def _unshared(value: Any) -> Any:
+    """Copy nested mappings and lists; what YAML's aliases share becomes several, to be overridden apart."""
+    if isinstance(value, dict):
+        return {key: _unshared(inner) for key, inner in value.items()}
+    return [_unshared(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _opened(value: Any, step: str | int, path: document.Path) -> dict | list:

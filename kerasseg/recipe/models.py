@@ -128,7 +128,55 @@ class Resnet(Component):
     """Distribution that kernels are drawn from; normal has a standard deviation of 0.02."""
 
 
-AnyModel = one_of("model", Linknet, Unet, Vox2vox, Resnet)
+class TunableUnet(Component):
+    """U-Net of any depth, width and growth, as pyMSDtorch's (Roberts et al. 2024)."""
+
+    name: ClassVar[str] = "tunable_unet"
+    builder: ClassVar[str] = "kerasseg.models.tunable_unet:tunable_unet"
+
+    activation: Activation = "sigmoid"
+    """Activation of the head: with sigmoid classes may overlap, with softmax each pixel has one class."""
+    levels: Levels = 4
+    """Number of levels, the image's own size included; each level below halves it."""
+    base_filters: Positive = 32
+    """Channels of the first level."""
+    growth_rate: Annotated[float, Field(gt=0)] = 2.0
+    """Factor by which each level has more channels than the one above; fractions are cut off."""
+    normalisation: Literal["none", "batch"] = "none"
+    """Normalisation after all convolutions but the head."""
+    batchnorm_momentum: Annotated[float, Field(gt=0, lt=1)] = 0.99
+    """Share of batch normalisation's statistics that a step keeps; lower it for short trainings."""
+    initializer: Initializer = "he_uniform"
+    """Distribution that kernels are drawn from."""
+
+    @property
+    def stride(self) -> int:
+        """What the sides of images are multiples of."""
+        return 2 ** (self.levels - 1)
+
+
+class Msdnet(Component):
+    """Mixed-scale dense network: few weights, dilations instead of levels (Pelt and Sethian 2018)."""
+
+    name: ClassVar[str] = "msdnet"
+    builder: ClassVar[str] = "kerasseg.models.msdnet:msdnet"
+    stride: ClassVar[int] = 1  # what the sides of images are multiples of
+
+    activation: Activation = "sigmoid"
+    """Activation of the head: with sigmoid classes may overlap, with softmax each pixel has one class."""
+    layers: Positive = 100
+    """Number of layers; each sees the image and the maps of all layers before."""
+    max_dilation: Positive = 10
+    """Dilations are 1, 2, ... up to it and from 1 again, map after map."""
+    width: Positive = 1
+    """Maps that each layer adds."""
+    padding: Literal["reflect", "symmetric", "zeros"] = "reflect"
+    """What a layer sees beyond the border: the image mirrored without or with its last pixel, or zeros."""
+    fast: bool = True
+    """Whether to compute all layers by one fast layer of kerasseg's; without it the model loads anywhere."""
+
+
+AnyModel = one_of("model", Linknet, Unet, Vox2vox, Resnet, TunableUnet, Msdnet)
 
 
 class Patchgan(Component):

@@ -110,6 +110,7 @@ def gather(directory: Path) -> dict[str, Any]:
         "minutes": _minutes(status),
         "warnings": _warnings(data, status, metrics),
         "data": data,
+        "untaught": ", ".join(recipe.get("data", {}).get("ignore", [])),
         "split": read_split(directory / SPLIT),
         "examples": [(path.stem, _picture(path)) for path in sorted((directory / EXAMPLES).glob("*.png"))],
         "history": rows,

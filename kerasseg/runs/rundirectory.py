@@ -27,7 +27,8 @@ RECIPE, SPLIT, HISTORY, LOG = "recipe.yaml", "split.csv", "history.csv", "log.tx
 STATUS, ENVIRONMENT, DATA = "status.json", "environment.json", "data.json"
 MODEL, SPEC, SUMMARY, METRICS = "model.keras", "spec.json", "model.json", "metrics.json"
 CHECKPOINTS, EXAMPLES, SAMPLES, EXPORT = "checkpoints", "examples", "samples", "export"
-PREDICTIONS, OVERLAYS, REPORT = "predictions", "predictions/overlays", "report.html"
+PREDICTIONS, OVERLAYS, REGIONS = "predictions", "predictions/overlays", "regions"
+REPORT = "report.html"
 
 FINISHED, FAILED = "finished", "failed"
 GO_ON = "keeps what is complete; repeat the command with --resume to continue"

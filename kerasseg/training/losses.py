@@ -102,7 +102,8 @@ def tversky_loss(
     y, p, counted = _prepare(y_true, y_pred)
     tp = _sum_of_pixels(y * p)
     fp, fn = _sum_of_pixels(p * counted) - tp, _sum_of_pixels(y) - tp
-    each = 1.0 - (tp + smooth) / (tp + alpha * fp + beta * fn + smooth)
+    wrong = alpha * fp + beta * fn
+    each = wrong / ops.maximum(tp + wrong + smooth, EPSILON)  # 0 where nothing counts, also without smooth
     return ops.mean(each * _weights(class_weights, p), axis=-1)
 
 

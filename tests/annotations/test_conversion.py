@@ -144,6 +144,13 @@ def test_crowds_are_left_out_and_told_where_the_format_cannot_hold_them(tmp_path
     assert masks.read_mask(tmp_path / "back" / "a.png", IDS).tolist() == [[1, 1, 0, 0]]
 
 
+def test_several_things_that_are_left_out_are_told_in_good_english(tmp_path):
+    for name in "ab":
+        masks.write_mask(tmp_path / "masks" / f"{name}.png", np.array([[1, 0, 2, 0, 255]], np.uint8))
+    report = convert("masks", "labels", tmp_path / "masks", tmp_path / "out", classes=CLASSES)
+    assert "left out: 2 crowds or regions to ignore, 2 class names" in str(report)
+
+
 @pytest.mark.parametrize("write_as", ["labels", "rle"])
 def test_what_lies_under_other_objects_is_counted(tmp_path, write_as):
     boxes = [

@@ -126,6 +126,12 @@ def test_labels_that_do_not_fit(tmp_path):
         label_images.read_labels(tmp_path / "f.tif")
 
 
+def test_ids_beyond_32_bits_are_refused_and_the_largest_is_told():
+    labels = np.array([[0, 4_000_000_000]], np.uint32)
+    with pytest.raises(UserError, match=r"a: values .* from 0, the background, to 2147483647\. Larger ids"):
+        label_images.as_labels(labels, "a")
+
+
 def test_real_label_images(shared_data):
     path = next((shared_data / "phase_usiigaci").rglob("instances_ids.png"))
     labels = label_images.read_labels(path)

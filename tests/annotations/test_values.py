@@ -68,6 +68,12 @@ def test_numbers_without_a_meaning_are_refused(mask, classes, chosen, message):
         survey(mask).meaning(classes, chosen, "data.values")
 
 
+def test_a_number_that_a_person_did_not_name_is_told_beside_those_that_were_named():
+    expected = r"b: the mask holds 1, .*; expected 0 \(background\), 255 \(cell\), as --values says"
+    with pytest.raises(UserError, match=expected):
+        survey([0, 255], [0, 1]).meaning(["cell"], {"cell": 255}, "--values")
+
+
 def test_an_example_is_written_as_its_place_takes_it():
     with pytest.raises(UserError, match=r"in --values, such as --values background=3 --values cell=7, or"):
         survey([3, 7]).meaning(["cell"], None, "--values")

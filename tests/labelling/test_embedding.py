@@ -10,8 +10,9 @@ from kerasseg.errors import UserError
 from kerasseg.images import files
 from kerasseg.images.normalisation import Dtype, Minmax
 from kerasseg.labelling import embedding
-from kerasseg.labelling.embedding import TilePixels, describe_intensities, read_embeddings
+from kerasseg.labelling.embedding import describe_intensities, read_embeddings
 from kerasseg.labelling.folder import read_tiles
+from kerasseg.labelling.tiles import TilePixels
 
 
 def labelling_folder(root, images, parts=None):

@@ -10,6 +10,7 @@ import pytest
 from components import DISCRIMINATORS, MODELS
 
 from kerasseg.errors import UserError
+from kerasseg.recipe.models import Msdnet, TunableUnet
 
 linknet, unet, vox2vox, resnet = (MODELS[name] for name in ("linknet", "unet", "vox2vox", "resnet"))
 PAPER_PARAMETERS = {"unet": 10.15e6, "linknet": 6.09e6}
@@ -33,6 +34,8 @@ SMALL = {
     "unet": {"encoder": "plain", "base_filters": 2, "upsampling": "transpose"},
     "vox2vox": {"base_filters": 2, "residual_blocks": 2},
     "resnet": {"base_filters": 2, "residual_blocks": 2},
+    "tunable_unet": TunableUnet(base_filters=2, growth_rate=1.5).arguments,
+    "msdnet": Msdnet(layers=3, fast=False).arguments,
 }
 
 

@@ -24,3 +24,11 @@ def test_the_head_names_its_output():
     model = keras.Model(image, head(image, 2, "sigmoid"))
     assert model.output_names == ["probabilities"]
     assert model.output.shape == (None, 4, 4, 2)
+
+
+def test_a_gate_of_few_channels_is_trained():
+    skip, gate = keras.Input((None, None, 8)), keras.Input((None, None, 8))
+    model = keras.Model([skip, gate], attention_gate(skip, gate, 4, name="gate"))
+    model.compile("sgd", "mse")
+    images = np.ones((4, 64, 64, 8), np.float32)
+    assert np.isfinite(model.train_on_batch([images, images[:, ::2, ::2]], images))

@@ -13,6 +13,7 @@ from kerasseg.inference.backends import Backend
 from kerasseg.inference.forward import forward
 from kerasseg.inference.tiled import predict
 from kerasseg.models.receptive_field import radius, stride
+from kerasseg.recipe.models import Msdnet, TunableUnet
 
 PLAIN = {"encoder": "plain", "base_filters": 1}
 
@@ -40,6 +41,14 @@ def linknet(**changes):
     return MODELS["linknet"]((None, None, 1), 1, **PLAIN | {"base_filters": 4, "attention": False} | changes)
 
 
+def tunable_unet():
+    return MODELS["tunable_unet"]((None, None, 1), 1, **TunableUnet(levels=3, base_filters=1).arguments)
+
+
+def msdnet(**changes):
+    return MODELS["msdnet"]((None, None, 1), 1, **Msdnet(layers=3, **changes).arguments)
+
+
 STACKS = {
     "one convolution": (lambda: build(conv(3)), 1),
     "an even kernel": (lambda: build(conv(4)), 2),
@@ -54,6 +63,9 @@ STACKS = {
     "LinkNet": (linknet, 93),
     "transposed": (lambda: build(conv(3, strides=2), spread(4), conv(3, strides=2), spread(5)), 5),
     "U-Net with up-convolutions": (lambda: unet(attention=False, upsampling="transpose"), 108),
+    "tunable U-Net": (tunable_unet, 26),
+    "mixed-scale dense network": (msdnet, 6),
+    "mixed-scale dense network of Keras' layers": (lambda: msdnet(fast=False), 6),
 }
 
 
@@ -109,6 +121,8 @@ STRIDES = {
     "unet": ({"encoder": "plain", "base_filters": 1, "levels": 4, "upsampling": "transpose"}, 3, 8),
     "vox2vox": ({"base_filters": 1, "residual_blocks": 1}, 3, 16),
     "resnet": ({"base_filters": 1, "residual_blocks": 1}, 3, 4),
+    "tunable_unet": (TunableUnet(levels=3, base_filters=1).arguments, 3, 4),
+    "msdnet": (Msdnet(layers=2).arguments, 3, 1),
 }
 
 

@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
+from kerasseg.errors import Notice
+from kerasseg.postprocess import pairs as module
 from kerasseg.postprocess.pairs import centres, pairs, write_csv
 
 
@@ -121,3 +123,10 @@ def test_the_table_holds_centres_vectors_and_lengths(tmp_path):
     }
     write_csv(tmp_path / "b.csv", [], axes=3)
     assert (tmp_path / "b.csv").read_text().strip().endswith("dz,dy,dx,length")
+
+
+def test_noise_of_more_objects_than_can_be_joined_is_said_and_not_counted(monkeypatch):
+    monkeypatch.setattr(module, "MOST_DISTANCES", 3)
+    dots = np.array([[1, 0, 2]], np.int32)
+    with pytest.warns(Notice, match="2 nuclei and 2 Golgi are too many to be joined"):
+        assert module.pairs(dots, dots) == []

@@ -63,3 +63,10 @@ def test_what_is_not_yaml_is_refused_with_its_line(text, where):
     with pytest.raises(UserError) as caught:
         parse(text, "r.yaml")
     assert str(caught.value).startswith(where)
+
+
+def test_a_key_that_was_merged_may_be_given_again():
+    parsed = parse("a: &a {x: 1, y: 2}\nb:\n  <<: *a\n  y: 3\n", "text")
+    assert parsed.value["b"] == {"x": 1, "y": 3}
+    assert parsed.duplicates == []
+    assert (parsed.line(("b", "y")), parsed.line(("b", "x"))) == (4, 3)  # where it is merged

@@ -78,16 +78,18 @@ def test_optimizers_take_the_arguments_of_their_sections(name):
 @pytest.mark.parametrize(
     ("name", "small"),
     [
-        ("linknet", {"encoder": "plain", "levels": 3}),
-        ("unet", {"encoder": "plain", "levels": 2}),
-        ("vox2vox", {"levels": 3, "residual_blocks": 1}),
-        ("resnet", {"residual_blocks": 1}),
+        ("linknet", {"encoder": "plain", "levels": 3, "base_filters": 4}),
+        ("unet", {"encoder": "plain", "levels": 2, "base_filters": 4}),
+        ("vox2vox", {"levels": 3, "residual_blocks": 1, "base_filters": 4}),
+        ("resnet", {"residual_blocks": 1, "base_filters": 4}),
+        ("tunable_unet", {"levels": 3, "base_filters": 4}),
+        ("msdnet", {"layers": 2}),
     ],
 )
 def test_models_have_the_stride_that_their_sections_say(name, small):
-    section = sections(AnyModel)[name](**small, base_filters=4)
+    section = sections(AnyModel)[name](**small)
     assert receptive_field.stride(section.build((None, None, 1), 1)) == (section.stride,) * 2
-    assert len(MODELS) == 4, "a new model belongs into the list above"
+    assert len(MODELS) == 6, "a new model belongs into the list above"
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,14 @@ def test_what_is_no_override_is_refused(text):
         read_override(text)
 
 
+def test_what_an_alias_shares_is_overridden_at_one_place():
+    train = {"epochs": 1}
+    assert override({"a": train, "b": [train]}, ("b", 0, "epochs"), 9) == {
+        "a": {"epochs": 1},
+        "b": [{"epochs": 9}],
+    }
+
+
 @pytest.mark.parametrize(
     ("value", "path", "expected"),
     [

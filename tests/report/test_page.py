@@ -290,3 +290,18 @@ def test_several_classes_have_averages_and_a_picture_of_what_was_taken_for_what(
     assert f"with the background pooled pixels {160 / 200:.3f}" in reader.text
     change(path, test=test)
     assert len(read(finished_run).addresses) == before - 1
+
+
+def test_what_was_ignored_was_never_taught(finished_run):
+    assert "never taught" not in read(finished_run).text
+    change(finished_run / "data.json", ignored=1234)
+    assert "1\N{NARROW NO-BREAK SPACE}234 annotated pixels are ignored: the model was never" in page.write(
+        finished_run
+    ).read_text(encoding="utf-8").replace("\n", " ")
+    recipe = finished_run / "recipe.yaml"
+    recipe.write_text(
+        recipe.read_text().replace("classes: [cell]", "classes: [cell], ignore: [debris, glia]")
+    )
+    assert (
+        "are ignored, those of debris, glia among them: the model was never taught" in read(finished_run).text
+    )

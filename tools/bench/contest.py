@@ -12,25 +12,27 @@ import numpy as np
 Work = Callable[[], object]
 
 
-def contend(works: Mapping[str, Work], told: object = "ready") -> None:
-    """Be a contender: say how long a work takes, whenever a line comes in that names it.
+def contend(
+    works: Mapping[str, Work], told: object = "ready", clock: Callable[[], float] = time.perf_counter
+) -> None:
+    """Be a contender: say how long a work takes by a clock, whenever a line comes in that names it.
 
     What is `told` is said before.
     """
     print(told, flush=True)
     for line in sys.stdin:
-        began = time.perf_counter()
+        began = clock()
         works[line.strip()]()
-        print(time.perf_counter() - began, flush=True)
+        print(clock() - began, flush=True)
 
 
 class Contender:
     """A contender in a process of its own: what it `told`, and after how many seconds (`first`)."""
 
-    def __init__(self, arguments: Sequence[str]) -> None:
+    def __init__(self, arguments: Sequence[str], interpreter: str = sys.executable) -> None:
         began = time.perf_counter()
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-        command = [sys.executable, *arguments]
+        command = [interpreter, *arguments]
         self.process = subprocess.Popen(command, text=True, **pipes)
         self.told = self._answer().strip()
         self.first = time.perf_counter() - began

@@ -194,7 +194,7 @@ def _only_image(group: zarr.Group, path: Path) -> zarr.Array | zarr.Group:
 def _a_plate(plate: dict[str, Any], path: Path) -> str:
     wells = [well["path"] for well in plate.get("wells", [])]
     shown = ", ".join(wells[:LISTED]) + (f" and {len(wells) - LISTED} more" if wells[LISTED:] else "")
-    example = path / (wells[0] if wells else "A/1") / "0"
+    example = f"{path}:{wells[0] if wells else 'A/1'}/0"
     return (
         f"{path}: this Zarr is a plate; its wells ({shown or 'none'}) hold images of their own; expected one "
         f"image. Give one, such as {example}"

@@ -209,7 +209,7 @@ def test_a_plate_says_where_its_images_are(tmp_path):
     well.attrs["well"] = {"images": [{"path": "0"}]}
     expected = made(tmp_path / "a.zarr" / "B" / "03" / "0", "yx", "0.4")
     with pytest.raises(
-        UserError, match=r"is a plate; its wells \(B/03\).*Give one, such as .*a\.zarr/B/03/0"
+        UserError, match=r"is a plate; its wells \(B/03\).*Give one, such as .*a\.zarr:B/03/0"
     ):
         open_store(tmp_path / "a.zarr")
     with open_store(tmp_path / "a.zarr:B/03") as store:

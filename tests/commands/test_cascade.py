@@ -1,0 +1,291 @@
+"""A tiny cascade from its file to its results: cells, and spots that are looked for within cells."""
+
+import json
+import re
+import shutil
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from kerasseg.cascade import Cascade
+from kerasseg.cli.main import app
+from kerasseg.commands import cascade as verb
+from kerasseg.commands import preparation
+from kerasseg.errors import UserError
+from kerasseg.images import files
+from kerasseg.inference import mask_files
+from kerasseg.recipe import load
+from kerasseg.recipe.cascade import load_cascade
+from kerasseg.runs.rundirectory import RunDirectory
+
+TINY = """
+name: tiny
+stages:
+  spots:
+    within: cells.cell
+    recipe:
+      data:
+        source: {{images_masks: {{root: {root}, masks: both}}}}
+        classes: [cell, spot]
+        channels: 1
+        split: {{train: 0.75, test: 0.25, validation: 0.34}}
+      model: &model {{unet: {{encoder: plain, levels: 2, base_filters: 4, attention: false}}}}
+      train: &train
+        {{epochs: 1, batch_size: 2, steps_per_epoch: 20, optimizer: {{adam: {{learning_rate: 0.02}}}}}}
+      predict: &predict {{tile: 32, overlap: 4}}
+      export: {{saved_model: false}}
+  cells:
+    recipe:
+      data:
+        source: {{images_masks: {{root: {root}, masks: cells}}}}
+        classes: [cell]
+        channels: 1
+        split: {{train: 0.75, test: 0.25, validation: 0.34}}
+      model: *model
+      train: *train
+      predict: *predict
+      export: {{saved_model: false}}
+merge: [spots.spot, cells.cell]
+"""
+STEPS = {"cells": 19, "spots": 2}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Eight images of a grey cell with a white spot."""
+    folder = tmp_path_factory.mktemp("cascade")
+    rng = np.random.default_rng(0)
+    for number in range(8):
+        mask = np.zeros((32, 40), np.uint8)
+        y, x = rng.integers(2, 12, 2)
+        mask[y : y + 16, x : x + 16], mask[y + 4 : y + 10, x + 4 : x + 10] = 1, 2
+        image = np.array([20, 120, 220], np.uint8)[mask] + rng.integers(0, 20, mask.shape, np.uint8)
+        files.write(folder / "data" / "images" / f"{number}.png", image)
+        files.write(folder / "data" / "both" / f"{number}.png", mask)
+        files.write(folder / "data" / "cells" / f"{number}.png", (mask > 0).astype(np.uint8))
+    (folder / "tiny.yaml").write_text(TINY.format(root=folder / "data"))
+    return folder
+
+
+def follow(folder, *overrides, **options):
+    return verb.run(load_cascade(folder / "tiny.yaml", overrides), directory=folder / "runs", **options)
+
+
+@pytest.fixture(scope="module")
+def trained(folder):
+    return follow(folder)
+
+
+@pytest.fixture
+def copied(trained, tmp_path):
+    """The folder of a copy, to be changed, as if it had been trained there."""
+    shutil.copytree(trained.parents[0], tmp_path / "runs")
+    shutil.copy(trained.parents[1] / "tiny.yaml", tmp_path)
+    recipe = tmp_path / "runs" / "tiny" / "spots" / "1" / "recipe.yaml"
+    recipe.write_text(recipe.read_text().replace(str(trained), str(tmp_path / "runs" / "tiny")))
+    return tmp_path
+
+
+def test_each_stage_is_a_run(trained):
+    assert json.loads((trained / "cascade.json").read_text()) == {
+        "name": "tiny",
+        "stages": {
+            "cells": {"run": "cells/1", "within": None},
+            "spots": {"run": "spots/1", "within": ["cells", "cell"]},
+        },
+        "merge": [["spots", "spot"], ["cells", "cell"]],
+    }
+    assert [RunDirectory(trained / name / "1").state for name in ("cells", "spots")] == ["finished"] * 2
+
+
+def test_a_stage_learns_nothing_outside_its_region(trained):
+    region = trained / "cells" / "1" / "regions" / "spots"
+    assert load(trained / "spots" / "1" / "recipe.yaml").data.region.masks == region
+    cells = [mask_files.read(region / str(number)) for number in range(8)]
+    ignored = json.loads((trained / "spots" / "1" / "data.json").read_text())["ignored"]
+    assert ignored == sum(np.count_nonzero(mask != 1) for mask in cells)
+    assert 0.5 < ignored / (8 * 32 * 40) < 1  # most of an image, which is no mistake here
+
+
+def test_masks_are_merged_and_traced(folder, trained):
+    image = files.read(folder / "data" / "images" / "0.png")
+    cascade = Cascade.load(trained)
+    cells, spots = (cascade.stage_mask(name, image) for name in ("cells", "spots"))
+    np.testing.assert_array_equal(cascade.mask(image), np.where(spots == 2, 1, np.where(cells == 1, 2, 0)))
+    np.testing.assert_array_equal(cascade.origins(image), np.where(spots == 2, 2, np.where(cells == 1, 1, 0)))
+    np.testing.assert_array_equal(cells, mask_files.read(trained / "cells" / "1" / "regions" / "spots" / "0"))
+
+
+def test_the_merged_classes_are_scored_on_images_that_no_stage_learnt_from(trained):
+    metrics = json.loads((trained / "metrics.json").read_text())
+    assert metrics["stage"] == "spots"
+    assert metrics["left_out"] == 0
+    assert list(metrics["test"]["classes"]) == ["spot", "cell"]
+    (name, _), *_ = metrics["test"]["images"].items()
+    truth = files.read_values(trained.parents[1] / "data" / "both" / f"{name}.png")[..., 0]
+    found = mask_files.read(trained / "predictions" / name)
+    both = np.count_nonzero((truth == 2) & (found == 1))
+    dice = 2 * both / (np.count_nonzero(truth == 2) + np.count_nonzero(found == 1))
+    assert metrics["test"]["images"][name]["spot"]["dice"] == pytest.approx(dice)
+
+
+def test_images_that_a_stage_has_learnt_from_judge_nothing(copied, monkeypatch):
+    tested = [
+        verb._file(sample)
+        for sample in preparation.parts(load_cascade(copied / "tiny.yaml").recipe("spots")).test
+    ]
+    monkeypatch.setattr(verb, "_learnt", lambda recipes: {tested[0]})
+    place = follow(copied)
+    metrics = json.loads((place / "metrics.json").read_text())
+    assert metrics["left_out"] == 1
+    assert list(metrics["test"]["images"]) == [tested[1].stem]
+    monkeypatch.setattr(verb, "_learnt", lambda recipes: {*tested})
+    reason = "some stage has learnt from each of the 2 test images of spots"
+    assert json.loads((follow(copied) / "metrics.json").read_text()) == {"unscored": reason}
+    assert f"The merged classes are not scored, as {reason}" in (place / "report.html").read_text()
+
+
+def test_the_report_links_the_stages_reports(trained):
+    links = re.findall(r'href="([^"]+)"', (trained / "report.html").read_text())
+    assert links == ["cells/1/report.html", "spots/1/report.html"]
+    assert all((trained / link).is_file() for link in links)
+
+
+def test_the_verb_predicts_and_refuses_what_is_the_stages_own(folder, trained, tmp_path):
+    def predict(*options):
+        arguments = ["predict", trained, folder / "data" / "images", tmp_path / "out", *options]
+        return CliRunner().invoke(app, [*map(str, arguments)])
+
+    refused = predict("--threshold", 0.4, "--tile", 64)
+    assert refused.exit_code == 2
+    assert "--threshold, --tile" in refused.output
+    refused = predict("--what", "probabilities")
+    assert refused.exit_code == 2
+    assert "has no probabilities" in refused.output
+    assert not (tmp_path / "out").exists()
+    for what, suffix in (("mask", "mask"), ("stages", "stages"), ("labels", "labels")):
+        assert predict("--what", what).exit_code == 0
+        assert len([*(tmp_path / "out").glob(f"*.{suffix}.png")]) == 8
+    whole = Cascade.load(trained)
+    image = files.read(folder / "data" / "images" / "3.png")
+    for what, expected in (("mask", whole.mask), ("stages", whole.origins), ("labels", whole.labels)):
+        written = files.read_values(tmp_path / "out" / f"3.{what}.png")[..., 0]
+        np.testing.assert_array_equal(written, expected(image))
+
+
+def runs_of(place):
+    """Name the runs that a cascade is made of."""
+    stages = json.loads((place / "cascade.json").read_text())["stages"]
+    return [stage["run"] for stage in stages.values()]
+
+
+def test_a_changed_recipe_trains_its_stage_again_and_what_looks_within_it(copied, capsys):
+    assert runs_of(follow(copied)) == ["cells/1", "spots/1"]
+    assert "spots: trained already" in capsys.readouterr().out
+    assert runs_of(follow(copied, "stages.spots.recipe.train.steps_per_epoch=2")) == ["cells/1", "spots/2"]
+    changed = [f"stages.{name}.recipe.train.steps_per_epoch={steps}" for name, steps in STEPS.items()]
+    assert runs_of(follow(copied, *changed)) == ["cells/2", "spots/3"]
+
+
+def test_regions_are_those_of_the_images_that_are_learnt_from(folder, copied):
+    for path in (folder / "data").glob("*/*.png"):
+        files.write(copied / "flipped" / path.relative_to(folder / "data"), files.read_values(path)[:, ::-1])
+    flipped = f"stages.spots.recipe.data.source.images_masks.root={copied / 'flipped'}"
+    place = follow(copied, flipped, "stages.spots.recipe.train.steps_per_epoch=2")
+    assert runs_of(place) == ["cells/1", "spots/2"]
+    image = files.read(copied / "flipped" / "images" / "0.png")
+    region = mask_files.read(place / "cells" / "1" / "regions" / "spots" / "0")
+    np.testing.assert_array_equal(region, Cascade.load(place).stage_mask("cells", image))
+
+
+def test_an_interrupted_stage_is_gone_on_with(copied):
+    for run, resume in (("spots/1", True), ("spots/2", False)):
+        interrupted = RunDirectory(copied / "runs" / "tiny" / "spots" / "1")
+        interrupted.set_state("interrupted")
+        (interrupted / "model.keras").unlink()
+        assert runs_of(follow(copied, resume=resume)) == ["cells/1", run]
+
+
+def test_a_stage_fails_alone(folder, tmp_path):
+    cells_fail = ("stages.cells.recipe.data.source.images_masks.masks=nowhere",)
+    with pytest.raises(UserError) as error:
+        verb.run(load_cascade(folder / "tiny.yaml", cells_fail), directory=tmp_path)
+    assert "nowhere" in error.value.messages[0]
+    assert error.value.messages[-1].startswith("spots: it looks within cells, which is not trained")
+    everywhere = load_cascade(folder / "tiny.yaml", [*cells_fail, "stages.spots.within=null"])
+    with pytest.raises(UserError, match="nowhere"):
+        verb.run(everywhere, directory=tmp_path)
+    assert RunDirectory(tmp_path / "tiny" / "spots" / "1").state == "finished"
+
+
+def test_a_stage_alone_needs_what_it_looks_within(folder, tmp_path):
+    cascade = load_cascade(folder / "tiny.yaml")
+    with pytest.raises(UserError, match="spots: it looks within cells, which is not trained"):
+        verb.run(cascade, directory=tmp_path, stage="spots")
+    with pytest.raises(UserError, match="unknown stage 'spot'"):
+        verb.run(cascade, directory=tmp_path, stage="spot")
+    assert not (tmp_path / "tiny").exists()
+    verb.run(cascade, directory=tmp_path, stage="cells")
+    assert not (tmp_path / "tiny" / "cascade.json").exists()
+    verb.run(cascade, directory=tmp_path, stage="spots")
+    assert (tmp_path / "tiny" / "cascade.json").exists()
+
+
+@pytest.mark.parametrize("which", ["evaluate", "export", "report"])
+def test_verbs_of_one_model_name_the_stages(trained, which):
+    result = CliRunner().invoke(app, [which, str(trained)])
+    assert result.exit_code == 2
+    runs = f"{trained / 'cells/1'}, {trained / 'spots/1'}"
+    assert f"it is a cascade; name the run of one of its stages: {runs}" in result.output
+
+
+def test_mistakes_are_told_before_anything_is_begun(folder, tmp_path):
+    wrong = "merge=[spots.spot, cells.membrane]"
+    told = CliRunner().invoke(
+        app, ["cascade", "run", str(folder / "tiny.yaml"), wrong, "--directory", str(tmp_path / "runs")]
+    )
+    assert told.exit_code == 2
+    assert "unknown class of cells 'membrane'" in told.output
+    assert not (tmp_path / "runs").exists()
+
+
+def test_real_slices_of_nerve_cord(shared_data, tmp_path):
+    """Synapses are looked for at membranes; glia is ignored by both stages (CC BY-NC-SA, doi below).
+
+    https://doi.org/10.6084/m9.figshare.856713
+    """
+    source = shared_data / "em" / "vnc_sstem"
+    for number in range(5):
+        for kind in ("image", "mask"):
+            whole = files.read_values(source / kind / f"z{number:02}.png")
+            files.write(tmp_path / "vnc" / f"{kind}s" / f"z{number:02}.png", whole[256:512, 256:512])
+    values = "{background: 0, membrane: 1, mitochondrion: 2, synapse: 3, ignore: 255}"
+    (tmp_path / "vnc.yaml").write_text(f"""
+name: vnc
+stages:
+  tissue:
+    recipe: &tissue
+      data:
+        source: {{images_masks: {{root: {tmp_path / "vnc"}, values: {values}}}}}
+        classes: [membrane, mitochondrion, synapse]
+        channels: 1
+        patch: {{size: 64}}
+        allow_empty: true
+      model: {{unet: {{encoder: plain, levels: 2, base_filters: 4, attention: false, activation: softmax}}}}
+      train: {{epochs: 1, batch_size: 4, steps_per_epoch: 15, optimizer: {{adam: {{learning_rate: 0.02}}}}}}
+      predict: {{tile: 128, overlap: 16}}
+      export: {{saved_model: false}}
+  synapses: {{recipe: *tissue, within: tissue.membrane}}
+merge: [synapses.synapse, tissue.mitochondrion, tissue.membrane]
+""")
+    place = verb.run(load_cascade(tmp_path / "vnc.yaml"), directory=tmp_path / "runs")
+    scores = json.loads((place / "metrics.json").read_text())["test"]
+    assert list(scores["classes"]) == ["synapse", "mitochondrion", "membrane"]
+    (name,) = scores["images"]
+    truth = files.read_values(tmp_path / "vnc" / "masks" / f"{name}.png")
+    assert np.sum(scores["confusion"]) == np.count_nonzero(truth != 255)
+    cascade = Cascade.load(place)
+    image = tmp_path / "vnc" / "images" / f"{name}.png"
+    origins, tissue = cascade.origins(image), cascade.stage_mask("tissue", files.read(image))
+    assert ((tissue[origins == 2] == 1) & (cascade.mask(image)[origins == 2] == 1)).all()
