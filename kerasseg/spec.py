@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from kerasseg import masks
 from kerasseg.errors import UserError, naming
+from kerasseg.images import masks
 from kerasseg.images.normalisation import NORMALISATIONS, Normalisation
 from kerasseg.images.preprocessing import Preprocessing
 from kerasseg.postprocess import INSTANCES, streaming

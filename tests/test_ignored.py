@@ -17,9 +17,9 @@ from kerasseg.data.augment import augmentation
 from kerasseg.data.batches import TrainingBatches
 from kerasseg.data.sample import Annotation, Sample
 from kerasseg.data.survey import survey, total
+from kerasseg.images.masks import IGNORE, one_hot
 from kerasseg.images.normalisation import Dtype
 from kerasseg.images.preprocessing import Preprocessing
-from kerasseg.masks import IGNORE, one_hot
 from kerasseg.recipe.train import Adam
 from kerasseg.spec import Objects
 from kerasseg.training.supervised import supervised

@@ -11,7 +11,7 @@ import kerasseg
 LIGHT = [
     "cli",
     "commands.check",
-    "masks",
+    "images.masks",
     "labelling.tables",
     "errors",
     "console",

@@ -21,7 +21,7 @@ from kerasseg.annotations.corners import as_pixels
 from kerasseg.annotations.shapes import NO_CLASS, Shape, instances
 from kerasseg.annotations.trace import pixels_shape
 from kerasseg.errors import UserError, unknown
-from kerasseg.masks import IGNORE
+from kerasseg.images.masks import IGNORE
 
 LINE_WIDTH = 10  # pixels, labelme's
 POINT_RADIUS = 5  # pixels, labelme's

@@ -19,7 +19,7 @@ from kerasseg.errors import Notice, UserError, unknown
 from kerasseg.files import write_atomically
 from kerasseg.images import files, raster
 from kerasseg.images.headers import Header
-from kerasseg.masks import IGNORE
+from kerasseg.images.masks import IGNORE
 
 LABEL_MAP = "labelmap.txt"
 _GOLDEN = 0.618034  # steps of hue that keep neighbouring classes apart

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kerasseg.masks import BACKGROUND, IGNORE
+from kerasseg.images.masks import BACKGROUND, IGNORE
 
 IGNORE_LABEL, BACKGROUND_LABEL = "__ignore__", "_background_"  # labelme's own
 NO_CLASS = {BACKGROUND_LABEL: BACKGROUND, IGNORE_LABEL: IGNORE}  # labels that need no class, and their pixels

@@ -17,7 +17,7 @@ from scipy import ndimage
 
 from kerasseg.annotations.shapes import IGNORE_LABEL, Shape
 from kerasseg.images.label_ids import consecutive
-from kerasseg.masks import IGNORE
+from kerasseg.images.masks import IGNORE
 
 TOLERANCE = 0.5  # pixels
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from kerasseg.console import track
 from kerasseg.errors import Mistakes, UserError, unknown
-from kerasseg.masks import BACKGROUND, IGNORE
+from kerasseg.images.masks import BACKGROUND, IGNORE
 
 LARGEST = (IGNORE, 2**16 - 1, 2**31 - 1, 2**32 - 1)  # what one class may be written as instead of 1
 SHOWN = 6  # numbers that a message lists

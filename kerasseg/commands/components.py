@@ -16,11 +16,11 @@ from kerasseg.console import say, track
 from kerasseg.errors import Mistakes, Notice, UserError, unknown
 from kerasseg.images import ondisk
 from kerasseg.images.calibration import PixelSize
+from kerasseg.images.masks import IGNORE
 from kerasseg.images.stores.blocks import cuts
 from kerasseg.images.stores.store import Store, open_store
 from kerasseg.images.writing.outputs import appearing, check_free, ending, write
 from kerasseg.images.writing.result import Result
-from kerasseg.masks import IGNORE
 from kerasseg.postprocess.cleaning import CleanUp, Objects, number_by_size
 from kerasseg.postprocess.components import CONNECTIVITIES
 from kerasseg.recipe.data import MOST_CLASSES

@@ -17,9 +17,9 @@ from kerasseg.console import track
 from kerasseg.data.sample import Annotation, Sample
 from kerasseg.images.files import write
 from kerasseg.images.folders import file_name
+from kerasseg.images.masks import IGNORE, split_classes
 from kerasseg.images.preprocessing import resize, resize_mask
 from kerasseg.inference import mask_files
-from kerasseg.masks import IGNORE, split_classes
 from kerasseg.metrics import confusion, objects, pixel
 from kerasseg.metrics.confusion import Confusion
 from kerasseg.metrics.objects import Labelled, Objects

@@ -11,10 +11,10 @@ import numpy as np
 from kerasseg.console import say, track
 from kerasseg.errors import Mistakes, UserError
 from kerasseg.images import histogram_matching, ondisk
+from kerasseg.images.masks import IGNORE
 from kerasseg.images.stores.store import Region, Store, open_store
 from kerasseg.images.writing.outputs import appearing, check_free, ending, write
 from kerasseg.images.writing.result import Result
-from kerasseg.masks import IGNORE
 from kerasseg.report import charts
 
 

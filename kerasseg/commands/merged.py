@@ -12,8 +12,8 @@ from kerasseg.cascade import Cascade
 from kerasseg.console import track
 from kerasseg.data.sample import Sample
 from kerasseg.images.folders import file_name
+from kerasseg.images.masks import IGNORE
 from kerasseg.inference import mask_files
-from kerasseg.masks import IGNORE
 from kerasseg.metrics import confusion, pixel
 from kerasseg.runs.rundirectory import PREDICTIONS
 

@@ -18,8 +18,8 @@ from kerasseg.data.augment import augmentation, check_fit
 from kerasseg.data.patches import Foreground, Place, cut_patch, grid, random_origin
 from kerasseg.data.sample import Sample
 from kerasseg.errors import UserError, naming
+from kerasseg.images.masks import one_hot
 from kerasseg.images.preprocessing import Preprocessing, resize_mask
-from kerasseg.masks import one_hot
 
 BUDGET = 2 << 30  # bytes
 WHITE = 255  # of uint8

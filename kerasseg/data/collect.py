@@ -12,7 +12,7 @@ import numpy as np
 
 from kerasseg.data.sample import Annotation, MissingData, Sample
 from kerasseg.errors import Fallback, UserError, naming
-from kerasseg.masks import IGNORE, merge_classes, one_hot
+from kerasseg.images.masks import IGNORE, merge_classes, one_hot
 from kerasseg.synthetic.origin import is_synthetic
 
 

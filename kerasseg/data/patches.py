@@ -11,8 +11,8 @@ from itertools import product
 
 import numpy as np
 
+from kerasseg.images.masks import IGNORE
 from kerasseg.images.padding import cut
-from kerasseg.masks import IGNORE
 
 Place = tuple[int, ...]
 

@@ -11,8 +11,8 @@ import numpy as np
 from kerasseg.data.sample import Annotation, Sample
 from kerasseg.errors import UserError
 from kerasseg.images.folders import file_name
+from kerasseg.images.masks import IGNORE
 from kerasseg.images.stores.store import open_store
-from kerasseg.masks import IGNORE
 
 SUFFIXES = (".mask.png", ".mask.ome.tif")  # of images and of volumes, as predictions are named
 

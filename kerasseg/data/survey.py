@@ -20,8 +20,8 @@ from kerasseg.console import track
 from kerasseg.data.sample import Sample
 from kerasseg.data.split import Split, audit
 from kerasseg.errors import Mistakes, naming
+from kerasseg.images.masks import IGNORE
 from kerasseg.images.preprocessing import Preprocessing, with_channels
-from kerasseg.masks import IGNORE
 
 MOST_IGNORED = 0.5  # share of all pixels; above it little is left to learn from
 

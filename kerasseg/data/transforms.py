@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, get_args
 
 from kerasseg.errors import unknown
-from kerasseg.masks import IGNORE
+from kerasseg.images.masks import IGNORE
 
 if TYPE_CHECKING:
     import albumentations

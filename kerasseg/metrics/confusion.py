@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kerasseg.errors import UserError
-from kerasseg.masks import IGNORE
+from kerasseg.images.masks import IGNORE
 from kerasseg.metrics import bootstrap
 from kerasseg.metrics.bootstrap import mean
 

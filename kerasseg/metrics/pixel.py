@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kerasseg.masks import IGNORE
+from kerasseg.images.masks import IGNORE
 from kerasseg.metrics import bootstrap
 from kerasseg.metrics.bootstrap import mean
 from kerasseg.metrics.confusion import Confusion, confusion

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from kerasseg.masks import IGNORE
+from kerasseg.images.masks import IGNORE
 
 Tensor = Any
 

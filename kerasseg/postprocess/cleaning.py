@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kerasseg.errors import UserError
-from kerasseg.masks import IGNORE
+from kerasseg.images.masks import IGNORE
 from kerasseg.postprocess.components import connected, without_ignored
 from kerasseg.postprocess.measurement import Measured, Measurements
 from kerasseg.postprocess.pieces import count_pixels, write

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from kerasseg.images.label_ids import consecutive
-from kerasseg.masks import IGNORE
+from kerasseg.images.masks import IGNORE
 
 Box = tuple[slice, ...]
 CONNECTIVITIES = {2: (4, 8), 3: (6, 18, 26)}

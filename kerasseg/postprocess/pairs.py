@@ -68,7 +68,7 @@ class Pairing:
         number: Callable[[np.ndarray], np.ndarray],
         spacing: Sequence[float] | None,
     ) -> list[Pair]:
-        """Find the pairs of a mask's `kerasseg.masks.split_classes`, its objects numbered by `number`."""
+        """Find the pairs of a mask split into its classes, whose objects `number` numbers."""
         nuclei, golgi = number(layers[self.nuclei]), number(layers[self.golgi])
         pair = None if self.pair is None else layers[self.pair]
         return pairs(nuclei, golgi, pair, spacing=spacing, farthest=self.farthest)

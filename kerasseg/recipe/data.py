@@ -21,7 +21,7 @@ from kerasseg.recipe.normalisations import SECTIONS, AnyNormalisation
 from kerasseg.recipe.section import Positive, Section, Share
 from kerasseg.recipe.sources import AnySource, Folder, Source, Volumes
 
-MOST_CLASSES = 254  # a mask is uint8, of which 0 is background and 255 ignored: see `kerasseg.masks`
+MOST_CLASSES = 254  # a mask is uint8, of which 0 is background and 255 ignored: see `kerasseg.images.masks`
 
 
 def _two_numbers(value: Any) -> Any:

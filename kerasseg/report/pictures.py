@@ -17,8 +17,8 @@ import cv2
 import numpy as np
 
 from kerasseg.errors import UserError
+from kerasseg.images.masks import IGNORE
 from kerasseg.images.preprocessing import resize, resize_mask
-from kerasseg.masks import IGNORE
 
 Draw = Callable[..., np.ndarray]
 """From a picture (Y, X, 3) and masks (Y, X) to a picture."""

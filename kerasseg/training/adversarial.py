@@ -25,7 +25,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from kerasseg.masks import IGNORE
+from kerasseg.images.masks import IGNORE
 from kerasseg.metrics.streaming import Dice
 from kerasseg.training.keras_speedups import fused, renewed
 from kerasseg.training.losses import Loss, Shape, Tensor, least_squares_loss

@@ -16,7 +16,7 @@ from kerasseg.data.batches import TrainingBatches, ValidationBatches
 from kerasseg.data.pipeline import Feed
 from kerasseg.errors import UserError
 from kerasseg.images import files
-from kerasseg.masks import IGNORE
+from kerasseg.images.masks import IGNORE
 
 SHOWN = 4
 """Images that are drawn and compared."""

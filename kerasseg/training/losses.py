@@ -22,7 +22,7 @@ from typing import Any
 from keras import ops
 
 from kerasseg.errors import UserError
-from kerasseg.masks import IGNORE
+from kerasseg.images.masks import IGNORE
 
 EPSILON = 1e-7
 """Probabilities stay this far from 0 and 1 before a logarithm, whose value and gradient so stay finite."""

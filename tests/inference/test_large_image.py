@@ -8,12 +8,12 @@ import pytest
 import tifffile
 from specs import segmenter
 
-from kerasseg import masks, postprocess
+from kerasseg import postprocess
 from kerasseg.annotations.documents import Options
 from kerasseg.annotations.draw import draw_mask
 from kerasseg.annotations.formats import FORMATS
 from kerasseg.errors import Blocked, UserError
-from kerasseg.images import files
+from kerasseg.images import files, masks
 from kerasseg.images.normalisation import Percentile
 from kerasseg.images.stores.store import open_store
 from kerasseg.inference import large_image

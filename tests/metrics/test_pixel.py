@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from sklearn.metrics import jaccard_score, precision_recall_fscore_support
 
 from kerasseg.errors import UserError
-from kerasseg.masks import one_hot
+from kerasseg.images.masks import one_hot
 from kerasseg.metrics import pixel
 from kerasseg.metrics.pixel import Counts, count
 

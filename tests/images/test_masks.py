@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from kerasseg import masks
 from kerasseg.errors import UserError
+from kerasseg.images import masks
 
 
 def test_sigmoid_takes_the_strongest_class_from_the_threshold_on():
