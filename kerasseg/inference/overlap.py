@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from kerasseg.console import say
 from kerasseg.errors import UserError
-from kerasseg.inference.tiling import round_up
+from kerasseg.inference.tiling import Tiling, round_up
 from kerasseg.spec import ModelSpec, TilingSettings
 
 AUTO = "auto"
@@ -20,11 +20,12 @@ def resolve_overlap(spec: ModelSpec) -> TilingSettings:
     Raises
     ------
     UserError
-        If the tile is too small for what the model sees.
+        If the tile is too small for its overlap, or for what the model sees.
     """
     pixels = overlap(
         spec.tiling.overlap, spec.receptive_radius, spec.tiling.tile, multiple_of=math.lcm(*spec.stride)
     )
+    Tiling((1,) * spec.rank, spec.tiling.tile, pixels, spec.stride)  # refuses what leaves nothing of a tile
     return replace(spec.tiling, overlap=pixels)
 
 

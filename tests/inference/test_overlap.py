@@ -38,3 +38,10 @@ def test_settings_of_tiles_get_a_number_for_the_overlap(stride):
     auto = tiling(tile=256, overlap="auto")
     model = spec(tiling=auto, receptive_radius=(40,) * len(stride), stride=stride)
     assert resolve_overlap(model) == replace(auto, overlap=40)
+
+
+def test_a_tile_that_its_overlap_leaves_nothing_of_is_refused_before_any_image_is_opened():
+    with pytest.raises(
+        UserError, match=r"predict\.overlap 32 is per side and leaves too little of predict\.tile 7"
+    ):
+        resolve_overlap(spec(tiling=tiling(tile=7, overlap=32)))
