@@ -123,18 +123,13 @@ def sweep(
     ] = None,
 ) -> None:
     """Train a recipe with many settings and compare them."""
+    from kerasseg.recipe.sweep import read_plan
+
+    plan = read_plan(recipe, overrides, search=search, trials=trials, objective=objective)
     start_tensorflow()
     from kerasseg.commands.sweep import sweep
 
-    sweep(
-        recipe,
-        overrides,
-        directory=directory,
-        search=search,
-        trials=trials,
-        objective=objective,
-        storage=storage,
-    )
+    sweep(plan, directory=directory, storage=storage)
 
 
 @app.command(**example("check recipes/sartorius_linknet.yaml data.source.sartorius.root=data/mine"))

@@ -8,15 +8,14 @@ checkpoint.
 
 from __future__ import annotations
 
-import itertools
 import os
 import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +23,8 @@ from kerasseg import locks
 from kerasseg.commands import preparation
 from kerasseg.console import say
 from kerasseg.errors import UserError, changes, unknown
-from kerasseg.recipe import Recipe, load
-from kerasseg.recipe.document import parse
+from kerasseg.recipe import load
+from kerasseg.recipe.sweep import Plan
 from kerasseg.report import sweep as page
 from kerasseg.runs import rundirectory
 from kerasseg.runs.rundirectory import RunDirectory
@@ -36,89 +35,19 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
-SEARCHES = ("grid", "tpe", "random")
 KILLED = "its process was killed"
-RANGE = re.compile(r"([-+.\deE]+)\.\.([-+.\deE]+)")
 LOGARITHMIC = 10  # a range whose end is so many times its beginning is searched by magnitude
 MIB = 2**20 if sys.platform == "darwin" else 2**10  # in what the system counts a process' memory in
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What a sweep varies, and by what it judges.
-
-    Attributes
-    ----------
-    recipe : str
-        The recipe's file, or the name of a shipped one.
-    fixed : tuple of str
-        Overrides that all trials share.
-    choices : dict
-        From a key's path to its values, each as YAML.
-    ranges : dict
-        From a key's path to the lowest and the highest number, for a search.
-    search : {"grid", "tpe", "random"}
-        All combinations of the choices; or trials chosen one after the other, by Optuna's tree-structured
-        Parzen estimator (Bergstra et al. 2011) or at random.
-    objective : str
-        A column of ``history.csv``: losses are to be low, all others high.
-    """
-
-    recipe: str
-    fixed: tuple[str, ...]
-    choices: dict[str, tuple[str, ...]]
-    ranges: dict[str, tuple[float, float]]
-    search: str
-    objective: str
-
-    @property
-    def direction(self) -> str:
-        """Whether the objective is to be low or high, in Optuna's words."""
-        return "minimize" if self.objective.endswith("loss") else "maximize"
-
-    def grid(self) -> list[dict[str, str]]:
-        """List all combinations of the choices."""
-        return [
-            dict(zip(self.choices, values, strict=True))
-            for values in itertools.product(*self.choices.values())
-        ]
-
-    def recipe_of(self, parameters: dict[str, Any]) -> Recipe:
-        """Read the recipe with a trial's parameters."""
-        return load(self.recipe, self.overrides(parameters))
-
-    def overrides(self, parameters: dict[str, Any]) -> list[str]:
-        """Write a trial's parameters as overrides, behind those that all trials share."""
-        return [*self.fixed, *(f"{key}={value}" for key, value in parameters.items())]
-
-
-def sweep(
-    recipe: str,
-    overrides: Sequence[str],
-    *,
-    directory: Path = Path("sweeps"),
-    search: str = "grid",
-    trials: int | None = None,
-    objective: str = "val_loss",
-    storage: str | None = None,
-) -> None:
+def sweep(plan: Plan, *, directory: Path = Path("sweeps"), storage: str | None = None) -> None:
     """Train a recipe with many settings, or go on with that, and write ``table.csv``, ``.md`` and a page.
 
     Parameters
     ----------
-    recipe : str
-        The recipe's file, or the name of a shipped one.
-    overrides : sequence of str
-        ``KEY.PATH=VALUE`` for all trials, ``KEY.PATH=VALUE,VALUE`` for choices; ``KEY.PATH=LOW..HIGH`` for a
-        range, in a search.
+    plan : Plan
     directory : Path
         Where sweeps are kept; this one gets ``<directory>/<name>``.
-    search : {"grid", "tpe", "random"}
-        See `Plan`.
-    trials : int, optional
-        How many a search makes; a grid makes all.
-    objective : str
-        See `Plan`.
     storage : str, optional
         URL of a database that Optuna knows, such as ``postgresql://...``; by default a journal in the
         sweep's folder. Processes that share a sweep share its folder too.
@@ -126,16 +55,13 @@ def sweep(
     Raises
     ------
     UserError
-        If the recipe or a combination is wrong, all of them at once; or another sweep was begun there.
+        If Optuna is missing, the storage cannot be used, or another sweep was begun there.
     """
-    plan = read_plan(recipe, overrides, search, objective)
-    if (search == "grid") != (trials is None):
-        raise UserError("--trials goes with --search tpe or random, which need it; a grid makes all")
-    folder = directory / load(recipe, plan.fixed).name
+    folder = directory / load(plan.recipe, plan.fixed).name
     study = open_study(plan, folder, storage)
     with locks.awaited(folder / ".plan.lock"):
         _begin(study, plan)
-    while claimed := _claim(study, plan, folder, trials):
+    while claimed := _claim(study, plan, folder):
         trial, lock = claimed
         try:
             _run_trial(study, trial, plan, folder)
@@ -144,70 +70,6 @@ def sweep(
         _report(study, plan, folder)
     _say_what_is_at_work(study)
     say(f"look at {_report(study, plan, folder)}")
-
-
-def read_plan(recipe: str, overrides: Sequence[str], search: str, objective: str) -> Plan:
-    """Take the overrides apart into what is fixed, choices and ranges.
-
-    Raises
-    ------
-    UserError
-        With everything that is wrong, in any combination of a grid.
-    """
-    if search not in SEARCHES:
-        raise UserError(f"--search: {unknown('search', search, SEARCHES)}")
-    fixed, choices, ranges = [], {}, {}
-    for override in overrides:
-        key, _, text = override.partition("=")
-        if limits := RANGE.fullmatch(text):
-            if search == "grid":
-                raise UserError(f"{override}: a range is for --search tpe or random; a grid takes {key}=1,2")
-            ranges[key] = tuple(parse(number, override).value for number in limits.groups())
-        else:
-            values = _values(text)
-            if len(values) > 1:
-                choices[key] = values
-            else:
-                fixed.append(override)
-    plan = Plan(recipe, tuple(fixed), choices, ranges, search, objective)
-    if not choices and not ranges:
-        raise UserError("nothing varies; give a key several values, such as model.unet.levels=4,5")
-    corners = plan.grid() if search == "grid" else _corners(plan)
-    mistakes: dict[str, None] = {}
-    for parameters in corners:
-        try:
-            plan.recipe_of(parameters)
-        except UserError as error:
-            mistakes.update(dict.fromkeys(error.messages))
-    if mistakes:
-        raise UserError(*mistakes)
-    return plan
-
-
-def _values(text: str) -> tuple[str, ...]:
-    """Split values at the commas that stand in no brackets and no quotes: ``[1, 2],[3]`` are two."""
-    values, depth, quote, value = [], 0, "", ""
-    for letter in text:
-        if letter == "," and not depth and not quote:
-            values.append(value.strip())
-            value = ""
-            continue
-        value += letter
-        if quote:
-            quote = "" if letter == quote else quote
-        elif letter in "\"'":
-            quote = letter
-        else:
-            depth += (letter in "[{") - (letter in "]}")
-    return (*values, value.strip())
-
-
-def _corners(plan: Plan) -> list[dict[str, Any]]:
-    """Give each choice and each end of a range once: a search's trials lie between them."""
-    first = {key: values[0] for key, values in plan.choices.items()}
-    first |= {key: low for key, (low, _) in plan.ranges.items()}
-    others = [first | {key: value} for key, values in plan.choices.items() for value in values]
-    return others + [first | {key: high} for key, (_, high) in plan.ranges.items()]
 
 
 def open_study(plan: Plan, folder: Path, storage: str | None) -> Study:
@@ -244,7 +106,9 @@ def open_study(plan: Plan, folder: Path, storage: str | None) -> Study:
 
 def _begin(study: Study, plan: Plan) -> None:
     """Write down what is swept, and a grid's trials with their parameters; both once."""
-    settings = {key: _plain(value) for key, value in asdict(plan).items()}
+    settings = {
+        key: _plain(value) for key, value in asdict(plan).items() if key != "trials"
+    }  # may become more
     begun = study.user_attrs.get("plan")
     if begun is None:
         if plan.search == "grid":
@@ -291,7 +155,7 @@ def _say_what_is_at_work(study: Study) -> None:
         )
 
 
-def _claim(study: Study, plan: Plan, folder: Path, trials: int | None) -> tuple[Trial, ExitStack] | None:
+def _claim(study: Study, plan: Plan, folder: Path) -> tuple[Trial, ExitStack] | None:
     """Take the next trial, with the lock that says that it is at work; None where there is none left."""
     from optuna.samplers import RandomSampler, TPESampler
     from optuna.trial import TrialState
@@ -301,7 +165,7 @@ def _claim(study: Study, plan: Plan, folder: Path, trials: int | None) -> tuple[
         known = study.get_trials(deepcopy=False)
         waits = any(trial.state == TrialState.WAITING for trial in known)
         begun = sum("repeats" not in trial.user_attrs for trial in known)
-        if not waits and (plan.search == "grid" or begun >= trials):
+        if not waits and (plan.search == "grid" or begun >= plan.trials):
             return None
         # One seed a trial: what is searched is the same again, and no two processes try the same.
         samplers = {"tpe": TPESampler, "random": RandomSampler, "grid": RandomSampler}

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from kerasseg.commands import sweep as sweeping
-from kerasseg.commands.sweep import read_plan, sweep
 from kerasseg.errors import UserError
+from kerasseg.recipe.sweep import read_plan
 
 pytest.importorskip("optuna", reason="the extra sweep is not installed")
 
@@ -54,6 +54,10 @@ def began(monkeypatch):
     return began
 
 
+def sweep(recipe, overrides, **options):
+    sweeping.sweep(read_plan(recipe, overrides, **options))
+
+
 def table():
     with Path("sweeps/tiny/table.csv").open() as file:
         return list(csv.DictReader(file))
@@ -61,12 +65,13 @@ def table():
 
 def test_overrides_are_values_for_all_choices_or_ranges(recipe):
     texts = ["train.epochs=3", "data.classes=[a, b]", "model.unet.levels=1,2", "data.resize=[32, 32],null"]
-    plan = read_plan(recipe, texts, "grid", "val_loss")
+    plan = read_plan(recipe, texts)
     assert plan.fixed == ("train.epochs=3", "data.classes=[a, b]")
     assert plan.choices == {"model.unet.levels": ("1", "2"), "data.resize": ("[32, 32]", "null")}
     assert len(plan.grid()) == 4
     rate = "train.optimizer.adam.learning_rate"
-    assert read_plan(recipe, [f"{rate}=1.0e-4..1.0e-2"], "tpe", "val_loss").ranges == {rate: (1e-4, 1e-2)}
+    searched = read_plan(recipe, [f"{rate}=1.0e-4..1.0e-2"], search="tpe", trials=3)
+    assert searched.ranges == {rate: (1e-4, 1e-2)}
 
 
 @pytest.mark.parametrize(
@@ -81,8 +86,18 @@ def test_overrides_are_values_for_all_choices_or_ranges(recipe):
 )
 def test_what_cannot_be_swept_is_said_before_anything_is_begun(recipe, overrides, search, message):
     with pytest.raises(UserError, match=message):
-        read_plan(recipe, overrides, search, "val_loss")
+        read_plan(recipe, overrides, search=search)
     assert not Path("sweeps").exists()
+
+
+def test_a_value_that_is_given_twice_is_tried_once(recipe):
+    assert read_plan(recipe, ["model.unet.levels=1,2,1"]).choices == {"model.unet.levels": ("1", "2")}
+
+
+def test_all_ranges_of_a_grid_are_told_together(recipe):
+    with pytest.raises(UserError) as refused:
+        read_plan(recipe, ["model.unet.levels=1..3", "model.unet.base_filters=2..8"])
+    assert len(refused.value.messages) == 2
 
 
 def test_every_combination_is_trained_once_and_the_best_stands_first(recipe, began):
@@ -176,3 +191,5 @@ def test_a_search_makes_as_many_trials_as_are_asked_for(recipe, began):
     sweep(recipe, ["model.unet.base_filters=2..320"], search="tpe", trials=5)
     assert len(table()) == 5
     assert float(table()[0]["val_loss"]) == min(float(row["val_loss"]) for row in table())
+    sweep(recipe, ["model.unet.base_filters=2..320"], search="tpe", trials=6)  # one more
+    assert len(began) == 6
