@@ -52,7 +52,7 @@ def runs(folder: Path) -> str:
 
 
 def predict(
-    folder: Path, images: Path, out: Path, *, refused: Mapping[str, Any], engine: str | None, **how: Any
+    folder: Path, images: Path, out: Path, *, refused: Mapping[str, Any], engine: str | None, **options: Any
 ) -> None:
     """Segment images by a trained cascade.
 
@@ -71,4 +71,4 @@ def predict(
     from kerasseg.commands.predict import predict_by
     from kerasseg.inference.backends import TENSORFLOW
 
-    predict_by(Cascade.load(folder, engine=engine or TENSORFLOW), images, out, **how)
+    predict_by(Cascade.load(folder, engine=engine or TENSORFLOW), images, out, **options)

@@ -232,8 +232,8 @@ def predict(
     tiles = {"tile": tile, "overlap": overlap, "blend": blend, "padding": padding, "tta": tta}
     if not server and paths and cascade.is_trained(paths[0]):
         refused = {"dask": dask, "threshold": threshold, **tiles}
-        how = {"what": what, "to": to, "axes": axes, "force": force, "engine": engine}
-        return cascade.predict(paths[0], *_images_and_out(paths[1:]), refused=refused, **how)
+        options = {"what": what, "to": to, "axes": axes, "force": force, "engine": engine}
+        return cascade.predict(paths[0], *_images_and_out(paths[1:]), refused=refused, **options)
     computing = {"--engine": engine, "--dask": dask}
     if server and (beside := " ".join(f"{option} {given}" for option, given in computing.items() if given)):
         raise UserError(f"{beside}: the server computes; leave it out, or leave --server out")
@@ -246,8 +246,8 @@ def predict(
 
     segmenter = Segmenter.connect(server) if server else Segmenter.load(*runs, engine=engine or TENSORFLOW)
     tiles["overlap"] = int(overlap) if overlap and overlap.isdecimal() else overlap
-    how = {"what": what, "to": to, "threshold": threshold, "axes": axes, "force": force}
-    predict(segmenter, images, out, scheduler=dask, **how, **tiles)
+    options = {"what": what, "to": to, "threshold": threshold, "axes": axes, "force": force}
+    predict(segmenter, images, out, scheduler=dask, **options, **tiles)
 
 
 def _images_and_out(paths: list[Path]) -> tuple[Path, Path]:

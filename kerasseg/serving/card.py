@@ -32,9 +32,9 @@ def render(name: str, spec: ModelSpec, facts: Mapping[str, Any]) -> str:
     str
         Markdown.
     """
-    told = {"spec": spec, "sides": SIDES[spec.rank]}
-    told |= {"name": name, "names": SCORES, "parts": _parts(facts)}
-    return fill(Path(__file__).with_suffix(".md"), {**told, **facts})
+    context = {"spec": spec, "sides": SIDES[spec.rank]}
+    context |= {"name": name, "names": SCORES, "parts": _parts(facts)}
+    return fill(Path(__file__).with_suffix(".md"), {**context, **facts})
 
 
 def _parts(facts: Mapping[str, Any]) -> dict[str, tuple[int, int]]:

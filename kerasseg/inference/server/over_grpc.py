@@ -56,8 +56,8 @@ class Grpc:
     def metadata(self, version: int | None) -> tuple[str, int]:
         """Ask what the model is, in JSON, and which version answered; likewise."""
         anything = np.array([""], object)
-        (told,), version = self._ask("metadata", "request", anything, "metadata", version)
-        return told.decode(), version
+        (text,), version = self._ask("metadata", "request", anything, "metadata", version)
+        return text.decode(), version
 
     def _ask(
         self, signature: str, argument: str, value: np.ndarray, output: str, version: int | None

@@ -56,8 +56,8 @@ class Rest:
     def metadata(self, version: int | None) -> tuple[str, int]:
         """Ask what the model is, in JSON, and which version answered; likewise."""
         version = self._latest() if version is None else version  # its answers do not name the version
-        (told,) = self._predict("metadata", {"request": [""]}, version)
-        return told, version
+        (text,) = self._predict("metadata", {"request": [""]}, version)
+        return text, version
 
     def _predict(self, signature: str, inputs: dict[str, Any], version: int) -> list:
         """Ask a signature for its output; it has but one."""
