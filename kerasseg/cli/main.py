@@ -263,15 +263,27 @@ def export(
     run: RunFolder,
     out: Annotated[
         Path | None,
-        typer.Argument(metavar="OUT", help="Folder for the model's next version; RUN/export by default."),
+        typer.Argument(
+            metavar="OUT", help="Folder for the model's next version, or the file; in RUN by default."
+        ),
+    ] = None,
+    to: Annotated[
+        str,
+        typer.Option("--format", help="savedmodel (for TensorFlow Serving), bioimageio, onnx or openvino."),
+    ] = "savedmodel",
+    author: Annotated[
+        list[str] | None, typer.Option(help="Name of an author, for bioimageio; repeatable.")
+    ] = None,
+    license: Annotated[
+        str | None, typer.Option(help="SPDX name of the licence, for bioimageio, such as CC-BY-4.0.")
     ] = None,
 ) -> None:
-    """Export the model of a run as a SavedModel that takes raw images."""
+    """Export the model of a run: for TensorFlow Serving, the BioImage Model Zoo, ONNX or OpenVINO."""
     run = _existing(run)
     start_tensorflow()
     from kerasseg.commands.export import export
 
-    export(run, out)
+    export(run, out, to=to, authors=author or (), license=license)
 
 
 @app.command(**example("report runs/sartorius_linknet/1"))

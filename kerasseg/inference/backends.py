@@ -96,7 +96,7 @@ def on_openvino(model: keras.Model) -> Forward:
 
 
 def converted_to_openvino(model: keras.Model) -> openvino.Model:
-    """Convert a Keras model into OpenVINO's own form, with the input `image` and the output `probabilities`."""
+    """Convert a Keras model for OpenVINO; it takes `image` and gives `probabilities`."""
     from kerasseg.inference.folding import folded  # imports Keras
 
     openvino = _openvino()
@@ -129,7 +129,9 @@ def on_onnx_runtime(path: Path) -> Forward:
     try:
         session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     except Exception as error:  # it derives none of its many errors from one of its own
-        raise UserError(f"{path}: ONNX Runtime cannot run it ({' '.join(str(error).split())[:200]})") from error
+        raise UserError(
+            f"{path}: ONNX Runtime cannot run it ({' '.join(str(error).split())[:200]})"
+        ) from error
     (image,) = session.get_inputs()
     return lambda batch: session.run(None, {image.name: np.ascontiguousarray(batch)})[0]
 

@@ -1,8 +1,8 @@
 """The bare network in the formats of other programs: ONNX, OpenVINO's, a SavedModel.
 
 A bare network takes what `kerasseg.spec.ModelSpec.prepare` makes of an image, `image` (B, Y, X, C) or
-(B, Z, Y, X, C) float32, its sides multiples of the stride, and gives `probabilities` (B, ..., K) float32. What
-each file answers is compared with the Keras model, and a file that answers otherwise is not written.
+(B, Z, Y, X, C) float32, its sides multiples of the stride, and gives `probabilities` (B, ..., K) float32.
+What each file answers is compared with the Keras model, and a file that answers otherwise is not written.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from kerasseg.inference.backends import (
     needed,
     on_onnx_runtime,
 )
-from kerasseg.inference.folding import folded
 from kerasseg.inference.forward import Forward
 from kerasseg.spec import ModelSpec
 
@@ -55,7 +54,7 @@ def write_onnx(model: keras.Model, path: Path, spec: ModelSpec) -> float:
     """
     tf2onnx, onnx = needed("tf2onnx", "onnx"), needed("onnx", "onnx")
     needed("onnxruntime", "onnx")  # which compares, and is missed before the work is done
-    function, takes = _named(folded(model))
+    function, takes = _named(model)
     network, _ = tf2onnx.convert.from_function(function, takes, opset=OPSET)
     onnx.helper.set_model_props(network, {FACTS: spec.to_json()})
     with write_atomically(path) as temporary:
@@ -64,7 +63,7 @@ def write_onnx(model: keras.Model, path: Path, spec: ModelSpec) -> float:
 
 
 def write_openvino(model: keras.Model, path: Path, spec: ModelSpec) -> float:
-    """Write a model as OpenVINO's ``.xml``, with its specification in it, and the weights in ``.bin`` beside it.
+    """Write a model as OpenVINO's ``.xml``, with its specification, and the weights as ``.bin`` beside it.
 
     Parameters, returned value and errors are those of `write_onnx`.
     """
@@ -82,13 +81,15 @@ def write_saved_model(model: keras.Model, folder: Path, spec: ModelSpec) -> floa
 
     Parameters, returned value and errors are those of `write_onnx`.
     """
-    network, module = folded(model), tf.Module()
-    module.weights = [variable.value for variable in network.variables]
-    function, takes = _named(network)
+    module = tf.Module()
+    module.weights = [variable.value for variable in model.variables]
+    function, takes = _named(model)
     signature = function.get_concrete_function(*takes)
     tf.saved_model.save(module, str(folder), signatures={"serving_default": signature})
     served = tf.saved_model.load(str(folder)).signatures["serving_default"]
-    return compared(lambda batch: served(image=tf.constant(batch))["probabilities"].numpy(), model, spec, folder)
+    return compared(
+        lambda batch: served(image=tf.constant(batch))["probabilities"].numpy(), model, spec, folder
+    )
 
 
 def compared(forward: Forward, model: keras.Model, spec: ModelSpec, path: Path) -> float:
@@ -110,8 +111,8 @@ def compared(forward: Forward, model: keras.Model, spec: ModelSpec, path: Path) 
     if not difference <= TOLERANCE:
         raise UserError(
             f"{path}: what was converted answers otherwise than the Keras model: its probabilities differ by "
-            f"{difference:.2g}, and at most {TOLERANCE:g} is rounding. It is not written; export the model in "
-            "another format"
+            f"{difference:.2g}, and at most {TOLERANCE:g} is rounding. It is not written; export the model "
+            "in another format"
         )
     return difference
 
