@@ -19,7 +19,7 @@ from kerasseg.errors import UserError, naming
 from kerasseg.images.headers import as_intensities
 from kerasseg.images.preprocessing import MOST_CHANNELS, resize
 from kerasseg.images.stores.store import Store, open_store
-from kerasseg.inference import backends, seams
+from kerasseg.inference import backends, package, seams
 from kerasseg.inference.backends import TENSORFLOW, Backend
 from kerasseg.inference.blending import Bands
 from kerasseg.inference.forward import Forward
@@ -58,12 +58,13 @@ class Segmenter:
 
     @classmethod
     def load(cls, run: str | Path, *, engine: str = TENSORFLOW) -> Segmenter:
-        """Load the model of a run.
+        """Load the model of a run, or of a package of the BioImage Model Zoo.
 
         Parameters
         ----------
         run : str or Path
-            The run's folder, such as ``runs/cells/1``, or its ``model.keras``.
+            The run's folder, such as ``runs/cells/1``, or its ``model.keras``; or a package, whoever made it:
+            see `kerasseg.inference.package`.
         engine : {"tensorflow", "openvino"}
             What computes; OpenVINO is the extra ``kerasseg[openvino]``, for CPUs.
 
@@ -76,10 +77,13 @@ class Segmenter:
         UserError
             If there is no such run, it has no model yet, or the model is damaged or cannot be loaded safely.
         """
-        compiled = backends.engine(engine)
-        spec, model = load_trained(Path(run))
-        elsewhere = StoredForward(Path(run).resolve(), spec.weights, engine)
-        return cls(spec, Backend(compiled(model), engine, elsewhere))
+        compiled, path = backends.engine(engine), Path(run)
+        if package.is_package(path):
+            spec, backend = package.load(path, engine)
+        else:
+            spec, model = load_trained(path)
+            backend = Backend(compiled(model), engine)
+        return cls(spec, replace(backend, elsewhere=StoredForward(path.resolve(), spec.weights, engine)))
 
     @classmethod
     def connect(cls, url: str) -> Segmenter:
@@ -262,12 +266,12 @@ def _advice(folder: RunDirectory, missing: list[str]) -> str:
 
 @dataclass(frozen=True)
 class StoredForward:
-    """A run's network that each process opens for itself, once.
+    """A network that each process opens for itself, once.
 
     Attributes
     ----------
     path : Path
-        The run.
+        The run, or the package.
     weights : str
         SHA-256 of the weights that it must have.
     engine : str
@@ -284,7 +288,7 @@ class StoredForward:
 
 @lru_cache(maxsize=1)
 def _opened(stored: StoredForward) -> Forward:
-    spec, model = load_trained(stored.path)
-    if spec.weights != stored.weights:
+    segmenter = Segmenter.load(stored.path, engine=stored.engine)
+    if segmenter.spec.weights != stored.weights:
         raise UserError(f"{stored.path}: it holds another model than the one that was asked for")
-    return backends.engine(stored.engine)(model)
+    return segmenter.backend.forward

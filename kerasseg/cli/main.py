@@ -225,19 +225,21 @@ def predict(
 ) -> None:
     """Segment images and volumes of any size.
 
-    RUN is the folder of a run or a cascade (none with --server), IMAGES an image or a folder of images, OUT
-    the folder for the results ("predictions" by default). An interrupted prediction resumes when the command
-    is repeated.
+    RUN is the folder of a run or a cascade, or a package of the BioImage Model Zoo (none with --server), IMAGES
+    an image or a folder of images, OUT the folder for the results ("predictions" by default). An interrupted
+    prediction resumes when the command is repeated.
     """
     tiles = {"tile": tile, "overlap": overlap, "blend": blend, "padding": padding, "tta": tta}
     if not server and paths and cascade.is_trained(paths[0]):
         refused = {"dask": dask, "threshold": threshold, **tiles}
         options = {"what": what, "to": to, "axes": axes, "force": force, "engine": engine}
         return cascade.predict(paths[0], *_images_and_out(paths[1:]), refused=refused, **options)
+    from kerasseg.inference.package import is_package
+
     computing = {"--engine": engine, "--dask": dask}
     if server and (beside := " ".join(f"{option} {given}" for option, given in computing.items() if given)):
         raise UserError(f"{beside}: the server computes; leave it out, or leave --server out")
-    runs = [] if server else [_existing(path) for path in paths[:1]]
+    runs = [] if server else [path if is_package(path) else _existing(path) for path in paths[:1]]
     images, out = _images_and_out(paths[len(runs) :])
     start_tensorflow()
     from kerasseg.commands.predict import predict

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ from kerasseg.inference.resume import RECORD, recorded_results
 from kerasseg.recipe import amended
 from kerasseg.recipe.recipe import Evaluate, Predict
 from kerasseg.segmenter import Segmenter
-from kerasseg.spec import TilingSettings
 
 STORES = (".zarr", *hdf5.SUFFIXES)  # files and folders that are one image, of any size
 FILES = (*files.SUFFIXES, *STORES, ".json", ".geojson", ".zip")  # what images and results end with
@@ -71,11 +70,12 @@ def predict(
         If there is no image, no cluster, or some images cannot be read; the others are predicted first.
     """
     spec = segmenter.spec
-    changes = amended(Predict(**asdict(spec.tiling)), **tiling)
+    checked = dict(amended(Predict(), **tiling))
+    changes = {key: checked[key] for key, value in tiling.items() if value is not None}
     spec = replace(
         spec,
         threshold=amended(Evaluate(threshold=spec.threshold), threshold=threshold).threshold,
-        tiling=TilingSettings(**dict(changes)),
+        tiling=replace(spec.tiling, **changes),
     )
     segmenter = replace(segmenter, spec=spec)
     segmenter.tiling  # noqa: B018  a tile that is too small is refused before anything is done

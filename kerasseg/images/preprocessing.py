@@ -108,10 +108,10 @@ class Preprocessing:
 
         with naming(str(store.path)):
             convert(np.empty((0, *store.shape[1:]), store.dtype))  # refuses channels before any work is done
-            limits = self.normalise.limits(lambda: map(convert_unless_grey, store.bands()), store.dtype)
+            change = self.normalise.fitted(lambda: map(convert_unless_grey, store.bands()), store.dtype)
 
         def read(region: Region) -> np.ndarray:
-            image = stretch(convert_unless_grey(region), limits)
+            image = change(convert_unless_grey(region))
             return convert(image) if grey else image
 
         return read
@@ -208,7 +208,7 @@ def normalise(image: np.ndarray, method: Normalisation = Dtype()) -> np.ndarray:
     UserError
         If a value is not finite, or `Dtype` is given floats outside [0, 1].
     """
-    return stretch(image, method.limits(bands_of(image), image.dtype))
+    return method.fitted(bands_of(image), image.dtype)(image)
 
 
 def stretch(image: np.ndarray, limits: Limits) -> np.ndarray:
