@@ -225,9 +225,9 @@ def predict(
 ) -> None:
     """Segment images and volumes of any size.
 
-    RUN is the folder of a run or a cascade, or a package of the BioImage Model Zoo (none with --server), IMAGES
-    an image or a folder of images, OUT the folder for the results ("predictions" by default). An interrupted
-    prediction resumes when the command is repeated.
+    RUN is the folder of a run or a cascade, or a package of the BioImage Model Zoo (none with --server),
+    IMAGES an image or a folder of images, OUT the folder for the results ("predictions" by default). An
+    interrupted prediction resumes when the command is repeated.
     """
     tiles = {"tile": tile, "overlap": overlap, "blend": blend, "padding": padding, "tta": tta}
     if not server and paths and cascade.is_trained(paths[0]):
@@ -280,7 +280,7 @@ def export(
         str | None, typer.Option(help="SPDX name of the licence, for bioimageio, such as CC-BY-4.0.")
     ] = None,
 ) -> None:
-    """Export the model of a run: for TensorFlow Serving, the BioImage Model Zoo, ONNX or OpenVINO."""
+    """Export the model of a run for other programs."""
     run = _existing(run)
     start_tensorflow()
     from kerasseg.commands.export import export
