@@ -136,7 +136,8 @@ def _binarize(threshold: Any) -> Change:
 
 
 def _ensure_dtype(dtype: str) -> Change:
-    return lambda image: image.astype(dtype)
+    kind = np.dtype(dtype)
+    return lambda image: image.astype(kind)
 
 
 def _sigmoid() -> Change:

@@ -14,6 +14,7 @@ import math
 import shutil
 import stat
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -203,7 +204,7 @@ class Package:
                         yield file
         except (KeyError, FileNotFoundError) as error:
             raise UserError(f"{self.path}: its file {name} is missing; download the package again") from error
-        except (zipfile.BadZipFile, EOFError) as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
             raise UserError(f"{self.path}: it is damaged ({error}); download the package again") from error
 
     def _check_size(self, name: str, size: int, largest: int) -> None:
@@ -479,7 +480,7 @@ def unzip(path: Path, folder: Path) -> None:
                 if leads_out(entry.filename) or stat.S_ISLNK(entry.external_attr >> 16):
                     raise UserError(f"{path.name}: {entry.filename!r} leads out of it; nothing is unpacked")
             package.extractall(folder)
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, zlib.error) as error:
         raise UserError(
             f"{path.name}: these weights are damaged ({error}); download the package again"
         ) from error
