@@ -188,17 +188,19 @@ def _prepared(spec: ModelSpec, stored: np.ndarray) -> np.ndarray:
     return spec.prepare(stored, IMAGE)
 
 
-def _halo(spec: ModelSpec) -> tuple[int, ...]:
-    """How many pixels at the border of a tile are wrong: as far as the model sees, or what it was told."""
-    if spec.receptive_radius is not None:
-        return spec.receptive_radius
-    overlap = spec.tiling.overlap
-    return tuple(overlap for _ in spec.stride) if isinstance(overlap, int) else spec.stride
+def _halo(spec: ModelSpec) -> list[int]:
+    """How many pixels at the border of a tile are wrong: as far as the model sees, or what it was told.
+
+    They are multiples of the stride, for bioimageio.core makes an image larger by as many on each side.
+    """
+    pixels = spec.receptive_radius or spec.tiling.overlap
+    radius = pixels if isinstance(pixels, tuple) else [pixels if isinstance(pixels, int) else 1] * spec.rank
+    return [round_up(far, side) for far, side in zip(radius, spec.stride, strict=True)]
 
 
 def _least(spec: ModelSpec) -> list[int]:
     """Give the smallest sides of which a halo leaves something."""
-    return [round_up(2 * halo + 1, side) for halo, side in zip(_halo(spec), spec.stride, strict=True)]
+    return [2 * halo + side for halo, side in zip(_halo(spec), spec.stride, strict=True)]
 
 
 def _weights(model: keras.Model, files: Path, spec: ModelSpec) -> tuple[dict[str, Any], float]:

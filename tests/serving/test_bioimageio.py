@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import zipfile
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import keras
@@ -64,17 +65,41 @@ def written(request, tmp_path_factory):
     return path, spec, image
 
 
-@pytest.mark.skipif(BIOIMAGEIO is None, reason="no program bioimageio, of the package bioimageio.core")
-def test_its_own_program_validates_it_and_runs_it_to_the_same_output(written, tmp_path):
-    path, _, _ = written
-    environment = {**os.environ, "BIOIMAGEIO_CACHE_PATH": str(tmp_path), "PYTHONPATH": ""}
-    command = [BIOIMAGEIO, "test", str(path)]
+needs_bioimageio = pytest.mark.skipif(
+    BIOIMAGEIO is None, reason="no program bioimageio, of the package bioimageio.core"
+)
+
+
+def by_bioimageio(*command, folder):
+    """Run a command in bioimageio.core's environment."""
+    environment = {**os.environ, "BIOIMAGEIO_CACHE_PATH": str(folder), "PYTHONPATH": ""}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
+    return done.stdout
+
+
+@needs_bioimageio
+def test_its_own_program_validates_it_and_runs_it_to_the_same_output(written, tmp_path):
+    path, _, _ = written
+    printed = by_bioimageio(BIOIMAGEIO, "test", str(path), folder=tmp_path)
+    for name in weights_of(path):
+        assert f"Run {name}" in " ".join(printed.split()), name
+
+
+@needs_bioimageio
+def test_its_own_library_answers_to_rounding(written, tmp_path):
+    path, _, _ = written
+    script = Path(__file__).with_name("package_asked_elsewhere.py")
+    lines = by_bioimageio(Path(BIOIMAGEIO).with_name("python"), script, path, folder=tmp_path).splitlines()
+    differences = dict(line.split()[1:] for line in lines if line.startswith("difference"))
+    assert set(differences) == set(weights_of(path))
+    assert max(map(float, differences.values())) < 1e-5
+    assert "size True" in lines
+
+
+def weights_of(path):
     with zipfile.ZipFile(path) as package:
-        weights = yaml.safe_load(package.read("rdf.yaml"))["weights"]
-    for name in weights:
-        assert f"Run {name}" in " ".join(done.stdout.split()), name
+        return list(yaml.safe_load(package.read("rdf.yaml"))["weights"])
 
 
 def test_it_comes_back_as_it_was(written):
