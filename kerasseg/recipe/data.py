@@ -151,6 +151,8 @@ class Data(Section):
     """Names in the annotations that are background here, such as what another stage of a cascade finds."""
     region: Region | None = None
     """Where there is something to learn; null is everywhere."""
+    sees: list[Region] = Field(default=[])
+    """What a stage of a cascade sees of others, each a channel more; `kerasseg run` fills this in."""
     multilabel: bool = False
     """Whether a pixel may be of several classes; each class is then decided for itself."""
     channels: Positive | None = 3
