@@ -201,9 +201,18 @@ class Data(Section):
             raise _refused(f"{source.name} tells objects of one class apart, and nothing else; take it out")
         return names
 
+    @field_validator("multilabel")
+    @classmethod
+    def _sees_classes_that_exclude_each_other(cls, multilabel: bool, info: ValidationInfo) -> bool:
+        if multilabel and info.data.get("sees"):
+            raise _refused("is true, and a model that sees masks is of classes that exclude each other")
+        return multilabel
+
     @field_validator("resize")
     @classmethod
     def _resized_in_two(cls, resize: Size | None, info: ValidationInfo) -> Size | None:
+        if resize and info.data.get("sees"):
+            raise _refused("a model that sees masks looks at images at their own size; leave it out")
         if resize and isinstance(info.data.get("source"), Volumes):
             raise _refused("volumes are not resized; remove it, and set data.patch to {size: 64}")
         return resize
