@@ -147,8 +147,8 @@ def failures(rows: Sequence[Row], stopped: str | None) -> list[str]:
         )
     if rows and kept.get("val_dice", 1) < NEXT_TO_NOTHING:
         failures.append(
-            f"The model finds next to nothing: in validation images its Dice is {kept['val_dice']:.3f}, which "
-            "answering background everywhere gives too; see the curves, and lower "
+            f"The model finds next to nothing: in validation images its Dice is {kept['val_dice']:.3f}, as it is "
+            "where all is called background, or where they hold nothing; see the curves, and lower "
             "train.optimizer.*.learning_rate where they jump"
         )
     return failures
