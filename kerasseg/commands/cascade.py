@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +129,9 @@ def _write_masks(cascade: CascadeRecipe, recipe: Recipe, runs: Runs) -> None:
     """Predict what a stage sees of others on its own samples, as far as that is not there."""
     within, sees = cascade.within(recipe.name), cascade.sees(recipe.name)
     regions = [*recipe.data.sees, *([recipe.data.region] if within else [])]
-    folders = {of.stage: region.masks for of, region in zip([*sees, *filter(None, [within])], regions, strict=True)}
+    folders = {
+        of.stage: region.masks for of, region in zip([*sees, *filter(None, [within])], regions, strict=True)
+    }
     if not folders:
         return
     samples, trained = preparation.samples(cascade.recipe(recipe.name)), _assembled(cascade, runs)
@@ -189,7 +191,9 @@ def _scores(cascade: CascadeRecipe, whole: Cascade, runs: Runs, folder: Path) ->
     classes = whole.spec.classes
     known = [name for name in (BASELINE, *cascade.stages) if name in runs]
     data = {name: cascade.recipe(name).data for name in known}
-    judge = next((name for name in known if {*classes} <= {*data[name].classes, *data[name].background}), None)
+    judge = next(
+        (name for name in known if {*classes} <= {*data[name].classes, *data[name].background}), None
+    )
     if judge is None:
         return _unscored(f"no stage's data name all of the merged classes {', '.join(classes)}")
     learnt = _learnt({name: load(found / RECIPE) for name, found in runs.items()})

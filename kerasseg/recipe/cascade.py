@@ -229,7 +229,9 @@ def _unfit(stages: Mapping[str, Stage]) -> Iterator[tuple[Place, str]]:
             text = "a stage that sees others' classes looks at images at their own size; leave it out"
             yield (name, "recipe", "data", "resize"), text
         if stage.sees and recipe.train.engine.name == "cycle":
-            text = "images and masks of a cycle are not of each other, so there is nothing to see; leave it out"
+            text = (
+                "images and masks of a cycle are not of each other, so there is nothing to see; leave it out"
+            )
             yield (name, "sees"), text
 
 
@@ -275,7 +277,9 @@ def _wrong_merge(merge: Sequence[str], stages: Mapping[str, Stage]) -> Iterator[
             yield (number,), f"{text} is named twice; keep the place of its priority"
     used = {StageClass.parse(text).stage for text in merge}.union(*_needs(stages).values())
     for name in [name for name in stages if name not in used]:
-        text = f"nothing of the stage {name} is merged, and no stage sees anything of it; name a class, such as "
+        text = (
+            f"nothing of the stage {name} is merged, and no stage sees anything of it; name a class, such as "
+        )
         yield (), f"{text}{name}.{stages[name].recipe.data.classes[0]}, or leave the stage out"
 
 

@@ -201,7 +201,10 @@ def test_regions_are_those_of_the_images_that_are_learnt_from(folder, copied):
     assert runs_of(place) == ["cells/1", "spots/2"]
     image = files.read(copied / "flipped" / "images" / "0.png")
     cascade = Cascade.load(place)
-    for run, learnt_from in (("spots/2", image), ("spots/1", image[:, ::-1])):  # whose masks are still its own
+    for run, learnt_from in (
+        ("spots/2", image),
+        ("spots/1", image[:, ::-1]),
+    ):  # whose masks are still its own
         region = mask_files.read(region_of(place / run) / "0")
         np.testing.assert_array_equal(region, cascade.stage_mask("cells", learnt_from))
 
