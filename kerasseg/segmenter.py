@@ -216,12 +216,12 @@ class Segmenter:
             yield replace(self, backend=backend)
 
     def _viewed(self, pixels: Pixels, view: View | None) -> Pixels:
-        """Let the network see what it takes; refuse a stage that is to do without the masks that it learnt by."""
+        """Let the network see what it takes; refuse a stage that is to do without what it learnt by."""
         viewed = view(pixels) if view else pixels
         if viewed.shape[-1] != self.spec.channels + self.spec.beside:
             raise UserError(
-                f"this model is a stage of a cascade and sees {self.spec.beside} classes that other stages find "
-                "as channels beside the image; predict by the cascade's folder"
+                f"this model is a stage of a cascade and sees {self.spec.beside} classes that other stages "
+                "find as channels beside the image; predict by the cascade's folder"
             )
         return viewed
 
@@ -261,10 +261,11 @@ def load_trained(run: Path) -> tuple[ModelSpec, Any]:
         ) from error
     model = load_model(folder / MODEL)
     taken, given = model.input_shape, model.output_shape
-    if (len(taken) - 2, taken[-1], given[-1]) != (spec.rank, spec.channels + spec.beside, spec.outputs):
+    channels = spec.channels + spec.beside
+    if (len(taken) - 2, taken[-1], given[-1]) != (spec.rank, channels, spec.outputs):
         raise UserError(
             f"{folder / MODEL}: it takes {taken} and gives {given}, but {SPEC} says {spec.rank} axes, "
-            f"{spec.channels + spec.beside} channels and {spec.outputs} probabilities; copy both files from one run"
+            f"{channels} channels and {spec.outputs} probabilities; copy both files from one run"
         )
     return replace(spec, weights=fingerprint(model)), model
 

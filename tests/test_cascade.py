@@ -132,7 +132,7 @@ def spread(batch):
 
 
 def seeing(**tiles):
-    """Spots within cells; then what lies at spots, and two pixels to their left, by a model that sees spots."""
+    """Spots within cells, and a model that sees spots: it finds them, and three pixels to their left."""
     cascade = cell_and_spot()
     sight = segmenter(spread, tiles, channels=2, beside=1, receptive_radius=(0, 3))
     return replace(cascade, stages={**cascade.stages, "sight": Stage(sight, None, (("spots", 1),))})

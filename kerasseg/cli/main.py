@@ -87,7 +87,7 @@ def run(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the last run of this recipe, which was stopped.")
     ] = False,
-    stage: Annotated[str | None, typer.Option(help="Of a cascade, train this stage alone.")] = None,
+    stage: Annotated[str | None, typer.Option(help="Train only this stage of a cascade.")] = None,
 ) -> None:
     """Train a recipe's model, or a cascade's; test it, export it, and write a report."""
     recipe = load_recipe(recipe, overrides, or_cascade=True)

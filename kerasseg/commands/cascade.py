@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,11 +70,12 @@ def run(
                 )
             continue
         with mistakes.noted():
-            recipe = _stage_recipe(cascade, name, runs)
+            masks = _mask_folders(cascade, name, runs)
+            recipe = cascade.recipe(name, masks)
             if found := _trained(recipe, folder):
                 runs[name] = found
             elif stage in (None, name):
-                runs[name] = _train(cascade, recipe, folder, runs, resume=resume)
+                runs[name] = _train(cascade, recipe, folder, runs, masks, resume=resume)
     mistakes.check()
     if missing := [name for name in names if name not in runs]:
         say(f"not trained yet: {', '.join(missing)}")
@@ -82,17 +83,16 @@ def run(
     return _merge(cascade, runs, folder)
 
 
-def _stage_recipe(cascade: CascadeRecipe, name: str, runs: Runs) -> Recipe:
-    """Give the recipe of a run, with the places of the masks that it sees.
+def _mask_folders(cascade: CascadeRecipe, name: str, runs: Runs) -> dict[str, Path]:
+    """Say where the masks of the stages lie that a stage sees something of, in the runs that made them.
 
     Masks of other images lie elsewhere, so that those which an earlier run has learnt by stay what they were.
     """
-    recipe = cascade.recipe(name)
     if name == BASELINE:
-        return recipe
-    source = json.dumps(recipe.dump()["data"]["source"], sort_keys=True)
+        return {}
+    source = json.dumps(cascade.recipe(name).dump()["data"]["source"], sort_keys=True)
     place = f"{MASKS}/{hashlib.sha256(source.encode()).hexdigest()[:8]}"
-    return cascade.recipe(name, {other: runs[other] / place for other in cascade.stages[name].needs})
+    return {other: runs[other] / place for other in cascade.stages[name].needs}
 
 
 def _trained(recipe: Recipe, folder: Path) -> RunDirectory | None:
@@ -107,11 +107,19 @@ def _trained(recipe: Recipe, folder: Path) -> RunDirectory | None:
     return found
 
 
-def _train(cascade: CascadeRecipe, recipe: Recipe, folder: Path, runs: Runs, *, resume: bool) -> RunDirectory:
+def _train(
+    cascade: CascadeRecipe,
+    recipe: Recipe,
+    folder: Path,
+    runs: Runs,
+    masks: Mapping[str, Path],
+    *,
+    resume: bool,
+) -> RunDirectory:
     """Train a stage, or go on with that; what it sees of others is predicted before it is begun."""
     begun = resume and _is_begun(recipe, folder)
-    if recipe.name != BASELINE and not begun:
-        _write_masks(cascade, recipe, runs)
+    if masks and not begun:
+        _write_masks(_assembled(cascade, runs), preparation.samples(cascade.recipe(recipe.name)), masks)
     say(f"stage {recipe.name}")
     return train(recipe, directory=folder, resume=begun)
 
@@ -125,17 +133,9 @@ def _is_begun(recipe: Recipe, folder: Path) -> bool:
     return True
 
 
-def _write_masks(cascade: CascadeRecipe, recipe: Recipe, runs: Runs) -> None:
-    """Predict what a stage sees of others on its own samples, as far as that is not there."""
-    within, sees = cascade.within(recipe.name), cascade.sees(recipe.name)
-    regions = [*recipe.data.sees, *([recipe.data.region] if within else [])]
-    folders = {
-        of.stage: region.masks for of, region in zip([*sees, *filter(None, [within])], regions, strict=True)
-    }
-    if not folders:
-        return
-    samples, trained = preparation.samples(cascade.recipe(recipe.name)), _assembled(cascade, runs)
-    for stage, folder in folders.items():
+def _write_masks(trained: Cascade, samples: Sequence[Sample], masks: Mapping[str, Path]) -> None:
+    """Predict the masks of some stages into their folders, as far as they are not there."""
+    for stage, folder in masks.items():
         missing = [sample for sample in samples if not _is_current(mask_of(sample, folder), sample)]
         classes = trained.stages[stage].segmenter.spec.classes
         for sample in track(missing, f"predicting by {stage}"):
@@ -187,13 +187,11 @@ def _facts(cascade: CascadeRecipe, runs: Runs) -> dict[str, Any]:
 
 
 def _scores(cascade: CascadeRecipe, whole: Cascade, runs: Runs, folder: Path) -> dict[str, Any]:
-    """Score the merged classes, and the baseline's, on images of which nothing was learnt; say why where none are."""
+    """Score what is merged, and the baseline, on images that nobody learnt from; say why where none are."""
     classes = whole.spec.classes
-    known = [name for name in (BASELINE, *cascade.stages) if name in runs]
-    data = {name: cascade.recipe(name).data for name in known}
-    judge = next(
-        (name for name in known if {*classes} <= {*data[name].classes, *data[name].background}), None
-    )
+    data = {name: cascade.recipe(name).data for name in (BASELINE, *cascade.stages) if name in runs}
+    named = {name: {*each.classes, *each.background} for name, each in data.items()}
+    judge = next((name for name in named if {*classes} <= named[name]), None)
     if judge is None:
         return _unscored(f"no stage's data name all of the merged classes {', '.join(classes)}")
     learnt = _learnt({name: load(found / RECIPE) for name, found in runs.items()})
@@ -212,7 +210,7 @@ def _scores(cascade: CascadeRecipe, whole: Cascade, runs: Runs, folder: Path) ->
 
 
 def _truth(recipe: Recipe) -> tuple[list[Sample], list[str | None]]:
-    """List the test's samples with all classes that their annotations name, and these; None is to be ignored."""
+    """List the test's samples with all classes of their annotations, and these; None is to be ignored."""
     data = recipe.data
     names = [*data.classes, *data.ignore, *data.background]
     whole = data.model_copy(update={"classes": names, "ignore": [], "background": []})

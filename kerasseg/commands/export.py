@@ -71,9 +71,8 @@ def export_cascade(folder: Path, out: Path | None = None) -> None:
         facts={"run": str(folder), "metrics": metrics},
         image=preparation.parts(recipe).test[0].read() if data_are_there else None,
     )
-    say(
-        f"exported {exported.path}; {exported.largest_difference:.2g} of the pixels differ from the cascade's"
-    )
+    share = exported.largest_difference
+    say(f"exported {exported.path}; {share:.2g} of the pixels differ from the cascade's")
 
 
 def export_model(

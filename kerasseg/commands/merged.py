@@ -1,4 +1,4 @@
-"""How good a cascade's merged mask is on images that none of its stages learnt from, and how good one network is."""
+"""How good a cascade's merged mask, or one network, is on images that none of them has learnt from."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def numbers(names: Sequence[str | None], classes: Sequence[str]) -> np.ndarray:
 
 
 def lines(scores: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """Say how good the merged mask is, and the one network where there is one, class by class and on average."""
+    """Say how good the merged mask is, and the one network beside it, class by class and on average."""
     test, alone = scores["test"], scores.get("baseline")
 
     def line(title: str, score: Callable[[Mapping[str, Any]], float]) -> str:

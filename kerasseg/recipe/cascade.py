@@ -1,4 +1,4 @@
-"""A cascade as it is written: recipes of its stages, what each sees of others, and whose classes come first."""
+"""A cascade as it is written: recipes of its stages, what each sees, and whose classes come first."""
 
 from __future__ import annotations
 

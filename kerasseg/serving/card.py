@@ -55,12 +55,9 @@ def render_cascade(name: str, cascade: Cascade, facts: Mapping[str, Any]) -> str
     str
         Markdown.
     """
-    stages = {
-        stage: [
-            of.segmenter.spec.classes[class_id - 1] for other, class_id in cascade.merge if other == stage
-        ]
-        for stage, of in cascade.stages.items()
-    }
+    stages: dict[str, list[str]] = {stage: [] for stage in cascade.stages}
+    for stage, class_id in cascade.merge:
+        stages[stage].append(cascade.stages[stage].segmenter.spec.classes[class_id - 1])
     context = {"name": name, "spec": cascade.spec, "stages": stages, "names": SCORES}
     return fill(Path(__file__).with_name("cascade.md"), {**context, **facts})
 

@@ -155,9 +155,7 @@ def _write(
 
 def _check(model: keras.Model, spec: ModelSpec) -> None:
     if spec.beside:
-        raise UserError(
-            "this model is a stage of a cascade and sees what others find; export the cascade's folder"
-        )
+        raise UserError("this stage of a cascade sees what others find; export the cascade's folder")
     if spec.activation not in ACTIVATIONS:
         raise UserError(unknown("activation", spec.activation, ACTIVATIONS))
     if spec.activation == "softmax" and spec.multilabel:

@@ -76,7 +76,7 @@ class Served(tf.Module):
         return made
 
     def mask(self, image: tf.Tensor, channels: Sequence[tf.Tensor]) -> tf.Tensor:
-        """Give the classes of images as stored, with channels beside them, (B, ..., 1) each: (B, ...) uint8."""
+        """Classify images as stored, with channels (B, ..., 1) beside them: (B, ...) uint8."""
         seen, stored = self._seen(image)
         return self._answer(tf.concat([seen, *channels], axis=-1), stored)["mask"]
 
@@ -164,9 +164,8 @@ class ServedCascade(tf.Module):
         """Give what each stage finds, (B, ...) uint8, by what it sees of those before it."""
         masks: dict[str, tf.Tensor] = {}
         for name, stage in self._cascade.stages.items():
-            channels = [
-                tf.cast(masks[other] == class_id, tf.float32)[..., None] for other, class_id in stage.sees
-            ]
+            found = [masks[other] == class_id for other, class_id in stage.sees]
+            channels = [tf.cast(each, tf.float32)[..., None] for each in found]
             mask = self.networks[name].mask(image, channels)
             if stage.within:
                 other, class_id = stage.within

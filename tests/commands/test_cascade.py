@@ -204,7 +204,7 @@ def test_regions_are_those_of_the_images_that_are_learnt_from(folder, copied):
     for run, learnt_from in (
         ("spots/2", image),
         ("spots/1", image[:, ::-1]),
-    ):  # whose masks are still its own
+    ):  # its own still
         region = mask_files.read(region_of(place / run) / "0")
         np.testing.assert_array_equal(region, cascade.stage_mask("cells", learnt_from))
 

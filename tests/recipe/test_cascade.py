@@ -124,10 +124,10 @@ def test_merged_classes_are_there_once_and_every_stage_is_of_use(tmp_path, stage
         "merge.2: 'outer.membrane': unknown stage 'outer': choose one of idle, interior, membrane",
         "merge.3: interior.nucleolus is named twice; keep the place of its priority",
         "merge.4: 'nucleolus': unknown stage 'nucleolus': choose one of idle, interior, membrane",
-        "merge: nothing of the stage membrane is merged, and no stage sees anything of it; name a class, such as "
-        "membrane.membrane, or leave the stage out",
-        "merge: nothing of the stage idle is merged, and no stage sees anything of it; name a class, such as "
-        "idle.membrane, or leave the stage out",
+        "merge: nothing of the stage membrane is merged, and no stage sees anything of it; name a class, "
+        "such as membrane.membrane, or leave the stage out",
+        "merge: nothing of the stage idle is merged, and no stage sees anything of it; name a class, "
+        "such as idle.membrane, or leave the stage out",
     ]
 
 
