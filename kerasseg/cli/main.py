@@ -89,7 +89,7 @@ def run(
     ] = False,
     stage: Annotated[str | None, typer.Option(help="Train only this stage of a cascade.")] = None,
 ) -> None:
-    """Train a recipe's model, or a cascade's; test it, export it, and write a report."""
+    """Train a recipe's model or a cascade; test, export and report it."""
     recipe = load_recipe(recipe, overrides, or_cascade=True)
     if stage is not None and not cascade.is_cascade(recipe):
         raise UserError(f"--stage {stage}: only a cascade has stages, and this is one recipe; leave it out")
@@ -270,7 +270,7 @@ def export(
         typer.Argument(metavar="OUT", help="Folder for the model's next version; RUN/export by default."),
     ] = None,
 ) -> None:
-    """Export the model of a run, or a whole cascade, as a SavedModel that takes raw images."""
+    """Export a run or a cascade as a SavedModel that takes raw images."""
     is_cascade = cascade.is_trained(run)
     run = run if is_cascade else _existing(run)
     start_tensorflow()
@@ -281,7 +281,7 @@ def export(
 
 @app.command(**example("report runs/sartorius_linknet/1"))
 def report(run: RunFolder) -> None:
-    """Write the page of a run or a cascade, report.html, again from its files."""
+    """Write report.html of a run or a cascade again from its files."""
     from kerasseg.report import cascade as cascade_page
     from kerasseg.report import page
 

@@ -147,8 +147,8 @@ def failures(rows: Sequence[Row], stopped: str | None) -> list[str]:
         )
     if rows and kept.get("val_dice", 1) < NEXT_TO_NOTHING:
         failures.append(
-            f"The model finds next to nothing: its validation Dice is {kept['val_dice']:.3f}, as where all is "
-            "called background, or no validation image holds anything; see the curves, and lower "
+            f"The model finds next to nothing: its validation Dice is {kept['val_dice']:.3f}, as where all "
+            "is called background, or no validation image holds anything; see the curves, and lower "
             "train.optimizer.*.learning_rate where they jump"
         )
     return failures
