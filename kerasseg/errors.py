@@ -31,7 +31,15 @@ class UserError(Exception):
 
 
 class Blocked(UserError):
-    """A mistake that would stop every further step as well: a full disk, or another process at work there."""
+    """A mistake that would stop every further step as well, such as a full disk."""
+
+
+class Busy(Blocked):
+    """Another process is at work there: what lies elsewhere can be done meanwhile."""
+
+
+class Incomplete(UserError):
+    """Mistakes that kept some of several results from being made, and not all: exit code 3."""
 
 
 class Mistakes:

@@ -13,14 +13,17 @@ from kerasseg.annotations.formats import FORMATS, OUTLINES, PIXELS, any_of
 from kerasseg.cli import cascade, components, data, label, recipes
 from kerasseg.cli.verbs import (
     Interrupted,
+    Json,
     Overrides,
+    Quiet,
     RecipeFile,
     Verbs,
     example,
     load_recipe,
-    start_tensorflow,
+    speaking,
 )
 from kerasseg.errors import UserError
+from kerasseg.startup import start_tensorflow
 
 # Each command imports what it needs when it is called: help must not wait for TensorFlow.
 
@@ -222,6 +225,8 @@ def predict(
     force: Annotated[
         bool, typer.Option("--force", help="Start again, and replace existing results.")
     ] = False,
+    quiet: Quiet = False,
+    json: Json = False,
 ) -> None:
     """Segment images and volumes of any size.
 
@@ -229,24 +234,24 @@ def predict(
     the folder for the results ("predictions" by default). An interrupted prediction resumes when the command
     is repeated.
     """
+    tell = speaking(quiet=quiet, json=json)
     tiles = {"tile": tile, "overlap": overlap, "blend": blend, "padding": padding, "tta": tta}
     if not server and paths and cascade.is_trained(paths[0]):
         refused = {"dask": dask, "threshold": threshold, **tiles}
-        options = {"what": what, "to": to, "axes": axes, "force": force, "engine": engine}
+        options = {"what": what, "to": to, "axes": axes, "force": force, "engine": engine, "tell": tell}
         return cascade.predict(paths[0], *_images_and_out(paths[1:]), refused=refused, **options)
     computing = {"--engine": engine, "--dask": dask}
     if server and (beside := " ".join(f"{option} {given}" for option, given in computing.items() if given)):
         raise UserError(f"{beside}: the server computes; leave it out, or leave --server out")
     runs = [] if server else [_existing(path) for path in paths[:1]]
     images, out = _images_and_out(paths[len(runs) :])
-    start_tensorflow()
     from kerasseg.commands.predict import predict
     from kerasseg.inference.backends import TENSORFLOW
     from kerasseg.segmenter import Segmenter
 
     segmenter = Segmenter.connect(server) if server else Segmenter.load(*runs, engine=engine or TENSORFLOW)
     tiles["overlap"] = int(overlap) if overlap and overlap.isdecimal() else overlap
-    options = {"what": what, "to": to, "threshold": threshold, "axes": axes, "force": force}
+    options = {"what": what, "to": to, "threshold": threshold, "axes": axes, "force": force, "tell": tell}
     predict(segmenter, images, out, scheduler=dask, **options, **tiles)
 
 

@@ -157,7 +157,7 @@ def test_predicting_again_leaves_what_is_there_and_refuses_to_replace_it(finishe
     predict(model, tmp_path / "a.png", tmp_path / "out")
     before = (tmp_path / "out" / "a.mask.png").stat().st_mtime_ns
     predict(model, tmp_path / "a.png", tmp_path / "out")
-    assert "wrote 0 results" in capsys.readouterr().out
+    assert "wrote 0 of 1 result" in capsys.readouterr().out
     with pytest.raises(UserError, match=r"threshold: 0.5 then, 0.3 now") as refused:
         predict(model, tmp_path / "a.png", tmp_path / "out", threshold=0.3)
     assert "--force" in refused.value.messages[0]
