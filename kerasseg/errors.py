@@ -214,7 +214,7 @@ def changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     >>> changes({"predict": {"tile": 256}}, {"predict": {"tile": 512}})
     ['predict.tile: 256 then, 512 now']
     """
-    before, after = _flat(then), _flat(now)
+    before, after = flattened(then), flattened(now)
     return [
         f"{key}: {before.get(key)!r} then, {after.get(key)!r} now"
         for key in sorted(before.keys() | after.keys())
@@ -222,11 +222,12 @@ def changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _flat(value: Any, key: str = "") -> dict[str, Any]:
+def flattened(value: Any, key: str = "") -> dict[str, Any]:
+    """Name the values of nested mappings by the keys that lead to them: ``{"a": {"b": 1}}`` by a.b."""
     if not isinstance(value, Mapping):
         return {key: value}
     return {
         path: leaf
         for name, inner in value.items()
-        for path, leaf in _flat(inner, f"{key}.{name}".lstrip(".")).items()
+        for path, leaf in flattened(inner, f"{key}.{name}".lstrip(".")).items()
     }
