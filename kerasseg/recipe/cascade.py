@@ -172,12 +172,12 @@ class CascadeRecipe(Section):
         if masks is None:
             return recipe
 
-        def region(of: StageClass) -> Region:
-            return Region(masks=masks[of.stage], id=self.class_id(of))
+        def region(each: StageClass) -> Region:
+            return Region(masks=masks[each.stage], id=self.class_id(each))
 
         within = self.within(name)
-        seen = {"region": within and region(within), "sees": [*map(region, self.sees(name))]}
-        return recipe.model_copy(update={"data": recipe.data.model_copy(update=seen)})
+        regions = {"region": within and region(within), "sees": [*map(region, self.sees(name))]}
+        return recipe.model_copy(update={"data": recipe.data.model_copy(update=regions)})
 
 
 def load_any(path: str | os.PathLike, overrides: Sequence[str] = ()) -> Recipe | CascadeRecipe:
@@ -236,6 +236,7 @@ def _recipe_places(value: Any) -> Iterator[Place]:
 
 
 def _inside(value: Any, place: Place) -> Any:
+    """Give what stands at a place; None where there is none."""
     for step in place:
         value = value.get(step) if isinstance(value, Mapping) else None
     return value
@@ -300,11 +301,11 @@ def _wrong_classes(stages: Mapping[str, Stage]) -> Iterator[tuple[Place, str]]:
     for name, stage in stages.items():
         if stage.within and (text := _unknown(stage.within, stages)):
             yield (name, "within"), text
-        for number, seen in enumerate(stage.sees):
-            if text := _unknown(seen, stages):
+        for number, class_of_another in enumerate(stage.sees):
+            if text := _unknown(class_of_another, stages):
                 yield (name, "sees", number), text
-            elif seen in stage.sees[:number]:
-                yield (name, "sees", number), f"{seen} is named twice; once is enough"
+            elif class_of_another in stage.sees[:number]:
+                yield (name, "sees", number), f"{class_of_another} is named twice; once is enough"
 
 
 def _circle(stages: Mapping[str, Stage]) -> Iterator[tuple[Place, str]]:

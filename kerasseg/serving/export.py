@@ -221,7 +221,7 @@ def largest_difference(
     local = _whole(spec, model)
     return _compared(
         version,
-        _intensities(image, spec.rank, spec.channels, spec.resize),
+        _intensities(image, spec.rank, spec.channels, resized=spec.resize is not None),
         lambda typed, answer: np.abs(answer["probabilities"][0] - local.predict(typed, "the image")).max(),
     )
 
@@ -249,16 +249,14 @@ def differing_share(
         for name, stage in cascade.stages.items()
     }
     local = replace(cascade, stages=stages)
-    specs = [stage.segmenter.spec for stage in stages.values()]
-    resized = next((spec.resize for spec in specs if spec.resize), None)
-    channels = max(spec.channels for spec in specs) if {spec.channels for spec in specs} != {1, 3} else 1
+    resized = any(stage.segmenter.spec.resize for stage in stages.values())
 
     def share(typed: np.ndarray, answer: Mapping[str, tf.Tensor]) -> float:
         entries = local.entries(typed)
         differ = answer["mask"][0].numpy() != local.spec.decide(entries)
         return (differ | (answer["stages"][0].numpy() != local.spec.stages(entries))).mean()
 
-    return _compared(version, _intensities(image, cascade.spec.rank, channels, resized), share)
+    return _compared(version, _intensities(image, cascade.spec.rank, channels=1, resized=resized), share)
 
 
 def _whole(spec: ModelSpec, model: keras.Model) -> Segmenter:
@@ -282,13 +280,11 @@ def _compared(
     return float(max(differences))
 
 
-def _intensities(
-    image: np.ndarray | None, rank: int, channels: int, resize: tuple[int, int] | None
-) -> np.ndarray:
-    """Bring the middle of an image, or noise, into [0, 1] as float32."""
+def _intensities(image: np.ndarray | None, rank: int, channels: int, *, resized: bool) -> np.ndarray:
+    """Bring the middle of an image, all of it where it is resized, or noise, into [0, 1] as float32."""
     if image is None:
         return np.random.default_rng(0).random((*CHECKED_SIZES[rank], channels), dtype=np.float32)
-    if resize is None:
+    if not resized:
         cuts = [max(0, (length - LARGEST_CHECKED[rank]) // 2) for length in image.shape[:-1]]
         image = image[tuple(slice(cut, length - cut) for cut, length in zip(cuts, image.shape, strict=False))]
     if image.dtype.kind == "f":

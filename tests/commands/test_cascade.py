@@ -249,6 +249,44 @@ def test_a_verb_of_one_model_names_the_stages(trained):
     assert f"it is a cascade; name the run of one of its stages: {runs}" in result.output
 
 
+def test_the_whole_is_exported_and_its_page_written_again(copied):
+    place = copied / "runs" / "tiny"
+    (place / "report.html").unlink()
+    exported = CliRunner().invoke(app, ["export", str(place), str(copied / "served" / "tiny")])
+    assert "served/tiny/1; 0 of the pixels differ" in exported.output
+    assert {"README.md", "saved_model.pb"} <= {
+        path.name for path in (copied / "served" / "tiny" / "1").iterdir()
+    }
+    assert CliRunner().invoke(app, ["report", str(place)]).output == f"wrote {place / 'report.html'}\n"
+    assert (place / "report.html").is_file()
+
+
+def test_stages_are_checked_one_by_one_and_their_mistakes_told_together(folder):
+    def check(*overrides):
+        return CliRunner().invoke(app, ["check", str(folder / "tiny.yaml"), *overrides])
+
+    checked = check()
+    assert checked.exit_code == 0
+    assert re.findall(r"^(cells|spots|merged): ?(.*)$", checked.output, re.MULTILINE) == [
+        ("cells", ""),
+        ("spots", ""),
+        ("merged", "spots.spot, cells.cell"),
+    ]
+    assert checked.output.count("8 images of 32x40") == 2
+    roots = [
+        f"stages.{name}.recipe.data.source.images_masks.masks={name}_lost" for name in ("cells", "spots")
+    ]
+    checked = check(*roots)
+    assert checked.exit_code == 2
+    assert all(f"{name}_lost: there is no such folder" in checked.output for name in ("cells", "spots"))
+
+
+def test_a_recipe_has_no_stages():
+    refused = CliRunner().invoke(app, ["run", "phase_unet", "--stage", "spots"])
+    assert refused.exit_code == 2
+    assert "only a cascade has stages" in refused.output
+
+
 def test_mistakes_are_told_before_anything_is_begun(folder, tmp_path):
     wrong = "merge=[spots.spot, cells.membrane]"
     told = CliRunner().invoke(

@@ -85,7 +85,7 @@ def test_a_resized_image_is_answered_alike_whatever_its_size_and_type(dtype, sto
 def test_an_export_is_compared_on_the_image_that_is_given(monkeypatch, tmp_path):
     compared = []
     monkeypatch.setattr(
-        exporting, "_intensities", lambda image, *_: compared.append(image) or image / np.float32(255)
+        exporting, "_intensities", lambda image, *_, **__: compared.append(image) or image / np.float32(255)
     )
     image = np.full((40, 50, 1), 80, np.uint8)
     export(model_of(SMALLER), tmp_path, SMALLER, name="cells", facts={}, image=image)
