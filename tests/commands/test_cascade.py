@@ -254,9 +254,8 @@ def test_the_whole_is_exported_and_its_page_written_again(copied):
     (place / "report.html").unlink()
     exported = CliRunner().invoke(app, ["export", str(place), str(copied / "served" / "tiny")])
     assert "served/tiny/1; 0 of the pixels differ" in exported.output
-    assert {"README.md", "saved_model.pb"} <= {
-        path.name for path in (copied / "served" / "tiny" / "1").iterdir()
-    }
+    written = {path.name for path in (copied / "served" / "tiny" / "1").iterdir()}
+    assert {"README.md", "saved_model.pb"} <= written
     assert CliRunner().invoke(app, ["report", str(place)]).output == f"wrote {place / 'report.html'}\n"
     assert (place / "report.html").is_file()
 
