@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -51,6 +52,7 @@ def run(recipe: Recipe, *, directory: Path = Path("runs"), resume: bool = False)
     KeyboardInterrupt
         If Ctrl-C ended the training; what was learnt by then was scored and exported.
     """
+    began = time.monotonic()
     find = rundirectory.unfinished if resume else rundirectory.create
     with find(recipe.name, recipe.to_yaml(), directory).kept() as folder:
         say(f"run {folder.path}")
@@ -82,7 +84,8 @@ def run(recipe: Recipe, *, directory: Path = Path("runs"), resume: bool = False)
             shutil.rmtree(versions, ignore_errors=True)  # of weights before a resumption
             export_model(model, segmenter.spec, folder, versions, recipe.name, parts.test[0])
         state = "interrupted" if history.stopped == "interrupted" else rundirectory.FINISHED
-        folder.set_state(state, stopped=history.stopped, fallbacks=folder.fallbacks)
+        took = {"seconds": round(time.monotonic() - began, 1), "peak_mib": environment.peak_mib()}
+        folder.set_state(state, stopped=history.stopped, fallbacks=folder.fallbacks, **took)
     say(f"report {page.write(folder.path)}")
     if history.stopped == "interrupted":
         epochs = len(history.rows)

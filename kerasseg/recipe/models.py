@@ -183,9 +183,7 @@ class Msdnet(Component):
     @field_validator("dilations")
     @classmethod
     def _no_more_than_maps(cls, dilations: Dilations | None, info: ValidationInfo) -> Dilations | None:
-        maps = info.data.get("layers", 0) * info.data.get(
-            "width", 0
-        )  # none where they are wrong
+        maps = info.data.get("layers", 0) * info.data.get("width", 0)  # none where they are wrong
         if dilations and maps and len(dilations) > maps:
             text = f"{len(dilations)} dilations for {maps} maps, layers times width; leave out those behind"
             raise PydanticCustomError("component", "{text}", {"text": text})
