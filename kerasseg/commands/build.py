@@ -50,7 +50,7 @@ def model_spec(recipe: Recipe, model: keras.Model) -> ModelSpec:
         resize=recipe.data.resize,
         stride=receptive_field.stride(model),
         receptive_radius=receptive_field.radius(model),
-        objects=Objects(objects.name, objects.arguments),
+        objects=Objects(objects.name, objects.by_ids(recipe.data.classes)),
         tiling=TilingSettings(**dict(recipe.predict)),
         weights=fingerprint(model),
     )
