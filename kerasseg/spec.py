@@ -9,13 +9,14 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from kerasseg.errors import UserError, naming
 from kerasseg.images import masks
+from kerasseg.images.histogram_matching import Matching
 from kerasseg.images.normalisation import NORMALISATIONS, Normalisation
 from kerasseg.images.preprocessing import Preprocessing
 from kerasseg.postprocess import INSTANCES, streaming
@@ -102,6 +103,8 @@ class ModelSpec:
         How large images are cut into tiles.
     weights : str
         SHA-256 of the weights, by which two models are told apart.
+    match : Matching or None
+        The histogram that each image or volume is brought to, before its intensities come into [0, 1].
     """
 
     classes: tuple[str, ...]
@@ -116,6 +119,7 @@ class ModelSpec:
     objects: Objects
     tiling: TilingSettings
     weights: str
+    match: Matching | None = None
 
     kinds: ClassVar = ("mask", "labels", "probabilities")
     """What can be made of its answers."""
@@ -142,7 +146,7 @@ class ModelSpec:
     @property
     def preprocessing(self) -> Preprocessing:
         """What an image goes through before the network sees it."""
-        return Preprocessing(self.channels, self.normalise, self.resize)
+        return Preprocessing(self.channels, self.normalise, self.resize, self.match)
 
     def prepare(self, image: np.ndarray, name: str) -> np.ndarray:
         """Bring an image as stored, (..., C), to what the network takes: float32 in [0, 1].
@@ -192,7 +196,12 @@ class ModelSpec:
         """Write everything down."""
         normalise = {self.normalise.name: asdict(self.normalise)}
         objects = {self.objects.method: self.objects.arguments}
-        values = asdict(self) | {"normalise": normalise, "objects": objects}
+        match = self.match and self.match.to_json()
+        values = asdict(replace(self, match=None)) | {
+            "normalise": normalise,
+            "objects": objects,
+            "match": match,
+        }
         return json.dumps(values, indent=1, ensure_ascii=False)
 
     @classmethod
@@ -208,12 +217,14 @@ class ModelSpec:
         """
         given = json.loads(text)
         try:
+            given = {"match": None} | given  # of which models did not speak at first
             values = {field.name: given[field.name] for field in fields(cls)}
             tiling = {field.name: values["tiling"][field.name] for field in fields(TilingSettings)}
             for name in ("classes", "resize", "stride", "receptive_radius"):
                 values[name] = values[name] and tuple(values[name])
             values["normalise"] = _normalisation(values["normalise"])
             values["objects"] = _objects(values["objects"])
+            values["match"] = values["match"] and Matching.from_json(values["match"])
             return cls(**values | {"tiling": TilingSettings(**tiling)})
         except KeyError as error:
             raise ValueError(f"{error} is missing") from error

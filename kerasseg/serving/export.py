@@ -25,7 +25,7 @@ from kerasseg.images.preprocessing import normalise
 from kerasseg.inference.backends import Backend
 from kerasseg.segmenter import Segmenter
 from kerasseg.serving import card, warmup
-from kerasseg.serving.signatures import IMAGES, Served
+from kerasseg.serving.signatures import Served, image_types
 from kerasseg.spec import ACTIVATIONS, ModelSpec, TilingSettings
 
 CHECKED_SIZES = {2: (61, 75), 3: (13, 29, 21)}  # no multiple of anything
@@ -160,7 +160,7 @@ def largest_difference(
     local = Segmenter(replace(spec, tiling=whole), network)
     intensities = _intensities(image, spec)
     differences = []
-    for name, dtype in IMAGES.items():
+    for name, dtype in image_types(spec).items():
         typed = intensities if dtype.is_floating else (intensities * dtype.max).astype(dtype.as_numpy_dtype)
         answer = served[name](image=tf.constant(typed[None]))["probabilities"][0]
         differences.append(np.abs(answer - local.predict(typed, name)).max())

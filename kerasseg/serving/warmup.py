@@ -12,7 +12,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from kerasseg.serving.signatures import IMAGES
+from kerasseg.serving.signatures import image_types
 from kerasseg.spec import ModelSpec
 
 NAME = "assets.extra/tf_serving_warmup_requests"
@@ -43,7 +43,7 @@ def _requests(spec: ModelSpec) -> Iterator[tuple[str, dict[str, tuple]]]:
     """Give the signature and its arguments, each as value, type and shape: one black image or volume."""
     size = spec.resize or SIZES[spec.rank]
     shape = (1, *size, spec.channels)
-    for signature, dtype in IMAGES.items():
+    for signature, dtype in image_types(spec).items():
         yield signature, {"image": (0, dtype, shape)}
     yield "tiles", {"tiles": (0, tf.float32, shape)}
     black = bytes(tf.float32.size * math.prod(shape))
