@@ -73,7 +73,7 @@ def test_a_region_is_the_whole_image_matched_and_cut(
         whole = whole / np.float32(255)
     assert_allclose(region, whole[7:30, 20:50], atol=1e-7)
     if method == Dtype():
-        assert whole.mean() * np.iinfo(reference).max == pytest.approx(model.mean(), abs=0.5)
+        assert whole.mean() * np.iinfo(reference).max == pytest.approx(model.mean(), abs=2)
 
 
 def test_alpha_that_varies_elsewhere_is_not_dropped_from_a_region(tmp_path):
