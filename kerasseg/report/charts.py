@@ -372,7 +372,7 @@ def histograms(counts: Mapping[str, np.ndarray]) -> bytes:
     """Draw cumulative histograms of intensities, a chart for each channel.
 
     They lie upon each other where images are matched, while the histograms themselves have gaps and peaks:
-    a table that stretches intensities leaves some out.
+    a table that stretches intensities leaves some out. The third is dotted, so that it hides no other.
 
     Parameters
     ----------
@@ -389,11 +389,10 @@ def histograms(counts: Mapping[str, np.ndarray]) -> bytes:
     step = max(1, values // 256)
     with _figure(columns=channels, width=4.8 * channels, height=2.7) as (figure, charts):
         for channel, axes in enumerate(charts):
-            for (label, each), colour in zip(counts.items(), COLOURS, strict=False):
+            for (label, each), colour, line in zip(counts.items(), COLOURS, ("-", "-", ":"), strict=False):
                 up_to = np.cumsum(each[channel, :values])
-                axes.plot(
-                    np.arange(values)[::step], (up_to / max(up_to[-1], 1))[::step], color=colour, label=label
-                )
+                shares = (up_to / max(up_to[-1], 1))[::step]
+                axes.plot(np.arange(values)[::step], shares, line, color=colour, label=label)
             axes.set(xlabel="intensity", ylabel="pixels up to it", ylim=(0, 1), xlim=(0, values))
         charts[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
         return _svg(figure)
