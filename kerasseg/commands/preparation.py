@@ -63,16 +63,22 @@ def matching(recipe: Recipe, samples: Sequence[Sample]) -> Matching | None:
         return None
     number = recipe.data.channels or channels(samples)
     if match.reference is None:
-        return _of_samples(samples, number, match.leave_out)
-    with naming("data.match.reference"), open_store(match.reference, match.axes) as store:
-        histogram_matching.check_countable(store.dtype)
-        read = channel_reader(store, number)
-        bands = track([*store.bands()], f"{store.path.name}: counting intensities")
-        counts = histogram_matching.counts(lambda: map(read, bands), match.leave_out)
-        return Matching.to(counts, store.dtype, match.leave_out)
+        counts, dtype = _counted_together(samples, number, match.leave_out)
+    else:
+        with naming("data.match.reference"), open_store(match.reference, match.axes) as store:
+            histogram_matching.check_countable(store.dtype)
+            read, dtype = channel_reader(store, number), store.dtype
+            bands = track([*store.bands()], f"{store.path.name}: counting intensities")
+            counts = histogram_matching.counts(lambda: map(read, bands), match.leave_out)
+    if not counts.any(axis=1).all():
+        raise UserError(f"data.match: without {match.leave_out} and what is ignored no pixel is left")
+    return Matching.to(counts, dtype, match.leave_out)
 
 
-def _of_samples(samples: Sequence[Sample], number: int, leave_out: Sequence[int]) -> Matching:
+def _counted_together(
+    samples: Sequence[Sample], number: int, leave_out: Sequence[int]
+) -> tuple[np.ndarray, np.dtype]:
+    """Count the intensities of samples, (C, 65536), all of one type, but for what they ignore."""
     mistakes, counts, types = Mistakes(), 0, set()
     for sample in track(samples, "counting intensities"):
         with mistakes.noted(), naming(str(sample.image)):
@@ -88,7 +94,7 @@ def _of_samples(samples: Sequence[Sample], number: int, leave_out: Sequence[int]
             f"data.match: training images are {' and '.join(sorted(map(str, types)))}, which are not counted "
             "together; name a histogram by data.match.reference"
         )
-    return Matching.to(counts, types.pop(), leave_out)
+    return counts, types.pop()
 
 
 def histograms(samples: Sequence[Sample], match: Matching) -> dict[str, np.ndarray]:

@@ -123,11 +123,16 @@ def test_images_are_matched_to_a_stack_of_slices(cells, tmp_path):
     ("match", "message"),
     [
         ({"reference": "nowhere.tif"}, r"data\.match\.reference: .*nowhere\.tif"),
+        (
+            {"reference": "black.tif", "leave_out": [0]},
+            r"data\.match: without \[0\] .* no pixel is left",
+        ),
         ({"reference": "float.tif"}, r"data\.match\.reference: it holds float32; expected uint8 or uint16"),
     ],
 )
 def test_a_histogram_that_cannot_be_counted_is_refused(cells, tmp_path, monkeypatch, match, message):
     monkeypatch.chdir(tmp_path)
+    tifffile.imwrite("black.tif", np.zeros((4, 4), np.uint8))
     tifffile.imwrite("float.tif", np.zeros((4, 4), np.float32))
     told = cells(match=match)
     with pytest.raises(UserError, match=message):
