@@ -38,7 +38,7 @@ def within(sample: Sample, masks: Path, id: int) -> Sample:
     return replace(sample, annotate=partial(_limited, sample, masks, id))
 
 
-def with_channels(sample: Sample, regions: Sequence[tuple[Path, int]]) -> Sample:
+def seeing(sample: Sample, regions: Sequence[tuple[Path, int]]) -> Sample:
     """Let the model see regions, a channel each.
 
     Parameters

@@ -14,7 +14,7 @@ import numpy as np
 
 from kerasseg.errors import UserError
 from kerasseg.images.masks import IGNORE
-from kerasseg.postprocess.components import connected, without_ignored
+from kerasseg.postprocess.components import CONNECTIVITIES, connected, without_ignored
 from kerasseg.postprocess.measurement import Measured, Measurements
 from kerasseg.postprocess.pieces import count_pixels, write
 from kerasseg.postprocess.surface import Surfaces
@@ -97,6 +97,91 @@ class Objects(NamedTuple):
     measured: Measured
     surfaces: np.ndarray | None  # (N,) float64 in the square of the spacing's unit
     dropped: int
+
+
+def by_size(
+    mask: np.ndarray,
+    *,
+    connectivity: int | None = None,
+    smallest: Sequence[int] = (),
+    in_planes: bool = False,
+    largest: int | Sequence[int | None] | None = None,
+    only: Sequence[int] | None = None,
+) -> np.ndarray:
+    """Number the objects of a mask by size, those that are to be kept.
+
+    Parameters
+    ----------
+    mask : np.ndarray
+        (Y, X) or (Z, Y, X) uint8 class ids; pixels of 255 (ignore) belong to no object.
+    connectivity : {4, 8, 6, 18, 26}, optional
+        How many neighbours a pixel has; the most by default.
+    smallest : sequence of int
+        For the classes 1, 2, ..., the least number of pixels of an object.
+    in_planes : bool
+        See `CleanUp`.
+    largest : int or sequence of (int or None), optional
+        How many objects are kept, of all classes together; or for the classes 1, 2, ..., None for all.
+    only : sequence of int, optional
+        The classes whose objects are numbered; all by default.
+
+    Returns
+    -------
+    np.ndarray
+        int32 of the mask's shape: 0 for background, 1 for the largest object, of equal ones the first.
+    """
+    labels = np.empty(mask.shape, np.int32)
+    number_bands(
+        [mask],
+        labels,
+        connectivity=connectivity,
+        smallest=smallest,
+        in_planes=in_planes,
+        largest=largest,
+        only=only,
+    )
+    return labels
+
+
+def number_bands(
+    bands: Iterable[np.ndarray],
+    into: Any,
+    *,
+    connectivity: int | None = None,
+    smallest: Sequence[int] = (),
+    in_planes: bool = False,
+    largest: int | Sequence[int | None] | None = None,
+    only: Sequence[int] | None = None,
+) -> int:
+    """Number the objects of a mask that arrives in bands: see `by_size`.
+
+    Parameters
+    ----------
+    bands, into
+        As for `number_by_size`.
+    connectivity, smallest, in_planes, largest, only
+        As for the whole mask.
+
+    Returns
+    -------
+    int
+        The number of objects.
+
+    Raises
+    ------
+    UserError
+        As `number_by_size`.
+    """
+    each = enumerate(largest, start=1) if isinstance(largest, Sequence) else ()
+    clean_up = CleanUp(
+        classes=None if only is None else frozenset(only),
+        smallest=dict(enumerate(smallest, start=1)),
+        in_planes=in_planes,
+        largest={of_class: most for of_class, most in each if most is not None},
+        largest_of_all=None if isinstance(largest, Sequence) else largest,
+    )
+    neighbours = connectivity or CONNECTIVITIES[len(into.shape)][-1]
+    return len(number_by_size(bands, into, clean_up, connectivity=neighbours).classes)
 
 
 def number_by_size(

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from kerasseg.postprocess import splitting
+from kerasseg.postprocess import cleaning, splitting
 from kerasseg.postprocess.components import CONNECTIVITIES, Box, fill_objects, without_ignored
 from kerasseg.postprocess.measurement import Measurements
 from kerasseg.postprocess.numbering import Census
@@ -125,7 +125,12 @@ def boundary(
     return int(numbered.max())
 
 
-STREAMED = {"components": labels, "watershed": watershed, "boundary": boundary}
+STREAMED = {
+    "components": labels,
+    "watershed": watershed,
+    "boundary": boundary,
+    "by_size": cleaning.number_bands,
+}
 
 
 def _write(bands: Iterable[np.ndarray], into: Any, diagonal: bool, count: bool) -> Pieces:

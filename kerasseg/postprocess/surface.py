@@ -14,7 +14,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.spatial import SphericalVoronoi
 
 # Lines that lie one to a unit, of length in an image and of area in a volume, cross a border twice where they
 # meet the body's shadow: in the mean of all directions the perimeter over pi, and a quarter of the surface.
@@ -76,6 +75,8 @@ def direction_weights(spacing: Sequence[float]) -> np.ndarray:
     ways = np.array(half_of_directions(len(spacing)), float) * spacing
     ways /= np.linalg.norm(ways, axis=1, keepdims=True)
     if len(spacing) == 3:
+        from scipy.spatial import SphericalVoronoi  # a tenth of a second that labels do without
+
         cells = SphericalVoronoi(np.concatenate([ways, -ways]))
         cells.sort_vertices_of_regions()
         return cells.calculate_areas()[: len(ways)] / (2 * math.pi)

@@ -368,18 +368,16 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f}" if share < 0.9995 or share == 1 else ">99.9"
 
 
-def histograms(counts: Mapping[str, np.ndarray], values: int) -> bytes:
+def histograms(counts: Mapping[str, np.ndarray]) -> bytes:
     """Draw cumulative histograms of intensities, a chart for each channel.
 
     They lie upon each other where images are matched, while the histograms themselves have gaps and peaks:
-    a table that stretches intensities leaves some out.
+    a table that stretches intensities leaves some out. The third is dotted, so that it hides no other.
 
     Parameters
     ----------
     counts : mapping of str to np.ndarray
-        (C, V) how often each channel has each intensity, by what is drawn.
-    values : int
-        How many intensities the type has, no more than V.
+        (C, 65536) how often each channel has each intensity, by what is drawn; drawn as 8 bits if they are.
 
     Returns
     -------
@@ -387,14 +385,14 @@ def histograms(counts: Mapping[str, np.ndarray], values: int) -> bytes:
         SVG.
     """
     channels = len(next(iter(counts.values())))
+    values = 256 if not any(each[:, 256:].any() for each in counts.values()) else 65536
     step = max(1, values // 256)
     with _figure(columns=channels, width=4.8 * channels, height=2.7) as (figure, charts):
         for channel, axes in enumerate(charts):
-            for (label, each), colour in zip(counts.items(), COLOURS, strict=False):
+            for (label, each), colour, line in zip(counts.items(), COLOURS, ("-", "-", ":"), strict=False):
                 up_to = np.cumsum(each[channel, :values])
-                axes.plot(
-                    np.arange(values)[::step], (up_to / max(up_to[-1], 1))[::step], color=colour, label=label
-                )
+                shares = (up_to / max(up_to[-1], 1))[::step]
+                axes.plot(np.arange(values)[::step], shares, line, color=colour, label=label)
             axes.set(xlabel="intensity", ylabel="pixels up to it", ylim=(0, 1), xlim=(0, values))
         charts[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
         return _svg(figure)

@@ -8,6 +8,7 @@ What is read (see `kerasseg.runs.rundirectory`), and which section is left out w
 ``environment.json``           versions, machine, settings chosen
 ``data.json``, ``split.csv``   data, split and its audit
 ``examples/*.png``             annotated images, by `pictures.annotated`
+``histograms.svg``             intensities before and after they were matched
 ``history.csv``                curves
 ``model.json``                 the model, by `kerasseg.models.summary.describe`
 ``metrics.json``               verdict, scores, images, threshold
@@ -37,6 +38,7 @@ from kerasseg.runs.rundirectory import (
     DATA,
     ENVIRONMENT,
     EXAMPLES,
+    HISTOGRAMS,
     HISTORY,
     METRICS,
     OVERLAYS,
@@ -99,6 +101,7 @@ def gather(directory: Path) -> dict[str, Any]:
     status = run.read_json(STATUS)
     data = run.read_json(DATA)
     metrics = run.read_json(METRICS)
+    matched = directory / HISTOGRAMS
     rows = history.read(directory / HISTORY)
     best = _best_epoch(rows)
     engine = recipe.get("train", {}).get("engine", {})
@@ -113,6 +116,8 @@ def gather(directory: Path) -> dict[str, Any]:
         "untaught": ", ".join(recipe.get("data", {}).get("ignore", [])),
         "split": read_split(directory / SPLIT),
         "examples": [(path.stem, _picture(path)) for path in sorted((directory / EXAMPLES).glob("*.png"))],
+        "matched_to": (recipe.get("data", {}).get("match") or {}).get("reference"),
+        "histograms": embedded(matched.read_bytes(), SVG) if matched.is_file() else None,
         "history": rows,
         "best": best,
         "criterion": CRITERIA[engine["cycle"]["choose_by"]] if "cycle" in engine else None,

@@ -24,6 +24,7 @@ from kerasseg.console import log, saying_warnings
 from kerasseg.errors import Blocked, UserError, changes, if_interrupted, unwritable
 
 RECIPE, SPLIT, HISTORY, LOG = "recipe.yaml", "split.csv", "history.csv", "log.txt"
+HISTOGRAMS = "histograms.svg"
 STATUS, ENVIRONMENT, DATA = "status.json", "environment.json", "data.json"
 MODEL, SPEC, SUMMARY, METRICS = "model.keras", "spec.json", "model.json", "metrics.json"
 CHECKPOINTS, EXAMPLES, SAMPLES, EXPORT = "checkpoints", "examples", "samples", "export"

@@ -27,7 +27,7 @@ from kerasseg.images.preprocessing import normalise
 from kerasseg.inference.backends import Backend
 from kerasseg.segmenter import Segmenter
 from kerasseg.serving import card, warmup
-from kerasseg.serving.signatures import IMAGES, Served, ServedCascade
+from kerasseg.serving.signatures import Served, ServedCascade, image_types
 from kerasseg.spec import ACTIVATIONS, MergedSpec, ModelSpec, TilingSettings
 
 CHECKED_SIZES = {2: (61, 75), 3: (13, 29, 21)}  # no multiple of anything
@@ -221,6 +221,7 @@ def largest_difference(
     local = _whole(spec, model)
     return _compared(
         version,
+        spec,
         _intensities(image, spec.rank, spec.channels, resized=spec.resize is not None),
         lambda typed, answer: np.abs(answer["probabilities"][0] - local.predict(typed, "the image")).max(),
     )
@@ -256,7 +257,8 @@ def differing_share(
         differ = answer["mask"][0].numpy() != local.spec.decide(entries)
         return (differ | (answer["stages"][0].numpy() != local.spec.stages(entries))).mean()
 
-    return _compared(version, _intensities(image, cascade.spec.rank, channels=1, resized=resized), share)
+    intensities = _intensities(image, cascade.spec.rank, channels=1, resized=resized)
+    return _compared(version, cascade.spec, intensities, share)
 
 
 def _whole(spec: ModelSpec, model: keras.Model) -> Segmenter:
@@ -268,13 +270,14 @@ def _whole(spec: ModelSpec, model: keras.Model) -> Segmenter:
 
 def _compared(
     version: Path,
+    spec: ModelSpec | MergedSpec,
     intensities: np.ndarray,
     difference: Callable[[np.ndarray, Mapping[str, tf.Tensor]], float],
 ) -> float:
     """Ask a SavedModel for an image in each type, and give the largest difference from what is expected."""
     served = tf.saved_model.load(str(version)).signatures
     differences = []
-    for name, dtype in IMAGES.items():
+    for name, dtype in image_types(spec).items():
         typed = intensities if dtype.is_floating else (intensities * dtype.max).astype(dtype.as_numpy_dtype)
         differences.append(difference(typed, served[name](image=tf.constant(typed[None]))))
     return float(max(differences))

@@ -16,7 +16,7 @@ All but the last two give `probabilities` (B, ..., K) float32 and `mask` uint8, 
 class ids (B, ...), or (B, ..., K) of 0 and 1 where classes do not exclude each other. `packed` gives
 `probabilities_bytes` (B,), see `packing`; by REST they travel as base64. `metadata` gives the same JSON,
 `kerasseg.spec.ModelSpec`, for each string: it takes a batch because a server that batches refuses
-signatures that do not.
+signatures that do not. There is no `float32` where images are matched to a histogram.
 
 A cascade has the signatures of images, `encoded` and `metadata`, and answers by `mask`, the merged class of
 each pixel, and `stages`, where it came from: see `kerasseg.cascade.Cascade`.
@@ -34,11 +34,16 @@ from kerasseg.cascade import Cascade
 from kerasseg.inference.folding import folded
 from kerasseg.serving import graph, packing
 from kerasseg.serving.decoding import any_deep, decode
-from kerasseg.spec import ModelSpec
+from kerasseg.spec import MergedSpec, ModelSpec
 
 IMAGES = {"serving_default": tf.uint8, "uint16": tf.uint16, "float32": tf.float32}
 
 Answer = dict[str, tf.Tensor]
+
+
+def image_types(spec: ModelSpec | MergedSpec) -> dict[str, tf.DType]:
+    """Name the signatures for whole images, and their types."""
+    return {name: dtype for name, dtype in IMAGES.items() if spec.takes_floats or dtype.is_integer}
 
 
 class Served(tf.Module):
@@ -63,7 +68,7 @@ class Served(tf.Module):
         made = {
             # Of unknown rank: grey images may leave out their axis of channels.
             name: _traced(self._of_image, tf.TensorSpec(None, dtype, name="image"))
-            for name, dtype in IMAGES.items()
+            for name, dtype in image_types(self._spec).items()
         }
         if self._spec.rank == 2:
             made["encoded"] = _traced(self._of_bytes, tf.TensorSpec((None,), tf.string, name="image_bytes"))
@@ -102,10 +107,12 @@ class Served(tf.Module):
         return {"metadata": tf.fill(tf.shape(request), self._spec.to_json())}
 
     def _seen(self, image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Normalise and resize in the order of `images.preprocessing.Preprocessing`; keep the sent size."""
+        """Do what `images.preprocessing.Preprocessing` does, in its order; keep the size that was sent."""
         spec, dtype = self._spec, image.dtype
         pixels = graph.with_channels(tf.cast(image, tf.float32), spec.channels, dtype.is_integer)
         stored = tf.shape(pixels)[1:-1]
+        if spec.match is not None:
+            pixels, dtype = graph.match(pixels, spec.match, dtype), tf.as_dtype(spec.match.dtype)
         seen = graph.normalise(pixels, spec.normalise, dtype)
         return (seen if spec.resize is None else graph.resize(seen, spec.resize)), stored
 
@@ -139,7 +146,7 @@ class ServedCascade(tf.Module):
         """Trace every signature; each network is traced once and called by all."""
         made = {
             name: _traced(self._of_image, tf.TensorSpec(None, dtype, name="image"))
-            for name, dtype in IMAGES.items()
+            for name, dtype in image_types(self._cascade.spec).items()
         }
         if self._cascade.spec.rank == 2:
             made["encoded"] = _traced(self._of_bytes, tf.TensorSpec((None,), tf.string, name="image_bytes"))

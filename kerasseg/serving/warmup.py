@@ -12,7 +12,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from kerasseg.serving.signatures import IMAGES
+from kerasseg.serving.signatures import image_types
 from kerasseg.spec import MergedSpec, ModelSpec
 
 NAME = "assets.extra/tf_serving_warmup_requests"
@@ -45,7 +45,7 @@ def _requests(spec: ModelSpec | MergedSpec) -> Iterator[tuple[str, dict[str, tup
     is_model = isinstance(spec, ModelSpec)
     size = (spec.resize if is_model else None) or SIZES[spec.rank]
     shape = (1, *size, spec.channels if is_model else 1)
-    for signature, dtype in IMAGES.items():
+    for signature, dtype in image_types(spec).items():
         yield signature, {"image": (0, dtype, shape)}
     if is_model:
         yield "tiles", {"tiles": (0, tf.float32, shape)}

@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from scipy import ndimage
 
 from kerasseg.errors import UserError
-from kerasseg.postprocess.cleaning import CleanUp, number_by_size
+from kerasseg.postprocess.cleaning import CleanUp, by_size, number_by_size
 
 SPACING = (0.015, 0.016, 0.016)
 CLASSES = {"mitochondrion": 1, "endolysosome": 2, "Golgi": 3, "vesicle": 4}
@@ -62,6 +62,22 @@ def test_the_largest_is_1_and_of_equals_the_first():
 def test_what_is_kept_is_said_class_by_class(clean_up, sizes):
     into, objects = numbered(MASK, clean_up)
     assert objects.measured.sizes.tolist() == sizes == np.bincount(into.ravel())[1:].tolist()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sizes"),
+    [
+        ({}, [5, 4, 3, 1, 1]),
+        ({"connectivity": 4, "smallest": (2, 0)}, [5, 4, 3]),
+        ({"largest": 2}, [5, 4]),
+        ({"largest": (1, None)}, [5, 4, 3]),
+        ({"only": (2,), "smallest": (0, 4)}, [5]),
+    ],
+)
+def test_a_model_s_objects_are_numbered_by_the_same_rules(arguments, sizes):
+    labels = by_size(np.frombuffer(MASK.tobytes(), np.uint8).reshape(MASK.shape), **arguments)  # read-only
+    assert labels.dtype == np.int32
+    assert np.bincount(labels.ravel())[1:].tolist() == sizes
 
 
 def test_what_is_small_in_its_plane_goes_before_the_volume_is_numbered():
@@ -159,6 +175,7 @@ def test_a_real_volume_is_cleaned_up_by_class(urocell):
     into, objects = numbered(mask, clean_up, 26, cuts=range(50, 256, 50), spacing=SPACING)
     assert np.bincount(objects.classes).tolist() == [0, 59, 11, 5, 82]
     assert objects.dropped == 174 - 157
+    np.testing.assert_array_equal(by_size(mask, smallest=(3000, 2000, 1000, 500)), into)
     assert objects.measured.sizes.sum() == np.count_nonzero(into) == 3_265_098
     for of_class, least in clean_up.smallest.items():  # SciPy is the judge, class by class
         labels, count = ndimage.label(mask == of_class, np.ones((3, 3, 3)))

@@ -69,5 +69,5 @@ def test_each_true_class_is_100_percent_of_what_it_was_taken_for():
 
 def test_every_cumulative_histogram_is_a_line_in_each_channel():
     counts = {name: np.eye(2, 65536, dtype=np.int64) for name in ("before", "after", "reference")}
-    assert lines(charts.histograms(counts, 256)) == 6
-    assert lines(charts.histograms({"nothing": np.zeros((1, 65536), np.int64)}, 65536)) == 1
+    assert lines(charts.histograms(counts)) == 6
+    assert lines(charts.histograms({"nothing": np.zeros((1, 65536), np.int64)})) == 1

@@ -292,6 +292,13 @@ def test_several_classes_have_averages_and_a_picture_of_what_was_taken_for_what(
     assert len(read(finished_run).addresses) == before - 1
 
 
+def test_intensities_that_were_matched_are_shown(finished_run):
+    (finished_run / "histograms.svg").write_text("<svg/>")
+    text = page.write(finished_run).read_text()
+    assert "to the histogram of all training images together" in " ".join(text.split())
+    assert "Cumulative histograms of the images before and after" in text
+
+
 def test_what_was_ignored_was_never_taught(finished_run):
     assert "never taught" not in read(finished_run).text
     change(finished_run / "data.json", ignored=1234)

@@ -18,6 +18,7 @@ from specs import tiling
 
 from kerasseg.cascade import Cascade, Stage
 from kerasseg.errors import UserError
+from kerasseg.images.histogram_matching import Matching, counts
 from kerasseg.images.normalisation import Dtype, Minmax, Percentile
 from kerasseg.inference.backends import Backend
 from kerasseg.inference.forward import forward
@@ -50,8 +51,12 @@ def local(spec):
 
 SMALLER = grey(resize=(32, 64))
 
+MODEL = np.random.default_rng(5).normal(90, 25, (40, 40, 1)).clip(1, 255).astype(np.uint8)
+MATCHED = grey(match=Matching.to(counts(lambda: [MODEL]), np.uint8, (0,)))
 CASES = {
     "plain": grey(),
+    "matched": MATCHED,
+    "matched and resized": replace(MATCHED, normalise=Percentile(5, 98), resize=(32, 64)),
     "resized": SMALLER,
     "enlarged": grey(resize=(96, 96)),
     "minmax": grey(normalise=Minmax()),
@@ -329,6 +334,18 @@ def test_a_normalisation_travels_with_its_numbers(method):
     spec = grey(normalise=method)
     assert ModelSpec.from_json(spec.to_json()) == spec
     assert ModelSpec.from_json(as_told(spec, {method.name: {}})).normalise.name == method.name
+
+
+def test_a_histogram_travels_and_floats_which_have_none_are_not_asked_for(tmp_path):
+    assert ModelSpec.from_json(MATCHED.to_json()) == MATCHED
+    before = {name: value for name, value in json.loads(grey().to_json()).items() if name != "match"}
+    assert ModelSpec.from_json(json.dumps(before)) == grey()  # of models from before there was any
+    written = exported(tmp_path, MATCHED)
+    assert written.largest_difference < 1e-5
+    signatures = tf.saved_model.load(str(written.path)).signatures
+    assert "uint16" in signatures
+    assert "float32" not in signatures
+    assert "is matched to that of what the model learnt from" in (written.path / "README.md").read_text()
 
 
 @pytest.mark.parametrize("normalise", ["zscore", {"zscore": {}}, {"percentile": {"gamma": 2}}, {}, 3])
