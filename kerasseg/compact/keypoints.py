@@ -138,7 +138,7 @@ class KeyPoints(_Equal):
     kernel : Kernel
         What one point becomes.
     offset, step : np.ndarray
-        (C,) float64, in the image's units: where no point is, and what an amplitude of 1 adds times the kernel.
+        (C,) float64, in the units of the image: its value without points, and what an amplitude of 1 is.
     limits : np.ndarray
         (C, 2) int64: the least and the greatest value of the image, between which it is rebuilt.
     base : Base or None
