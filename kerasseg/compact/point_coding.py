@@ -9,6 +9,7 @@ block's count. ``docs/keypoints.md`` describes every byte.
 
 from __future__ import annotations
 
+import itertools
 import zlib
 
 import numpy as np
@@ -164,7 +165,7 @@ def _complemented(
     if not dense.any():
         return blocks, places
     ends = np.searchsorted(blocks, np.arange(len(areas) + 1))
-    each = [places[start:stop] for start, stop in zip(ends, ends[1:], strict=False)]
+    each = [places[start:stop] for start, stop in itertools.pairwise(ends)]
     each = [np.delete(np.arange(areas[n]), each[n]) if dense[n] else each[n] for n in range(len(areas))]
     return np.repeat(np.arange(len(areas)), list(map(len, each))), np.concatenate(each)
 
@@ -188,7 +189,7 @@ def _deflated(amplitudes: np.ndarray) -> bytes:
 
 
 def _inflated(content: bytes, count: int, channels: int) -> np.ndarray:
-    """Read amplitudes (count, channels) int32 back; the stream is never inflated beyond what they can take."""
+    """Read amplitudes (count, channels) int32 back; never inflated beyond what they can take."""
     inflater = zlib.decompressobj(RAW_DEFLATE)
     try:
         numbers = inflater.decompress(content, count * channels * MOST_DIGITS + 1)
