@@ -21,6 +21,7 @@ from typing import BinaryIO
 import numpy as np
 
 from kerasseg.compact import point_coding
+from kerasseg.compact.kernels import NORMS, SIZES, UNIT
 from kerasseg.compact.keypoints import DTYPES, Base, Kernel, KeyPoints
 from kerasseg.compact.point_coding import varints
 from kerasseg.errors import UserError
@@ -31,7 +32,8 @@ MAGIC = b"\x89KPT\r\n\x1a\n"  # as PNG's: what takes it for text breaks it, and 
 VERSION = 1
 BLOCK, GROUP = 64, 512  # pixels a side; points are numbered in blocks, and read a group at a time
 LONGEST = 1 << 32  # pixels of an axis
-NORMS = ("sum", "peak")
+MOST_FACTOR = 64  # of the base: what one of its pixels becomes is held in memory
+MOST_UNITS = (1 << 24) - 1  # of a kernel's value, which float32 holds to the last
 SPACE = "ZYX"  # axes that have a pixel size
 
 
@@ -50,7 +52,7 @@ def encode(points: KeyPoints) -> bytes:
     Raises
     ------
     ValueError
-        If the kernel is not its own mirror image along both axes: only its quarter is written.
+        If the kernel is not its own mirror image along both axes, or its values are not multiples of 2**-16.
     """
     sections = [points.base.encoded] if points.base else []
     sections += _groups(points)
@@ -306,7 +308,7 @@ def _described(points: KeyPoints) -> bytes:
             _text(kernel.name),
             bytes([NORMS.index(kernel.norm)]),
             varints([kernel.radius]),
-            _quarter(kernel.values).astype("<f4").tobytes(),
+            varints(_quarter(kernel.values).ravel()),
             points.offset.astype("<f8").tobytes(),
             points.step.astype("<f8").tobytes(),
             varints(points.limits.ravel()),
@@ -340,10 +342,13 @@ def _description(fields: _Fields) -> tuple[KeyPoints, bool, int]:
     if channels > fields.left:
         raise ValueError("its header ends too early")
     offset, step = fields.floats("<f8", channels), fields.floats("<f8", channels)
-    limits = np.array([fields.number(65535) for _ in range(2 * channels)]).reshape(channels, 2)
+    highest = np.iinfo(dtype).max
+    limits = np.array([fields.number(highest) for _ in range(2 * channels)]).reshape(channels, 2)
     if not np.isfinite([offset, step]).all() or (limits[:, 0] > limits[:, 1]).any():
         raise ValueError("its intensities are not finite, or its limits are not in order")
-    has_amplitudes, factor = bool(fields.number(1)), fields.number(LONGEST)
+    has_amplitudes, factor = bool(fields.number(1)), fields.number(MOST_FACTOR)
+    if factor & (factor - 1):
+        raise ValueError(f"its base is {factor} times smaller; expected a power of two")
     described = KeyPoints(
         method=method,
         axes=axes,
@@ -361,20 +366,22 @@ def _description(fields: _Fields) -> tuple[KeyPoints, bool, int]:
 
 
 def _kernel(fields: _Fields) -> Kernel:
-    name, norm, radius = fields.text(), NORMS[fields.number(1)], fields.number(1 << 16)
-    quarter = fields.floats("<f4", (radius + 1) ** 2).reshape(radius + 1, radius + 1)
-    if not np.isfinite(quarter).all() or (quarter < 0).any():
-        raise ValueError("a value of its kernel is negative or not finite")
+    name, norm, radius = fields.text(), NORMS[fields.number(1)], fields.number(SIZES[-1] // 2)
+    numbers = [fields.number(MOST_UNITS) for _ in range((radius + 1) ** 2)]
+    quarter = (np.reshape(numbers, (radius + 1, radius + 1)) * UNIT).astype(np.float32)
     half = np.concatenate([quarter[:0:-1], quarter])
     return Kernel(name, norm, np.concatenate([half[:, :0:-1], half], axis=1))
 
 
 def _quarter(values: np.ndarray) -> np.ndarray:
-    """Give the lower right quarter of a kernel with the middle row and column."""
+    """Give the lower right quarter of a kernel, with the middle row and column, in its units: int64."""
     if not np.array_equal(values, values[::-1]) or not np.array_equal(values, values[:, ::-1]):
         raise ValueError("a kernel that is not its own mirror image cannot be written")
     middle = len(values) // 2
-    return values[middle:, middle:]
+    units = values[middle:, middle:] / np.float64(UNIT)
+    if (units != np.rint(units)).any() or (units > MOST_UNITS).any():
+        raise ValueError(f"a kernel whose values are not multiples of {UNIT} up to 255 cannot be written")
+    return units.astype(np.int64)
 
 
 def _text(word: str) -> bytes:

@@ -5,6 +5,7 @@ import math
 import struct
 import tracemalloc
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kerasseg.compact import keypoints_file
+from kerasseg.compact.kernels import gaussian, mean, pixel, psf
 from kerasseg.compact.keypoints import Base, Kernel, KeyPoints
 from kerasseg.compact.keypoints_file import KeyPointsFile
+from kerasseg.compact.rebuilding import rebuild
 from kerasseg.errors import UserError
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "keypoints.md"
@@ -70,7 +73,7 @@ def decoded(content):
 def test_what_is_written_is_read(shape, axes, share):
     grid = shape[: len(axes.removesuffix("C"))]
     present = np.random.default_rng(1).random(grid) < share
-    for options in ({}, {"grey": False}, {"base": 8, "sizes": True}, {"base": 3, "dtype": "uint16"}):
+    for options in ({}, {"grey": False}, {"base": 8, "sizes": True}, {"base": 4, "dtype": "uint16"}):
         points = key_points(shape, axes, present, **options)
         assert decoded(keypoints_file.encode(points)) == points
 
@@ -219,19 +222,42 @@ def test_lies_with_true_checksums_end_in_a_message_or_in_points_within_the_image
 
 
 def test_a_small_file_cannot_stand_for_an_endless_image():
-    small = key_points((5, 5), "YX", np.zeros((5, 5), bool))
-    object.__setattr__(small, "shape", (2**31, 2**31))
+    small = replace(key_points((5, 5), "YX", np.zeros((5, 5), bool)), shape=(2**31, 2**31))
     body = keypoints_file._described(small) + bytes(1)
     head = keypoints_file.MAGIC + keypoints_file.varints([1, len(body)]) + body
     with pytest.raises(UserError, match="its index is shorter than its image"):
         KeyPointsFile(io.BytesIO(head + struct.pack("<I", zlib.crc32(head))), "bomb.kpt")
 
 
-def test_a_kernel_without_symmetry_is_not_written():
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [(np.tri(3), "not its own mirror image"), (np.full((3, 3), 0.1), "multiples"), ([[256]], "up to 255")],
+)
+def test_a_kernel_that_the_format_cannot_hold_is_not_written(values, message):
     points = key_points((5, 5), "YX", np.ones((5, 5), bool))
-    object.__setattr__(points, "kernel", Kernel("gaussian", "peak", np.tri(3, dtype=np.float32)))
-    with pytest.raises(ValueError, match="not its own mirror image"):
-        keypoints_file.encode(points)
+    strange = replace(points, kernel=Kernel("gaussian", "peak", np.array(values, np.float32)))
+    with pytest.raises(ValueError, match=message):
+        keypoints_file.encode(strange)
+
+
+@pytest.mark.parametrize(
+    "kernel", [gaussian(1.5, 9), gaussian(1, 5, "sum"), psf(0.5, 1.4, 0.1), mean(), pixel()]
+)
+def test_kernels_are_read_to_the_last_bit(kernel):
+    points = replace(key_points((5, 5), "YX", np.ones((5, 5), bool)), kernel=kernel)
+    assert decoded(keypoints_file.encode(points)).kernel == kernel
+
+
+@pytest.mark.parametrize(("shape", "axes"), [((700, 1100), "YX"), ((2, 90, 530, 2), "ZYXC")])
+def test_a_region_is_rebuilt_as_it_is_in_the_whole(shape, axes):
+    grid = shape[: len(axes.removesuffix("C"))]
+    present = np.random.default_rng(2).random(grid) < 0.02
+    points = replace(key_points(shape, axes, present, base=8), kernel=gaussian(1.5, 7))
+    file = KeyPointsFile.of_bytes(keypoints_file.encode(points))
+    whole = rebuild(points)
+    for region in ((slice(30, 80), slice(500, 530)), (slice(0, 90), slice(0, 1))):
+        region = (slice(0, 1),) * (len(grid) - 2) + region
+        assert np.array_equal(rebuild(file.points(region), region), whole[region])
 
 
 def test_other_files_are_refused_by_name(tmp_path):
