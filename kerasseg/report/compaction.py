@@ -19,7 +19,7 @@ from kerasseg.report.template import PNG, embedded, fill
 PAGE = "compact.html"
 GROUPS = ("points", "same bytes", "same SSIM", "lossless", "trivial")
 MEASURES = {
-    "ssim_11": "SSIM 11 × 11",
+    "ssim_11": "SSIM 11 x 11",
     "ssim_global": "SSIM global",
     "ssim_paper": "SSIM, the paper's",
     "rmse": "RMSE",
@@ -113,8 +113,8 @@ def averaged(images: Sequence[Judged]) -> list[dict]:
     Returns
     -------
     list of dict
-        ``name``, ``group``, ``images``, ``bytes``, ``raw`` (bytes of the pixels) and the measures, the groups in
-        the order of `GROUPS`; a measure that no image has is NaN.
+        ``name``, ``group``, ``images``, ``bytes``, ``raw`` (bytes of the pixels) and the measures, the groups
+        in the order of `GROUPS`; a measure that no image has is NaN.
     """
     found: dict[tuple[str, str], list[dict]] = {}
     for image in images:
