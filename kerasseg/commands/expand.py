@@ -218,6 +218,6 @@ def _described(points: KeyPoints, written: int) -> str:
     return (
         f"{len(points):,} points ({points.share:.2%}) by {points.method}, of an image {points.axes} {shape} "
         f"{points.dtype}; kernel {points.kernel.name} ({points.kernel.norm}); bytes: {sizes['file']:,} in "
-        f"the file, {sizes['paper']:,} by the paper's count of 2 n + 2, {sizes['positions']:,.0f} at least for "
-        f"the positions by their entropy"
+        f"the file, {sizes['paper']:,} by the paper's count of 2 n + 2, {sizes['positions']:,.0f} at least "
+        "for the positions, by their entropy"
     )
