@@ -12,6 +12,7 @@ from typing import TextIO
 
 from kerasseg.annotations import geojson
 from kerasseg.annotations.shapes import EVERYWHERE, Plane
+from kerasseg.commands.predict import check_folder
 from kerasseg.compact import comparison, keypoints_file
 from kerasseg.compact.keypoints import KeyPoints
 from kerasseg.compact.keypoints_file import SUFFIX, KeyPointsFile
@@ -20,11 +21,14 @@ from kerasseg.console import errors, say, track
 from kerasseg.errors import Mistakes, UserError, unknown
 from kerasseg.files import write_atomically
 from kerasseg.images import files, folders, ondisk
+from kerasseg.images.stores.address import file_signature
 from kerasseg.images.stores.blocks import cuts
-from kerasseg.images.writing.outputs import appearing, check_free
+from kerasseg.images.writing.outputs import appearing
 from kerasseg.images.writing.result import AXES, Result
 from kerasseg.images.writing.tiff import write_tiff
+from kerasseg.inference.resume import is_done, record
 
+RECORD = "expand.json"  # by which settings each image was made
 BAND = 1024  # rows that are rebuilt together
 FORMATS = {"png": ".png", "tiff": ".ome.tif"}
 MOST_IN_PNG = 2**26  # pixels: a PNG is written whole
@@ -32,50 +36,51 @@ TABLES = (".csv", ".geojson")
 
 
 def expand(
-    source: Path, out: Path, *, region: str | None = None, to: str | None = None, overwrite: bool = False
+    source: Path, out: Path, *, region: str | None = None, to: str | None = None, force: bool = False
 ) -> None:
-    """Build images again from files of key points.
+    """Build images again from files of key points; those that are there already are left as they are.
 
     Parameters
     ----------
     source : Path
         A file, or a folder of files.
     out : Path
-        The folder that gets ``NAME.png`` or ``NAME.ome.tif`` of each.
+        The folder that gets ``NAME.png`` or ``NAME.ome.tif`` of each, and ``expand.json``, which says how
+        each was made.
     region : str, optional
         The part of each, such as ``0:512,100:612``: rows and columns from 0, the end left out; planes before
         them where there are any.
     to : {"png", "tiff"}, optional
         By default PNG where it can hold the image.
-    overwrite : bool
-        Whether results that are there are replaced.
+    force : bool
+        Whether images that are there are replaced.
 
     Raises
     ------
     UserError
-        If a file is damaged, or has no such region; the others are expanded first. If a result is there
-        already, before anything is done.
+        If a file is damaged, or has no such region; the others are expanded first.
     """
     if to is not None and to not in FORMATS:
         raise UserError(f"--to: {unknown('format', to, FORMATS)}")
-    mistakes, planned = Mistakes(), {}
-    for path, name in _listed(source).items():
+    check_folder(out)
+    mistakes, kept = Mistakes(), []
+    for path, name in track(_listed(source).items(), "expanding files"):
         with mistakes.noted(), keypoints_file.opened(path) as file:
             part = _region(region, file.described, path)
-            planned[path] = part, out / f"{name}{_suffix(file.described, part, to, path)}"
-    check_free(tuple(result for _, result in planned.values()), overwrite)
-    if planned:
-        out.mkdir(parents=True, exist_ok=True)
-    written = 0
-    for path, (part, result) in track(planned.items(), "expanding files", len(planned)):
-        with mistakes.noted(), keypoints_file.opened(path) as file:
-            _expand(file, part, result)
-            written += 1
-    say(f"wrote {written} image{'s' * (written != 1)} to {out}")
+            result = out / f"{name}{_suffix(file.described, part, to, path)}"
+            settings = {"file": file_signature(path), "region": region}
+            kept.append(force or not is_done(result, settings, RECORD))
+            if kept[-1]:
+                result.parent.mkdir(parents=True, exist_ok=True)
+                _expand(file, part, result)
+                record(result, settings, name=RECORD)
+    written = kept.count(True)
+    there = f"; {kept.count(False)} existed already" if False in kept else ""
+    say(f"wrote {written} image{'s' * (written != 1)} to {out}{there}")
     mistakes.check()
 
 
-def show(file: Path, out: Path | None = None, *, overwrite: bool = False) -> None:
+def show(file: Path, out: Path | None = None, *, force: bool = False) -> None:
     """List the points of a file.
 
     Parameters
@@ -83,7 +88,7 @@ def show(file: Path, out: Path | None = None, *, overwrite: bool = False) -> Non
     file : Path
     out : Path, optional
         ``NAME.csv`` or ``NAME.geojson``, which QuPath opens; by default the table is printed.
-    overwrite : bool
+    force : bool
         Whether a file that is there is replaced.
 
     Raises
@@ -93,7 +98,8 @@ def show(file: Path, out: Path | None = None, *, overwrite: bool = False) -> Non
     """
     if out is not None and out.suffix not in TABLES:
         raise UserError(f"{out}: expected a name that ends in {' or '.join(TABLES)}")
-    check_free((out,) if out else (), overwrite)
+    if out is not None and out.exists() and not force:
+        raise UserError(f"{out}: it exists already; choose another name, or replace it with --force")
     points = keypoints_file.read(file)
     if out is None:
         _write_table(sys.stdout, points)

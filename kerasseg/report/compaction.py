@@ -50,6 +50,8 @@ class Judged:
         See `kerasseg.compact.comparison.contenders`; the key points first.
     scores : sequence of mapping
         Of each contender, by `kerasseg.compact.comparison.scored`.
+    reason : str
+        Why the points were chosen by their method.
     """
 
     name: str
@@ -59,26 +61,27 @@ class Judged:
     bytes: int
     contenders: Sequence[Contender]
     scores: Sequence[Mapping[str, float]]
+    reason: str
 
 
-def judge(name: str, stored: np.ndarray, rebuilt: np.ndarray, points: KeyPoints, written: int) -> Judged:
+def judge(
+    name: str, stored: np.ndarray, rebuilt: np.ndarray, points: KeyPoints, written: int, reason: str
+) -> Judged:
     """Compare the key points of a plane with all other ways to keep it."""
-    rivals = list(comparison.contenders(stored, rebuilt, points.method, written))
+    rivals = list(comparison.contenders(stored, rebuilt, written))
     original = comparison.shown(stored, stored)
     scores = [comparison.scored(rival, original) for rival in rivals]
-    return Judged(name, stored, rebuilt, points, written, rivals, scores)
+    return Judged(name, stored, rebuilt, points, written, rivals, scores, reason)
 
 
-def write(folder: Path, images: Sequence[Judged], why: str, images_in_all: int) -> Path:
+def write(folder: Path, images: Sequence[Judged], images_in_all: int) -> Path:
     """Write ``compact.html``.
 
     Parameters
     ----------
     folder : Path
     images : sequence of Judged
-        At least one, all by one method.
-    why : str
-        Why this method was taken.
+        At least one.
     images_in_all : int
         Of which those are some.
 
@@ -89,11 +92,9 @@ def write(folder: Path, images: Sequence[Judged], why: str, images_in_all: int) 
     """
     rows = averaged(images)
     context = {
-        "method": images[0].points.method,
-        "why": why,
+        "methods": list(dict.fromkeys(image.points.method for image in images)),
         "judged": len(images),
         "images_in_all": images_in_all,
-        "kernel": images[0].points.kernel,
         "points": rows[0],
         "share": float(np.mean([image.points.share for image in images])),
         "verdict": verdict(rows),
@@ -185,6 +186,9 @@ def _section(image: Judged) -> dict:
     }
     return {
         "name": image.name,
+        "reason": image.reason,
+        "method": image.points.method,
+        "kernel": image.points.kernel,
         "views": {name: _picture(view) for name, view in views.items()},
         "largest": int(np.abs(difference).max()),
         "count": len(image.points),
