@@ -116,7 +116,7 @@ def _listed(source: Path) -> dict[Path, Path]:
     """Name the files by their paths without suffix."""
     if not source.is_dir():
         return {source: Path(folders.stem(source))}
-    found = folders.find(source, (SUFFIX,))
+    found = folders.find(source, (SUFFIX,), known=(".json", ".html"))
     if not found:
         raise UserError(f"{source}: there is no file of key points here; expected {SUFFIX}")
     return folders.unique(found, source)
