@@ -21,7 +21,7 @@ from kerasseg.errors import UserError
 from kerasseg.images import files
 
 VERBS = ["run", "sweep", "check", "inspect", "evaluate", "predict", "export", "report", "convert"]
-VERBS += ["extract", "components", "schema"]
+VERBS += ["extract", "components", "compact", "expand", "schema"]
 GROUPS = ["cascade", "label", "data", "recipes"]
 STEPS = [
     f"label {step}"

@@ -13,19 +13,18 @@ Force = Annotated[bool, typer.Option("--force", help="Start again, and replace e
 
 
 def compact(
-    images: Annotated[Path, typer.Argument(help="An image or a folder of images; with --show a .kpt file.")],
+    images: Annotated[Path, typer.Argument(help="An image or a folder of them; with --show a .kpt file.")],
     out: Annotated[
-        Path | None, typer.Argument(help="The folder for .kpt files; with --show a .csv or .geojson file.")
+        Path | None, typer.Argument(help="A folder for .kpt files; with --show a .csv or .geojson.")
     ] = None,
     method: Annotated[
         str | None,
-        typer.Option(
-            help="hybrid, grey, pursuit, zhang_suen, guo_hall, canny, brightest, lattice or bitmap; by "
-            "default what suits the image."
-        ),
+        typer.Option(help="hybrid, grey, pursuit, zhang_suen, guo_hall, canny, brightest, lattice, bitmap."),
     ] = None,
     points: Annotated[str | None, typer.Option(help="How many: a number, or a share such as 3%.")] = None,
-    ssim: Annotated[float | None, typer.Option(help="As few points as give this likeness, 0 to 1.")] = None,
+    ssim: Annotated[
+        float | None, typer.Option(help="The least likeness, 0 to 1: takes as many points as it needs.")
+    ] = None,
     axes: Annotated[str | None, typer.Option(help="Axes where files do not say, such as ZYX.")] = None,
     report: Annotated[
         bool, typer.Option("--report", help="Compare with codecs, and write a page, OUT/compact.html.")
@@ -33,7 +32,7 @@ def compact(
     show: Annotated[bool, typer.Option("--show", help="List the points of a file instead.")] = False,
     force: Force = False,
 ) -> None:
-    """Keep few points of an image in few bytes, and say what that is worth."""
+    """Keep few points of an image, by what suits it or --method."""
     if show:
         if method or points or ssim or axes or report:
             raise UserError("--show lists points that are there; leave the other options out")

@@ -143,11 +143,11 @@ def _judged(image: Path, store: Store, file: KeyPointsFile, wanted: Mapping[str,
     """Judge an image; or the middle of its middle plane, whose points are chosen anew, where it is more."""
     if file.described.axes == "YX" and max(file.described.grid) <= JUDGED_SIDE:
         points, written, part = file.points(), file.count, ""
-        plane = store[slice(None), slice(None)][..., 0]
+        plane = store[slice(None), slice(None)][..., 0].copy()
     else:
         region = _middle(file.described.grid)
         pixels = store[region]
-        plane = pixels.reshape(pixels.shape[-3:])[..., 0]
+        plane = pixels.reshape(pixels.shape[-3:])[..., 0].copy()
         share = f"{100 * file.points().share}%"
         points = select(plane, "YX", file.described.method, budget=share, kernel=file.described.kernel)
         written = len(keypoints_file.encode(points))

@@ -69,11 +69,12 @@ def expand(
             part = _region(region, file.described, path)
             result = out / f"{name}{_suffix(file.described, part, to, path)}"
             settings = {"file": file_signature(path), "region": region}
-            kept.append(force or not is_done(result, settings, RECORD))
-            if kept[-1]:
+            fresh = force or not is_done(result, settings, RECORD)
+            if fresh:
                 result.parent.mkdir(parents=True, exist_ok=True)
                 _expand(file, part, result)
                 record(result, settings, name=RECORD)
+            kept.append(fresh)
     written = kept.count(True)
     there = f"; {kept.count(False)} existed already" if False in kept else ""
     say(f"wrote {written} image{'s' * (written != 1)} to {out}{there}")
