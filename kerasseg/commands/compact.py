@@ -70,12 +70,8 @@ def compact(
     results = {image: out / f"{name}{SUFFIX}" for image, name in images_in(images, axes)}
     mistakes, kept = Mistakes(), []
     for number, (image, result) in enumerate(results.items(), start=1):
-        at_hand = f"{image} is number {number} of {len(results)}; those before it are kept"
-        with (
-            mistakes.noted(),
-            naming(str(image)),
-            if_interrupted(f"{at_hand}; repeat the command to continue"),
-        ):
+        advice = f"{image} is number {number} of {len(results)}; repeat the command to continue"
+        with mistakes.noted(), naming(str(image)), if_interrupted(advice):
             kept.append(_compact_one(image, result, wanted, axes, force))
     written = kept.count(True)
     there = f"; {kept.count(False)} existed already" if False in kept else ""
@@ -103,29 +99,24 @@ def _compact_one(image: Path, result: Path, wanted: Mapping[str, Any], axes: str
     if not force and is_done(result, settings, RECORD):
         return False
     with open_store(image, axes) as store:
-        points, reason = _selected(store, _axes(store), wanted, store.pixel_size)
+        points = _selected(image, store, wanted)
         raw = int(np.prod(store.shape)) * store.dtype.itemsize
     keypoints_file.write(result, points)
     record(result, settings, name=RECORD)
     size = result.stat().st_size
-    say(f"{image}: {reason} {len(points):,} points, {size:,} bytes, {size / raw:.2%} of the pixels' {raw:,}")
+    say(f"{result}: {len(points):,} points, {size:,} bytes, {size / raw:.2%} of the pixels' {raw:,}")
     return True
 
 
-def _selected(
-    image: Store | np.ndarray, axes: str, wanted: Mapping[str, Any], pixel_size: tuple[float | None, ...]
-) -> tuple[KeyPoints, str]:
-    """Choose points, by the method that was wanted or suits; and say why by this one."""
-    method, reason = wanted["method"], f"{wanted['method']}, as was asked for."
+def _selected(image: Path, store: Store, wanted: Mapping[str, Any]) -> KeyPoints:
+    """Choose points by the method that was wanted, or by what suits, which is said."""
+    axes = store.axes if store.shape[-1] > 1 else store.axes.removesuffix("C")
+    method = wanted["method"]
     if method is None:
-        method, reason = suggested(image, axes)
-    points = select(image, axes, method, budget=wanted["points"], ssim=wanted["ssim"], pixel_size=pixel_size)
-    return points, reason
-
-
-def _axes(store: Store) -> str:
-    """Name the axes of an image: C only where it has several channels."""
-    return store.axes if store.shape[-1] > 1 else store.axes.removesuffix("C")
+        method, reason = suggested(store, axes)
+        say(f"{image}: {reason}")
+    budget, ssim = wanted["points"], wanted["ssim"]
+    return select(store, axes, method, budget=budget, ssim=ssim, pixel_size=store.pixel_size)
 
 
 def _report(results: Mapping[Path, Path], out: Path, wanted: Mapping[str, Any], axes: str | None) -> None:
@@ -142,14 +133,14 @@ def _report(results: Mapping[Path, Path], out: Path, wanted: Mapping[str, Any], 
 def _judged(image: Path, store: Store, file: KeyPointsFile, wanted: Mapping[str, Any]) -> Judged:
     """Judge an image; or the middle of its middle plane, whose points are chosen anew, where it is more."""
     if file.described.axes == "YX" and max(file.described.grid) <= JUDGED_SIDE:
-        points, written, part = file.points(), file.count, ""
+        points, written, part = file.points(), file.size, ""
         plane = store[slice(None), slice(None)][..., 0].copy()
     else:
         region = _middle(file.described.grid)
         pixels = store[region]
         plane = pixels.reshape(pixels.shape[-3:])[..., 0].copy()
-        share = f"{100 * file.points().share}%"
-        points = select(plane, "YX", file.described.method, budget=share, kernel=file.described.kernel)
+        count = max(1, round(file.points().share * plane.size))
+        points = select(plane, "YX", file.described.method, budget=count, kernel=file.described.kernel)
         written = len(keypoints_file.encode(points))
         where = ", ".join(
             f"{axis} {side.start}:{side.stop}" for axis, side in zip(store.axes, region, strict=False)

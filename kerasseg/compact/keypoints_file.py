@@ -112,7 +112,7 @@ class KeyPointsFile:
     ----------
     described : KeyPoints
         Without points and without the base.
-    count : int
+    size : int
         Bytes of the file.
 
     Raises
@@ -123,7 +123,7 @@ class KeyPointsFile:
 
     def __init__(self, stream: BinaryIO, name: str) -> None:
         self._stream, self._name = stream, name
-        self.count = stream.seek(0, io.SEEK_END)
+        self.size = stream.seek(0, io.SEEK_END)
         with self._damages():
             self._read_header()
 
@@ -184,7 +184,7 @@ class KeyPointsFile:
         start = _Fields(self._stream.read(20))
         if (version := start.number(LONGEST)) != VERSION:
             raise ValueError(f"it is of version {version}, and version {VERSION} is known")
-        length = start.number(self.count)
+        length = start.number(self.size)
         end = len(MAGIC) + start.used + length
         self._stream.seek(0)
         head, checksum = self._stream.read(end), self._stream.read(4)
@@ -202,12 +202,12 @@ class KeyPointsFile:
             raise ValueError("its index is shorter than its image")
         sections = []
         for _ in range(count):
-            length = fields.number(self.count)
+            length = fields.number(self.size)
             checksum = struct.unpack("<I", fields.bytes(4))[0] if length else 0
             sections.append(Section(start, length, checksum))
             start += length
-        if start != self.count:
-            raise ValueError(f"it has {self.count:,} bytes; its header says {start:,}")
+        if start != self.size:
+            raise ValueError(f"it has {self.size:,} bytes; its header says {start:,}")
         return sections
 
     def _content(self, section: Section) -> bytes:
