@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from kerasseg import locks
+from kerasseg.commands import batch
 from kerasseg.commands.predict import check_folder, images_in
 from kerasseg.compact import keypoints_file
 from kerasseg.compact.keypoints import KeyPoints
@@ -15,10 +18,11 @@ from kerasseg.compact.keypoints_file import SUFFIX, KeyPointsFile
 from kerasseg.compact.rebuilding import rebuild
 from kerasseg.compact.selection import SELECTORS, select, suggested
 from kerasseg.console import say, track
-from kerasseg.errors import Mistakes, if_interrupted, naming, unknown
+from kerasseg.errors import Mistakes, naming, unknown
+from kerasseg.files import Written
 from kerasseg.images.stores.address import file_signature
 from kerasseg.images.stores.store import Store, open_store
-from kerasseg.inference.resume import is_done, record
+from kerasseg.inference.resume import finished, record
 from kerasseg.report import compaction
 from kerasseg.report.compaction import Judged
 
@@ -62,25 +66,17 @@ def compact(
     Raises
     ------
     UserError
-        If there is no image, or some cannot be read or kept in this way; the others are done first.
+        If there is no image, or none can be read and kept in this way; `Incomplete` if some cannot.
     """
     _check(method, points, ssim)
     check_folder(out)
     wanted = {"method": method, "points": points, "ssim": ssim}
     results = {image: out / f"{name}{SUFFIX}" for image, name in images_in(images, axes)}
-    mistakes, kept = Mistakes(), []
-    for number, (image, result) in enumerate(results.items(), start=1):
-        advice = f"{image} is number {number} of {len(results)}; repeat the command to continue"
-        with mistakes.noted(), naming(str(image)), if_interrupted(advice):
-            kept.append(_compact_one(image, result, wanted, axes, force))
-    written = kept.count(True)
-    there = f"; {kept.count(False)} existed already" if False in kept else ""
-    say(f"wrote {written} file{'s' * (written != 1)} of key points to {out}{there}")
+    work = partial(_compact_one, wanted=wanted, axes=axes, force=force)
+    outcomes = batch.work_through(results, work)
     if report:
-        whole = {image: result for image, result in results.items() if result.exists()}
-        with mistakes.noted():
-            _report(whole, out, wanted, axes)
-    mistakes.check()
+        _report({Path(each.file): Path(each.result) for each in outcomes if each.result}, out, wanted, axes)
+    batch.report(outcomes, out)
 
 
 def _check(method: str | None, points: str | None, ssim: float | None) -> None:
@@ -93,19 +89,22 @@ def _check(method: str | None, points: str | None, ssim: float | None) -> None:
     mistakes.check()
 
 
-def _compact_one(image: Path, result: Path, wanted: Mapping[str, Any], axes: str | None, force: bool) -> bool:
-    """Keep one image, and tell whether it was not kept already."""
+def _compact_one(
+    image: Path, result: Path, *, wanted: Mapping[str, Any], axes: str | None, force: bool
+) -> Written:
+    """Keep one image, unless it is kept already."""
     settings = {"image": file_signature(image), **wanted, "axes": axes}
-    if not force and is_done(result, settings, RECORD):
-        return False
-    with open_store(image, axes) as store:
-        points = _selected(image, store, wanted)
-        raw = int(np.prod(store.shape)) * store.dtype.itemsize
-    keypoints_file.write(result, points)
-    record(result, settings, name=RECORD)
+    with locks.held(result.with_name(f".{result.name}.{RECORD}.lock"), result), naming(str(image)):
+        if not force and (there := finished(result, settings, RECORD)):
+            return there
+        with open_store(image, axes) as store:
+            points = _selected(image, store, wanted)
+            raw = int(np.prod(store.shape)) * store.dtype.itemsize
+        keypoints_file.write(result, points)
+        record(result, settings, name=RECORD)
     size = result.stat().st_size
     say(f"{result}: {len(points):,} points, {size:,} bytes, {size / raw:.2%} of the pixels' {raw:,}")
-    return True
+    return Written(result, new=True)
 
 
 def _selected(image: Path, store: Store, wanted: Mapping[str, Any]) -> KeyPoints:

@@ -48,7 +48,7 @@ def test_a_folder_is_kept_and_built_again(images, tmp_path):
     assert shown.exit_code == 0, shown.output
     assert "grey.png: hybrid: the image has grey levels" in plain(shown.stdout)
     assert "line.tif: pursuit: the image is nearly black and white" in plain(shown.stdout)
-    assert "wrote 4 files of key points" in plain(shown.stdout)
+    assert "wrote 4 of 4 results" in plain(shown.stdout)
     shown = typed("expand", tmp_path / "points", tmp_path / "again")
     assert shown.exit_code == 0, shown.output
     for name in ("grey", "line", "volume", "colour"):
@@ -69,8 +69,8 @@ def test_what_is_there_is_left_and_what_differs_is_refused(images, tmp_path):
     before = (out / "line.kpt").stat().st_mtime_ns
     shown = typed("compact", images / "line.tif", out)
     assert (shown.exit_code, (out / "line.kpt").stat().st_mtime_ns) == (0, before)
-    assert "wrote 0 files of key points" in plain(shown.stdout)
-    assert "; 1 existed already" in plain(shown.stdout)
+    assert "wrote 0 of 1 result" in plain(shown.stdout)
+    assert ", 1 existed already" in plain(shown.stdout)
     shown = typed("compact", images / "line.tif", out, "--points", "5")
     assert shown.exit_code == 2
     assert "it exists already, made with different settings" in plain(shown.stderr)
@@ -79,22 +79,22 @@ def test_what_is_there_is_left_and_what_differs_is_refused(images, tmp_path):
     for _ in range(2):
         shown = typed("expand", out, tmp_path / "again")
         assert shown.exit_code == 0
-    assert "wrote 0 images" in plain(shown.stdout)
+    assert "wrote 0 of 1 result" in plain(shown.stdout)
     assert typed("expand", out, tmp_path / "again", "--region", "0:5,0:5").exit_code == 2
 
 
 def test_a_broken_image_does_not_stop_the_others(images, tmp_path):
     (images / "broken.tif").write_bytes((images / "line.tif").read_bytes()[:900])
     shown = typed("compact", images, tmp_path / "points", "--method", "hybrid")
-    assert shown.exit_code == 2
+    assert shown.exit_code == 3
     assert "broken.tif" in shown.stderr
-    assert "wrote 4 files" in plain(shown.stdout)
+    assert "wrote 4 of 5 results" in plain(shown.stdout)
     whole = (tmp_path / "points" / "grey.kpt").read_bytes()
     (tmp_path / "points" / "grey.kpt").write_bytes(whole[:-1] + b"?")
     shown = typed("expand", tmp_path / "points", tmp_path / "again")
-    assert shown.exit_code == 2
+    assert shown.exit_code == 3
     assert "grey.kpt: this file of key points is damaged" in plain(shown.stderr)
-    assert "wrote 3 images" in plain(shown.stdout)
+    assert "wrote 3 of 4 results" in plain(shown.stdout)
     assert not (tmp_path / "again" / "grey.png").exists()
 
 
