@@ -26,6 +26,7 @@ from kerasseg.compact.keypoints import DTYPES, Base, Kernel, KeyPoints
 from kerasseg.compact.point_coding import varints
 from kerasseg.errors import UserError
 from kerasseg.files import write_atomically
+from kerasseg.images.headers import MAX_PIXELS
 
 SUFFIX = ".kpt"
 MAGIC = b"\x89KPT\r\n\x1a\n"  # as PNG's: what takes it for text breaks it, and is found out
@@ -164,7 +165,7 @@ class KeyPointsFile:
 
     @cached_property
     def base(self) -> Base | None:
-        """The base, decoded."""
+        """The base, decoded; it is read whole, and so has a limit."""
         if self._base_factor == 0:
             return None
         with self._damages():
@@ -173,6 +174,8 @@ class KeyPointsFile:
             small = (*planes, -(-height // self._base_factor), -(-width // self._base_factor))
             channels = self.described.has_channels
             shape = (*small, self.described.channels) if channels else small
+            if math.prod(shape) > MAX_PIXELS:
+                raise ValueError(f"its base has {math.prod(shape):,} pixels; expected at most {MAX_PIXELS:,}")
             return Base.decode(
                 self._base_factor, encoded, shape, np.dtype(self.described.dtype), channels=channels
             )
