@@ -61,10 +61,8 @@ def left_corners(points: Corners) -> Corners:
     while points.size:
         objects, rows, columns = points
         lost = np.zeros(len(objects), bool)
-        (down, right), (far_down, far_right) = (
-            (values[1:-1] - values[:-2] for values in (rows, columns)),
-            (values[2:] - values[:-2] for values in (rows, columns)),
-        )
+        down, right = (values[1:-1] - values[:-2] for values in (rows, columns))
+        far_down, far_right = (values[2:] - values[:-2] for values in (rows, columns))
         lost[1:-1] = (objects[2:] == objects[:-2]) & (right * far_down >= far_right * down)
         open_ = np.isin(objects, objects[lost])
         done.append(points[:, ~open_])
@@ -76,8 +74,8 @@ def left_corners(points: Corners) -> Corners:
 def convex_areas(left: Corners, right: Corners, count: int) -> np.ndarray:
     """Count the pixels in the convex hulls of the objects 0..N-1, as `skimage.morphology.convex_hull_image`.
 
-    There a pixel is the points half a pixel left, right, above and below its centre, and lies in a hull if its
-    centre does or is on its border.
+    There a pixel is the points half a pixel left, right, above and below its centre, and lies in a hull if
+    its centre does or is on its border.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """What can be measured of objects, from labels and images of any size: as scikit-image's `regionprops`.
 
 Labels are read band by band. What is kept of an object's part in a band can be added to that of its other
-parts: pixels, moments, what was counted at its border, the corners of its hull. All of it is whole numbers, so
-that the bands' heights change nothing.
+parts: pixels, moments, what was counted at its border, the corners of its hull. All of it is whole numbers
+(but for the intensities of images of floats), so that the bands' heights change nothing.
 """
 
 from __future__ import annotations
