@@ -39,17 +39,17 @@ def count_borders(framed: np.ndarray, count: int) -> np.ndarray:
     Parameters
     ----------
     framed : np.ndarray
-        (M + rows + M, 1 + X + 1) or (M + planes + M, 1 + Y + 1, 1 + X + 1) integer labels: with `MARGIN` rows or
-        planes of what lies before and behind, and a frame of background. What the border of the image cuts is
-        a border too.
+        (M + rows + M, 1 + X + 1) or (M + planes + M, 1 + Y + 1, 1 + X + 1) integer labels: with `MARGIN` rows
+        or planes of what lies before and behind, and a frame of background. What the border of the image cuts
+        is a border too.
     count : int
         N.
 
     Returns
     -------
     np.ndarray
-        (D, N + 1) int64: how often lines of each of `half_of_directions` cross the borders; then in an image the
-        number of steps of each of `STEPS`.
+        (D, N + 1) int64: how often lines of each of `half_of_directions` cross the borders; then in an image
+        the number of steps of each of `STEPS`.
     """
     flat, strides = framed.ravel(), np.array(framed.strides) // framed.itemsize
     places = np.flatnonzero(uneven(framed) & (framed > 0))
@@ -60,11 +60,10 @@ def count_borders(framed: np.ndarray, count: int) -> np.ndarray:
     def counted(weights: np.ndarray) -> np.ndarray:
         return np.bincount(objects, weights, count + 1)
 
-    offsets = np.array(half_of_directions(framed.ndim)) @ strides
-    counts = [
-        counted((flat[own + offset] != objects) + np.add(flat[own - offset] != objects, 0))
-        for offset in offsets
-    ]
+    def crossings(offset: int) -> np.ndarray:
+        return counted(flat[own + offset] != objects) + counted(flat[own - offset] != objects)
+
+    counts = [crossings(offset) for offset in np.array(half_of_directions(framed.ndim)) @ strides]
     if framed.ndim == 2:
         steps = _steps(flat, places, own, int(strides[0]))
         counts += [counted(steps == number) for number in range(1, len(STEPS) + 1)]

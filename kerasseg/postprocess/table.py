@@ -1,8 +1,8 @@
 """Tables of objects and of images, by scikit-image's names of properties with their units; CSV and Parquet.
 
-A column's name ends in what its values are in: ``_um``, ``_um2``, ``_um3`` where the size of a pixel is known,
-``_px``, ``_px2``, ``_px3`` otherwise. Where some images say how large a pixel is and others do not, there are
-both columns, and the one that does not hold is empty.
+A column's name ends in what its values are in: ``_um``, ``_um2``, ``_um3`` where the size of a pixel is
+known, ``_px``, ``_px2``, ``_px3`` otherwise. Where some images say how large a pixel is and others do not,
+there are both columns, and the one that does not hold is empty.
 """
 
 from __future__ import annotations
@@ -63,9 +63,8 @@ def object_columns(measured: Measured, pixel_size: PixelSize) -> Columns:
     columns |= {f"axis_major_length_{unit}": major, f"axis_minor_length_{unit}": minor}
     if axes == 2:
         small, large = variances.T
-        columns["eccentricity"] = np.sqrt(
-            1 - np.divide(small, large, out=np.ones_like(large), where=large > 0)
-        )
+        ratio = np.divide(small, large, out=np.ones_like(large), where=large > 0)
+        columns["eccentricity"] = np.sqrt(1 - ratio)
         columns["solidity"] = measured.sizes / measured.convex
     columns |= {f"centroid-{axis}_{unit}": measured.centres[:, axis] * spacing[axis] for axis in range(axes)}
     columns |= {f"bbox-{axis}": measured.starts[:, axis] for axis in range(axes)}
@@ -141,10 +140,11 @@ class Tables:
             Classes that have a row in any case.
         """
         count = len(measured.ids)
-        named = (
-            None if classes is None else np.array([classes.get(each, "") for each in measured.ids], object)
-        )
-        of_image = {"image": np.full(count, image, object)} | ({} if named is None else {"class": named})
+        of_image: Columns = {"image": np.full(count, image, object)}
+        named = None
+        if classes is not None:
+            named = np.array([classes.get(each, "") for each in measured.ids.tolist()], object)
+            of_image["class"] = named
         self.objects.append(of_image | object_columns(measured, pixel_size))
         for name in [None] if named is None else dict.fromkeys([*known, *named]):
             sizes = measured.sizes if name is None else measured.sizes[named == name]
@@ -236,7 +236,7 @@ def _parquet(path: Path) -> tuple[Any, Any]:
         import pyarrow.parquet
     except ImportError as error:
         raise UserError(
-            f"{path}: Parquet is written by pyarrow, which is not installed: pip install 'kerasseg[parquet]'; "
-            "or name a .csv"
+            f"{path}: Parquet is written by pyarrow, which is not installed: pip install "
+            "'kerasseg[parquet]'; or name a .csv"
         ) from error
     return pyarrow, pyarrow.parquet
