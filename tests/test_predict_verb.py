@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import tifffile
 
-from kerasseg.commands.predict import _check_folder, _found, _results
+from kerasseg.commands.predict import _check_folder, _results, found_images
 from kerasseg.errors import UserError
 from kerasseg.images import files
 from kerasseg.inference.resume import record
 
 
 def names(images, axes=None):
-    return [str(name) for _, name in _found(images, axes)]
+    return [str(name) for _, name in found_images(images, axes)]
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def planes(tmp_path):
 
 def test_planes_are_one_volume_where_the_axes_say_so(planes):
     assert names(planes) == names(planes, "YX") == ["0", "1", "2"]
-    assert list(_found(planes, "zyx")) == [(planes, Path("cells.v1"))]
+    assert list(found_images(planes, "zyx")) == [(planes, Path("cells.v1"))]
 
 
 def test_a_folder_of_stacks_stays_one(tmp_path):
@@ -47,7 +47,7 @@ def test_a_well_of_a_plate_is_one_image_however_it_is_typed(tmp_path):
     well = tmp_path / "plate.zarr/B/03/0"
     (well / "0").mkdir(parents=True)
     (well / ".zgroup").touch()
-    assert list(_found(well, None)) == [(well, Path("0"))]
+    assert list(found_images(well, None)) == [(well, Path("0"))]
     assert names(Path(f"{tmp_path / 'plate.zarr'}:B/03/0")) == ["plate.B.03.0"]
 
 

@@ -219,6 +219,12 @@ def predict(
     axes: Annotated[
         str | None, typer.Option(help="Axes of files that do not name them, such as ZYX.")
     ] = None,
+    table: Annotated[
+        Path | None, typer.Option(help="Also measure the objects: NAME.csv or NAME.parquet.")
+    ] = None,
+    overlay: Annotated[
+        bool, typer.Option("--overlay", help="Also draw each image with its objects' outlines and ids.")
+    ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Start again, and replace existing results.")
     ] = False,
@@ -232,8 +238,9 @@ def predict(
     tiles = {"tile": tile, "overlap": overlap, "blend": blend, "padding": padding, "tta": tta}
     if not server and paths and cascade.is_trained(paths[0]):
         refused = {"dask": dask, "threshold": threshold, **tiles}
-        options = {"what": what, "to": to, "axes": axes, "force": force, "engine": engine}
-        return cascade.predict(paths[0], *_images_and_out(paths[1:]), refused=refused, **options)
+        options = {"what": what, "to": to, "axes": axes, "force": force, "table": table, "overlay": overlay}
+        images_and_out = _images_and_out(paths[1:])
+        return cascade.predict(paths[0], *images_and_out, refused=refused, engine=engine, **options)
     computing = {"--engine": engine, "--dask": dask}
     if server and (beside := " ".join(f"{option} {given}" for option, given in computing.items() if given)):
         raise UserError(f"{beside}: the server computes; leave it out, or leave --server out")
@@ -247,7 +254,7 @@ def predict(
     segmenter = Segmenter.connect(server) if server else Segmenter.load(*runs, engine=engine or TENSORFLOW)
     tiles["overlap"] = int(overlap) if overlap and overlap.isdecimal() else overlap
     options = {"what": what, "to": to, "threshold": threshold, "axes": axes, "force": force}
-    predict(segmenter, images, out, scheduler=dask, **options, **tiles)
+    predict(segmenter, images, out, scheduler=dask, table=table, overlay=overlay, **options, **tiles)
 
 
 def _images_and_out(paths: list[Path]) -> tuple[Path, Path]:
@@ -348,6 +355,7 @@ def extract(
 
 
 app.command(**example("components mask.tif labels.ome.tif --largest 12"))(components.components)
+app.command(**example("measure results/ slides/ cells.csv"))(components.measure)
 
 
 @app.command(**example("schema > recipes/recipe.schema.json"))

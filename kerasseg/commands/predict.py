@@ -37,6 +37,8 @@ def predict(
     threshold: float | None = None,
     scheduler: str | None = None,
     force: bool = False,
+    table: Path | None = None,
+    overlay: bool = False,
     **tiling: Any,
 ) -> None:
     """Segment images; what is there already is left as it is, and what was begun is gone on with.
@@ -62,6 +64,11 @@ def predict(
         Of a Dask cluster whose workers are to answer, such as ``tcp://host:8786``; `segmenter` is of a run.
     force : bool
         Whether to start over and to replace what is there.
+    table : Path, optional
+        Gets a row for each object of all images, as `kerasseg.commands.measure` writes it: ``NAME.csv`` or
+        ``NAME.parquet``; results are labels then.
+    overlay : bool
+        Whether to draw each image with its objects, ``<name>.overlay.png``; results are labels then.
     **tiling
         Instead of the model's own: tile, overlap, blend, padding, tta.
 
@@ -80,7 +87,9 @@ def predict(
     segmenter = replace(segmenter, spec=spec)
     segmenter.tiling  # noqa: B018  a tile that is too small is refused before anything is done
     with segmenter.on_cluster(scheduler) if scheduler else nullcontext(segmenter) as computing:
-        predict_by(computing, images, out, what=what, to=to, axes=axes, force=force)
+        predict_by(
+            computing, images, out, what=what, to=to, axes=axes, force=force, table=table, overlay=overlay
+        )
 
 
 def predict_by(
@@ -92,15 +101,27 @@ def predict_by(
     to: str | None = None,
     axes: str | None = None,
     force: bool = False,
+    table: Path | None = None,
+    overlay: bool = False,
 ) -> None:
     """Segment images by a model or a cascade as it is; see `predict`."""
-    spec, what = segmenter.spec, what or ("labels" if to in OUTLINES else "mask")
+    from kerasseg.commands import measure  # it lists images as this module does
+
+    of_objects = table is not None or overlay
+    spec, what = segmenter.spec, what or ("labels" if to in OUTLINES or of_objects else "mask")
     flat = spec.rank == 2 and not spec.multilabel and what != "probabilities"
     output = Output(what, to or ("png" if flat else "tiff"))
     output.check(spec)
+    if of_objects:
+        measure.check_output(output, table)
     _check_folder(out)
     results = _results(images, out, axes, output.suffix)
-    _each(results, out, partial(segment, segmenter=segmenter, output=output, axes=axes, force=force))
+    _each(
+        results,
+        out,
+        partial(segment, segmenter=segmenter, output=output, axes=axes, force=force),
+        partial(measure.finish, out=out, spec=spec, axes=axes, table=table, overlay=overlay),
+    )
 
 
 def _check_folder(out: Path) -> None:
@@ -109,8 +130,13 @@ def _check_folder(out: Path) -> None:
         raise UserError(f"{out}: this is the name of a file; name a folder for the results")
 
 
-def _each(found: Mapping[Path, Path], out: Path, segment_one: Callable[[Path, Path], bool]) -> None:
-    """Segment image after image; those that cannot be read are named at the end."""
+def _each(
+    found: Mapping[Path, Path],
+    out: Path,
+    segment_one: Callable[[Path, Path], bool],
+    finish: Callable[[Mapping[Path, Path]], None],
+) -> None:
+    """Segment image after image, and finish what became of them; what cannot be read is named at the end."""
     mistakes, written = Mistakes(), []
     for number, (image, result) in enumerate(found.items(), start=1):
         kept = f"{image} is number {number} of {len(found)}, and what is computed is kept"
@@ -118,6 +144,8 @@ def _each(found: Mapping[Path, Path], out: Path, segment_one: Callable[[Path, Pa
             written.append(segment_one(image, result))
     there, results = written.count(False), "result" if sum(written) == 1 else "results"
     say(f"wrote {sum(written)} {results} to {out}" + (f"; {there} existed already" if there else ""))
+    with mistakes.noted():
+        finish(found)
     mistakes.check()
 
 
@@ -129,7 +157,7 @@ def _results(images: Path, out: Path, axes: str | None, suffix: str) -> dict[Pat
     UserError
         If one would.
     """
-    results = {image: out / f"{name}{suffix}" for image, name in _found(images, axes)}
+    results = {image: out / f"{name}{suffix}" for image, name in found_images(images, axes)}
     taken = {image.resolve() for image in results}
     problems = [
         f"{image}: its result would be {result}, which is in use; rename the image, or choose another folder"
@@ -141,7 +169,7 @@ def _results(images: Path, out: Path, axes: str | None, suffix: str) -> dict[Pat
     return results
 
 
-def _found(images: Path, axes: str | None) -> Iterator[tuple[Path, Path]]:
+def found_images(images: Path, axes: str | None) -> Iterator[tuple[Path, Path]]:
     """Yield images with their names under the folder that was given; earlier results are no images."""
     file, dataset = address.parted(images)
     if file.is_file() or file.suffix in STORES or is_zarr(file) or _is_volume(images, axes):

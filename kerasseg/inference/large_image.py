@@ -35,6 +35,7 @@ from kerasseg.images.writing.tiff import write_tiff
 from kerasseg.images.writing.zarr import write_zarr
 from kerasseg.inference.blending import Bands
 from kerasseg.inference.resume import Ledger, is_begun, is_done, open_ledger, record
+from kerasseg.postprocess import table
 from kerasseg.postprocess.numbering import object_classes
 from kerasseg.spec import MergedSpec, ModelSpec
 
@@ -169,15 +170,17 @@ def segment(
             if target != result and not force:
                 is_done(target, settings)  # or it is refused to replace it
             written = begun / target.name  # there, a kill leaves nothing that is not cleared away
+            names = _class_names(answer, pixels, objects, spec) if output.kind == "labels" else {}
             if output.format in OUTLINES:
-                bands = ((pixels[rows], answer[rows]) for rows in cuts(len(answer), ROWS))
-                class_ids = object_classes(bands, objects, len(spec.classes)).tolist()
-                names = {number: spec.classes[k - 1] for number, k in enumerate(class_ids) if number}
                 write_objects(
                     written, pixels, names, output.format, image=store.path.name, classes=spec.classes
                 )
             else:
                 _write_pixels(written, pixels, store, output, output.channel_names(spec))
+            if names and output.format in PIXELS:
+                named = {"label": np.array(list(names)), "class": np.array(list(names.values()), object)}
+                table.write(table.beside(written), named)
+                _give_name(table.beside(written), table.beside(target))
         _give_name(written, target)
         record(target, ledger.settings, instead_of=result)
         ledger.close()
@@ -245,6 +248,15 @@ def _numbered(mask: OnDisk, spec: ModelSpec, ledger: Ledger) -> tuple[OnDisk, in
         rows = max(1, min(ROWS, PIXELS_AT_ONCE // math.prod(layer.shape[1:])))
         counts.append(spec.objects.label_bands((layer[part] for part in cuts(len(mask), rows)), into))
     return labels, max(counts)
+
+
+def _class_names(mask: OnDisk, labels: OnDisk, objects: int, spec: ModelSpec | MergedSpec) -> dict[int, str]:
+    """Say of which class each object is; of a multilabel model the channels say it."""
+    if spec.multilabel:
+        return {}
+    bands = ((labels[rows], mask[rows]) for rows in cuts(len(mask), ROWS))
+    class_ids = object_classes(bands, objects, len(spec.classes)).tolist()
+    return {number: spec.classes[k - 1] for number, k in enumerate(class_ids) if number}
 
 
 def _write_pixels(path: Path, pixels: OnDisk, store: Store, output: Output, channels: Sequence[str]) -> None:

@@ -157,6 +157,13 @@ def is_done(result: Path, settings: Mapping[str, Any]) -> bool:
     return True
 
 
+def written(result: Path) -> Path | None:
+    """Find what was written of a result: it, what was written instead of it, or nothing."""
+    instead = _recorded(result.parent).get(result.name, {}).get(INSTEAD)
+    candidates = [result] if instead is None else [result, result.with_name(instead)]
+    return next((path for path in candidates if path.exists()), None)
+
+
 def record(result: Path, settings: Mapping[str, Any], instead_of: Path | None = None) -> None:
     """Record by which settings a result was made.
 

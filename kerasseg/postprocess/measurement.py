@@ -7,13 +7,12 @@ parts: pixels, moments, what was counted at its border, the corners of its hull.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import combinations_with_replacement, starmap
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from kerasseg.console import track
 from kerasseg.images.label_ids import consecutive
 from kerasseg.images.stores.blocks import cuts
 from kerasseg.postprocess.components import Box
@@ -52,7 +51,9 @@ class _Part(NamedTuple):
     maxima: np.ndarray  # (n, C)
 
 
-def measure(labels: Any, image: Any = None, name: str = "measuring") -> Measured:
+def measure(
+    labels: Any, image: Any = None, shown: Callable[[list[slice]], Iterable[slice]] = iter
+) -> Measured:
     """Measure the objects of labels that are read band by band.
 
     Parameters
@@ -61,8 +62,8 @@ def measure(labels: Any, image: Any = None, name: str = "measuring") -> Measured
         (Y, X) or (Z, Y, X) integer ids, 0 for background, read by slices of the first axis.
     image : array-like, optional
         (Y, X, C) or (Z, Y, X, C) intensities, read likewise.
-    name : str
-        What progress is shown of.
+    shown : callable, optional
+        Shows progress over the bands, as `kerasseg.console.track` does.
 
     Returns
     -------
@@ -72,7 +73,7 @@ def measure(labels: Any, image: Any = None, name: str = "measuring") -> Measured
     bands = list(cuts(len(labels), height))
     parts = [
         _measure_band(_framed(labels, rows), None if image is None else image[rows], rows.start)
-        for rows in track(bands, f"{name}: bands")
+        for rows in shown(bands)
     ]
     return _together(parts, len(labels.shape))
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from kerasseg.errors import UserError
+from kerasseg.images import folders
 from kerasseg.images.calibration import PixelSize
 from kerasseg.postprocess.measurement import Measured
 from kerasseg.postprocess.surface import perimeters, surfaces
@@ -27,6 +28,11 @@ Columns = dict[str, np.ndarray]
 LARGE = {2: (1e6, "mm2"), 3: (1e9, "mm3")}
 """What objects are counted in, in cubes of a micrometre, by the number of axes."""
 SUFFIXES = (".csv", ".parquet")
+
+
+def beside(labels: Path) -> Path:
+    """Name the table that says which id in a file of labels has which class."""
+    return labels.with_name(f"{folders.stem(labels)}.objects.csv")
 
 
 def object_columns(measured: Measured, pixel_size: PixelSize) -> Columns:

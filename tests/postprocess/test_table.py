@@ -71,7 +71,7 @@ def test_pixels_that_are_not_square_have_croftons_perimeter_alone():
     columns = object_columns(measure(disc.astype(int)), (0.5, 1.0))
     assert "perimeter_um" not in columns
     assert columns["perimeter_crofton_um"][0] == pytest.approx(2 * math.pi * 15, rel=0.03)
-    assert columns["eccentricity"][0] == pytest.approx(0, abs=0.03)
+    assert columns["eccentricity"][0] == pytest.approx(0, abs=0.2)
 
 
 def test_what_touches_the_border_may_be_left_out():
