@@ -118,7 +118,8 @@ def write_tables(found: Sequence[Labelled], out: Path, options: Options) -> None
     with appearing(out, images_table(out)) as folder:
         tables.write(folder / out.name, folder / images_table(out).name)
     objects = sum(len(table["label"]) for table in tables.objects)
-    say(f"wrote {out} and {images_table(out).name}: {objects:,} objects in {len(found):,} images")
+    images = "1 image" if len(found) == 1 else f"{len(found):,} images"
+    say(f"wrote {out} and {images_table(out).name}: {objects:,} objects in {images}")
 
 
 def check_output(output: Output, table: Path | None) -> None:
@@ -168,7 +169,7 @@ def finish(
     """
     there = {image: labels for image, result in results.items() if (labels := written(result))}
     if overlay:
-        for image, labels in track(there, "drawing"):
+        for image, labels in track(there.items(), "drawing"):
             draw_overlay(image, labels, axes)
     if table is not None and there:
         names = folders.unique(there.values(), out)
@@ -192,8 +193,11 @@ def _found(labels: Path, images: Path | None, axes: str | None) -> list[Labelled
     if images is None:
         return [Labelled(name, path, None) for name, path in named.items()]
     by_name = {name.as_posix(): image for image, name in found_images(images, axes)}
-    if len(named) == len(by_name) == 1:
-        return [Labelled(name, path, *by_name.values()) for name, path in named.items()]
+    if len(named) == len(by_name) == 1:  # whatever they are called
+        return [
+            Labelled(name, path, image)
+            for path, (name, image) in zip(named.values(), by_name.items(), strict=True)
+        ]
     mistakes = Mistakes()
     for name in sorted(named.keys() - by_name.keys()):
         mistakes.add(f"{named[name]}: there is no image {images / name}.*; expected one of the labels' name")
@@ -260,8 +264,8 @@ def _check(labels: Store, image: Store | None, classes: Sequence[str]) -> None:
     if channels != (len(classes) or 1):
         raise UserError(
             f"{labels.path}: its axes {labels.axes} are {' x '.join(map(str, labels.shape))}; expected "
-            f"{len(classes) or 1} of channels; name by --classes what each channel of labels holds, or by "
-            "--axes what the axes are"
+            f"{len(classes) or 1} channel{'s' * (len(classes) > 1)}; name by --classes what each channel of "
+            "labels holds, or by --axes what the axes are"
         )
     if image is not None and list(image.shape[:-1]) != shape:
         raise UserError(
@@ -287,7 +291,8 @@ def pixel_size(given: Sequence[float], *stores: Store | None) -> PixelSize:
     said = [store.pixel_size for store in known if None not in store.pixel_size]
     if not given and not said:
         warnings.warn(
-            f"{known[0].path}: it does not say how large a pixel is; for micrometres add --pixel-size",
+            f"{known[0].path}: it does not say how large a pixel is, so lengths are in pixels; kerasseg "
+            "measure and components take --pixel-size",
             Notice,
             stacklevel=2,
         )
