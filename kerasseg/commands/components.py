@@ -23,7 +23,8 @@ from kerasseg.images.writing.result import Result
 from kerasseg.postprocess.cleaning import CleanUp, Objects, number_by_size
 from kerasseg.postprocess.components import CONNECTIVITIES
 from kerasseg.postprocess.measurement import measure
-from kerasseg.postprocess.table import Tables, beside
+from kerasseg.postprocess.table import beside, object_rows
+from kerasseg.postprocess.table import write as write_table
 from kerasseg.recipe.data import MOST_CLASSES
 
 BAND = 2**24  # voxels that are read together
@@ -94,11 +95,9 @@ def components(
             delta=delta or 0,
         )
         write(folder / out.name, Result(labels, "ZYX"[-len(shape) :], size, "nearest"))
-        tables = Tables()
         names = {number: _name(k, classes) for number, k in enumerate(objects.classes.tolist(), start=1)}
         measured = measure(labels, RowsOf(stores[1]) if grey else None)
-        tables.add(folders.stem(mask), measured, shape, size, names)
-        tables.write(folder / table.name)
+        write_table(folder / table.name, object_rows(folders.stem(mask), measured, size, names))
     say(f"wrote {out} and {table}: {_counted(objects, classes)}")
 
 

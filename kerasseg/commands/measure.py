@@ -25,7 +25,7 @@ from kerasseg.images.writing.outputs import appearing, check_free
 from kerasseg.inference.large_image import Output
 from kerasseg.inference.resume import written
 from kerasseg.postprocess import measurement
-from kerasseg.postprocess.table import Tables, beside, check_format, without_border
+from kerasseg.postprocess.table import Tables, beside, check_format, images_table, without_border
 from kerasseg.spec import MergedSpec, ModelSpec
 
 LABELS = ".labels"  # what the names of predicted labels end with, before their suffix
@@ -105,18 +105,13 @@ def measure(
     write_tables(found, out, options)
 
 
-def images_table(objects: Path) -> Path:
-    """Name the table of images by that of objects."""
-    return objects.with_name(f"{objects.stem}.images{objects.suffix}")
-
-
 def write_tables(found: Sequence[Labelled], out: Path, options: Options) -> None:
     """Measure labels one after the other, and write both tables."""
     tables = Tables()
     for each in track(found, "measuring") if len(found) > 1 else found:
         _add(tables, each, options, alone=len(found) == 1)
     with appearing(out, images_table(out)) as folder:
-        tables.write(folder / out.name, folder / images_table(out).name)
+        tables.write(folder / out.name)
     objects = sum(len(table["label"]) for table in tables.objects)
     images = "1 image" if len(found) == 1 else f"{len(found):,} images"
     say(f"wrote {out} and {images_table(out).name}: {objects:,} objects in {images}")

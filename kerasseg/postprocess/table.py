@@ -35,6 +35,11 @@ def beside(labels: Path) -> Path:
     return labels.with_name(f"{folders.stem(labels)}.objects.csv")
 
 
+def images_table(objects: Path) -> Path:
+    """Name the table of images by that of their objects: ``NAME.images.csv``."""
+    return objects.with_name(f"{objects.stem}.images{objects.suffix}")
+
+
 def object_columns(measured: Measured, pixel_size: PixelSize) -> Columns:
     """Give the properties of objects by the names and the formulas of `skimage.measure.regionprops_table`.
 
@@ -107,6 +112,16 @@ def without_border(measured: Measured, shape: Sequence[int]) -> Measured:
     return Measured(**kept)
 
 
+def object_rows(
+    image: str, measured: Measured, pixel_size: PixelSize, classes: Mapping[int, str] | None = None
+) -> Columns:
+    """Put the name of the image, and the class of each object if classes are known, before its properties."""
+    rows: Columns = {"image": np.full(len(measured.ids), image, object)}
+    if classes is not None:
+        rows["class"] = np.array([classes.get(number, "") for number in measured.ids.tolist()], object)
+    return rows | object_columns(measured, pixel_size)
+
+
 @dataclass
 class Tables:
     """A row for each object, and one for each class of objects in each image.
@@ -145,22 +160,17 @@ class Tables:
         known : sequence of str
             Classes that have a row in any case.
         """
-        count = len(measured.ids)
-        of_image: Columns = {"image": np.full(count, image, object)}
-        named = None
-        if classes is not None:
-            named = np.array([classes.get(each, "") for each in measured.ids.tolist()], object)
-            of_image["class"] = named
-        self.objects.append(of_image | object_columns(measured, pixel_size))
+        rows = object_rows(image, measured, pixel_size, classes)
+        self.objects.append(rows)
+        named = rows.get("class")
         for name in [None] if named is None else dict.fromkeys([*known, *named]):
             sizes = measured.sizes if name is None else measured.sizes[named == name]
             self.images.append(_image_row(image, name, sizes, shape, pixel_size))
 
-    def write(self, path: Path, images: Path | None = None) -> None:
-        """Write the table of objects and, if it has a path, that of images, in the format of their names."""
+    def write(self, path: Path) -> None:
+        """Write both tables in the format of the name of that of objects; see `images_table`."""
         write(path, _joined(self.objects))
-        if images is not None:
-            write(images, _joined(self.images))
+        write(images_table(path), _joined(self.images))
 
 
 def _image_row(
@@ -234,6 +244,15 @@ def _cells(column: np.ndarray) -> list[Any]:
     if column.dtype.kind != "f":
         return column.tolist()
     return ["" if math.isnan(value) else f"{value:.10g}" for value in column.tolist()]
+
+
+def read_columns(path: Path) -> dict[str, list[str]]:
+    """Read a table that was written as CSV, column by column; an empty one where there is no file."""
+    if not path.is_file():
+        return {}
+    with path.open(newline="", encoding="utf-8") as file:
+        header, *rows = csv.reader(file)
+    return {name: [row[place] for row in rows] for place, name in enumerate(header)}
 
 
 def _parquet(path: Path) -> tuple[Any, Any]:

@@ -97,8 +97,8 @@ def read(path):
 
 
 def test_a_row_an_object_and_a_row_an_image_and_class(tables, tmp_path):
-    tables.write(tmp_path / "objects.csv", tmp_path / "images.csv")
-    objects, images = read(tmp_path / "objects.csv"), read(tmp_path / "images.csv")
+    tables.write(tmp_path / "objects.csv")
+    objects, images = read(tmp_path / "objects.csv"), read(tmp_path / "objects.images.csv")
     assert [(row["image"], row["class"], row["label"]) for row in objects] == [
         ("a", "cell", "1"),
         ("a", "rod", "2"),
