@@ -98,7 +98,7 @@ def annotated(image: np.ndarray, mask: np.ndarray, spacing: Sequence[float] | No
 
 
 def with_objects(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Draw the outlines and the ids of objects over an image.
+    """Draw the outlines of objects over an image, and the ids of those that are not far too small for it.
 
     Parameters
     ----------
@@ -120,8 +120,13 @@ def _draw_objects(picture: np.ndarray, labels: np.ndarray) -> np.ndarray:
     picture = np.ascontiguousarray(picture)
     picture[uneven(labels) & (labels > 0)] = PREDICTED
     objects = measure(labels)
-    for number, (y, x) in zip(objects.ids.tolist(), objects.centres.tolist(), strict=True):
+    widths = objects.stops[:, 1] - objects.starts[:, 1]
+    for number, (y, x), room in zip(
+        objects.ids.tolist(), objects.centres.tolist(), widths.tolist(), strict=True
+    ):
         (width, height), _ = cv2.getTextSize(str(number), *FONT, 1)
+        if width > 2 * room:
+            continue
         corner = (round(x - width / 2), round(y + height / 2))
         for colour, thickness in (((0, 0, 0), 3), ((WHITE,) * 3, 1)):  # light on dark and dark on light
             cv2.putText(picture, str(number), corner, *FONT, colour, thickness, cv2.LINE_AA)
