@@ -120,10 +120,8 @@ def _draw_objects(picture: np.ndarray, labels: np.ndarray) -> np.ndarray:
     picture = np.ascontiguousarray(picture)
     picture[uneven(labels) & (labels > 0)] = PREDICTED
     objects = measure(labels)
-    widths = objects.stops[:, 1] - objects.starts[:, 1]
-    for number, (y, x), room in zip(
-        objects.ids.tolist(), objects.centres.tolist(), widths.tolist(), strict=True
-    ):
+    rooms = objects.stops[:, 1] - objects.starts[:, 1]
+    for number, (y, x), room in zip(objects.ids.tolist(), objects.centres, rooms, strict=True):
         (width, height), _ = cv2.getTextSize(str(number), *FONT, 1)
         if width > 2 * room:
             continue
