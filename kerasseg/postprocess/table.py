@@ -19,6 +19,7 @@ import numpy as np
 from kerasseg.errors import UserError
 from kerasseg.images import folders
 from kerasseg.images.calibration import PixelSize
+from kerasseg.images.stores.blocks import cuts
 from kerasseg.postprocess.measurement import Measured
 from kerasseg.postprocess.surface import perimeters, surfaces
 
@@ -28,6 +29,7 @@ Columns = dict[str, np.ndarray]
 LARGE = {2: (1e6, "mm2"), 3: (1e9, "mm3")}
 """What objects are counted in, in cubes of a micrometre, by the number of axes."""
 SUFFIXES = (".csv", ".parquet")
+ROWS = 2**12  # of a table that are made text together
 
 
 def beside(labels: Path) -> Path:
@@ -237,7 +239,8 @@ def write(path: Path, columns: Columns) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(columns)
-        table.writerows(zip(*map(_cells, columns.values()), strict=True))
+        for rows in cuts(len(next(iter(columns.values()))), ROWS):
+            table.writerows(zip(*(_cells(column[rows]) for column in columns.values()), strict=True))
 
 
 def _cells(column: np.ndarray) -> list[Any]:
