@@ -96,7 +96,8 @@ def components(
         )
         write(folder / out.name, Result(labels, "ZYX"[-len(shape) :], size, "nearest"))
         names = {number: _name(k, classes) for number, k in enumerate(objects.classes.tolist(), start=1)}
-        measured = measure(labels, RowsOf(stores[1]) if grey else None)
+        grey_values = RowsOf(stores[1]) if grey else None
+        measured = measure(labels, grey_values, lambda bands: track(bands, f"{out.name}: measuring bands"))
         write_table(folder / table.name, object_rows(folders.stem(mask), measured, size, names))
     say(f"wrote {out} and {table}: {_counted(objects, classes)}")
 

@@ -11,6 +11,7 @@ from kerasseg.console import say
 from kerasseg.images import files, folders
 from kerasseg.images.stores.blocks import cuts
 from kerasseg.images.stores.store import Store, open_store
+from kerasseg.inference.resume import record
 from kerasseg.report import pictures
 
 LONGEST = 4096  # pixels along the longer side of a picture
@@ -44,6 +45,7 @@ def draw_overlay(image: Path, labels: Path, axes: str | None) -> None:
             return
         step = math.ceil(max(numbered.shape) / LONGEST)
         files.write(path, pictures.with_objects(_thinned(shown, step), _thinned(numbered, step)))
+    record(path, {"overlay": labels.name})  # so that it is not taken for an image
 
 
 def _thinned(store: Store, step: int) -> np.ndarray:

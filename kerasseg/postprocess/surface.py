@@ -57,13 +57,17 @@ def count_borders(framed: np.ndarray, count: int) -> np.ndarray:
     own = places[slice(*np.searchsorted(places, (margin, flat.size - margin)))]
     objects = flat[own]
 
+    farthest = int(strides.sum())  # no object lies nearer to the first pixel: there is the frame
+    shifted = own - farthest
+
     def counted(weights: np.ndarray) -> np.ndarray:
         return np.bincount(objects, weights, count + 1)
 
-    def crossings(offset: int) -> np.ndarray:
-        return counted(flat[own + offset] != objects) + counted(flat[own - offset] != objects)
+    def others(offset: int) -> np.ndarray:
+        return np.take(flat[farthest + offset :], shifted) != objects
 
-    counts = [crossings(offset) for offset in np.array(half_of_directions(framed.ndim)) @ strides]
+    offsets = (np.array(half_of_directions(framed.ndim)) @ strides).tolist()
+    counts = [counted(np.add(others(offset), others(-offset), dtype=np.float64)) for offset in offsets]
     if framed.ndim == 2:
         steps = _steps(flat, places, own, int(strides[0]))
         counts += [counted(steps == number) for number in range(1, len(STEPS) + 1)]

@@ -168,6 +168,16 @@ def test_predictions_are_measured_and_drawn(slides, tmp_path):
     assert (out / "a.overlay.png").stat().st_mtime_ns == drawn
 
 
+def test_results_beside_their_images_are_no_images(slides):
+    for _ in range(2):
+        predict_by(segmenter(bright), slides, slides, overlay=True)
+    names = [path.name for path in sorted(slides.iterdir())]
+    assert names == [
+        *("a.labels.png", "a.overlay.png", "a.png", "b.labels.png", "b.overlay.png", "b.png"),
+        "predictions.json",
+    ]
+
+
 def test_which_id_has_which_class_lies_beside_the_labels(slides, tmp_path):
     model = segmenter(two_classes, classes=("cell", "rod"), activation="softmax")
     predict_by(model, slides, tmp_path / "out", what="labels", table=tmp_path / "cells.csv")
