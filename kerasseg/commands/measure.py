@@ -23,7 +23,6 @@ from kerasseg.images.stores.omezarr import is_zarr
 from kerasseg.images.stores.store import Store, open_store
 from kerasseg.images.writing.outputs import appearing, check_free
 from kerasseg.inference.large_image import Output
-from kerasseg.inference.resume import written
 from kerasseg.postprocess import measurement
 from kerasseg.postprocess.table import Tables, beside, check_format, images_table, without_border
 from kerasseg.spec import MergedSpec, ModelSpec
@@ -150,7 +149,7 @@ def finish(
     Parameters
     ----------
     results : mapping of Path to Path
-        From images to their labels, as they were to be called; some may not be there.
+        From images to their labels.
     out : Path
         Their folder, from which images are named.
     spec : ModelSpec or MergedSpec
@@ -162,15 +161,14 @@ def finish(
     overlay : bool
         Whether to draw overlays.
     """
-    there = {image: labels for image, result in results.items() if (labels := written(result))}
     if overlay:
-        for image, labels in track(there.items(), "drawing"):
+        for image, labels in track(results.items(), "drawing"):
             draw_overlay(image, labels, axes)
-    if table is not None and there:
-        names = folders.unique(there.values(), out)
+    if table is not None and results:
+        names = folders.unique(results.values(), out)
         found = [
             Labelled(names[labels].as_posix().removesuffix(LABELS), labels, image)
-            for image, labels in there.items()
+            for image, labels in results.items()
         ]
         one_each = spec.multilabel or len(spec.classes) == 1  # otherwise it is said beside the labels
         write_tables(found, table, Options(spec.classes if one_each else (), spec.classes, image_axes=axes))
