@@ -22,7 +22,7 @@ from kerasseg.errors import UserError
 from kerasseg.images import files
 
 VERBS = ["run", "sweep", "check", "inspect", "evaluate", "predict", "export", "compare", "runs", "report"]
-VERBS += ["convert", "extract", "components", "schema"]
+VERBS += ["convert", "extract", "components", "measure", "schema"]
 GROUPS = ["cascade", "label", "data", "recipes"]
 STEPS = [
     f"label {step}"

@@ -51,6 +51,7 @@ LIGHT = [
     "data.patches",
     "data.batches",
     "commands.preparation",
+    "commands.measure",
     "data.collect",
     "labelling.provenance",
     "labelling.labelme_app",
