@@ -87,6 +87,7 @@ def _framed(labels: Any, rows: slice) -> np.ndarray:
 
 
 def _measure_band(framed: np.ndarray, image: np.ndarray | None, first_row: int) -> _Part:
+    """Measure what lies in a band, whose first row or plane within its margins has a place in the whole."""
     axes = framed.ndim
     inside = slice(MARGIN[axes], -MARGIN[axes])
     ids, numbers = consecutive(framed)

@@ -181,7 +181,7 @@ def _measured(path: Path, groups: Mapping[str, str]) -> list[Distribution]:
     """Draw how many objects were predicted in each test image and how large they are, class by class."""
     objects, images = read_columns(path), read_columns(images_table(path))
     size = next((name for name in SIZES if name in objects), None)
-    if size is None:
+    if size is None or not images:
         return []
     drawn = []
     for label in dict.fromkeys(images["class"]):
