@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -165,8 +166,8 @@ def _answer(
     """
     spec = segmenter.spec
     started = time.monotonic()
-    image = sample.read()
-    probabilities = segmenter.predict(image, str(sample.image), resized=True)
+    image, view = sample.read(), partial(_with_channels, sample)
+    probabilities = segmenter.predict(image, str(sample.image), resized=True, view=view)
     seconds = time.monotonic() - started
     truth, resized = sample.annotate(), spec.resize is not None
     full_size = resize(probabilities, sample.size) if resized else probabilities
@@ -189,6 +190,14 @@ def _answer(
         _paired(sample, truth, mask, pairing, spec, folder) if pairing else None,
         seconds,
     )
+
+
+def _with_channels(sample: Sample, pixels: np.ndarray) -> np.ndarray:
+    """Put the channels that a model sees beside the image behind those of the image."""
+    if not sample.channels:
+        return pixels
+    beside = np.stack([channel() for channel in sample.channels], axis=-1)
+    return np.concatenate([pixels, beside.astype(np.float32)], axis=-1)
 
 
 def _compared(
@@ -246,7 +255,7 @@ def _all_pairs(answers: Sequence[_Answer]) -> dict[str, Any]:
 
 def _seams(samples: Sequence[Sample], segmenter: Segmenter) -> dict[str, Any] | None:
     largest = max(samples, key=lambda sample: math.prod(sample.size))
-    seams = segmenter.seams(largest.read(), str(largest.image))
+    seams = segmenter.seams(largest.read(), str(largest.image), view=partial(_with_channels, largest))
     return seams and {"image": largest.name, **asdict(seams)}
 
 
