@@ -22,7 +22,7 @@ from kerasseg.errors import UserError
 from kerasseg.images import files
 
 VERBS = ["run", "sweep", "check", "inspect", "evaluate", "predict", "export", "compare", "runs", "report"]
-VERBS += ["convert", "extract", "components", "compact", "expand", "schema"]
+VERBS += ["convert", "extract", "components", "compact", "expand", "measure", "schema"]
 GROUPS = ["label", "data", "recipes"]
 STEPS = [
     f"label {step}"

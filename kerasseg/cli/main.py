@@ -252,6 +252,12 @@ def predict(
     force: Annotated[
         bool, typer.Option("--force", help="Start again, and replace existing results.")
     ] = False,
+    table: Annotated[
+        Path | None, typer.Option(help="Also measure the objects: NAME.csv or NAME.parquet.")
+    ] = None,
+    overlay: Annotated[
+        bool, typer.Option("--overlay", help="Also draw each image with its objects' outlines and ids.")
+    ] = False,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
@@ -265,7 +271,8 @@ def predict(
     tiles = {"tile": tile, "overlap": overlap, "blend": blend, "padding": padding, "tta": tta}
     if not server and paths and cascade.is_trained(paths[0]):
         refused = {"dask": dask, "threshold": threshold, **tiles}
-        options = {"what": what, "to": to, "axes": axes, "force": force, "engine": engine, "tell": tell}
+        options = {"what": what, "to": to, "axes": axes, "force": force, "engine": engine}
+        options |= {"table": table, "overlay": overlay, "tell": tell}
         return cascade.predict(paths[0], *_images_and_out(paths[1:]), refused=refused, **options)
     computing = {"--engine": engine, "--dask": dask}
     if server and (beside := " ".join(f"{option} {given}" for option, given in computing.items() if given)):
@@ -278,7 +285,8 @@ def predict(
 
     segmenter = Segmenter.connect(server) if server else Segmenter.load(*runs, engine=engine or TENSORFLOW)
     tiles["overlap"] = int(overlap) if overlap and overlap.isdecimal() else overlap
-    options = {"what": what, "to": to, "threshold": threshold, "axes": axes, "force": force, "tell": tell}
+    options = {"what": what, "to": to, "threshold": threshold, "axes": axes, "force": force}
+    options |= {"table": table, "overlay": overlay, "tell": tell}
     predict(segmenter, images, out, scheduler=dask, **options, **tiles)
 
 
@@ -406,6 +414,7 @@ def extract(
 app.command(**example("components mask.tif labels.ome.tif --largest 12"))(components.components)
 app.command(**example("compact images/ points/ --points 1% --report"))(compact.compact)
 app.command(**example("expand points/ images/ --region 0:512,0:512"))(compact.expand)
+app.command(**example("measure results/ slides/ cells.csv"))(components.measure)
 
 
 @app.command(**example("schema > recipes/recipe.schema.json"))

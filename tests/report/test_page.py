@@ -54,6 +54,15 @@ def change(path, **facts):
     path.write_text(json.dumps({**json.loads(path.read_text()), **facts}))
 
 
+def test_counts_and_sizes_of_predicted_objects_are_drawn(finished_run):
+    counts = json.loads((finished_run / "metrics.json").read_text())["instances"]["classes"]["cell"]
+    page = read(finished_run)
+    assert "Counts and sizes" in page.headings
+    assert f"cell: {counts['predicted_objects']} predicted in all" in page.text
+    (finished_run / "predictions" / "objects.csv").unlink()
+    assert "Counts and sizes" not in read(finished_run).headings
+
+
 def test_a_finished_run_has_every_section(finished_run):
     assert [heading for heading in read(finished_run).headings if heading] == [
         "Data",
@@ -64,6 +73,7 @@ def test_a_finished_run_has_every_section(finished_run):
         "At the images' own size",
         "Threshold",
         "Objects",
+        "Counts and sizes",
         "Predictions",
         "Every test image, worst first",
         "Model",
@@ -76,7 +86,7 @@ def test_a_finished_run_has_every_section(finished_run):
 
 def test_the_page_needs_nothing_but_itself(finished_run):
     reader = read(finished_run)
-    assert len(reader.addresses) == 2 + 4 + 4  # charts, examples, overlays
+    assert len(reader.addresses) == 3 + 4 + 4  # charts, examples, overlays
     assert all(address.startswith("data:image/") for address in reader.addresses)
     assert "<script" not in (finished_run / "report.html").read_text(encoding="utf-8")
 
@@ -230,7 +240,7 @@ def test_an_empty_directory_has_a_page(tmp_path):
 
 def test_an_image_without_an_overlay_is_not_shown(finished_run):
     (finished_run / "predictions" / "overlays" / "field1.png").unlink()
-    assert len(read(finished_run).addresses) == 9
+    assert len(read(finished_run).addresses) == 10
 
 
 def test_the_same_run_gives_the_same_page(finished_run):
