@@ -116,15 +116,20 @@ def test_a_saved_model_answers_alike_in_a_process_that_only_loads_it(tmp_path):
     np.testing.assert_array_equal(np.load(tmp_path / "answer.npy"), model(image))
 
 
-@pytest.mark.parametrize("width", [1, 2])
-def test_it_is_dlsia_s_network_without_normalisation(width):
+@pytest.mark.parametrize(("width", "cycle"), [(1, (1, 2, 3, 4, 5)), (2, (1, 2, 3, 4, 5)), (1, (8, 4, 2, 1))])
+def test_it_is_dlsia_s_network_without_normalisation(width, cycle):
     reason = "dlsia is not installed: pip install dlsia torch"
     dlsia = pytest.importorskip("dlsia.core.networks.msdnet", reason=reason, exc_type=ImportError)
     torch = pytest.importorskip("torch", reason=reason)
     theirs = dlsia.MixedScaleDenseNetwork(
-        2, 3, num_layers=12, layer_width=width, max_dilation=5, normalization=None
+        2,
+        3,
+        num_layers=12,
+        layer_width=width,
+        custom_msdnet=np.resize(cycle, (12, width)).T,
+        normalization=None,
     )
-    ours = MixedScaleDense(3, mixed_dilations(12, range(1, 6), width), "zeros")
+    ours = MixedScaleDense(3, mixed_dilations(12, cycle, width), "zeros")
     ours.build((None, None, None, 2))
     ours.set_weights(weights_of(theirs, width))
     image = np.random.default_rng(0).random((2, 21, 34, 2), np.float32)
