@@ -103,6 +103,9 @@ class ModelSpec:
         How large images are cut into tiles.
     weights : str
         SHA-256 of the weights, by which two models are told apart.
+    beside : int
+        Further channels that the network takes, after those of the image: classes that other stages of a
+        cascade find, 0 or 1.
     match : Matching or None
         The histogram that each image or volume is brought to, before its intensities come into [0, 1].
     """
@@ -119,6 +122,7 @@ class ModelSpec:
     objects: Objects
     tiling: TilingSettings
     weights: str
+    beside: int = 0
     match: Matching | None = None
 
     kinds: ClassVar = ("mask", "labels", "probabilities")
@@ -142,6 +146,11 @@ class ModelSpec:
     def rank(self) -> int:
         """Axes in space: 2 of images, 3 of volumes."""
         return len(self.stride)
+
+    @property
+    def takes_floats(self) -> bool:
+        """Whether images may be of floats: these have no histogram that could be matched."""
+        return self.match is None
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -215,9 +224,8 @@ class ModelSpec:
         UserError
             If a number lies out of its range.
         """
-        given = json.loads(text)
         try:
-            given = {"match": None} | given  # of which models did not speak at first
+            given = {"beside": 0, "match": None, **json.loads(text)}  # which older ones do not say
             values = {field.name: given[field.name] for field in fields(cls)}
             tiling = {field.name: values["tiling"][field.name] for field in fields(TilingSettings)}
             for name in ("classes", "resize", "stride", "receptive_radius"):
@@ -246,12 +254,15 @@ class MergedSpec:
         (M + 1,) uint8, the stage of each entry, counted from 1.
     rank : int
         Axes in space.
+    takes_floats : bool
+        Whether images may be of floats, by all stages.
     """
 
     classes: tuple[str, ...]
     class_ids: np.ndarray
     stage_ids: np.ndarray
     rank: int
+    takes_floats: bool
 
     kinds: ClassVar = ("mask", "labels", "stages")
     multilabel: ClassVar = False

@@ -46,7 +46,7 @@ def model_spec(recipe: Recipe, model: keras.Model, match: Matching | None = None
         multilabel=recipe.data.multilabel,
         activation=recipe.model.activation,
         threshold=recipe.evaluate.threshold,
-        channels=model.input_shape[-1],
+        channels=model.input_shape[-1] - len(recipe.data.sees),
         normalise=preparation.normalisation(recipe),
         resize=recipe.data.resize,
         stride=receptive_field.stride(model),
@@ -54,6 +54,7 @@ def model_spec(recipe: Recipe, model: keras.Model, match: Matching | None = None
         objects=Objects(objects.name, objects.by_ids(recipe.data.classes)),
         tiling=TilingSettings(**dict(recipe.predict)),
         weights=fingerprint(model),
+        beside=len(recipe.data.sees),
         match=match,
     )
 

@@ -12,7 +12,7 @@ import numpy as np
 from kerasseg.console import track
 from kerasseg.data.batches import MULTIPLE_OF, TrainingBatches, UnpairedBatches, ValidationBatches
 from kerasseg.data.collect import channels, collect
-from kerasseg.data.region import within
+from kerasseg.data.region import seeing, within
 from kerasseg.data.sample import Sample
 from kerasseg.data.split import Split, split
 from kerasseg.data.survey import MOST_IGNORED, Contents, survey, total
@@ -34,8 +34,11 @@ ANOTHER = 1  # seed after the recipe's, of masks that are to be independent of t
 def samples(recipe: Recipe) -> list[Sample]:
     """List the recipe's samples, synthetic ones where it allows them."""
     data = recipe.data
-    collected = _collected(data, data.source)
-    return [within(sample, **dict(data.region)) for sample in collected] if data.region else collected
+    samples = _collected(data, data.source)
+    if data.sees:
+        regions = [(region.masks, region.id) for region in data.sees]
+        samples = [seeing(sample, regions) for sample in samples]
+    return [within(sample, **dict(data.region)) for sample in samples] if data.region else samples
 
 
 def parts(recipe: Recipe) -> Split:
@@ -167,8 +170,9 @@ def _kind(recipe: Recipe) -> str:
 
 
 def model_channels(recipe: Recipe, parts: Split) -> int:
-    """Count the channels that the recipe's model takes."""
-    return recipe.data.channels or channels([*parts.train, *parts.validation, *parts.test])
+    """Count the channels that the recipe's model takes, those of the image and those beside it."""
+    samples = [*parts.train, *parts.validation, *parts.test]
+    return (recipe.data.channels or channels(samples)) + len(recipe.data.sees)
 
 
 def normalisation(recipe: Recipe) -> Normalisation:
@@ -217,6 +221,7 @@ def _collected(data: Data, source: Source, seed: int = 0) -> list[Sample]:
         source.root,
         data.classes,
         ignored=data.ignore,
+        background=data.background,
         multilabel=data.multilabel,
         synthesize=partial(source.synthesize, seed) if can_be_drawn else None,
     )
@@ -227,9 +232,10 @@ def _batching(
 ) -> dict[str, Any]:
     """Gather what all batches of a recipe have in common."""
     data = recipe.data
+    of_image = channels - len(data.sees)
     return {
         "class_ids": range(recipe.model.activation != "softmax", len(data.classes) + 1),
-        "preprocessing": Preprocessing(channels, normalisation(recipe), data.resize, match),
+        "preprocessing": Preprocessing(of_image, normalisation(recipe), data.resize, match),
         "patch": data.patch and dict(data.patch),
         "multiple_of": multiple_of,
         "batch_size": recipe.train.batch_size,

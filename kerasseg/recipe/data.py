@@ -159,8 +159,12 @@ class Data(Section):
     """Names of the foreground classes; class k+1 is the k-th."""
     ignore: list[ClassName] = Field(default=[])
     """Names in the annotations that are not to be learnt, such as [debris]; their pixels are ignored."""
+    background: list[ClassName] = Field(default=[])
+    """Names in the annotations that are background here, such as what another stage of a cascade finds."""
     region: Region | None = None
     """Where there is something to learn; null is everywhere."""
+    sees: list[Region] = Field(default=[])
+    """What a stage of a cascade sees of others, each a channel more; `kerasseg run` fills this in."""
     multilabel: bool = False
     """Whether a pixel may be of several classes; each class is then decided for itself."""
     channels: Positive | None = 3
@@ -200,19 +204,29 @@ class Data(Section):
             )
         return unpaired
 
-    @field_validator("ignore")
+    @field_validator("ignore", "background")
     @classmethod
-    def _ignores_no_class(cls, ignore: list[str], info: ValidationInfo) -> list[str]:
-        classes, source = info.data.get("classes"), info.data.get("source")  # missing where they are wrong
-        if classes and (both := [name for name in ignore if name in classes]):
-            raise _refused(f"{both[0]} is in data.classes too; name it in one of them")
-        if ignore and source and source.holds_one_class:
+    def _are_no_classes(cls, names: list[str], info: ValidationInfo) -> list[str]:
+        for other in ("classes", "ignore"):  # missing where they are wrong, or where this is ignore itself
+            if both := [name for name in names if name in info.data.get(other, ())]:
+                raise _refused(f"{both[0]} is in data.{other} too; name it in one of them")
+        source = info.data.get("source")
+        if names and source and source.holds_one_class:
             raise _refused(f"{source.name} tells objects of one class apart, and nothing else; take it out")
-        return ignore
+        return names
+
+    @field_validator("multilabel")
+    @classmethod
+    def _sees_classes_that_exclude_each_other(cls, multilabel: bool, info: ValidationInfo) -> bool:
+        if multilabel and info.data.get("sees"):
+            raise _refused("is true, and a model that sees masks is of classes that exclude each other")
+        return multilabel
 
     @field_validator("resize")
     @classmethod
     def _resized_in_two(cls, resize: Size | None, info: ValidationInfo) -> Size | None:
+        if resize and info.data.get("sees"):
+            raise _refused("a model that sees masks looks at images at their own size; leave it out")
         if resize and isinstance(info.data.get("source"), Volumes):
             raise _refused("volumes are not resized; remove it, and set data.patch to {size: 64}")
         return resize

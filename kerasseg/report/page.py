@@ -121,6 +121,7 @@ def gather(directory: Path) -> dict[str, Any]:
         "history": rows,
         "best": best,
         "criterion": CRITERIA[engine["cycle"]["choose_by"]] if "cycle" in engine else None,
+        "failures": history.failures(rows, status.get("stopped")),
         "curves": embedded(charts.curves(rows, best), SVG) if rows else None,
         "metrics": metrics,
         "ranking": ranking,

@@ -28,7 +28,7 @@ HISTOGRAMS = "histograms.svg"
 STATUS, ENVIRONMENT, DATA = "status.json", "environment.json", "data.json"
 MODEL, SPEC, SUMMARY, METRICS = "model.keras", "spec.json", "model.json", "metrics.json"
 CHECKPOINTS, EXAMPLES, SAMPLES, EXPORT = "checkpoints", "examples", "samples", "export"
-PREDICTIONS, OVERLAYS, REGIONS = "predictions", "predictions/overlays", "regions"
+PREDICTIONS, OVERLAYS, MASKS = "predictions", "predictions/overlays", "masks"
 EVALUATIONS = "evaluations"  # on images other than the test's
 REPORT = "report.html"
 
