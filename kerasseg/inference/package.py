@@ -35,6 +35,7 @@ from kerasseg.inference import backends
 from kerasseg.inference.backends import TENSORFLOW, Backend
 from kerasseg.inference.forward import Forward
 from kerasseg.spec import ModelSpec, Objects, TilingSettings
+from kerasseg.startup import start_tensorflow
 
 DESCRIPTIONS = ("rdf.yaml", "bioimageio.yaml")
 LARGEST_DESCRIPTION = 4 << 20
@@ -434,7 +435,8 @@ def _network(package: Package, engine: str) -> tuple[Forward, str, str]:
 
 
 def _open_keras(path: Path, engine: str) -> tuple[Forward, str]:
-    from kerasseg.models.saved import load_model  # imports TensorFlow
+    start_tensorflow()
+    from kerasseg.models.saved import load_model
 
     return backends.engine(engine)(load_model(path)), engine
 
@@ -446,7 +448,8 @@ def _open_onnx(path: Path, engine: str) -> tuple[Forward, str]:
 
 
 def _open_saved_model(path: Path, engine: str) -> tuple[Forward, str]:
-    from kerasseg.models.saved import open_saved_model  # imports TensorFlow
+    start_tensorflow()
+    from kerasseg.models.saved import open_saved_model
 
     with TemporaryDirectory() as folder:
         unzip(path, Path(folder))
