@@ -9,6 +9,7 @@ from typing import Any
 
 from kerasseg.data.batches import MULTIPLE_OF, TrainingBatches, UnpairedBatches, ValidationBatches
 from kerasseg.data.collect import channels, collect
+from kerasseg.data.key_points import with_key_points
 from kerasseg.data.region import within
 from kerasseg.data.sample import Sample
 from kerasseg.data.split import Split, split
@@ -23,9 +24,13 @@ ANOTHER = 1  # seed after the recipe's, of masks that are to be independent of t
 
 
 def samples(recipe: Recipe) -> list[Sample]:
-    """List the recipe's samples, synthetic ones where it allows them."""
-    data = recipe.data
+    """List the recipe's samples, synthetic ones where it allows them, with what is to be learnt of them."""
+    data, points = recipe.data, recipe.key_points
     collected = _collected(data, data.source)
+    if points:
+        preprocessing = Preprocessing(data.channels, normalisation(recipe), data.resize)
+        choice = {"target": points.target, "points": points.budget, "kernel": points.kernel.build()}
+        collected = [with_key_points(sample, preprocessing, **choice) for sample in collected]
     return [within(sample, **dict(data.region)) for sample in collected] if data.region else collected
 
 

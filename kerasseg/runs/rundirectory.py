@@ -28,6 +28,7 @@ STATUS, ENVIRONMENT, DATA = "status.json", "environment.json", "data.json"
 MODEL, SPEC, SUMMARY, METRICS = "model.keras", "spec.json", "model.json", "metrics.json"
 CHECKPOINTS, EXAMPLES, SAMPLES, EXPORT = "checkpoints", "examples", "samples", "export"
 PREDICTIONS, OVERLAYS, REGIONS = "predictions", "predictions/overlays", "regions"
+REBUILT = "predictions/rebuilt"
 REPORT = "report.html"
 
 FINISHED, FAILED = "finished", "failed"
