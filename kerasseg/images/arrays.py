@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import math
+import struct
 import zipfile
 import zlib
 from pathlib import Path
@@ -50,7 +51,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
             return _read_npz(path)
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             return {path.name: _read_idx(file, path)}
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, RuntimeError, struct.error) as error:
         raise UserError(f"{path}: the file is damaged, or no .npz or IDX file ({error})") from error
 
 
@@ -70,6 +71,8 @@ def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) ->
             version, np.lib.format.read_array_header_2_0
         )
         shape, _, dtype = read_header(file)
+        if dtype.hasobject:
+            raise ValueError(f"{info.filename} holds Python's objects, which are never loaded")
         claimed = math.prod(shape) * dtype.itemsize
         _check_bytes(claimed, info.file_size - file.tell(), path)
     with archive.open(info) as file:

@@ -33,7 +33,8 @@ def classifier(
     Parameters
     ----------
     input_shape : tuple
-        ``(Y, X, C)`` or ``(Z, Y, X, C)``; spatial axes may be None, and are multiples of the encoder's stride.
+        ``(Y, X, C)`` or ``(Z, Y, X, C)``; spatial axes may be None, and are multiples of the
+        encoder's stride.
     classes : int
         K, the channels of the result.
     encoder, encoder_weights, encoder_weights_fallback, base_filters, levels, batchnorm_momentum

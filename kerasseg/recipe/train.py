@@ -218,10 +218,10 @@ class Guided(Component):
 
     weight: NotNegative = 1.0
     """Weight of the loss, which compares the points with those of `key_points.target`."""
-    budget: NotNegative = 5.0
+    budget_weight: NotNegative = 5.0
     """Weight of the difference between the number of points and `key_points.points`, as a share of the
     pixels."""
-    shape: NotNegative = 5.0
+    shape_weight: NotNegative = 5.0
     """Weight of one minus the similarity (SSIM) of the rebuilt image and the image."""
     ssim: Literal["global", "windowed"] = "global"
     """Whether similarity has one mean and variance an image, or those of windows of 11 x 11 pixels."""

@@ -61,7 +61,7 @@ CRITERIA = {
 """What the validation loss is where images and masks are unpaired, by `kerasseg.training.cycle`'s names."""
 MEASURES = {
     "ssim_global": "SSIM, global",
-    "ssim_11": "SSIM, 11 × 11",
+    "ssim_11": "SSIM, 11 x 11",
     "ssim_paper": "SSIM, paper's",
     "rmse": "RMSE",
     "mse": "MSE",
@@ -169,7 +169,7 @@ def _kernel(recipe: Mapping[str, Any]) -> str | None:
     if not recipe.get("key_points"):
         return None
     ((name, values),) = recipe["key_points"]["kernel"].items()
-    return f"{values['size']} × {values['size']} {name} kernel normalised to its {values['norm']}"
+    return f"{values['size']} x {values['size']} {name} kernel normalised to its {values['norm']}"
 
 
 def _threshold_curve(metrics: Mapping[str, Any]) -> str | None:

@@ -11,6 +11,8 @@ Banerjee et al., "Guided U-Net aided efficient image data storing with shape pre
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -31,8 +33,8 @@ def guided(
     activation: str,
     steps: int,
     weight: float,
-    budget: float,
-    shape: float,
+    budget_weight: float,
+    shape_weight: float,
     points: float,
     kernel: np.ndarray,
     ssim: str,
@@ -41,8 +43,8 @@ def guided(
 ) -> keras.Model:
     """Make the engine that trains `model` to choose the points from which its image can be rebuilt.
 
-    It loses ``weight * loss + budget * |n - n'| / pixels + shape * (1 - SSIM)``, and in the first epochs the
-    loss alone: straight from random weights, the two others drive most networks to choose no point at all.
+    It loses ``weight * loss + budget_weight * |n - n'| / pixels + shape_weight * (1 - SSIM)``, and in the
+    first epochs the loss alone: straight from random weights, the two others drive most networks to choose no point at all.
     ``val_loss`` is the sum in every epoch, so that epochs compare. The history shows how many points an image
     has, and how like the rebuilt image is to it.
 
@@ -57,7 +59,7 @@ def guided(
         Probability from which on a pixel is a point.
     steps : int
         Steps in an epoch.
-    weight, budget, shape : float
+    weight, budget_weight, shape_weight : float
         Weights of the three.
     points : float
         n', the number of points wanted in an image as the network sees it; below 1 their share of its pixels.
@@ -85,8 +87,8 @@ def guided(
     shapes = (model.input_shape, model.output_shape)
     if any(len(each) != 4 or each[-1] != 1 for each in shapes):
         raise UserError(
-            f"train.engine.guided: the network goes from {shapes[0]} to {shapes[1]}, and what is rebuilt is a "
-            "grey image, from points of one class: set data.channels to 1, and name one class of images"
+            f"train.engine.guided: the network goes from {shapes[0]} to {shapes[1]}, and what is rebuilt is "
+            "a grey image, from points of one class: set data.channels to 1, and name one class of images"
         )
     with model.distribute_strategy.scope():
         engine = GuidedModel(
@@ -96,7 +98,7 @@ def guided(
             rebuild=lambda chosen: rebuilt(chosen, kernel),
             similarity=SIMILARITIES[ssim],
             points=points,
-            weights=(weight, budget, shape),
+            weights=(weight, budget_weight, shape_weight),
             warmup_steps=warmup * steps,
         )
         optimizer = renewed(optimizer, engine.trainable_variables)
@@ -108,8 +110,17 @@ class GuidedModel(keras.Model):
     """A network whose answers are points, guided by the image that they rebuild; see `guided`."""
 
     def __init__(
-        self, network: keras.Model, *, loss, choose, rebuild, similarity, points, weights, warmup_steps
-    ):
+        self,
+        network: keras.Model,
+        *,
+        loss: Loss,
+        choose: Callable[[Tensor], Tensor],
+        rebuild: Callable[[Tensor], Tensor],
+        similarity: Loss,
+        points: float,
+        weights: tuple[float, float, float],
+        warmup_steps: int,
+    ) -> None:
         super().__init__(network.inputs, network.outputs)
         self.mask_loss, self.choose, self.rebuild, self.similarity = loss, choose, rebuild, similarity
         self.budget, self.term_weights, self.warmup_steps = points, weights, warmup_steps
@@ -124,10 +135,10 @@ class GuidedModel(keras.Model):
         training: bool = True,
     ) -> Tensor:
         """Add the three terms up: the mean over a batch, of which each device has its share."""
-        weight, budget, shape = self.term_weights
+        weight, budget_weight, shape_weight = self.term_weights
         chosen = self.choose(y_pred)
         ssim = self.similarity(self.rebuild(chosen), ops.cast(x, "float32"))
-        guidance = budget * budget_loss(chosen, self.budget) + shape * (1.0 - ssim)
+        guidance = budget_weight * budget_loss(chosen, self.budget) + shape_weight * (1.0 - ssim)
         if training:
             guidance *= ops.cast(self.optimizer.iterations >= self.warmup_steps, "float32")
         self.points.update_state(ops.sum(chosen, axis=(1, 2, 3)))

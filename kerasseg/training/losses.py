@@ -259,7 +259,7 @@ def straight_through(y_pred: Tensor, threshold: float, slope: float) -> Tensor:
     """
     y_pred = ops.cast(y_pred, "float32")
     soft = ops.sigmoid(slope * (y_pred - threshold))
-    return soft + ops.stop_gradient(ops.cast(y_pred >= threshold, "float32") - soft)
+    return ops.cast(y_pred >= threshold, "float32") + (soft - ops.stop_gradient(soft))
 
 
 def rebuilt(points: Tensor, kernel: np.ndarray) -> Tensor:
@@ -300,7 +300,7 @@ def budget_loss(points: Tensor, budget: float) -> Tensor:
     Banerjee et al., "Guided U-Net aided efficient image data storing with shape preservation", 2023; it does
     not divide, and does not say whether n' is of points or per cent.
     """
-    pixels = float(np.prod(points.shape[1:3]))
+    pixels = ops.cast(ops.size(points[0]), "float32")
     wanted = budget if budget < 1 else budget / pixels
     return ops.abs(ops.mean(points, axis=(1, 2, 3)) - wanted)
 

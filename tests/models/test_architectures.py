@@ -36,6 +36,8 @@ SMALL = {
     "resnet": {"base_filters": 2, "residual_blocks": 2},
     "tunable_unet": TunableUnet(base_filters=2, growth_rate=1.5).arguments,
     "msdnet": Msdnet(layers=3, fast=False).arguments,
+    "pspu_skelnet": {"base_filters": 1},
+    "classifier": {"encoder": "plain", "base_filters": 2},
 }
 
 

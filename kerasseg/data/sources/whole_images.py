@@ -83,9 +83,9 @@ def _from_array(
             "(N, Y, X, C) of 1 or 3 channels"
         )
     labels = _labels_of(key, contents)
-    folder = path.relative_to(root).with_suffix("").as_posix() + (
-        "" if name in ("images", path.name) else f"/{name}"
-    )
+    folder = path.relative_to(root).with_suffix("").as_posix()
+    if name not in ("images", path.name):
+        folder += f"/{name}"
     attributes = {**folder_of(path, root), "file": stem(path)}
     for index, image in enumerate(images):
         labelled = attributes if labels is None else attributes | {"label": str(labels[index])}
@@ -94,7 +94,7 @@ def _from_array(
 
 
 def _labels_of(key: tuple[Path, str], contents: Mapping[tuple[Path, str], np.ndarray]) -> np.ndarray | None:
-    """Find the labels of an array of images, by its name and their number: in its file, or in one beside it."""
+    """Find the labels of an array of images, by name and number: in its file, or in one beside it."""
     path, name = key
     for images, labels in LABELS:
         other = name.replace("images", "labels").replace(images, labels)
