@@ -218,7 +218,7 @@ class Guided(Component):
 
     weight: NotNegative = 1.0
     """Weight of the loss, which compares the points with those of `key_points.target`."""
-    budget_weight: NotNegative = 5.0
+    budget_weight: NotNegative = 40.0
     """Weight of the difference between the number of points and `key_points.points`, as a share of the
     pixels."""
     shape_weight: NotNegative = 5.0
@@ -227,7 +227,7 @@ class Guided(Component):
     """Whether similarity has one mean and variance an image, or those of windows of 11 x 11 pixels."""
     slope: Rate = 10.0
     """Slope of the sigmoid whose gradient stands in for that of the threshold, `evaluate.threshold`."""
-    warmup: Count = 5
+    warmup: Count = 3
     """Epochs in which the loss alone is learnt; without any, many networks come to choose no point."""
 
 
