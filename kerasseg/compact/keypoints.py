@@ -107,12 +107,11 @@ class Base(_Equal):
             If the bytes are no such image.
         """
         planes = (shape[-1], *shape[:-1]) if channels else shape
+        tall = np.empty((math.prod(planes[:-1]), planes[-1]), dtype)
         try:
-            tall = imagecodecs.jpegxl_decode(encoded)
+            imagecodecs.jpegxl_decode(encoded, out=tall)  # which refuses another size before it takes memory
         except Exception as error:  # imagecodecs has a class of its own for each way to fail
             raise UserError(f"the base image cannot be decoded ({error})") from error
-        if tall.shape != (math.prod(planes[:-1]), planes[-1]) or tall.dtype != dtype:
-            raise UserError(f"the base image is {tall.dtype} {tall.shape}; expected {dtype} of {shape}")
         pixels = tall.reshape(planes)
         return cls(factor, encoded, np.moveaxis(pixels, 0, -1) if channels else pixels)
 

@@ -90,7 +90,7 @@ def _base_plane(points: KeyPoints, plane: tuple[int, ...], channel: int) -> np.n
 
 
 def _spikes(points: KeyPoints, plane: tuple[int, ...], rows: slice, columns: slice) -> np.ndarray:
-    """Put the amplitudes of the points that reach a rectangle where they are: (C, Y + 2 r, X + 2 r) float64."""
+    """Put the amplitudes of points that reach a rectangle where they are: (C, Y + 2 r, X + 2 r) float64."""
     reach = points.kernel.radius
     first, last = (
         bisect.bisect_left(points.positions, (*plane, row), key=lambda position: tuple(position[:-1]))

@@ -54,8 +54,8 @@ def ssim_paper(image: np.ndarray, other: np.ndarray, span: float = 1.0) -> float
     """SSIM as equation 5 of the GU-Net paper has it, taken by the letter: of a black image it is high.
 
     The constants are c1 = 0.01 L^2 and c2 = 0.03 L^2, not squared, with L = 2 spans, in windows of 3 x 3
-    pixels of the same weight, where the window lies inside, with variances of a sample (8 in the denominator).
-    The paper prints neither its window nor L: these are what its figures fit best.
+    pixels of the same weight, where the window lies inside, with variances of a sample (8 in the
+    denominator). The paper prints neither its window nor L: these are what its figures fit best.
     """
     size = 3
 
