@@ -10,7 +10,7 @@ import typer
 
 from kerasseg import __version__
 from kerasseg.annotations.formats import FORMATS, OUTLINES, PIXELS, any_of
-from kerasseg.cli import cascade, components, data, label, recipes
+from kerasseg.cli import cascade, compact, components, data, label, recipes
 from kerasseg.cli.verbs import (
     Interrupted,
     Overrides,
@@ -348,6 +348,8 @@ def extract(
 
 
 app.command(**example("components mask.tif labels.ome.tif --largest 12"))(components.components)
+app.command(**example("compact images/ points/ --points 1% --report"))(compact.compact)
+app.command(**example("expand points/ images/ --region 0:512,0:512"))(compact.expand)
 
 
 @app.command(**example("schema > recipes/recipe.schema.json"))

@@ -98,12 +98,12 @@ def predict_by(
     flat = spec.rank == 2 and not spec.multilabel and what != "probabilities"
     output = Output(what, to or ("png" if flat else "tiff"))
     output.check(spec)
-    _check_folder(out)
+    check_folder(out)
     results = _results(images, out, axes, output.suffix)
     _each(results, out, partial(segment, segmenter=segmenter, output=output, axes=axes, force=force))
 
 
-def _check_folder(out: Path) -> None:
+def check_folder(out: Path) -> None:
     """Refuse the name of a file: results are several files, in a folder, and named by their images."""
     if out.is_file() or (out.suffix.lower() in FILES and not out.is_dir()):
         raise UserError(f"{out}: this is the name of a file; name a folder for the results")
@@ -129,7 +129,7 @@ def _results(images: Path, out: Path, axes: str | None, suffix: str) -> dict[Pat
     UserError
         If one would.
     """
-    results = {image: out / f"{name}{suffix}" for image, name in _found(images, axes)}
+    results = {image: out / f"{name}{suffix}" for image, name in images_in(images, axes)}
     taken = {image.resolve() for image in results}
     problems = [
         f"{image}: its result would be {result}, which is in use; rename the image, or choose another folder"
@@ -141,7 +141,7 @@ def _results(images: Path, out: Path, axes: str | None, suffix: str) -> dict[Pat
     return results
 
 
-def _found(images: Path, axes: str | None) -> Iterator[tuple[Path, Path]]:
+def images_in(images: Path, axes: str | None) -> Iterator[tuple[Path, Path]]:
     """Yield images with their names under the folder that was given; earlier results are no images."""
     file, dataset = address.parted(images)
     if file.is_file() or file.suffix in STORES or is_zarr(file) or _is_volume(images, axes):

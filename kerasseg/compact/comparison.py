@@ -134,15 +134,13 @@ def likeness(image: np.ndarray, other: np.ndarray) -> float:
     return measure(image, other, WHITE)
 
 
-def contenders(stored: np.ndarray, rebuilt: np.ndarray, method: str, size: int) -> Iterator[Contender]:
+def contenders(stored: np.ndarray, rebuilt: np.ndarray, size: int) -> Iterator[Contender]:
     """Keep a plane in all ways that are compared, the key points first.
 
     Parameters
     ----------
     stored, rebuilt : np.ndarray
         (Y, X) uint8 or uint16: what was to be kept, and what key points made of it.
-    method : str
-        How the points were chosen.
     size : int
         Bytes of their file.
 
@@ -155,7 +153,7 @@ def contenders(stored: np.ndarray, rebuilt: np.ndarray, method: str, size: int) 
     """
     original = shown(stored, stored)
     rebuilt = shown(rebuilt, stored)
-    yield Contender(f"key points, {method}", "points", size, rebuilt)
+    yield Contender("key points", "points", size, rebuilt)
     yield Contender("black", "trivial", 0, np.zeros_like(original))
     yield _bitmap(original)
     for name, encode in LOSSLESS.items():

@@ -98,7 +98,7 @@ def select(
     image : numpy.ndarray or Store
         uint8 or uint16, with all of `axes`; it is read by region, and may be mapped from a file.
     axes : str
-        Y and X last, or before C; planes (Z, T) before them.
+        Y and X last, or before C; planes (Z, T) before them. A store of one channel needs no C.
     method : str
         A name of `SELECTORS`.
     budget : float or str, optional
@@ -127,7 +127,7 @@ def select(
         raise UserError(unknown("method", method, SELECTORS))
     selector = SELECTORS[method]
     kernel = kernel or selector.kernel()
-    pixels = image if axes.endswith("C") else image[..., None]
+    pixels = _with_channels(image, axes)
     _check(pixels, axes, method, kernel)
     field = Field(pixels, *_extremes(pixels))
 
@@ -175,7 +175,7 @@ def suggested(image: np.ndarray | Store, axes: str) -> tuple[str, str]:
     reason : str
         A sentence.
     """
-    pixels = image if axes.endswith("C") else image[..., None]
+    pixels = _with_channels(image, axes)
     if pixels.shape[-1] > 1:
         return "hybrid", f"hybrid: the image has {pixels.shape[-1]} channels, whose points have grey values."
     lit, white = _lit_and_white(pixels)
@@ -356,6 +356,11 @@ def _least(chosen: Callable[[int], KeyPoints], field: Field, ssim: float) -> Key
         else:
             below = middle
     return best
+
+
+def _with_channels(image: np.ndarray | Store, axes: str) -> np.ndarray | Store:
+    """Give an image its axis of channels, which a store has in any case."""
+    return image if axes.endswith("C") or isinstance(image, Store) else image[..., None]
 
 
 def _check(pixels: np.ndarray | Store, axes: str, method: str, kernel: Kernel) -> None:

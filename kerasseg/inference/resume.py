@@ -3,7 +3,7 @@
 The answers so far lie in a hidden folder beside the result: ``answer.npy``, which is as large as the whole,
 and ``ledger.json``, which says by which settings and how many of its rows are finished. Rows are on the disk
 before the ledger counts them, and it is replaced whole. ``predictions.json`` beside the results keeps the
-settings of each that is complete.
+settings of each that is complete; other commands keep records of other names.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def open_ledger(folder: Path, settings: Mapping[str, Any], *, force: bool = Fals
     return Ledger(folder, settings, begun["rows"])
 
 
-def is_done(result: Path, settings: Mapping[str, Any]) -> bool:
+def is_done(result: Path, settings: Mapping[str, Any], name: str = RECORD) -> bool:
     """Tell whether a result is there and is what is wanted.
 
     Parameters
@@ -132,6 +132,8 @@ def is_done(result: Path, settings: Mapping[str, Any]) -> bool:
         The file or folder.
     settings : mapping
         What identifies the prediction, as in `open_ledger`.
+    name : str
+        Of the record, which lies beside the result.
 
     Returns
     -------
@@ -143,9 +145,11 @@ def is_done(result: Path, settings: Mapping[str, Any]) -> bool:
     UserError
         If something else is there; what it differs in is named, as far as it was recorded.
     """
-    before = _recorded(result.parent).get(result.name)
+    before = _recorded(result.parent, name).get(result.name)
     if not result.exists():
-        return bool(before and INSTEAD in before) and is_done(result.with_name(before[INSTEAD]), settings)
+        return bool(before and INSTEAD in before) and is_done(
+            result.with_name(before[INSTEAD]), settings, name
+        )
     if before is None:
         raise UserError(f"{result}: it exists already; choose another folder, or replace it with --force")
     if changed := changes(before, _as_json(settings)):
@@ -157,7 +161,9 @@ def is_done(result: Path, settings: Mapping[str, Any]) -> bool:
     return True
 
 
-def record(result: Path, settings: Mapping[str, Any], instead_of: Path | None = None) -> None:
+def record(
+    result: Path, settings: Mapping[str, Any], instead_of: Path | None = None, name: str = RECORD
+) -> None:
     """Record by which settings a result was made.
 
     Parameters
@@ -168,14 +174,16 @@ def record(result: Path, settings: Mapping[str, Any], instead_of: Path | None = 
         See `is_done`.
     instead_of : Path, optional
         What was wanted, where its format could not hold the result; one of that name is removed.
+    name : str
+        Of the record.
     """
     new = {result.name: settings}
     if instead_of not in (None, result):
         new[instead_of.name] = {INSTEAD: result.name}
         instead_of.unlink(missing_ok=True)
-    path = result.parent / RECORD
-    with locks.awaited(path.with_name(f".{RECORD}.change")):
-        write_json(path, _recorded(result.parent) | new)
+    path = result.parent / name
+    with locks.awaited(path.with_name(f".{name}.change")):
+        write_json(path, _recorded(result.parent, name) | new)
 
 
 def recorded_results(folder: Path) -> frozenset[str]:
@@ -183,8 +191,8 @@ def recorded_results(folder: Path) -> frozenset[str]:
     return frozenset(_recorded(folder))
 
 
-def _recorded(folder: Path) -> dict[str, Any]:
-    path = folder / RECORD
+def _recorded(folder: Path, name: str = RECORD) -> dict[str, Any]:
+    path = folder / name
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 

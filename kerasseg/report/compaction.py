@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
+from typing import Any
 
+import cv2
 import numpy as np
 
 from kerasseg.compact import comparison
-from kerasseg.compact.comparison import Contender
 from kerasseg.compact.keypoints import KeyPoints
 from kerasseg.files import write_atomically
 from kerasseg.report import pictures
@@ -19,7 +20,7 @@ from kerasseg.report.template import PNG, embedded, fill
 PAGE = "compact.html"
 GROUPS = ("points", "same bytes", "same SSIM", "lossless", "trivial")
 MEASURES = {
-    "ssim_11": "SSIM 11 × 11",
+    "ssim_11": "SSIM 11 x 11",
     "ssim_global": "SSIM global",
     "ssim_paper": "SSIM, the paper's",
     "rmse": "RMSE",
@@ -28,8 +29,8 @@ MEASURES = {
     "skeleton_f": "skeleton F",
     "intensity_error": "intensity error",
 }
+LIKENESS = "likeness"
 FEW = 0.5  # of the bytes of lossless JPEG XL: who saves less loses more than they gain
-POSITIVE, NEGATIVE = pictures.PREDICTED, pictures.TRUTH
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,11 @@ class Judged:
         Of that plane.
     bytes : int
         Of their file.
-    contenders : sequence of Contender
-        See `kerasseg.compact.comparison.contenders`; the key points first.
-    scores : sequence of mapping
-        Of each contender, by `kerasseg.compact.comparison.scored`.
+    rows : sequence of mapping
+        ``name``, ``group`` and ``bytes`` of each way to keep the plane, the points first, and its
+        ``likeness`` and scores: see `kerasseg.compact.comparison`.
+    reason : str
+        Why the points were chosen by their method.
     """
 
     name: str
@@ -57,28 +59,39 @@ class Judged:
     rebuilt: np.ndarray
     points: KeyPoints
     bytes: int
-    contenders: Sequence[Contender]
-    scores: Sequence[Mapping[str, float]]
+    rows: Sequence[Mapping[str, Any]]
+    reason: str
 
 
-def judge(name: str, stored: np.ndarray, rebuilt: np.ndarray, points: KeyPoints, written: int) -> Judged:
+def judge(
+    name: str, stored: np.ndarray, rebuilt: np.ndarray, points: KeyPoints, written: int, reason: str
+) -> Judged:
     """Compare the key points of a plane with all other ways to keep it."""
-    rivals = list(comparison.contenders(stored, rebuilt, points.method, written))
     original = comparison.shown(stored, stored)
-    scores = [comparison.scored(rival, original) for rival in rivals]
-    return Judged(name, stored, rebuilt, points, written, rivals, scores)
+    rivals = sorted(
+        comparison.contenders(stored, rebuilt, written), key=lambda rival: GROUPS.index(rival.group)
+    )
+    rows = [
+        {
+            "name": rival.name,
+            "group": rival.group,
+            "bytes": rival.bytes,
+            LIKENESS: comparison.likeness(original, rival.image),
+            **comparison.scored(rival, original),
+        }
+        for rival in rivals
+    ]
+    return Judged(name, stored, rebuilt, points, written, rows, reason)
 
 
-def write(folder: Path, images: Sequence[Judged], why: str, images_in_all: int) -> Path:
+def write(folder: Path, images: Sequence[Judged], images_in_all: int) -> Path:
     """Write ``compact.html``.
 
     Parameters
     ----------
     folder : Path
     images : sequence of Judged
-        At least one, all by one method.
-    why : str
-        Why this method was taken.
+        At least one.
     images_in_all : int
         Of which those are some.
 
@@ -87,17 +100,15 @@ def write(folder: Path, images: Sequence[Judged], why: str, images_in_all: int) 
     Path
         The page.
     """
-    rows = averaged(images)
     context = {
-        "method": images[0].points.method,
-        "why": why,
-        "judged": len(images),
+        "methods": list(dict.fromkeys(image.points.method for image in images)),
         "images_in_all": images_in_all,
-        "kernel": images[0].points.kernel,
-        "points": rows[0],
-        "share": float(np.mean([image.points.share for image in images])),
-        "verdict": verdict(rows),
-        "rows": rows,
+        "means": {
+            "share": fmean(image.points.share for image in images),
+            "bytes": fmean(image.bytes for image in images),
+            "kept": fmean(image.bytes / image.stored.nbytes for image in images),
+            "likeness": fmean(image.rows[0][LIKENESS] for image in images),
+        },
         "measures": MEASURES,
         "images": [_section(image) for image in images],
     }
@@ -107,69 +118,44 @@ def write(folder: Path, images: Sequence[Judged], why: str, images_in_all: int) 
     return folder / PAGE
 
 
-def averaged(images: Sequence[Judged]) -> list[dict]:
-    """Average each contender over the images that it could keep.
-
-    Returns
-    -------
-    list of dict
-        ``name``, ``group``, ``images``, ``bytes``, ``raw`` (bytes of the pixels) and the measures, the groups in
-        the order of `GROUPS`; a measure that no image has is NaN.
-    """
-    found: dict[tuple[str, str], list[dict]] = {}
-    for image in images:
-        for rival, scores in zip(image.contenders, image.scores, strict=True):
-            row = {"bytes": rival.bytes, "raw": image.stored.nbytes, **scores}
-            found.setdefault((rival.group, rival.name), []).append(row)
-    rows = []
-    for group, name in sorted(found, key=lambda key: GROUPS.index(key[0])):
-        alike = found[group, name]
-        known = {key: [row[key] for row in alike if not math.isnan(row[key])] for key in alike[0]}
-        means = {key: float(np.mean(values)) if values else math.nan for key, values in known.items()}
-        rows.append({"name": name, "group": group, "images": len(alike), **means})
-    return rows
-
-
 def verdict(rows: Sequence[Mapping]) -> list[str]:
-    """Say in sentences what the points are worth, the bad news too.
+    """Say in sentences what the points of an image are worth, the bad news too.
 
     Parameters
     ----------
     rows : sequence of mapping
-        As `averaged` gives them.
+        As `Judged` has them.
     """
-    ours, likeness = rows[0], "ssim_global" if math.isnan(rows[0]["ssim_11"]) else "ssim_11"
+    ours, rivals = rows[0], [row for row in rows if row["group"] == "same bytes"]
     lossless = min((row for row in rows if row["group"] == "lossless"), key=lambda row: row["bytes"])
+    bitmap, black = (next(row for row in rows if row["name"] == name) for name in ("1-bit bitmap", "black"))
     sentences = []
     if ours["bytes"] > FEW * lossless["bytes"]:
         sentences.append(
-            f"{lossless['name'].split(',')[0]} without loss serves you better: it keeps every pixel in "
-            f"{lossless['bytes']:,.0f} bytes, and the points take {ours['bytes']:,.0f}."
+            f"{lossless['name']} serves you better: it keeps every pixel in {lossless['bytes']:,} bytes, and "
+            f"the points take {ours['bytes']:,}."
         )
-    better = [row for row in rows if row["group"] == "same bytes" and row[likeness] > ours[likeness]]
+    better = [row for row in rivals if row[LIKENESS] > ours[LIKENESS]]
     if better:
-        names = ", ".join(f"{row['name']} ({row[likeness]:.3f})" for row in better)
+        names = ", ".join(f"{row['name']} ({row[LIKENESS]:.3f})" for row in better)
         sentences.append(
             f"In as many bytes {names} {'is' if len(better) == 1 else 'are'} more like the image than the "
-            f"points ({ours[likeness]:.3f}). To store images take that; points are for what is computed from "
+            f"points ({ours[LIKENESS]:.3f}). To store images take that; points are for what is computed from "
             "them, for an exact budget, and for reading a region alone."
         )
-    else:
+    elif rivals:
         sentences.append("No codec that was tried is more like the image in as many bytes.")
-    bitmap, black = (next(row for row in rows if row["name"] == name) for name in ("1-bit bitmap", "black"))
-    if bitmap[likeness] >= ours[likeness]:
+    else:
+        sentences.append("No codec that was tried gets by with so few bytes.")
+    if bitmap[LIKENESS] >= ours[LIKENESS]:
         sentences.append(
-            f"A bitmap of one bit a pixel is more like the image ({bitmap[likeness]:.3f}, "
-            f"{bitmap['bytes']:,.0f} bytes)."
+            f"A bitmap of one bit a pixel is more like the image: {bitmap[LIKENESS]:.3f} in "
+            f"{bitmap['bytes']:,} bytes."
         )
-    if black[likeness] >= ours[likeness]:
+    if black[LIKENESS] >= ours[LIKENESS]:
         sentences.append(
-            f"A black image is as much like it ({black[likeness]:.3f}): the points are worthless."
+            f"Black is as much like it ({black[LIKENESS]:.3f}): the points are worthless."
         )
-    sentences.append(
-        f"Without loss {lossless['name'].split(',')[0]} takes {lossless['bytes']:,.0f} bytes, "
-        f"{lossless['bytes'] / lossless['raw']:.0%} of the {lossless['raw']:,.0f} of the pixels."
-    )
     return sentences
 
 
@@ -185,6 +171,11 @@ def _section(image: Judged) -> dict:
     }
     return {
         "name": image.name,
+        "reason": image.reason,
+        "verdict": verdict(image.rows),
+        "rows": image.rows,
+        "method": image.points.method,
+        "kernel": image.points.kernel,
         "views": {name: _picture(view) for name, view in views.items()},
         "largest": int(np.abs(difference).max()),
         "count": len(image.points),
@@ -193,7 +184,6 @@ def _section(image: Judged) -> dict:
         "raw": image.stored.nbytes,
         "sizes": comparison.sizes(image.points, image.bytes),
         "base": len(image.points.base.encoded) if image.points.base else 0,
-        "scores": image.scores[0],
     }
 
 
@@ -216,7 +206,5 @@ def _signed(values: np.ndarray) -> np.ndarray:
 
 def _picture(view: np.ndarray) -> str:
     """Embed a picture without loss: an artefact of JPEG would be taken for one of the points."""
-    import cv2
-
     [view] = pictures.enlarged([view])
     return embedded(cv2.imencode(".png", view[..., ::-1])[1].tobytes(), PNG)

@@ -1,0 +1,168 @@
+"""The verb `compact`: few points of each image, in few bytes, and a page that says what they are worth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kerasseg.commands.predict import check_folder, images_in
+from kerasseg.compact import keypoints_file
+from kerasseg.compact.keypoints import KeyPoints
+from kerasseg.compact.keypoints_file import SUFFIX, KeyPointsFile
+from kerasseg.compact.rebuilding import rebuild
+from kerasseg.compact.selection import SELECTORS, select, suggested
+from kerasseg.console import say, track
+from kerasseg.errors import Mistakes, if_interrupted, naming, unknown
+from kerasseg.images.stores.address import file_signature
+from kerasseg.images.stores.store import Store, open_store
+from kerasseg.inference.resume import is_done, record
+from kerasseg.report import compaction
+from kerasseg.report.compaction import Judged
+
+RECORD = "compact.json"  # by which settings each file was made
+MOST_JUDGED = 6  # images of a page
+JUDGED_SIDE = 1024  # pixels that are judged of a larger image
+
+
+def compact(
+    images: Path,
+    out: Path,
+    *,
+    method: str | None = None,
+    points: str | None = None,
+    ssim: float | None = None,
+    axes: str | None = None,
+    report: bool = False,
+    force: bool = False,
+) -> None:
+    """Keep few points of each image in a file; those that are there already are left as they are.
+
+    Parameters
+    ----------
+    images : Path
+        An image or volume of any size, or a folder of them: see `kerasseg.commands.predict.predict`.
+    out : Path
+        The folder that gets ``NAME.kpt`` of each, and ``compact.json``, which says how each was made.
+    method : str, optional
+        A name of `kerasseg.compact.selection.SELECTORS`; by default what suits each image.
+    points : str, optional
+        How many: a number, or a share such as ``3%``; by default the method's own.
+    ssim : float, optional
+        Instead of these: as few as give this likeness.
+    axes : str, optional
+        See `kerasseg.images.stores.store.open_store`.
+    report : bool
+        Whether ``compact.html`` is written.
+    force : bool
+        Whether files that are there are replaced.
+
+    Raises
+    ------
+    UserError
+        If there is no image, or some cannot be read or kept in this way; the others are done first.
+    """
+    _check(method, points, ssim)
+    check_folder(out)
+    wanted = {"method": method, "points": points, "ssim": ssim}
+    results = {image: out / f"{name}{SUFFIX}" for image, name in images_in(images, axes)}
+    mistakes, kept = Mistakes(), []
+    for number, (image, result) in enumerate(results.items(), start=1):
+        at_hand = f"{image} is number {number} of {len(results)}; those before it are kept"
+        with (
+            mistakes.noted(),
+            naming(str(image)),
+            if_interrupted(f"{at_hand}; repeat the command to continue"),
+        ):
+            kept.append(_compact_one(image, result, wanted, axes, force))
+    written = kept.count(True)
+    there = f"; {kept.count(False)} existed already" if False in kept else ""
+    say(f"wrote {written} file{'s' * (written != 1)} of key points to {out}{there}")
+    if report:
+        whole = {image: result for image, result in results.items() if result.exists()}
+        with mistakes.noted():
+            _report(whole, out, wanted, axes)
+    mistakes.check()
+
+
+def _check(method: str | None, points: str | None, ssim: float | None) -> None:
+    """Refuse what no image could be kept by."""
+    mistakes = Mistakes()
+    if method is not None and method not in SELECTORS:
+        mistakes.add(f"--method: {unknown('method', method, SELECTORS)}")
+    if points is not None and ssim is not None:
+        mistakes.add(f"--points {points} and --ssim {ssim}: expected one of them; the other follows from it")
+    mistakes.check()
+
+
+def _compact_one(image: Path, result: Path, wanted: Mapping[str, Any], axes: str | None, force: bool) -> bool:
+    """Keep one image, and tell whether it was not kept already."""
+    settings = {"image": file_signature(image), **wanted, "axes": axes}
+    if not force and is_done(result, settings, RECORD):
+        return False
+    with open_store(image, axes) as store:
+        points, reason = _selected(store, _axes(store), wanted, store.pixel_size)
+        raw = int(np.prod(store.shape)) * store.dtype.itemsize
+    keypoints_file.write(result, points)
+    record(result, settings, name=RECORD)
+    size = result.stat().st_size
+    say(f"{image}: {reason} {len(points):,} points, {size:,} bytes, {size / raw:.2%} of the pixels' {raw:,}")
+    return True
+
+
+def _selected(
+    image: Store | np.ndarray, axes: str, wanted: Mapping[str, Any], pixel_size: tuple[float | None, ...]
+) -> tuple[KeyPoints, str]:
+    """Choose points, by the method that was wanted or suits; and say why by this one."""
+    method, reason = wanted["method"], f"{wanted['method']}, as was asked for."
+    if method is None:
+        method, reason = suggested(image, axes)
+    points = select(image, axes, method, budget=wanted["points"], ssim=wanted["ssim"], pixel_size=pixel_size)
+    return points, reason
+
+
+def _axes(store: Store) -> str:
+    """Name the axes of an image: C only where it has several channels."""
+    return store.axes if store.shape[-1] > 1 else store.axes.removesuffix("C")
+
+
+def _report(results: Mapping[Path, Path], out: Path, wanted: Mapping[str, Any], axes: str | None) -> None:
+    """Judge some of the images, evenly spread, and write a page."""
+    chosen = list(results.items())[:: max(1, -(-len(results) // MOST_JUDGED))]
+    judged = []
+    for image, result in track(chosen, "comparing with codecs"):
+        with open_store(image, axes) as store, keypoints_file.opened(result) as file:
+            judged.append(_judged(image, store, file, wanted))
+    if judged:
+        say(f"wrote {compaction.write(out, judged, len(results))}")
+
+
+def _judged(image: Path, store: Store, file: KeyPointsFile, wanted: Mapping[str, Any]) -> Judged:
+    """Judge an image; or the middle of its middle plane, whose points are chosen anew, where it is more."""
+    if file.described.axes == "YX" and max(file.described.grid) <= JUDGED_SIDE:
+        points, written, part = file.points(), file.count, ""
+        plane = store[slice(None), slice(None)][..., 0]
+    else:
+        region = _middle(file.described.grid)
+        pixels = store[region]
+        plane = pixels.reshape(pixels.shape[-3:])[..., 0]
+        share = f"{100 * file.points().share}%"
+        points = select(plane, "YX", file.described.method, budget=share, kernel=file.described.kernel)
+        written = len(keypoints_file.encode(points))
+        where = ", ".join(
+            f"{axis} {side.start}:{side.stop}" for axis, side in zip(store.axes, region, strict=False)
+        )
+        channel = f", channel 1 of {store.shape[-1]}" if store.shape[-1] > 1 else ""
+        part = f", {where}{channel}, by itself"
+    reason = suggested(plane, "YX")[1] if wanted["method"] is None else "As was asked for."
+    return compaction.judge(f"{image.name}{part}", plane, rebuild(points), points, written, reason)
+
+
+def _middle(grid: tuple[int, ...]) -> tuple[slice, ...]:
+    """Take the middle plane, and of it no more than is judged."""
+    *planes, height, width = grid
+    sides = [(side, min(side, JUDGED_SIDE)) for side in (height, width)]
+    parts = [slice((side - taken) // 2, (side + taken) // 2) for side, taken in sides]
+    return (*(slice(depth // 2, depth // 2 + 1) for depth in planes), *parts)
