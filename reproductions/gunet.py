@@ -16,22 +16,24 @@ are not to be had here: other images of their kinds stand in, and their rows are
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
-from statistics import fmean, stdev
 from typing import Any, NamedTuple
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
-from trained import DASH, WIDTH, trained
+from trained import trained
 
 from kerasseg.files import write_atomically
 
 RECIPE = "recipes/gunet_mnist.yaml"
 DIGITS = Path("data/gunet_digits")
 TRAINED_ON = 5000  # digits, of which a fifth chooses the epoch
-MEASURES = {"ssim_paper": "SSIM eq. 5", "mse": "MSE", "ssim_global": "global", "ssim_11": "11 x 11", "rmse": "RMSE"}
+MEASURES = {
+    "ssim_paper": "SSIM eq. 5",
+    "mse": "MSE",
+    "ssim_global": "global",
+    "ssim_11": "11 x 11",
+    "rmse": "RMSE",
+}
 
 
 class Published(NamedTuple):

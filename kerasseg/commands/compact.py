@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,15 @@ from kerasseg.compact.keypoints_file import SUFFIX, KeyPointsFile
 from kerasseg.compact.rebuilding import rebuild
 from kerasseg.compact.selection import SELECTORS, select, suggested
 from kerasseg.console import say, track
-from kerasseg.errors import Mistakes, if_interrupted, naming, unknown
+from kerasseg.errors import Mistakes, UserError, if_interrupted, naming, unknown
 from kerasseg.images.stores.address import file_signature
 from kerasseg.images.stores.store import Store, open_store
 from kerasseg.inference.resume import is_done, record
+from kerasseg.recipe import load
 from kerasseg.report import compaction
 from kerasseg.report.compaction import Judged
+from kerasseg.runs.rundirectory import RECIPE, existing
+from kerasseg.segmenter import Segmenter
 
 RECORD = "compact.json"  # by which settings each file was made
 MOST_JUDGED = 6  # images of a page
@@ -34,6 +37,7 @@ def compact(
     method: str | None = None,
     points: str | None = None,
     ssim: float | None = None,
+    run: Path | None = None,
     axes: str | None = None,
     report: bool = False,
     force: bool = False,
@@ -52,6 +56,9 @@ def compact(
         How many: a number, or a share such as ``3%``; by default the method's own.
     ssim : float, optional
         Instead of these: as few as give this likeness.
+    run : Path, optional
+        The run whose network chooses, for the method network: as many as its threshold gives, or the most
+        probable.
     axes : str, optional
         See `kerasseg.images.stores.store.open_store`.
     report : bool
@@ -64,9 +71,11 @@ def compact(
     UserError
         If there is no image, or some cannot be read or kept in this way; the others are done first.
     """
-    _check(method, points, ssim)
+    _check(method, points, ssim, run)
     check_folder(out)
-    wanted = {"method": method, "points": points, "ssim": ssim}
+    segmenter = run and Segmenter.load(run)
+    wanted = {"method": method, "points": points, "ssim": ssim, "network": run and segmenter.settings()}
+    network = _network(run, segmenter) if run else {}
     results = {image: out / f"{name}{SUFFIX}" for image, name in images_in(images, axes)}
     mistakes, kept = Mistakes(), []
     for number, (image, result) in enumerate(results.items(), start=1):
@@ -76,20 +85,22 @@ def compact(
             naming(str(image)),
             if_interrupted(f"{at_hand}; repeat the command to continue"),
         ):
-            kept.append(_compact_one(image, result, wanted, axes, force))
+            kept.append(_compact_one(image, result, wanted, network, axes, force))
     written = kept.count(True)
     there = f"; {kept.count(False)} existed already" if False in kept else ""
     say(f"wrote {written} file{'s' * (written != 1)} of key points to {out}{there}")
     if report:
         whole = {image: result for image, result in results.items() if result.exists()}
         with mistakes.noted():
-            _report(whole, out, wanted, axes)
+            _report(whole, out, wanted, network, axes)
     mistakes.check()
 
 
-def _check(method: str | None, points: str | None, ssim: float | None) -> None:
+def _check(method: str | None, points: str | None, ssim: float | None, run: Path | None) -> None:
     """Refuse what no image could be kept by."""
     mistakes = Mistakes()
+    if (method == "network") != (run is not None):
+        mistakes.add("--method network and --run RUN go together: the run's network chooses the points")
     if method is not None and method not in SELECTORS:
         mistakes.add(f"--method: {unknown('method', method, SELECTORS)}")
     if points is not None and ssim is not None:
@@ -97,13 +108,42 @@ def _check(method: str | None, points: str | None, ssim: float | None) -> None:
     mistakes.check()
 
 
-def _compact_one(image: Path, result: Path, wanted: Mapping[str, Any], axes: str | None, force: bool) -> bool:
+def _network(run: Path, segmenter: Segmenter) -> dict[str, Any]:
+    """Give `select` what it needs to choose as a run's network does: its kernel, and its answers.
+
+    Raises
+    ------
+    UserError
+        If the run learnt something else than key points.
+    """
+    key_points = load(existing(run) / RECIPE).key_points
+    if key_points is None:
+        raise UserError(f"{run}: it did not learn key points; train one by a recipe such as gunet_mnist")
+
+    def probabilities(image: Store | np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+        if isinstance(image, np.ndarray):
+            yield slice(0, len(image)), segmenter.predict(image, "the image")[..., 0]
+        else:
+            yield from ((rows, band[..., 0]) for rows, band in segmenter.bands(image))
+
+    options = {"probabilities": probabilities, "threshold": segmenter.spec.threshold}
+    return {"kernel": key_points.kernel.build(), "options": options}
+
+
+def _compact_one(
+    image: Path,
+    result: Path,
+    wanted: Mapping[str, Any],
+    network: Mapping[str, Any],
+    axes: str | None,
+    force: bool,
+) -> bool:
     """Keep one image, and tell whether it was not kept already."""
     settings = {"image": file_signature(image), **wanted, "axes": axes}
     if not force and is_done(result, settings, RECORD):
         return False
     with open_store(image, axes) as store:
-        points, reason = _selected(store, _axes(store), wanted, store.pixel_size)
+        points, reason = _selected(store, _axes(store), wanted, network, store.pixel_size)
         raw = int(np.prod(store.shape)) * store.dtype.itemsize
     keypoints_file.write(result, points)
     record(result, settings, name=RECORD)
@@ -113,14 +153,18 @@ def _compact_one(image: Path, result: Path, wanted: Mapping[str, Any], axes: str
 
 
 def _selected(
-    image: Store | np.ndarray, axes: str, wanted: Mapping[str, Any], pixel_size: tuple[float | None, ...]
+    image: Store | np.ndarray,
+    axes: str,
+    wanted: Mapping[str, Any],
+    network: Mapping[str, Any],
+    pixel_size: tuple[float | None, ...],
 ) -> tuple[KeyPoints, str]:
     """Choose points, by the method that was wanted or suits; and say why by this one."""
     method, reason = wanted["method"], f"{wanted['method']}, as was asked for."
     if method is None:
         method, reason = suggested(image, axes)
-    points = select(image, axes, method, budget=wanted["points"], ssim=wanted["ssim"], pixel_size=pixel_size)
-    return points, reason
+    budget = {"budget": wanted["points"], "ssim": wanted["ssim"]}
+    return select(image, axes, method, **budget, **network, pixel_size=pixel_size), reason
 
 
 def _axes(store: Store) -> str:
@@ -128,18 +172,30 @@ def _axes(store: Store) -> str:
     return store.axes if store.shape[-1] > 1 else store.axes.removesuffix("C")
 
 
-def _report(results: Mapping[Path, Path], out: Path, wanted: Mapping[str, Any], axes: str | None) -> None:
+def _report(
+    results: Mapping[Path, Path],
+    out: Path,
+    wanted: Mapping[str, Any],
+    network: Mapping[str, Any],
+    axes: str | None,
+) -> None:
     """Judge some of the images, evenly spread, and write a page."""
     chosen = list(results.items())[:: max(1, -(-len(results) // MOST_JUDGED))]
     judged = []
     for image, result in track(chosen, "comparing with codecs"):
         with open_store(image, axes) as store, keypoints_file.opened(result) as file:
-            judged.append(_judged(image, store, file, wanted))
+            judged.append(_judged(image, store, file, wanted, network))
     if judged:
         say(f"wrote {compaction.write(out, judged, len(results))}")
 
 
-def _judged(image: Path, store: Store, file: KeyPointsFile, wanted: Mapping[str, Any]) -> Judged:
+def _judged(
+    image: Path,
+    store: Store,
+    file: KeyPointsFile,
+    wanted: Mapping[str, Any],
+    network: Mapping[str, Any],
+) -> Judged:
     """Judge an image; or the middle of its middle plane, whose points are chosen anew, where it is more."""
     if file.described.axes == "YX" and max(file.described.grid) <= JUDGED_SIDE:
         points, written, part = file.points(), file.count, ""
@@ -149,7 +205,8 @@ def _judged(image: Path, store: Store, file: KeyPointsFile, wanted: Mapping[str,
         pixels = store[region]
         plane = pixels.reshape(pixels.shape[-3:])[..., 0]
         share = f"{100 * file.points().share}%"
-        points = select(plane, "YX", file.described.method, budget=share, kernel=file.described.kernel)
+        chosen = {"kernel": file.described.kernel, **network}
+        points = select(plane, "YX", file.described.method, budget=share, **chosen)
         written = len(keypoints_file.encode(points))
         where = ", ".join(
             f"{axis} {side.start}:{side.stop}" for axis, side in zip(store.axes, region, strict=False)

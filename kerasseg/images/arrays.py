@@ -51,7 +51,15 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
             return _read_npz(path)
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             return {path.name: _read_idx(file, path)}
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, RuntimeError, struct.error) as error:
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        zipfile.BadZipFile,
+        zlib.error,
+        RuntimeError,
+        struct.error,
+    ) as error:
         raise UserError(f"{path}: the file is damaged, or no .npz or IDX file ({error})") from error
 
 

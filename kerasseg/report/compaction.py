@@ -153,9 +153,7 @@ def verdict(rows: Sequence[Mapping]) -> list[str]:
             f"{bitmap['bytes']:,} bytes."
         )
     if black[LIKENESS] >= ours[LIKENESS]:
-        sentences.append(
-            f"Black is as much like it ({black[LIKENESS]:.3f}): the points are worthless."
-        )
+        sentences.append(f"Black is as much like it ({black[LIKENESS]:.3f}): the points are worthless.")
     return sentences
 
 

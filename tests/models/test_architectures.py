@@ -83,9 +83,7 @@ def test_a_saved_model_answers_alike_where_neither_we_nor_efficientnet_are_impor
 
 NETWORKS = {
     name: partial(MODELS[name], (*(LEAST.get(name, 16),) * 3, 2), 2, **how) for name, how in SMALL.items()
-} | {
-    "patchgan": partial(DISCRIMINATORS["patchgan"], [(16, 16, 16, 2)] * 2, base_filters=2)
-}
+} | {"patchgan": partial(DISCRIMINATORS["patchgan"], [(16, 16, 16, 2)] * 2, base_filters=2)}
 
 
 @pytest.mark.parametrize("name", NETWORKS)
