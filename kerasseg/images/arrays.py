@@ -21,6 +21,8 @@ from kerasseg.errors import UserError
 MOST_BYTES = 2**30  # of one array; MNIST's largest has 47 MB
 SUFFIXES = (".npz", "-ubyte", "-ubyte.gz")
 IDX_UINT8 = 8  # the type code of MNIST's files, the only one that images and labels need
+DAMAGES = (OSError, EOFError, ValueError, RuntimeError, struct.error, zlib.error, zipfile.BadZipFile)
+"""What the libraries raise on bytes that are no such file."""
 AXES = {1: "labels", 3: "images", 4: "images with channels"}
 
 
@@ -51,15 +53,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
             return _read_npz(path)
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             return {path.name: _read_idx(file, path)}
-    except (
-        OSError,
-        EOFError,
-        ValueError,
-        zipfile.BadZipFile,
-        zlib.error,
-        RuntimeError,
-        struct.error,
-    ) as error:
+    except DAMAGES as error:
         raise UserError(f"{path}: the file is damaged, or no .npz or IDX file ({error})") from error
 
 

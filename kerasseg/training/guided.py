@@ -44,9 +44,8 @@ def guided(
     """Make the engine that trains `model` to choose the points from which its image can be rebuilt.
 
     It loses ``weight * loss + budget_weight * |n - n'| / pixels + shape_weight * (1 - SSIM)``, and in the
-    first epochs the loss alone: straight from random weights, the two others drive most networks to choose no point at all.
-    ``val_loss`` is the sum in every epoch, so that epochs compare. The history shows how many points an image
-    has, and how like the rebuilt image is to it.
+    first epochs the loss alone. ``val_loss`` is the sum in every epoch, so that epochs compare. The history
+    shows how many points an image has, and how like the rebuilt image is to it.
 
     Parameters
     ----------
