@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 from keras import layers, ops
 
-from kerasseg.models.blocks import initializer_of, probabilities, rank
+from kerasseg.models.blocks import convolution, probabilities, rank
 from kerasseg.models.encoders import encode
 
 
@@ -61,6 +61,8 @@ def classifier(
     pool = {2: layers.GlobalAveragePooling2D, 3: layers.GlobalAveragePooling3D}[rank(image)]
     x = pool(keepdims=True, name="head_pool")(features[-1])
     x = layers.Dropout(dropout, name="head_dropout")(x)
-    x = layers.Dense(classes, kernel_initializer=initializer_of(initializer), name="head_conv")(x)
-    x = x + ops.zeros_like(image[..., :1], dtype=x.dtype)
+    x = convolution(x, classes, 1, initializer=initializer, name="head_conv")
+    # Multiplied, not added to zeros: TensorFlow 2.21 moves the bias behind such a sum, where it does not fit.
+    pixels = ops.ones_like(ops.max(image, axis=-1, keepdims=True), dtype=x.dtype)
+    x = layers.Multiply(name="head_pixels")([x, pixels])
     return keras.Model(image, probabilities(x, activation), name=name)

@@ -15,6 +15,7 @@ from kerasseg.errors import Mistakes, UserError, unknown
 from kerasseg.images import arrays, files
 from kerasseg.images.folders import stem
 from kerasseg.images.headers import Embedded
+from kerasseg.synthetic.origin import MARKER
 
 LABELS = (("images", "labels"), ("x", "y"), ("idx3", "idx1"))
 """What stands in the name of images, and in that of their labels."""
@@ -47,7 +48,7 @@ def whole_images(root: Path, classes: list[str], *, class_from: str | None = Non
         If anything is wrong with any file; all of it at once.
     """
     root, mistakes = existing(root), Mistakes()
-    paths = files.find(root, (*files.SUFFIXES, *arrays.SUFFIXES))
+    paths = files.find(root, (*files.SUFFIXES, *arrays.SUFFIXES), known=(MARKER.lower(),))
     in_arrays = [path for path in paths if path.name.lower().endswith(arrays.SUFFIXES)]
     samples = []
     for name, path in by_stem(root, (path for path in paths if path not in in_arrays), mistakes).items():
