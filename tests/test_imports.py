@@ -11,6 +11,8 @@ import kerasseg
 LIGHT = [
     "cli",
     "commands.check",
+    "commands.compact",
+    "commands.expand",
     "images.masks",
     "labelling.tables",
     "errors",

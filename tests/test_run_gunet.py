@@ -30,7 +30,9 @@ def strokes(tmp_path_factory):
 
 def trained(name, strokes, *overrides):
     root = f"data.source.whole_images.root={strokes}"
-    return run(load(find(f"recipes/{name}.yaml"), [root, *SMALL, *overrides]), directory=strokes.parent / name)
+    return run(
+        load(find(f"recipes/{name}.yaml"), [root, *SMALL, *overrides]), directory=strokes.parent / name
+    )
 
 
 @pytest.fixture(scope="module")

@@ -13,19 +13,20 @@ Force = Annotated[bool, typer.Option("--force", help="Start again, and replace e
 
 
 def compact(
-    images: Annotated[Path, typer.Argument(help="An image or a folder of images; with --show a .kpt file.")],
+    images: Annotated[Path, typer.Argument(help="An image or a folder of them; with --show a .kpt file.")],
     out: Annotated[
-        Path | None, typer.Argument(help="The folder for .kpt files; with --show a .csv or .geojson file.")
+        Path | None, typer.Argument(help="A folder for .kpt files; with --show a .csv or .geojson.")
     ] = None,
     method: Annotated[
         str | None,
         typer.Option(
-            help="hybrid, grey, pursuit, zhang_suen, guo_hall, canny, brightest, lattice, bitmap or "
-            "network; by default what suits the image."
+            help="hybrid, grey, pursuit, zhang_suen, guo_hall, canny, brightest, lattice, bitmap, network."
         ),
     ] = None,
     points: Annotated[str | None, typer.Option(help="How many: a number, or a share such as 3%.")] = None,
-    ssim: Annotated[float | None, typer.Option(help="As few points as give this likeness, 0 to 1.")] = None,
+    ssim: Annotated[
+        float | None, typer.Option(help="The least likeness, 0 to 1: takes as many points as it needs.")
+    ] = None,
     run: Annotated[
         Path | None, typer.Option(help="The run whose network chooses, with --method network.")
     ] = None,
@@ -36,7 +37,7 @@ def compact(
     show: Annotated[bool, typer.Option("--show", help="List the points of a file instead.")] = False,
     force: Force = False,
 ) -> None:
-    """Keep few points of an image in few bytes, and say what that is worth."""
+    """Keep few points of an image, by what suits it or --method."""
     if show:
         if method or points or ssim or run or axes or report:
             raise UserError("--show lists points that are there; leave the other options out")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from kerasseg import locks
+from kerasseg.commands import batch
 from kerasseg.commands.predict import check_folder, images_in
 from kerasseg.compact import keypoints_file
 from kerasseg.compact.keypoints import KeyPoints
@@ -15,10 +18,11 @@ from kerasseg.compact.keypoints_file import SUFFIX, KeyPointsFile
 from kerasseg.compact.rebuilding import rebuild
 from kerasseg.compact.selection import SELECTORS, select, suggested
 from kerasseg.console import say, track
-from kerasseg.errors import Mistakes, UserError, if_interrupted, naming, unknown
+from kerasseg.errors import Mistakes, UserError, naming, unknown
+from kerasseg.files import Written
 from kerasseg.images.stores.address import file_signature
 from kerasseg.images.stores.store import Store, open_store
-from kerasseg.inference.resume import is_done, record
+from kerasseg.inference.resume import finished, record
 from kerasseg.recipe import load
 from kerasseg.report import compaction
 from kerasseg.report.compaction import Judged
@@ -69,31 +73,20 @@ def compact(
     Raises
     ------
     UserError
-        If there is no image, or some cannot be read or kept in this way; the others are done first.
+        If there is no image, or none can be read and kept in this way; `Incomplete` if some cannot.
     """
     _check(method, points, ssim, run)
     check_folder(out)
     segmenter = run and Segmenter.load(run)
-    wanted = {"method": method, "points": points, "ssim": ssim, "network": run and segmenter.settings()}
     network = _network(run, segmenter) if run else {}
+    wanted = {"method": method, "points": points, "ssim": ssim, "network": run and segmenter.settings()}
     results = {image: out / f"{name}{SUFFIX}" for image, name in images_in(images, axes)}
-    mistakes, kept = Mistakes(), []
-    for number, (image, result) in enumerate(results.items(), start=1):
-        at_hand = f"{image} is number {number} of {len(results)}; those before it are kept"
-        with (
-            mistakes.noted(),
-            naming(str(image)),
-            if_interrupted(f"{at_hand}; repeat the command to continue"),
-        ):
-            kept.append(_compact_one(image, result, wanted, network, axes, force))
-    written = kept.count(True)
-    there = f"; {kept.count(False)} existed already" if False in kept else ""
-    say(f"wrote {written} file{'s' * (written != 1)} of key points to {out}{there}")
+    work = partial(_compact_one, wanted=wanted, network=network, axes=axes, force=force)
+    outcomes = batch.work_through(results, work)
     if report:
-        whole = {image: result for image, result in results.items() if result.exists()}
-        with mistakes.noted():
-            _report(whole, out, wanted, network, axes)
-    mistakes.check()
+        kept = {Path(each.file): Path(each.result) for each in outcomes if each.result}
+        _report(kept, out, wanted, network, axes)
+    batch.report(outcomes, out)
 
 
 def _check(method: str | None, points: str | None, ssim: float | None, run: Path | None) -> None:
@@ -133,43 +126,36 @@ def _network(run: Path, segmenter: Segmenter) -> dict[str, Any]:
 def _compact_one(
     image: Path,
     result: Path,
+    *,
     wanted: Mapping[str, Any],
     network: Mapping[str, Any],
     axes: str | None,
     force: bool,
-) -> bool:
-    """Keep one image, and tell whether it was not kept already."""
+) -> Written:
+    """Keep one image, unless it is kept already."""
     settings = {"image": file_signature(image), **wanted, "axes": axes}
-    if not force and is_done(result, settings, RECORD):
-        return False
-    with open_store(image, axes) as store:
-        points, reason = _selected(store, _axes(store), wanted, network, store.pixel_size)
-        raw = int(np.prod(store.shape)) * store.dtype.itemsize
-    keypoints_file.write(result, points)
-    record(result, settings, name=RECORD)
+    with locks.held(result.with_name(f".{result.name}.{RECORD}.lock"), result), naming(str(image)):
+        if not force and (there := finished(result, settings, RECORD)):
+            return there
+        with open_store(image, axes) as store:
+            points = _selected(image, store, wanted, network)
+            raw = int(np.prod(store.shape)) * store.dtype.itemsize
+        keypoints_file.write(result, points)
+        record(result, settings, name=RECORD)
     size = result.stat().st_size
-    say(f"{image}: {reason} {len(points):,} points, {size:,} bytes, {size / raw:.2%} of the pixels' {raw:,}")
-    return True
+    say(f"{result}: {len(points):,} points, {size:,} bytes, {size / raw:.2%} of the pixels' {raw:,}")
+    return Written(result, new=True)
 
 
-def _selected(
-    image: Store | np.ndarray,
-    axes: str,
-    wanted: Mapping[str, Any],
-    network: Mapping[str, Any],
-    pixel_size: tuple[float | None, ...],
-) -> tuple[KeyPoints, str]:
-    """Choose points, by the method that was wanted or suits; and say why by this one."""
-    method, reason = wanted["method"], f"{wanted['method']}, as was asked for."
+def _selected(image: Path, store: Store, wanted: Mapping[str, Any], network: Mapping[str, Any]) -> KeyPoints:
+    """Choose points by the method that was wanted, or by what suits, which is said."""
+    axes = store.axes if store.shape[-1] > 1 else store.axes.removesuffix("C")
+    method = wanted["method"]
     if method is None:
-        method, reason = suggested(image, axes)
+        method, reason = suggested(store, axes)
+        say(f"{image}: {reason}")
     budget = {"budget": wanted["points"], "ssim": wanted["ssim"]}
-    return select(image, axes, method, **budget, **network, pixel_size=pixel_size), reason
-
-
-def _axes(store: Store) -> str:
-    """Name the axes of an image: C only where it has several channels."""
-    return store.axes if store.shape[-1] > 1 else store.axes.removesuffix("C")
+    return select(store, axes, method, **budget, **network, pixel_size=store.pixel_size)
 
 
 def _report(
@@ -198,15 +184,15 @@ def _judged(
 ) -> Judged:
     """Judge an image; or the middle of its middle plane, whose points are chosen anew, where it is more."""
     if file.described.axes == "YX" and max(file.described.grid) <= JUDGED_SIDE:
-        points, written, part = file.points(), file.count, ""
-        plane = store[slice(None), slice(None)][..., 0]
+        points, written, part = file.points(), file.size, ""
+        plane = store[slice(None), slice(None)][..., 0].copy()
     else:
         region = _middle(file.described.grid)
         pixels = store[region]
-        plane = pixels.reshape(pixels.shape[-3:])[..., 0]
-        share = f"{100 * file.points().share}%"
+        plane = pixels.reshape(pixels.shape[-3:])[..., 0].copy()
+        count = max(1, round(file.points().share * plane.size))
         chosen = {"kernel": file.described.kernel, **network}
-        points = select(plane, "YX", file.described.method, budget=share, **chosen)
+        points = select(plane, "YX", file.described.method, budget=count, **chosen)
         written = len(keypoints_file.encode(points))
         where = ", ".join(
             f"{axis} {side.start}:{side.stop}" for axis, side in zip(store.axes, region, strict=False)

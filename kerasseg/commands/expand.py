@@ -7,26 +7,29 @@ import itertools
 import re
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
+from kerasseg import locks
 from kerasseg.annotations import geojson
 from kerasseg.annotations.shapes import EVERYWHERE, Plane
+from kerasseg.commands import batch
 from kerasseg.commands.predict import check_folder
 from kerasseg.compact import comparison, keypoints_file
 from kerasseg.compact.keypoints import KeyPoints
 from kerasseg.compact.keypoints_file import SUFFIX, KeyPointsFile
 from kerasseg.compact.rebuilding import Region, rebuild
-from kerasseg.console import errors, say, track
-from kerasseg.errors import Mistakes, UserError, unknown
-from kerasseg.files import write_atomically
+from kerasseg.console import errors
+from kerasseg.errors import UserError, unknown
+from kerasseg.files import Written, write_atomically
 from kerasseg.images import files, folders, ondisk
 from kerasseg.images.stores.address import file_signature
 from kerasseg.images.stores.blocks import cuts
 from kerasseg.images.writing.outputs import appearing
 from kerasseg.images.writing.result import AXES, Result
 from kerasseg.images.writing.tiff import write_tiff
-from kerasseg.inference.resume import is_done, record
+from kerasseg.inference.resume import finished, record
 
 RECORD = "expand.json"  # by which settings each image was made
 BAND = 1024  # rows that are rebuilt together
@@ -58,26 +61,14 @@ def expand(
     Raises
     ------
     UserError
-        If a file is damaged, or has no such region; the others are expanded first.
+        If the files are damaged, or have no such region; `Incomplete` if some are.
     """
     if to is not None and to not in FORMATS:
         raise UserError(f"--to: {unknown('format', to, FORMATS)}")
     check_folder(out)
-    mistakes, kept = Mistakes(), []
-    for path, name in track(_listed(source).items(), "expanding files"):
-        with mistakes.noted(), keypoints_file.opened(path) as file:
-            part = _region(region, file.described, path)
-            result = out / f"{name}{_suffix(file.described, part, to, path)}"
-            settings = {"file": file_signature(path), "region": region}
-            kept.append(force or not is_done(result, settings, RECORD))
-            if kept[-1]:
-                result.parent.mkdir(parents=True, exist_ok=True)
-                _expand(file, part, result)
-                record(result, settings, name=RECORD)
-    written = kept.count(True)
-    there = f"; {kept.count(False)} existed already" if False in kept else ""
-    say(f"wrote {written} image{'s' * (written != 1)} to {out}{there}")
-    mistakes.check()
+    work = partial(_expand_one, region=region, to=to, force=force)
+    outcomes = batch.work_through({path: out / name for path, name in _listed(source).items()}, work)
+    batch.report(outcomes, out)
 
 
 def show(file: Path, out: Path | None = None, *, force: bool = False) -> None:
@@ -120,6 +111,20 @@ def _listed(source: Path) -> dict[Path, Path]:
     if not found:
         raise UserError(f"{source}: there is no file of key points here; expected {SUFFIX}")
     return folders.unique(found, source)
+
+
+def _expand_one(path: Path, stem: Path, *, region: str | None, to: str | None, force: bool) -> Written:
+    """Build one image again, unless it is there already; its name gets the ending of its format."""
+    with keypoints_file.opened(path) as file:
+        settings = {"file": file_signature(path), "region": region}
+        part = _region(region, file.described, path)
+        result = stem.with_name(f"{stem.name}{_suffix(file.described, part, to, path)}")
+        with locks.held(result.with_name(f".{result.name}.{RECORD}.lock"), result):
+            if not force and (there := finished(result, settings, RECORD)):
+                return there
+            _expand(file, part, result)
+            record(result, settings, name=RECORD)
+    return Written(result, new=True)
 
 
 def _region(text: str | None, points: KeyPoints, path: Path) -> Region:

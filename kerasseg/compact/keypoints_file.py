@@ -26,6 +26,7 @@ from kerasseg.compact.keypoints import DTYPES, Base, Kernel, KeyPoints
 from kerasseg.compact.point_coding import varints
 from kerasseg.errors import UserError
 from kerasseg.files import write_atomically
+from kerasseg.images.headers import MAX_PIXELS
 
 SUFFIX = ".kpt"
 MAGIC = b"\x89KPT\r\n\x1a\n"  # as PNG's: what takes it for text breaks it, and is found out
@@ -112,7 +113,7 @@ class KeyPointsFile:
     ----------
     described : KeyPoints
         Without points and without the base.
-    count : int
+    size : int
         Bytes of the file.
 
     Raises
@@ -123,7 +124,7 @@ class KeyPointsFile:
 
     def __init__(self, stream: BinaryIO, name: str) -> None:
         self._stream, self._name = stream, name
-        self.count = stream.seek(0, io.SEEK_END)
+        self.size = stream.seek(0, io.SEEK_END)
         with self._damages():
             self._read_header()
 
@@ -164,7 +165,7 @@ class KeyPointsFile:
 
     @cached_property
     def base(self) -> Base | None:
-        """The base, decoded."""
+        """The base, decoded; it is read whole, and so has a limit."""
         if self._base_factor == 0:
             return None
         with self._damages():
@@ -173,6 +174,8 @@ class KeyPointsFile:
             small = (*planes, -(-height // self._base_factor), -(-width // self._base_factor))
             channels = self.described.has_channels
             shape = (*small, self.described.channels) if channels else small
+            if math.prod(shape) > MAX_PIXELS:
+                raise ValueError(f"its base has {math.prod(shape):,} pixels; expected at most {MAX_PIXELS:,}")
             return Base.decode(
                 self._base_factor, encoded, shape, np.dtype(self.described.dtype), channels=channels
             )
@@ -184,7 +187,7 @@ class KeyPointsFile:
         start = _Fields(self._stream.read(20))
         if (version := start.number(LONGEST)) != VERSION:
             raise ValueError(f"it is of version {version}, and version {VERSION} is known")
-        length = start.number(self.count)
+        length = start.number(self.size)
         end = len(MAGIC) + start.used + length
         self._stream.seek(0)
         head, checksum = self._stream.read(end), self._stream.read(4)
@@ -202,12 +205,12 @@ class KeyPointsFile:
             raise ValueError("its index is shorter than its image")
         sections = []
         for _ in range(count):
-            length = fields.number(self.count)
+            length = fields.number(self.size)
             checksum = struct.unpack("<I", fields.bytes(4))[0] if length else 0
             sections.append(Section(start, length, checksum))
             start += length
-        if start != self.count:
-            raise ValueError(f"it has {self.count:,} bytes; its header says {start:,}")
+        if start != self.size:
+            raise ValueError(f"it has {self.size:,} bytes; its header says {start:,}")
         return sections
 
     def _content(self, section: Section) -> bytes:

@@ -29,7 +29,7 @@ from kerasseg.console import track
 from kerasseg.images.stores.blocks import cuts
 from kerasseg.images.stores.store import Store
 
-BLOCK = 1024  # pixels along a side
+BLOCK = 512  # pixels along a side
 PASSES = 8  # in each block, between two looks at the whole
 FALL = 0.5  # of the threshold, from level to level
 LEAST = 2.0**-20  # of the first gain, below which nothing is worth a point
@@ -148,7 +148,7 @@ def pursue(field: Field, kernel: Kernel, count: int, *, amplitude: float | None 
 
 
 def _sweeps(pursuit: _Pursuit, count: int) -> Iterator[Chosen]:
-    """Sweep with falling thresholds until there are points enough, and give all points after each sweep."""
+    """Sweep with falling thresholds until there are points enough; give all, by index, after each sweep."""
     chosen = pursuit.nothing()
     yield chosen
     _, top = pursuit.sweep(chosen, np.inf, 0)
@@ -156,6 +156,7 @@ def _sweeps(pursuit: _Pursuit, count: int) -> Iterator[Chosen]:
     while threshold > top * LEAST:
         new, left = pursuit.sweep(chosen, threshold, passes)
         chosen = Chosen(*map(np.concatenate, zip(chosen, new, strict=True)))
+        chosen = chosen.sorted(chosen.index)
         yield chosen
         passes += PASSES
         more = len(new.index) > 0 and new.rank.max() == passes - 1  # perhaps above this threshold
@@ -189,7 +190,7 @@ def fit(field: Field, kernel: Kernel, index: np.ndarray) -> np.ndarray:
     products, overlaps = pursuit.products(index), pursuit.overlaps
     height, width = field.grid[-2:]
     rim, fitted = STEPS * overlaps.reach, np.empty_like(products)
-    for number, rows in itertools.product(range(math.prod(field.grid[:-2])), cuts(height, BLOCK // 2)):
+    for number, rows in itertools.product(range(math.prod(field.grid[:-2])), cuts(height, BLOCK)):
         near = range(max(rows.start - rim, 0), min(rows.stop + rim, height))
         ends = [(number * height + row) * width for row in (near.start, rows.start, rows.stop, near.stop)]
         first, start, stop, last = np.searchsorted(index, ends)
@@ -285,11 +286,10 @@ class _Pursuit:
         return Chosen(none, np.zeros((0, self.field.image.shape[-1])), none, np.zeros(0))
 
     def sweep(self, chosen: Chosen, threshold: float, first_pass: int) -> tuple[Chosen, float]:
-        """Choose further points in all blocks, and tell the greatest gain that is left."""
-        known = chosen.sorted(chosen.index)
+        """Choose further points in all blocks, beside those sorted by index; tell the greatest gain left."""
         new, left = [self.nothing()], 0.0
         for plane, block in self._blocks():
-            work = _Block(self, known, plane, block)
+            work = _Block(self, chosen, plane, block)
             new += work.passes(threshold, first_pass)
             left = max(left, work.left)
         return Chosen(*map(np.concatenate, zip(*new, strict=True))), left

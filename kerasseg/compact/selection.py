@@ -174,8 +174,14 @@ def suggested(image: np.ndarray | Store, axes: str) -> tuple[str, str]:
         ``"hybrid"`` otherwise.
     reason : str
         A sentence.
+
+    Raises
+    ------
+    UserError
+        If the image is empty or of another type.
     """
     pixels = _with_channels(image, axes)
+    _check(pixels, axes, "hybrid", kernels.pixel())
     if pixels.shape[-1] > 1:
         return "hybrid", f"hybrid: the image has {pixels.shape[-1]} channels, whose points have grey values."
     lit, white = _lit_and_white(pixels)

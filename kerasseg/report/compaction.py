@@ -186,13 +186,19 @@ def _section(image: Judged) -> dict:
 
 
 def _drawn_points(points: KeyPoints) -> np.ndarray:
-    """Draw points of a plane on white, by the size and the sign of their amplitudes: (Y, X, 3) uint8."""
+    """Draw points of a plane on white, by the size and the sign of their amplitudes: (Y, X, 3) uint8.
+
+    Of a large plane they are thicker, or a shrunken picture would lose them.
+    """
     values = np.zeros(points.grid)
     amplitudes = 1 if points.amplitudes is None else points.amplitudes[:, 0]
     values[tuple(points.positions.T)] = amplitudes
     greatest = np.quantile(np.abs(values[values != 0]), 0.9) if len(points) else 1
-    strength = np.abs(values / greatest).clip(0, 1)
-    return _signed(np.sign(values) * np.where(values != 0, 0.25 + 0.75 * strength, 0))
+    strength = np.where(values != 0, 0.25 + 0.75 * np.abs(values / greatest).clip(0, 1), 0)
+    cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+    thicker = round(max(points.grid) / pictures.LINES_PER_SIDE)
+    more, less = (cv2.dilate(strength * (sign * values > 0), cross, iterations=thicker) for sign in (1, -1))
+    return _signed(np.where(more >= less, more, -less))
 
 
 def _signed(values: np.ndarray) -> np.ndarray:

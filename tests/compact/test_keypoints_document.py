@@ -148,7 +148,8 @@ def points_of(section, top, left, height, width, channels):
 
 
 def test_the_documents_example_is_the_file_of_its_points_and_its_image():
-    *_, hexadecimal, pixels = re.findall(r"```\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
+    _, example = DOCUMENT.read_text(encoding="utf-8").split("This is a whole file")
+    hexadecimal, pixels = re.findall(r"```\n(.*?)```", example, re.DOTALL)
     content = bytes.fromhex(hexadecimal)
     image = [list(map(int, row.split())) for row in pixels.splitlines()]
     assert image_of(content).tolist() == image

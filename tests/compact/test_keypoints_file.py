@@ -212,6 +212,8 @@ def test_lies_with_true_checksums_end_in_a_message_or_in_points_within_the_image
             assert (points.positions < points.grid).all()
             numbers = np.ravel_multi_index(points.positions.T, points.grid)
             assert (np.diff(numbers) > 0).all()
+            with np.errstate(all="ignore"):  # steps may be what no image has
+                assert rebuild(points).shape == points.shape
     assert refused > 400
     assert read > 50
 
