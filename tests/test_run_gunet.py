@@ -9,7 +9,7 @@ from kerasseg.commands.compact import compact
 from kerasseg.commands.train import run
 from kerasseg.compact import keypoints_file
 from kerasseg.images import files
-from kerasseg.recipe import find, load
+from kerasseg.recipe import load
 from kerasseg.segmenter import Segmenter
 from kerasseg.synthetic.strokes import synthesize
 
@@ -29,10 +29,9 @@ def strokes(tmp_path_factory):
 
 
 def trained(name, strokes, *overrides):
+    recipe = Path(__file__).resolve().parents[1] / "recipes" / f"{name}.yaml"
     root = f"data.source.whole_images.root={strokes}"
-    return run(
-        load(find(f"recipes/{name}.yaml"), [root, *SMALL, *overrides]), directory=strokes.parent / name
-    )
+    return run(load(recipe, [root, *SMALL, *overrides]), directory=strokes.parent / name)
 
 
 @pytest.fixture(scope="module")
