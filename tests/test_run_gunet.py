@@ -1,6 +1,7 @@
 """Whole runs on synthetic strokes: points that rebuild digits, and a classifier that is shown these."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest

@@ -1,7 +1,7 @@
 """LinkNet-B0's training step, time to the first one, and inference, against plain Keras and PyTorch.
 
     python tools/bench/training_step.py [--batch 8] [--rounds 3]
-    python tools/bench/training_step.py --guided [--batch 50] [--rounds 51]   # GU-Net's step, and cross-entropy's
+    python tools/bench/training_step.py --guided [--batch 50] [--rounds 51]  # and cross-entropy alone
 
 Each contender lives in a process of its own, since TensorFlow reads its switches when imported; they take
 turns, and a ratio is the median of the rounds' ratios. segmentation_models_pytorch joins if installed.
