@@ -76,4 +76,4 @@ def test_a_classifier_says_one_class_of_a_whole_image(strokes):
     assert mask.shape == (28, 28)
     assert len(np.unique(mask)) == 1
     averages = json.loads((folder / "metrics.json").read_text())["test"]["averages"]
-    assert 0 <= averages["micro"] <= 1
+    assert 0 <= averages["f1_micro"] <= 1
