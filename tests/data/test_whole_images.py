@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from components import SOURCES
 
 from kerasseg.data.sources.whole_images import whole_images
 from kerasseg.errors import UserError
@@ -64,3 +65,9 @@ def test_all_mistakes_are_told(tmp_path):
         whole_images(tmp_path, ["7"], class_from="label")
     assert "b.npz: images is float64 of shape (2, 4, 4); expected uint8" in str(error.value)
     assert "unknown class '3'" in str(error.value)
+
+
+def test_another_source_points_here(tmp_path):
+    np.savez(tmp_path / "mnist.npz", images=DIGITS)
+    with pytest.raises(UserError, match="such as MNIST's: use source: whole_images"):
+        SOURCES["images_masks"](root=tmp_path, classes=["cell"])
