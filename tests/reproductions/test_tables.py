@@ -97,7 +97,7 @@ def test_every_seed_stands_beside_the_gunet_paper_by_both_norms():
     points = {"three losses, peak kernel": [skeletons, bitmaps], "skeleton loss alone": [skeletons]}
     seeds = [line for line in printed(gunet.seeds_table(digits, points)).splitlines() if "│" in line]
     assert [line.split("│")[3].strip() for line in seeds] == ["0", "1", "0"]
-    assert "0.7943 / 0.0628" in printed(gunet.table_2a(digits, [skeletons]))
+    assert "0.7943 / 0.0628" in printed(gunet.table_2a(digits, "skeleton loss alone", [skeletons]))
     both = printed(gunet.table_2b(digits, points, {"bitmap": bitmaps}))
     assert "0.8397 / 0.0621" in both
     black = next(line for line in both.splitlines() if "black" in line)
