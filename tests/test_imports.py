@@ -53,6 +53,7 @@ LIGHT = [
     "data.patches",
     "data.batches",
     "commands.preparation",
+    "commands.measure",
     "data.collect",
     "labelling.provenance",
     "labelling.labelme_app",

@@ -11,7 +11,7 @@ import numpy as np
 
 from kerasseg import locks
 from kerasseg.commands import batch
-from kerasseg.commands.predict import check_folder, images_in
+from kerasseg.commands.batch import check_folder, images_in
 from kerasseg.compact import keypoints_file
 from kerasseg.compact.keypoints import KeyPoints
 from kerasseg.compact.keypoints_file import SUFFIX, KeyPointsFile

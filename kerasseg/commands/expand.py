@@ -15,7 +15,7 @@ from kerasseg import locks
 from kerasseg.annotations import geojson
 from kerasseg.annotations.shapes import EVERYWHERE, Plane
 from kerasseg.commands import batch
-from kerasseg.commands.predict import check_folder
+from kerasseg.commands.batch import check_folder
 from kerasseg.compact import comparison, keypoints_file
 from kerasseg.compact.keypoints import KeyPoints
 from kerasseg.compact.keypoints_file import SUFFIX, KeyPointsFile

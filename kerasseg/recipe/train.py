@@ -163,7 +163,19 @@ class Cosine(Component):
     """The rate at the end."""
 
 
-AnySchedule = one_of("schedule", Plateau, Cosine)
+class Step(Component):
+    """Lowers the learning rate at given moments of the training."""
+
+    name: ClassVar[str] = "step"
+    builder: ClassVar[str] = "kerasseg.training.schedule:step"
+
+    milestones: Annotated[tuple[Share, ...], Field(strict=False, min_length=1)] = (0.5,)
+    """Shares of the epochs after which the rate falls; 0.5 is midway."""
+    factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """Number that the rate is multiplied by, each time."""
+
+
+AnySchedule = one_of("schedule", Plateau, Cosine, Step)
 
 
 class Supervised(Component):
