@@ -16,7 +16,7 @@ def test_files_and_arrays_are_samples_beside_each_other(tmp_path):
     np.savez(tmp_path / "mnist.npz", images=DIGITS, labels=[7, 3])
     samples = whole_images(tmp_path, ["point"])
     assert [sample.name for sample in samples] == ["fields/a", "mnist/00000", "mnist/00001"]
-    assert samples[2].attributes == {"folder": ".", "file": "mnist", "label": "3"}
+    assert samples[2].attributes == {"folder": ".", "file": "mnist"}
     for sample, image in zip(samples, DIGITS[[0, 0, 1]], strict=True):
         np.testing.assert_array_equal(sample.read()[..., 0], image)
         assert not sample.annotate().mask.any()
@@ -41,8 +41,9 @@ def test_labels_lie_in_a_file_beside_or_under_names_of_their_own(tmp_path):
     header = b"\0\0\x08\x03" + np.array(DIGITS.shape, ">u4").tobytes()
     (tmp_path / "t10k-images-idx3-ubyte").write_bytes(header + DIGITS.tobytes())
     (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(b"\0\0\x08\x01\0\0\0\x02\x05\x06")
-    labels = {sample.name: sample.attributes["label"] for sample in whole_images(tmp_path, ["point"])}
-    assert labels == {
+    classes = ["1", "2", "5", "6", "9"]
+    samples = whole_images(tmp_path, classes, class_from="label")
+    assert {sample.name: classes[sample.annotate().mask[0, 0] - 1] for sample in samples} == {
         "k/x_train/00000": "1",
         "k/x_train/00001": "2",
         "k/x_test/00000": "9",

@@ -37,8 +37,7 @@ def whole_images(root: Path, classes: list[str], *, class_from: str | None = Non
     Returns
     -------
     list of Sample
-        Their attributes are ``folder``, the ``file``'s name without suffix, and their ``label``, where the
-        file has one.
+        Their attributes are ``folder`` and ``file``, the file's name without suffix.
 
     Raises
     ------
@@ -89,9 +88,11 @@ def _from_array(
         folder += f"/{name}"
     attributes = {**folder_of(path, root), "file": stem(path)}
     for index, image in enumerate(images):
-        labelled = attributes if labels is None else attributes | {"label": str(labels[index])}
+        label = None if labels is None else str(labels[index])
         picture = Embedded(path, partial(_png, image))
-        yield _sample(f"{folder}/{index:05d}", picture, image.shape[:2], labelled, classes, class_from)
+        yield _sample(
+            f"{folder}/{index:05d}", picture, image.shape[:2], attributes, classes, class_from, label
+        )
 
 
 def _labels_of(key: tuple[Path, str], contents: Mapping[tuple[Path, str], np.ndarray]) -> np.ndarray | None:
@@ -113,10 +114,11 @@ def _sample(
     attributes: Mapping[str, str],
     classes: list[str],
     class_from: str | None,
+    label: str | None = None,
 ) -> Sample:
     class_id = 0
     if class_from is not None:
-        class_name = Path(attributes["folder"]).name if class_from == "folder" else attributes.get("label")
+        class_name = Path(attributes["folder"]).name if class_from == "folder" else label
         if class_name not in classes:
             problem = "has no label" if class_name is None else unknown("class", class_name, classes)
             raise UserError(f"{image}: {problem} (data.classes; data.source.whole_images.class_from)")
