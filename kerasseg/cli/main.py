@@ -101,6 +101,8 @@ def run(
         return cascade.run(recipe, directory=directory, resume=resume, stage=stage)
     if recipe.label:
         from kerasseg.commands.label import run_round as run
+    elif recipe.data.split.folds and not recipe.data.split.fold:
+        from kerasseg.commands.folds import run
     else:
         from kerasseg.commands.train import run
 
