@@ -9,8 +9,8 @@ with several seeds, all of which are printed; a run that has finished is not mad
 
 What the paper calls RMSE fits a mean squared error of images rebuilt by kernels that sum to 1, and its SSIM
 fits its own equation 5 to the letter, with windows of 3 x 3 pixels: both are inferences. They stand beside
-its columns, and the usual measures behind them. The skeletons' and Canny's rows of Table 2b fit no definition
-that was tried. 2D HeLa, UiTMito and CMATERdb's words are not to be had here: other images of their kinds are
+its columns, and the usual measures behind them. The rows of skeletons, Canny edges and PSPU-SkelNet in Table
+2b fit no definition that was tried: their errors are near or beyond that of a black image. 2D HeLa, UiTMito and CMATERdb's words are not to be had here: other images of their kinds are
 shown, which reproduce no row.
 """
 
