@@ -287,7 +287,7 @@ def classification(
     run = trained(f"gunet_classify_{encoder}", CLASSIFY, [*(plain if encoder == "plain" else []), *shared(0)])
     segmenter, labels = Segmenter.load(run["folder"]), np.load(DIGITS / "test.npz")["labels"]
     right = answers(segmenter, images) == labels
-    title = f"{FIGURE_7}. Ours: {encoder}, trained on originals"
+    title = f"{FIGURE_7}. Ours: {encoder}, trained on originals; networks of seed 0"
     table = Table("digits", "norm", "accuracy", "drop, points (95 % interval)", title=title)
     table.add_row("original", "", f"{right.mean():.2%}", "")
     kept = {**{name: of[0] for name, of in points.items()}, **untrained}

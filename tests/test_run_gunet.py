@@ -9,6 +9,7 @@ import pytest
 from kerasseg.commands.compact import compact
 from kerasseg.commands.train import run
 from kerasseg.compact import keypoints_file
+from kerasseg.errors import UserError
 from kerasseg.images import files
 from kerasseg.recipe import load
 from kerasseg.segmenter import Segmenter
@@ -72,6 +73,8 @@ def test_a_run_s_network_chooses_the_points_of_a_file(chosen, strokes, tmp_path)
 def test_a_classifier_says_one_class_of_a_whole_image(strokes):
     plain = "model={classifier: {encoder: plain, levels: 3, base_filters: 4, batchnorm_momentum: 0.5}}"
     folder = trained("gunet_classify", strokes, plain)
+    with pytest.raises(UserError, match="it did not learn key points"):
+        compact(strokes, strokes.parent / "kept", method="network", run=folder.path)
     mask = Segmenter.load(folder.path).mask(np.load(strokes / "strokes.npz")["images"][0])
     assert mask.shape == (28, 28)
     assert len(np.unique(mask)) == 1
