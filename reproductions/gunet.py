@@ -42,7 +42,7 @@ from kerasseg.images.files import read_values
 from kerasseg.metrics.similarity import MEASURES, WINDOW
 
 RECIPE, CLASSIFY = "recipes/gunet_mnist.yaml", "recipes/gunet_classify.yaml"
-DIGITS, SWEEP = Path("data/gunet_digits"), Path("sweeps/gunet_mnist")
+DIGITS, SWEEP = Path("data/gunet_digits"), Path("sweeps/gunet_figure_5")
 TRAINED_ON = 5000  # digits, of which a fifth chooses the epoch
 WHITE = 255
 COLUMNS = ("ssim_paper", "mse", "ssim_global", "ssim_11", "rmse")
@@ -306,6 +306,7 @@ def figure_5() -> Table:
     """Sweep numbers of points and thresholds by `kerasseg sweep`, with one seed and five epochs."""
     varied = ["key_points.points=10,20,39", "evaluate.threshold=0.3,0.5"]
     fixed = [
+        f"name={SWEEP.name}",
         f"data.source.whole_images.root={DIGITS}",
         "data.if_missing=error",
         "export.saved_model=false",
