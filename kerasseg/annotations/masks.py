@@ -20,6 +20,7 @@ from kerasseg.files import write_atomically
 from kerasseg.images import files, raster
 from kerasseg.images.headers import Header
 from kerasseg.images.masks import IGNORE
+from kerasseg.images.stores.store import Store
 
 LABEL_MAP = "labelmap.txt"
 _GOLDEN = 0.618034  # steps of hue that keep neighbouring classes apart
@@ -60,7 +61,7 @@ def read_numbers(path: Path) -> np.ndarray:
     return _grey(files.read_values(path), path)
 
 
-def refuse_lossy(header: Header, name: object) -> None:
+def refuse_lossy(header: Header | Store, name: object) -> None:
     """Refuse pixels that need not be the numbers that were meant.
 
     Raises

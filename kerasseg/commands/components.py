@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kerasseg.annotations.masks import refuse_lossy
 from kerasseg.commands.measure import RowsOf
 from kerasseg.commands.measure import pixel_size as measured_size
 from kerasseg.console import say, track
@@ -82,6 +83,7 @@ def components(
     check_free((out, table), overwrite)
     with ExitStack() as opened:
         stores = [opened.enter_context(open_store(path, axes, values=True)) for path in (mask, grey) if path]
+        refuse_lossy(stores[0], mask)
         shape = _checked_shape(stores, connectivity)
         size = measured_size(pixel_size, stores[0])
         folder = opened.enter_context(appearing(out, table))

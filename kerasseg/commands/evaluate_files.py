@@ -137,8 +137,8 @@ def _read(predicted: Path, truth: Path, kind: str) -> tuple[np.ndarray, np.ndarr
 
 def _numbers(path: Path) -> np.ndarray:
     """Read the one number of each pixel: (Y, X) or (Z, Y, X)."""
-    refuse_lossy(files.header(path), path)
     with open_store(path, values=True) as store:
+        refuse_lossy(store, path)
         if store.shape[-1] != 1:
             raise UserError(f"{path}: it has {store.shape[-1]} channels; expected one number for each pixel")
         return store.read((slice(None),) * (len(store.shape) - 1))[..., 0]

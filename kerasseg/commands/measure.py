@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -13,6 +14,7 @@ import numpy as np
 
 from kerasseg.annotations.formats import OUTLINES
 from kerasseg.annotations.label_images import as_labels
+from kerasseg.annotations.masks import refuse_lossy
 from kerasseg.commands.batch import STORES, images_in
 from kerasseg.commands.overlay import draw_overlay
 from kerasseg.console import say, track
@@ -202,6 +204,8 @@ def _labels(labels: Path) -> dict[str, Path]:
     """List labels by the names of their images."""
     if labels.is_file() or labels.suffix in STORES or is_zarr(labels):
         return {folders.stem(labels).removesuffix(LABELS): labels}
+    if not labels.exists():
+        raise UserError(f"{labels}: there is no such file or folder")
     paths = folders.find(labels, (*files.SUFFIXES, *STORES), ALONGSIDE)
     paths = [path for path in paths if folders.stem(path).endswith(LABELS)] or paths
     if not paths:
@@ -216,6 +220,7 @@ def _add(tables: Tables, each: Labelled, options: Options, *, alone: bool) -> No
         labels = opened.enter_context(open_store(each.labels, options.label_axes, values=True))
         image = each.image and opened.enter_context(open_store(each.image, options.image_axes))
         shape, channels = labels.shape[:-1], labels.shape[-1]
+        refuse_lossy(labels, each.labels)
         _check(labels, image, options.classes)
         size = pixel_size(options.pixel_size, labels, image)
         for channel in range(channels):
@@ -277,7 +282,7 @@ def pixel_size(given: Sequence[float], *stores: Store | None) -> PixelSize:
     """
     known = [store for store in stores if store]
     axes = known[0].axes.removesuffix("C")
-    if given and (len(given) != len(axes) or min(given) <= 0):
+    if given and (len(given) != len(axes) or not all(0 < side < math.inf for side in given)):
         raise UserError(
             f"--pixel-size {','.join(map(str, given))}: expected {','.join(axes)} in micrometres, above 0"
         )

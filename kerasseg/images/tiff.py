@@ -104,7 +104,7 @@ def header(path: Path) -> Header:
         channels = 3 if shows_colours(file, series) else _channels(lengths)
         check_complete(file, path)
         size = size[::-1] if orientation_of(page) in TURNED else size
-        dtype, lossy = intensity_type(series.dtype), _is_lossy(page)
+        dtype, lossy = intensity_type(series.dtype), is_lossy(page)
         return sane(Header(path, size, channels, dtype, _planes(series), lossy=lossy))
 
 
@@ -258,7 +258,7 @@ def only_series(file: tifffile.TiffFile, path: Path) -> tifffile.TiffPageSeries:
     )
 
 
-def _is_lossy(page: tifffile.TiffPage) -> bool:
+def is_lossy(page: tifffile.TiffPage) -> bool:
     """Tell whether pixels need not be those that were written, by the first of the compressed segments."""
     if page.compression in LOSSY:
         return True

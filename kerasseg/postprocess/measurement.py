@@ -197,7 +197,8 @@ def _intensities(
     for channel in range(channels):
         pixels = image[..., channel][inside]
         np.add.at(sums[:, channel], runs.objects, np.add.reduceat(pixels, begins, dtype=sums.dtype))
-        np.maximum.at(maxima[:, channel], runs.objects, np.maximum.reduceat(pixels, begins))
+        with np.errstate(invalid="ignore"):  # an object with a pixel that is no number has no maximum
+            np.maximum.at(maxima[:, channel], runs.objects, np.maximum.reduceat(pixels, begins))
     return sums, maxima
 
 

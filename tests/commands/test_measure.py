@@ -111,7 +111,17 @@ def test_channels_of_labels_are_classes(tmp_path):
         (("results", "images", "cells.xlsx"), "expected LABELS [IMAGES] [OUT]"),
         (("results", "cells.csv", "--pixel-size", "1"), "--pixel-size 1.0: expected Y,X in micrometres"),
         (("images/a.png", "cells.csv"), "expected 1 channel; name by --classes"),
-        (("nothing", "cells.csv"), "there is no such folder"),
+        (
+            ("results", "cells.csv", "--pixel-size", "nan,1"),
+            "--pixel-size nan,1.0: expected Y,X in micrometres",
+        ),
+        (
+            ("results", "cells.csv", "--pixel-size", "1,inf"),
+            "--pixel-size 1.0,inf: expected Y,X in micrometres",
+        ),
+        (("nothing", "cells.csv"), "there is no such file or folder"),
+        (("lossy.jpg", "cells.csv"), "lossy.jpg: the file was compressed with loss"),
+        (("lossy.tif", "cells.csv"), "lossy.tif: the file was compressed with loss"),
         (("results/a.labels.png", "other.png", "cells.csv"), "the labels are 20 x 30, and their image"),
         (("results", "others", "cells.csv"), "b.labels.png: there is no image"),
         (("results", "there.csv"), "it exists; replace it by --overwrite"),
@@ -123,6 +133,8 @@ def test_what_makes_no_sense_is_said_and_nothing_is_written(folder, monkeypatch,
     files.write(folder / "others" / "a.png", IMAGE)
     files.write(folder / "others" / "c.png", IMAGE)
     (folder / "there.csv").touch()
+    files.write(folder / "lossy.jpg", IMAGE)
+    tifffile.imwrite(folder / "lossy.tif", IMAGE, compression="jpeg")
     before = sorted(folder.rglob("*"))
     shown = typed(*words)
     assert shown.exit_code == 2, shown.output

@@ -49,6 +49,8 @@ class Store:
         From stored numbers (..., C') to what is read (..., C).
     resources : ExitStack
         What is closed with the store.
+    lossy : bool
+        Whether the file was compressed with loss, so that its numbers may not be those that were meant.
 
     Attributes
     ----------
@@ -73,8 +75,9 @@ class Store:
         *,
         finish: Callable[[np.ndarray], np.ndarray] = as_intensities,
         resources: ExitStack | None = None,
+        lossy: bool = False,
     ) -> None:
-        self.path, self.pixel_size = path, pixel_size
+        self.path, self.pixel_size, self.lossy = path, pixel_size, lossy
         self._blocks, self._arrangement, self._finish = blocks, arrangement, finish
         self._resources = resources or ExitStack()
         self._resources.callback(blocks.close)
@@ -243,9 +246,9 @@ def _open_tiff(path: Path, axes: str | None, time: int | None, values: bool) -> 
         arranged = arrangement(*stored, str(path), tiff.orientation_of(page), time)
         blocks = tiffblocks.blocks_of(series, columns=arranged.axes.index("X"))
         intensity_type(blocks.dtype)
-        size = calibration.of_tiff(file, arranged.space)
+        size, lossy = calibration.of_tiff(file, arranged.space), tiff.is_lossy(page)
         finish = partial(tiff.numbers if values else tiff.intensities, file=file, series=series)
-        return Store(path, blocks, arranged, size, finish=finish, resources=resources.pop_all())
+        return Store(path, blocks, arranged, size, finish=finish, resources=resources.pop_all(), lossy=lossy)
 
 
 def _open_hdf5(path: Path, axes: str | None, inside: Inside, values: bool) -> Store:
@@ -290,7 +293,8 @@ def _open_whole(path: Path, axes: str | None, time: int | None, values: bool) ->
     image = files.read_values(path) if values else files.read(path)
     arranged = arrangement(axes or "YXC", image.shape, str(path), time=time)
     blocks = Blocks(image.shape, image.shape, image.dtype, lambda index: image, arranged.axes.index("X"))
-    return Store(path, blocks, arranged, (None,) * len(arranged.space), finish=_as_stored)
+    unknown, lossy = (None,) * len(arranged.space), files.header(path).lossy
+    return Store(path, blocks, arranged, unknown, finish=_as_stored, lossy=lossy)
 
 
 def _as_stored(pixels: np.ndarray) -> np.ndarray:
