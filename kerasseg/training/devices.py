@@ -10,17 +10,20 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from kerasseg.errors import Fallback, UserError, unknown
 
+FIRST_PORT, PORTS = 15000, 15000  # of Slurm's jobs, below those that systems give away
+MOST_SENT = 1 << 24  # numbers in one message
 PRECISIONS = ("auto", "float32", "mixed_float16", "mixed_bfloat16")
-DEVICES = ("auto", "cpu", "mirrored")
+DEVICES = ("auto", "cpu", "mirrored", "workers")
 
 
 @dataclass(frozen=True)
@@ -74,9 +77,9 @@ def configure(precision: str = "auto", devices: str = "auto") -> Setting:
     ----------
     precision : {"auto", "float32", "mixed_float16", "mixed_bfloat16"}
         ``"auto"`` is float32 on a CPU, and half precision on GPUs whose tensor cores have it.
-    devices : {"auto", "cpu", "mirrored"}
-        ``"auto"`` takes all GPUs, or the CPU where there is none; ``"mirrored"`` asks for GPUs. Several share
-        every batch.
+    devices : {"auto", "cpu", "mirrored", "workers"}
+        ``"auto"`` takes all GPUs, or the CPU where there is none; ``"mirrored"`` asks for GPUs; ``"workers"``
+        takes the device of each of several processes. Several share every batch.
 
     Returns
     -------
@@ -102,7 +105,8 @@ def configure(precision: str = "auto", devices: str = "auto") -> Setting:
             f"train.precision: {precision} is about 8 times slower than float32 on a CPU", stacklevel=2
         )
     keras.config.set_dtype_policy(precision)
-    return Setting(names, _description(on_cpu), precision, _onednn() and on_cpu, False, share(names))
+    strategy = join() if devices == "workers" else share(names)
+    return Setting(names, _description(on_cpu), precision, _onednn() and on_cpu, False, strategy)
 
 
 def share(names: Sequence[str]) -> tf.distribute.Strategy:
@@ -122,6 +126,78 @@ def share(names: Sequence[str]) -> tf.distribute.Strategy:
     if len(names) == 1:
         return tf.distribute.get_strategy()
     return tf.distribute.MirroredStrategy(names, tf.distribute.ReductionToOneDevice())
+
+
+def join() -> tf.distribute.Strategy:
+    """Become one of the processes that ``TF_CONFIG``, or Slurm, says are to share every batch.
+
+    Returns
+    -------
+    tf.distribute.Strategy
+        It waits for all of them. Each computes on one device.
+
+    Raises
+    ------
+    UserError
+        If nothing says which processes there are, or several GPUs are seen.
+    """
+    if "TF_CONFIG" in os.environ:
+        resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
+    elif "SLURM_PROCID" in os.environ:
+        port = FIRST_PORT + int(os.environ.get("SLURM_JOB_ID", 0)) % PORTS  # jobs may share a machine
+        resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(port_base=port, auto_set_gpu=False)
+    else:
+        raise UserError(
+            "train.devices: workers needs TF_CONFIG, or to be started by Slurm's srun, to know of the other "
+            "processes; neither is there, see docs/workers.md"
+        )
+    if set(resolver.cluster_spec().jobs) != {"worker"}:
+        raise UserError(f"TF_CONFIG: expected a cluster of workers alone, got {resolver.cluster_spec().jobs}")
+    if len(gpus := tf.config.get_visible_devices("GPU")) > 1:
+        raise UserError(
+            f"train.devices: workers computes on one GPU in each process, and this one sees {len(gpus)}: start "
+            "one process for each, and set CUDA_VISIBLE_DEVICES to its GPU"
+        )
+    return tf.distribute.MultiWorkerMirroredStrategy(resolver)
+
+
+def place(strategy: tf.distribute.Strategy) -> tuple[int, int]:
+    """Give the number of this process among those that share every batch, and how many they are.
+
+    Number 0 is the chief, which alone writes; a strategy of one machine gives ``(0, 1)``.
+    """
+    resolver = strategy.cluster_resolver
+    if resolver is None:
+        return 0, 1
+    return resolver.task_id, resolver.cluster_spec().num_tasks("worker")
+
+
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """Tell whether this process is the one that writes."""
+    return place(strategy)[0] == 0
+
+
+def distributed(strategy: tf.distribute.Strategy, dataset: tf.data.Dataset) -> Iterable:
+    """Share batches among this process's devices; those of `join` have one each, and their share already."""
+    return dataset if place(strategy)[1] > 1 else strategy.experimental_distribute_dataset(dataset)
+
+
+def from_chief(strategy: tf.distribute.Strategy, content: Callable[[], bytes]) -> bytes:
+    """Give every worker what the chief has; all must call it, and `content` is called on the chief alone."""
+    worker, workers = place(strategy)
+    if workers == 1:
+        return content()
+    sent = b"" if worker else content()
+
+    @tf.function(reduce_retracing=True)
+    def total(numbers: tf.Tensor) -> tf.Tensor:
+        return strategy.run(lambda: tf.distribute.get_replica_context().all_reduce("SUM", numbers))
+
+    length = int(total(tf.constant([len(sent)], tf.int64))[0])
+    words = np.zeros(-(-length // 4), np.int32)  # collectives know no bytes
+    words.view(np.uint8)[: len(sent)] = np.frombuffer(sent, np.uint8)
+    parts = [total(tf.constant(words[i : i + MOST_SENT])) for i in range(0, len(words), MOST_SENT)]
+    return b"".join(part.numpy().tobytes() for part in parts)[:length]
 
 
 def _check(precision: str, devices: str) -> None:
