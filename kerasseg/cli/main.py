@@ -101,6 +101,8 @@ def run(
         return cascade.run(recipe, directory=directory, resume=resume, stage=stage)
     if recipe.label:
         from kerasseg.commands.label import run_round as run
+    elif recipe.train.devices == "workers":
+        from kerasseg.commands.train import learn_together as run
     else:
         from kerasseg.commands.train import run
 

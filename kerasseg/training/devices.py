@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import cache
 
 import keras
 import numpy as np
@@ -128,6 +129,7 @@ def share(names: Sequence[str]) -> tf.distribute.Strategy:
     return tf.distribute.MirroredStrategy(names, tf.distribute.ReductionToOneDevice())
 
 
+@cache
 def join() -> tf.distribute.Strategy:
     """Become one of the processes that ``TF_CONFIG``, or Slurm, says are to share every batch.
 
@@ -139,7 +141,7 @@ def join() -> tf.distribute.Strategy:
     Raises
     ------
     UserError
-        If nothing says which processes there are, or several GPUs are seen.
+        If nothing says which processes there are, that cannot be understood, or several GPUs are seen.
     """
     if "TF_CONFIG" in os.environ:
         resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
@@ -159,6 +161,26 @@ def join() -> tf.distribute.Strategy:
             "one process for each, and set CUDA_VISIBLE_DEVICES to its GPU"
         )
     return tf.distribute.MultiWorkerMirroredStrategy(resolver)
+
+
+@contextmanager
+def if_lost() -> Iterator[None]:
+    """Say so where another worker is gone, without which none can go on.
+
+    Raises
+    ------
+    UserError
+        Instead of what TensorFlow's collective operations raise: a killed process is noticed after some ten
+        seconds, by the heartbeats that it lacks.
+    """
+    try:
+        yield
+    except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError) as error:
+        raise UserError(
+            "another worker has ended, or cannot be reached, and no batch is complete without it; see what it "
+            "printed itself. Once it can run again, repeat the command on all workers: with --resume if an "
+            "epoch was completed, and all go on after that"
+        ) from error
 
 
 def place(strategy: tf.distribute.Strategy) -> tuple[int, int]:
@@ -189,15 +211,14 @@ def from_chief(strategy: tf.distribute.Strategy, content: Callable[[], bytes]) -
         return content()
     sent = b"" if worker else content()
 
-    @tf.function(reduce_retracing=True)
-    def total(numbers: tf.Tensor) -> tf.Tensor:
-        return strategy.run(lambda: tf.distribute.get_replica_context().all_reduce("SUM", numbers))
+    def total(numbers: np.ndarray) -> np.ndarray:
+        return strategy.reduce("SUM", tf.constant(numbers), axis=None).numpy()
 
-    length = int(total(tf.constant([len(sent)], tf.int64))[0])
+    length = int(total(np.int64(len(sent))))
     words = np.zeros(-(-length // 4), np.int32)  # collectives know no bytes
     words.view(np.uint8)[: len(sent)] = np.frombuffer(sent, np.uint8)
-    parts = [total(tf.constant(words[i : i + MOST_SENT])) for i in range(0, len(words), MOST_SENT)]
-    return b"".join(part.numpy().tobytes() for part in parts)[:length]
+    parts = [total(words[i : i + MOST_SENT]) for i in range(0, len(words), MOST_SENT)]
+    return b"".join(part.tobytes() for part in parts)[:length]
 
 
 def _check(precision: str, devices: str) -> None:

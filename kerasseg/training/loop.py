@@ -23,7 +23,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasseg.console import say
-from kerasseg.data.batches import TrainingBatches, UnpairedBatches, ValidationBatches
+from kerasseg.data.batches import TrainingBatches, ValidationBatches
 from kerasseg.data.pipeline import Feed
 from kerasseg.errors import UserError
 from kerasseg.models.keras_internals import random_states
@@ -174,7 +174,9 @@ def fit(
         Logs of a step are means over all processes of their epoch so far; those of an epoch are exact.
     """
     train_step, test_step = _steps(engine)
-    batches, held_out = (devices.distributed(engine.distribute_strategy, each) for each in (batches, held_out))
+    batches, held_out = (
+        devices.distributed(engine.distribute_strategy, each) for each in (batches, held_out)
+    )
     calls = keras.callbacks.CallbackList(callbacks, model=engine, epochs=epochs.stop, steps=steps)
     endless, logs = iter(batches), {}
     engine.stop_training = False
