@@ -31,7 +31,13 @@ from kerasseg.synthetic.origin import is_synthetic
 from kerasseg.training import devices
 
 
-def run(recipe: Recipe, *, directory: Path = Path("runs"), resume: bool = False) -> RunDirectory:
+def run(
+    recipe: Recipe,
+    *,
+    directory: Path = Path("runs"),
+    resume: bool = False,
+    setting: devices.Setting | None = None,
+) -> RunDirectory:
     """Follow a recipe from files to report.
 
     Parameters
@@ -41,6 +47,8 @@ def run(recipe: Recipe, *, directory: Path = Path("runs"), resume: bool = False)
         Where runs are kept; this one gets ``<directory>/<name>/<n>``.
     resume : bool
         Whether to go on with the last run of this recipe, which was killed or interrupted.
+    setting : Setting, optional
+        What to compute on; by default what the recipe says.
 
     Returns
     -------
@@ -58,7 +66,7 @@ def run(recipe: Recipe, *, directory: Path = Path("runs"), resume: bool = False)
     find = rundirectory.unfinished if resume else rundirectory.create
     with find(recipe.name, recipe.to_yaml(), directory).kept() as folder:
         say(f"run {folder.path}")
-        setting = devices.configure(recipe.train.precision, recipe.train.devices)
+        setting = setting or devices.configure(recipe.train.precision, recipe.train.devices)
         say(f"computing on {setting}")
         folder.write_json(rundirectory.ENVIRONMENT, environment.facts() | setting.facts())
 
@@ -115,12 +123,11 @@ def learn_together(recipe: Recipe, *, directory: Path = Path("runs"), resume: bo
         If Ctrl-C ended the training, which can be resumed.
     """
     with devices.if_lost():
-        setting = devices.configure(recipe.train.precision, recipe.train.devices)
+        setting = devices.join(recipe.train.precision)
         if devices.is_chief(setting.strategy):
-            run(recipe, directory=directory, resume=resume)
+            run(recipe, directory=directory, resume=resume, setting=setting)
             return
-        worker, workers = devices.place(setting.strategy)
-        say(f"worker {worker} of 0 to {workers - 1}, computing on {setting}; worker 0 keeps the run")
+        say(f"computing on {setting}; worker 0 keeps the run")
         parts = preparation.parts(recipe)
         match = preparation.matching(recipe, parts.train)
         model = untrained(recipe, parts, setting)

@@ -245,4 +245,4 @@ class Train(Section):
     precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = "auto"
     """Precision of the computation; auto is float32 on a CPU and mixed on a GPU."""
     devices: Literal["auto", "cpu", "mirrored", "workers"] = "auto"
-    """Devices that compute; mirrored takes every GPU of this machine, workers many processes (docs/workers.md)."""
+    """Devices that compute; mirrored takes every GPU of this machine, workers those of many processes."""

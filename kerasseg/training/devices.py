@@ -8,17 +8,18 @@ float32.
 
 from __future__ import annotations
 
+import json
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from functools import cache
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from kerasseg.console import say
 from kerasseg.errors import Fallback, UserError, unknown
 
 FIRST_PORT, PORTS = 15000, 15000  # of Slurm's jobs, below those that systems give away
@@ -78,9 +79,9 @@ def configure(precision: str = "auto", devices: str = "auto") -> Setting:
     ----------
     precision : {"auto", "float32", "mixed_float16", "mixed_bfloat16"}
         ``"auto"`` is float32 on a CPU, and half precision on GPUs whose tensor cores have it.
-    devices : {"auto", "cpu", "mirrored", "workers"}
-        ``"auto"`` takes all GPUs, or the CPU where there is none; ``"mirrored"`` asks for GPUs; ``"workers"``
-        takes the device of each of several processes. Several share every batch.
+    devices : {"auto", "cpu", "mirrored"}
+        ``"auto"`` takes all GPUs, or the CPU where there is none; ``"mirrored"`` asks for GPUs. Several share
+        every batch.
 
     Returns
     -------
@@ -95,10 +96,19 @@ def configure(precision: str = "auto", devices: str = "auto") -> Setting:
     Raises
     ------
     UserError
-        If a name is unknown.
+        If a name is unknown, or is ``"workers"``, which are for `join`.
     """
     _check(precision, devices)
+    if devices == "workers":
+        raise UserError(
+            "train.devices: workers is for kerasseg run and one recipe, and this computes in one process; set "
+            "it to auto"
+        )
     names = _choose(devices)
+    return _setting(precision, names, share(names))
+
+
+def _setting(precision: str, names: tuple[str, ...], strategy: tf.distribute.Strategy) -> Setting:
     precision = _precision(names) if precision == "auto" else precision
     on_cpu = names[0].startswith("CPU")
     if on_cpu and precision != "float32":
@@ -106,7 +116,6 @@ def configure(precision: str = "auto", devices: str = "auto") -> Setting:
             f"train.precision: {precision} is about 8 times slower than float32 on a CPU", stacklevel=2
         )
     keras.config.set_dtype_policy(precision)
-    strategy = join() if devices == "workers" else share(names)
     return Setting(names, _description(on_cpu), precision, _onednn() and on_cpu, False, strategy)
 
 
@@ -129,38 +138,48 @@ def share(names: Sequence[str]) -> tf.distribute.Strategy:
     return tf.distribute.MirroredStrategy(names, tf.distribute.ReductionToOneDevice())
 
 
-@cache
-def join() -> tf.distribute.Strategy:
-    """Become one of the processes that ``TF_CONFIG``, or Slurm, says are to share every batch.
+def join(precision: str = "auto") -> Setting:
+    """Become one of the processes that ``TF_CONFIG``, or Slurm, says are to share every batch; wait for all.
+
+    Parameters
+    ----------
+    precision : {"auto", "float32", "mixed_float16", "mixed_bfloat16"}
+        As for `configure`.
 
     Returns
     -------
-    tf.distribute.Strategy
-        It waits for all of them. Each computes on one device.
+    Setting
+        Of this process, which computes on one device.
 
     Raises
     ------
     UserError
-        If nothing says which processes there are, that cannot be understood, or several GPUs are seen.
+        If nothing says which processes there are, TF_CONFIG is not one, or several GPUs are seen.
     """
+    names = _choose("workers")
+    if len(names) > 1:
+        raise UserError(
+            f"train.devices: workers computes on one GPU in each process, and this one sees {len(names)}: "
+            "start one process for each, and set CUDA_VISIBLE_DEVICES to its GPU"
+        )
+    resolver = _cluster()
+    addresses = resolver.cluster_spec().as_dict().get("worker", [])
+    say(f"worker {resolver.task_id} of {len(addresses)} waits for the others: {', '.join(addresses)}")
+    return _setting(precision, names, tf.distribute.MultiWorkerMirroredStrategy(resolver))
+
+
+def _cluster() -> tf.distribute.cluster_resolver.ClusterResolver:
+    """Find out which processes there are, and which this one is."""
     if "TF_CONFIG" in os.environ:
-        resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
-    elif "SLURM_PROCID" in os.environ:
+        _check_cluster(os.environ["TF_CONFIG"])
+        return tf.distribute.cluster_resolver.TFConfigClusterResolver()
+    if "SLURM_PROCID" in os.environ:
         port = FIRST_PORT + int(os.environ.get("SLURM_JOB_ID", 0)) % PORTS  # jobs may share a machine
-        resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(port_base=port, auto_set_gpu=False)
-    else:
-        raise UserError(
-            "train.devices: workers needs TF_CONFIG, or to be started by Slurm's srun, to know of the other "
-            "processes; neither is there, see docs/workers.md"
-        )
-    if set(resolver.cluster_spec().jobs) != {"worker"}:
-        raise UserError(f"TF_CONFIG: expected a cluster of workers alone, got {resolver.cluster_spec().jobs}")
-    if len(gpus := tf.config.get_visible_devices("GPU")) > 1:
-        raise UserError(
-            f"train.devices: workers computes on one GPU in each process, and this one sees {len(gpus)}: start "
-            "one process for each, and set CUDA_VISIBLE_DEVICES to its GPU"
-        )
-    return tf.distribute.MultiWorkerMirroredStrategy(resolver)
+        return tf.distribute.cluster_resolver.SlurmClusterResolver(port_base=port, auto_set_gpu=False)
+    raise UserError(
+        "train.devices: workers needs TF_CONFIG, or to be started by Slurm's srun, to know of the other "
+        "processes; neither is there, see docs/workers.md"
+    )
 
 
 @contextmanager
@@ -177,9 +196,9 @@ def if_lost() -> Iterator[None]:
         yield
     except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError) as error:
         raise UserError(
-            "another worker has ended, or cannot be reached, and no batch is complete without it; see what it "
-            "printed itself. Once it can run again, repeat the command on all workers: with --resume if an "
-            "epoch was completed, and all go on after that"
+            "another worker has ended, or cannot be reached, and no batch is complete without it; see what "
+            "it printed. Once it can run again, repeat the command on all workers: with --resume if an epoch "
+            "was completed, and all go on after that"
         ) from error
 
 
@@ -219,6 +238,19 @@ def from_chief(strategy: tf.distribute.Strategy, content: Callable[[], bytes]) -
     words.view(np.uint8)[: len(sent)] = np.frombuffer(sent, np.uint8)
     parts = [total(words[i : i + MOST_SENT]) for i in range(0, len(words), MOST_SENT)]
     return b"".join(part.tobytes() for part in parts)[:length]
+
+
+def _check_cluster(config: str) -> None:
+    """Look at a TF_CONFIG before TensorFlow does, which waits for what is not there, or dies of it."""
+    example = '{"cluster": {"worker": ["HOST:PORT", "HOST:PORT"]}, "task": {"type": "worker", "index": 0}}'
+    try:
+        given = json.loads(config)
+        workers, task = given["cluster"]["worker"], given["task"]
+        right = set(given["cluster"]) == {task["type"]} == {"worker"} and task["index"] in range(len(workers))
+    except (ValueError, KeyError, TypeError):
+        right = False
+    if not right:
+        raise UserError(f"TF_CONFIG is {config!r}; expected {example}, with each worker's own index")
 
 
 def _check(precision: str, devices: str) -> None:

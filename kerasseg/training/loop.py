@@ -174,11 +174,9 @@ def fit(
         Logs of a step are means over all processes of their epoch so far; those of an epoch are exact.
     """
     train_step, test_step = _steps(engine)
-    batches, held_out = (
-        devices.distributed(engine.distribute_strategy, each) for each in (batches, held_out)
-    )
+    share = partial(devices.distributed, engine.distribute_strategy)
     calls = keras.callbacks.CallbackList(callbacks, model=engine, epochs=epochs.stop, steps=steps)
-    endless, logs = iter(batches), {}
+    endless, logs = iter(share(batches)), {}
     engine.stop_training = False
     calls.on_train_begin()
     for epoch in epochs:
@@ -191,7 +189,7 @@ def fit(
         row = _results(engine, logs)
         engine.reset_metrics()
         calls.on_test_begin()
-        for step, batch in enumerate(held_out):
+        for step, batch in enumerate(share(held_out)):
             calls.on_test_batch_begin(step)
             logs = test_step(batch)
             calls.on_test_batch_end(step)

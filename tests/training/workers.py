@@ -38,7 +38,7 @@ def engine(name: str) -> keras.Model:
 
 if __name__ == "__main__":
     name, directory = sys.argv[1], Path(sys.argv[2])
-    strategy = devices.join() if "TF_CONFIG" in os.environ else tf.distribute.get_strategy()
+    strategy = devices.join().strategy if "TF_CONFIG" in os.environ else tf.distribute.get_strategy()
     with strategy.scope():
         trained = engine(name)
     batches = small.ARGUMENTS | {"batch_size": 4}
