@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import subprocess
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
@@ -101,8 +103,8 @@ def configure(precision: str = "auto", devices: str = "auto") -> Setting:
     _check(precision, devices)
     if devices == "workers":
         raise UserError(
-            "train.devices: workers is for kerasseg run and one recipe, and this computes in one process; set "
-            "it to auto"
+            "train.devices: workers is for kerasseg run and one recipe, and this computes in one process; "
+            "set it to auto"
         )
     names = _choose(devices)
     return _setting(precision, names, share(names))
@@ -174,12 +176,28 @@ def _cluster() -> tf.distribute.cluster_resolver.ClusterResolver:
         _check_cluster(os.environ["TF_CONFIG"])
         return tf.distribute.cluster_resolver.TFConfigClusterResolver()
     if "SLURM_PROCID" in os.environ:
-        port = FIRST_PORT + int(os.environ.get("SLURM_JOB_ID", 0)) % PORTS  # jobs may share a machine
-        return tf.distribute.cluster_resolver.SlurmClusterResolver(port_base=port, auto_set_gpu=False)
+        cluster = tf.train.ClusterSpec({"worker": _tasks_of_slurm(os.environ)})
+        number = int(os.environ["SLURM_PROCID"])
+        return tf.distribute.cluster_resolver.SimpleClusterResolver(
+            cluster, task_type="worker", task_id=number
+        )
     raise UserError(
         "train.devices: workers needs TF_CONFIG, or to be started by Slurm's srun, to know of the other "
         "processes; neither is there, see docs/workers.md"
     )
+
+
+def _tasks_of_slurm(variables: Mapping[str, str]) -> list[str]:
+    """List where the tasks of a step of Slurm's listen, by their numbers, which come machine by machine.
+
+    TensorFlow's own ``SlurmClusterResolver`` fails without GPUs, and takes node10 to come before node9.
+    """
+    command = ["scontrol", "show", "hostnames", variables["SLURM_STEP_NODELIST"]]
+    hosts = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    runs = re.findall(r"(\d+)(?:\(x(\d+)\))?", variables["SLURM_STEP_TASKS_PER_NODE"])  # "2(x3),1"
+    tasks = [int(count) for count, times in runs for _ in range(int(times or 1))]
+    port = FIRST_PORT + int(variables["SLURM_JOB_ID"]) % PORTS  # jobs may share a machine
+    return [f"{host}:{port + i}" for host, count in zip(hosts, tasks, strict=True) for i in range(count)]
 
 
 @contextmanager

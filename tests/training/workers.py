@@ -1,10 +1,8 @@
-"""One worker of a small training: ``python workers.py ENGINE DIRECTORY [EPOCHS]``, with TF_CONFIG or without.
+"""One worker of small trainings: ``python workers.py DIRECTORY [BATCH]``, told of the other by TF_CONFIG.
 
-The networks draw nothing, as each worker would draw other numbers than one process does for the whole batch.
-It leaves all weights in ``DIRECTORY/weights.npz``.
+It leaves all weights in ``DIRECTORY/ENGINE/weights.npz``, unless it is killed where it makes a certain batch.
 """
 
-import os
 import sys
 from pathlib import Path
 
@@ -12,15 +10,19 @@ import contests
 import keras
 import numpy as np
 import small
-import tensorflow as tf
 from keras import layers
+from keras.optimizers import SGD
 
 from kerasseg.data.batches import TrainingBatches
+from kerasseg.errors import UserError
 from kerasseg.training import devices
+
+ENGINES = ("supervised", "adversarial", "cycle")
+EPOCHS, STEPS, BATCH = 5, 10, 4
 
 
 def network(inputs: int = 1, outputs: int = 1) -> keras.Model:
-    """Batch normalisation after a convolution, as in every architecture here."""
+    """A network that draws nothing: workers draw other numbers than one process for the whole batch."""
     keras.utils.set_random_seed(1)
     image = keras.Input((None, None, inputs))
     x = layers.Conv2D(4, 3, padding="same", use_bias=False)(image)
@@ -30,20 +32,28 @@ def network(inputs: int = 1, outputs: int = 1) -> keras.Model:
 
 def engine(name: str) -> keras.Model:
     if name == "supervised":
-        return small.engine(network(), keras.optimizers.SGD(0.05, momentum=0.9))
-    contests.generator = network
-    changes = {"replay": 0, "batch_size": 4} if name == "cycle" else {}
-    return contests.ENGINES[name](**changes)
+        return small.engine(network(), SGD(0.05, momentum=0.9))
+    contests.generator, contests.Adam = network, SGD
+    return contests.ENGINES[name](**{"replay": 0, "batch_size": BATCH} if name == "cycle" else {})
+
+
+def learn(name: str, directory: Path) -> list[np.ndarray]:
+    """Train an engine, or go on with that, and return all its weights."""
+    trained = engine(name)
+    augment = [{"HorizontalFlip": {"p": 0.5}}]
+    arguments = small.ARGUMENTS | {"batch_size": BATCH}
+    training = TrainingBatches(small.samples(directory / "data"), seed=3, augment=augment, **arguments)
+    small.go(trained, directory, training=training, epochs=EPOCHS, steps_per_epoch=STEPS, resume=True)
+    return [np.asarray(variable) for variable in trained.get_weights()]
 
 
 if __name__ == "__main__":
-    name, directory = sys.argv[1], Path(sys.argv[2])
-    strategy = devices.join().strategy if "TF_CONFIG" in os.environ else tf.distribute.get_strategy()
-    with strategy.scope():
-        trained = engine(name)
-    batches = small.ARGUMENTS | {"batch_size": 4}
-    augment = [{"HorizontalFlip": {"p": 0.5}}]
-    training = TrainingBatches(small.samples(directory / "data"), seed=3, augment=augment, **batches)
-    epochs = int(sys.argv[3]) if len(sys.argv) > 3 else 5
-    small.go(trained, directory, training=training, epochs=epochs, steps_per_epoch=10, resume=True)
-    np.savez(directory / "weights.npz", *[np.asarray(each) for each in trained.get_weights()])
+    directory = Path(sys.argv[1])
+    if len(sys.argv) > 2:
+        small._die_at_batch(int(sys.argv[2]))
+    try:
+        with devices.if_lost(), devices.join().scope():
+            for name in ENGINES:
+                np.savez(directory / name / "weights.npz", *learn(name, directory / name))
+    except UserError as error:
+        sys.exit(str(error))
