@@ -107,8 +107,8 @@ def cycle(
     _check(to_masks, identity_weight, choose_by)
     if replay and place(strategy)[1] > 1:
         raise UserError(
-            "train.engine.cycle.replay: workers do not share past translations; set it to 0, or train.devices "
-            "to another than workers"
+            "train.engine.cycle.replay: workers do not share past translations; set it to 0, or set "
+            "train.devices to auto"
         )
     with strategy.scope():
         batch = batch_size // strategy.num_replicas_in_sync

@@ -10,6 +10,7 @@ import contests
 import keras
 import numpy as np
 import small
+import tensorflow as tf
 from keras import layers
 from keras.optimizers import SGD
 
@@ -37,9 +38,10 @@ def engine(name: str) -> keras.Model:
     return contests.ENGINES[name](**{"replay": 0, "batch_size": BATCH} if name == "cycle" else {})
 
 
-def learn(name: str, directory: Path) -> list[np.ndarray]:
+def learn(name: str, directory: Path, strategy: tf.distribute.Strategy) -> list[np.ndarray]:
     """Train an engine, or go on with that, and return all its weights."""
-    trained = engine(name)
+    with strategy.scope():
+        trained = engine(name)
     augment = [{"HorizontalFlip": {"p": 0.5}}]
     arguments = small.ARGUMENTS | {"batch_size": BATCH}
     training = TrainingBatches(small.samples(directory / "data"), seed=3, augment=augment, **arguments)
@@ -52,8 +54,9 @@ if __name__ == "__main__":
     if len(sys.argv) > 2:
         small._die_at_batch(int(sys.argv[2]))
     try:
-        with devices.if_lost(), devices.join().scope():
+        with devices.if_lost():
+            strategy = devices.join().strategy
             for name in ENGINES:
-                np.savez(directory / name / "weights.npz", *learn(name, directory / name))
+                np.savez(directory / name / "weights.npz", *learn(name, directory / name, strategy))
     except UserError as error:
         sys.exit(str(error))
