@@ -1,0 +1,154 @@
+"""Train a network of dlsia's for so many processor seconds, and predict the test slices with it.
+
+`fibsem.py` calls it with the interpreter of another environment, which needs ``pip install dlsia torch pillow``
+and not kerasseg:
+
+    PYTHON reproductions/fibsem_dlsia.py '{"network": "tunet", "seconds": 300, ...}'
+
+The one argument is the JSON of `Task`. The networks are dlsia's with its own defaults, the training is its own
+`train_segmentation` with the cross-entropy that leaves ignored pixels out. What a user of dlsia brings is
+here: random patches, turned and mirrored, and of another brightness and contrast, and Adam whose rate is
+divided by ten midway, as in the paper. Unlike in dlsia, the best epoch's weights are kept as a copy, so that
+they really are that epoch's.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from dlsia.core.networks.msdnet import MixedScaleDenseNetwork
+from dlsia.core.networks.tunet import TUNet
+from dlsia.core.train_scripts import train_segmentation
+from PIL import Image
+
+IGNORE = 255
+SIDES = {"patch": 256, "validation": 256}
+
+
+class Task(NamedTuple):
+    """What is to be trained, and on what."""
+
+    network: str  # tunet or msdnet
+    arguments: dict[str, int]  # of its class
+    classes: int  # background included
+    seconds: float  # of processor time
+    learning_rate: float
+    batch_size: int
+    steps_per_epoch: int
+    patch: int  # side in pixels
+    seed: int
+    train: list[list[str]]  # an image and its mask each
+    validation: list[list[str]]
+    test: list[str]  # images
+    out: str  # folder of the predictions
+
+
+class Patches:
+    """An epoch of random patches: batches of images (B, 1, Y, X) float32 and masks (B, 1, Y, X) int64.
+
+    Ignored pixels are -1 in the masks: what dlsia calls its missing label.
+    """
+
+    def __init__(self, pairs: list[list[str]], task: Task) -> None:
+        self.pairs = [(read(image) / np.float32(255), read(mask).astype(np.int64)) for image, mask in pairs]
+        for _, mask in self.pairs:
+            mask[mask == IGNORE] = -1
+        self.task = task
+        self.rng = np.random.default_rng(task.seed)
+
+    def __len__(self) -> int:
+        return self.task.steps_per_epoch
+
+    def __iter__(self):
+        for _ in range(len(self)):
+            images, masks = zip(*(self.patch() for _ in range(self.task.batch_size)), strict=True)
+            yield torch.from_numpy(np.stack(images)[:, None]), torch.from_numpy(np.stack(masks)[:, None])
+
+    def patch(self) -> tuple[np.ndarray, np.ndarray]:
+        """Cut a patch anywhere, turn and mirror it, and change its brightness and contrast every second time."""
+        image, mask = self.pairs[self.rng.integers(len(self.pairs))]
+        side, rng = self.task.patch, self.rng
+        y, x = (int(rng.integers(size - side + 1)) for size in image.shape)
+        image, mask = (each[y : y + side, x : x + side] for each in (image, mask))
+        turns, mirrored = int(rng.integers(4)), rng.random() < 0.5
+        image, mask = (np.rot90(each, turns) for each in (image, mask))
+        if mirrored:
+            image, mask = image[:, ::-1], mask[:, ::-1]
+        if rng.random() < 0.5:
+            image = np.clip(image * rng.uniform(0.8, 1.2) + rng.uniform(-0.2, 0.2), 0, 1).astype(np.float32)
+        return image.copy(), mask.copy()
+
+
+def held_out(pairs: list[list[str]], task: Task) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Cut the slices to watch into patches side by side."""
+    slices, side = Patches(pairs, task).pairs, task.patch
+    return [
+        tuple(
+            torch.from_numpy(np.ascontiguousarray(each[None, None, y : y + side, x : x + side]))
+            for each in (image, mask)
+        )
+        for image, mask in slices
+        for y in range(0, image.shape[0] - side + 1, side)
+        for x in range(0, image.shape[1] - side + 1, side)
+    ]
+
+
+def read(path: str) -> np.ndarray:
+    """Read a slice or a mask, (Y, X) uint8."""
+    return np.asarray(Image.open(path))
+
+
+def build(task: Task) -> torch.nn.Module:
+    """Build dlsia's network for one grey channel."""
+    if task.network == "msdnet":
+        return MixedScaleDenseNetwork(1, task.classes, **task.arguments)
+    return TUNet((task.patch, task.patch), 1, task.classes, **task.arguments)
+
+
+def train(task: Task) -> tuple[torch.nn.Module, dict[str, object]]:
+    """Train epoch by epoch until the time is over, and keep the best epoch by the validation loss."""
+    net = build(task)
+    optimizer = torch.optim.Adam(net.parameters(), lr=task.learning_rate)
+    criterion = torch.nn.CrossEntropyLoss(ignore_index=-1)
+    patches, watched = Patches(task.train, task), held_out(task.validation, task)
+    rows, best, weights = [], np.inf, None
+    began = time.process_time()
+    while (spent := time.process_time() - began) < task.seconds:
+        if spent >= task.seconds / 2:
+            optimizer.param_groups[0]["lr"] = task.learning_rate / 10
+        net.train()
+        net, results = train_segmentation(net, patches, watched, 1, criterion, optimizer, "cpu")
+        rows.append({"loss": results["Training loss"][0], "val_loss": results["Validation loss"][0]})
+        print(f"{time.process_time() - began:.0f} s  {rows[-1]}", flush=True)
+        if rows[-1]["val_loss"] < best:
+            best, weights = rows[-1]["val_loss"], copy.deepcopy(net.state_dict())
+    net.load_state_dict(weights)
+    return net, {"processor_s": time.process_time() - began, "epochs": len(rows), "rows": rows}
+
+
+def main() -> None:
+    """Train, predict the test slices, and write masks and figures."""
+    task = Task(**json.loads(sys.argv[1]))
+    torch.manual_seed(task.seed)
+    torch.set_num_threads(1)
+    out = Path(task.out)
+    out.mkdir(parents=True, exist_ok=True)
+    net, figures = train(task)
+    net.eval()
+    for path in task.test:
+        with torch.inference_mode():
+            logits = net(torch.from_numpy(read(path)[None, None] / np.float32(255)))
+        Image.fromarray(logits[0].argmax(0).numpy().astype(np.uint8)).save(out / f"{Path(path).stem}.png")
+    parameters = sum(each.numel() for each in net.parameters())
+    (out / "figures.json").write_text(json.dumps({**figures, "parameters": parameters, "seed": task.seed}))
+
+
+if __name__ == "__main__":
+    main()
