@@ -134,6 +134,7 @@ def _collected(data: Data, source: Source, seed: int = 0) -> list[Sample]:
         source.root,
         data.classes,
         ignored=data.ignore,
+        background=data.background,
         multilabel=data.multilabel,
         synthesize=partial(source.synthesize, seed) if can_be_drawn else None,
     )

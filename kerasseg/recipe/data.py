@@ -147,6 +147,8 @@ class Data(Section):
     """Names of the foreground classes; class k+1 is the k-th."""
     ignore: list[ClassName] = Field(default=[])
     """Names in the annotations that are not to be learnt, such as [debris]; their pixels are ignored."""
+    background: list[ClassName] = Field(default=[])
+    """Names in the annotations that are background here, such as what another stage of a cascade finds."""
     region: Region | None = None
     """Where there is something to learn; null is everywhere."""
     multilabel: bool = False
@@ -186,15 +188,16 @@ class Data(Section):
             )
         return unpaired
 
-    @field_validator("ignore")
+    @field_validator("ignore", "background")
     @classmethod
-    def _ignores_no_class(cls, ignore: list[str], info: ValidationInfo) -> list[str]:
-        classes, source = info.data.get("classes"), info.data.get("source")  # missing where they are wrong
-        if classes and (both := [name for name in ignore if name in classes]):
-            raise _refused(f"{both[0]} is in data.classes too; name it in one of them")
-        if ignore and source and source.holds_one_class:
+    def _are_no_classes(cls, names: list[str], info: ValidationInfo) -> list[str]:
+        for other in ("classes", "ignore"):  # missing where they are wrong, or where this is ignore itself
+            if both := [name for name in names if name in info.data.get(other, ())]:
+                raise _refused(f"{both[0]} is in data.{other} too; name it in one of them")
+        source = info.data.get("source")
+        if names and source and source.holds_one_class:
             raise _refused(f"{source.name} tells objects of one class apart, and nothing else; take it out")
-        return ignore
+        return names
 
     @field_validator("resize")
     @classmethod
