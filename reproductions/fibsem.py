@@ -24,7 +24,6 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -35,15 +34,19 @@ from typing import Any, NamedTuple
 import numpy as np
 from rich.console import Console
 from rich.table import Table
-from trained import DASH, RUNS, WIDTH, kerasseg, processor_seconds, trained
+from trained import DASH, PROCESSOR, RUNS, WIDTH, kerasseg, processor_seconds, trained
 
 from kerasseg.images import files
 from kerasseg.metrics import confusion
 from kerasseg.metrics.confusion import Confusion
+from kerasseg.recipe import load
+from kerasseg.recipe.models import TunableUnet
 
 LEARNT, TESTED = range(7), (8, 9)  # slices; the one between them is the gap
 SEEDS = (1, 2)
 PREPARED = Path("data/fibsem")
+STAGES = ("bodies", "contacts", "membranes")  # of recipes/fibsem_cascade.yaml
+SCORES = ("training loss", "validation loss", "micro F1")
 
 
 class Published(NamedTuple):
@@ -181,11 +184,15 @@ def dlsia(tissue: Tissue, network: str, seed: int, run: Mapping[str, Any], inter
         subprocess.run([interpreter, str(script), json.dumps(task)], check=True)
     figures = json.loads((out / "figures.json").read_text())
     counts = [
-        confusion.confusion(files.read(tissue.root / "mask" / "test" / mask.name), files.read(mask), len(tissue.classes))
+        confusion.confusion(
+            files.read(tissue.root / "mask" / "test" / mask.name), files.read(mask), len(tissue.classes)
+        )
         for mask in sorted(out.glob("*.png"))
     ]
     pooled = confusion.pooled(counts)
-    return Result(f"{network}, dlsia", seed, figures["parameters"], figures["processor_s"], tissue.classes, pooled)
+    return Result(
+        f"{network}, dlsia", seed, figures["parameters"], figures["processor_s"], tissue.classes, pooled
+    )
 
 
 def mask_of(image: str) -> str:
@@ -197,6 +204,118 @@ def mask_of(image: str) -> str:
 def sweep(name: str, overrides: Sequence[str]) -> dict[str, dict[str, str]]:
     """Sweep the paper's five settings, or go on with that; give the rows of its table by setting."""
     networks = ",".join(setting.network for setting in TABLES)
-    kerasseg("sweep", "em_unet", f"name={name}", f"model.tunable_unet={networks}", *NERVE_CORD.overrides, *SWEPT, *overrides)
+    kerasseg(
+        "sweep",
+        "em_unet",
+        f"name={name}",
+        f"model.tunable_unet={networks}",
+        *NERVE_CORD.overrides,
+        *SWEPT,
+        *overrides,
+    )
     with Path(f"sweeps/{name}/table.csv").open(encoding="utf-8") as file:
         return {row["tunable_unet"]: row for row in csv.DictReader(file)}
+
+
+def cascade(tissue: Tissue, seed: int, overrides: Sequence[str]) -> Result:
+    """Train the paper's three classifiers with the recipe em_unet, unless that is done; a third of its epochs each."""
+    name = f"fibsem_{tissue.folder}_cascade_{seed}"
+    folder = RUNS / name
+    if processor_seconds(folder) is None:
+        single = load("em_unet", [*tissue.overrides, *overrides]).dump()
+        single["train"]["epochs"] //= len(STAGES)
+        data = {key: single["data"][key] for key in ("source", "normalise", "patch", "split", "augment")}
+        changes = {"seed": seed, **{key: single[key] for key in ("model", "loss", "train")}}
+        changes |= {f"data.{key}": value for key, value in data.items()}
+        staged = [
+            f"stages.{stage}.recipe.{key}={json.dumps(value)}"
+            for stage in STAGES
+            for key, value in changes.items()
+        ]
+        seconds = kerasseg("run", "fibsem_cascade", f"name={name}", "baseline=null", *staged)
+        (folder / PROCESSOR).write_text(json.dumps(seconds))
+    test = json.loads((folder / "metrics.json").read_text())["test"]
+    models = [json.loads(path.read_text()) for path in folder.glob("*/*/model.json")]
+    parameters = sum(model["parameters"] for model in models)
+    counts = Confusion(np.array(test["confusion"]))
+    return Result(
+        "three U-Nets 4/16/2", seed, parameters, processor_seconds(folder), list(test["classes"]), counts
+    )
+
+
+def compared(tissue: Tissue, interpreter: str | None, overrides: Sequence[str]) -> Table:
+    """Train everything on a tissue, and lay it out, a row each."""
+    table = Table(
+        "network", "seed", "parameters", "processor, s", title=f"{tissue.folder}, F1 of two test slices"
+    )
+    for column in ("interior", *NERVE_CORD.classes, *confusion.AVERAGES):
+        table.add_column(column.removeprefix("f1_").replace("_", "\n"), justify="right")
+    for seed in SEEDS:
+        for network in OURS:
+            result, run = ours(tissue, network, seed, overrides)
+            table.add_row(f"{network}", *result.cells(), style="bold")
+            if interpreter:
+                other = dlsia(tissue, network, seed, run, interpreter)
+                table.add_row(other.network, *other.cells())
+        if tissue is NERVE_CORD:
+            result = cascade(tissue, seed, overrides)
+            table.add_row(result.network, *result.cells(), style="bold")
+    return table
+
+
+def paper(two: Mapping[str, Mapping[str, str]], all_: Mapping[str, Mapping[str, str]]) -> Table:
+    """Put the paper's tables beside the rows of our sweeps."""
+    table = Table("setting", title="Tables 1 and 2, beside our sweeps", caption=__doc__.split("\n\n")[-1])
+    for column in (
+        "parameters, M",
+        "ours",
+        *(f"{name}\n{of}" for of in ("two classes", "all classes") for name in SCORES),
+    ):
+        table.add_column(column, justify="right")
+    for setting in TABLES:
+        cells = [f"{setting.parameters:.2f}", f"{parameters(setting) / 1e6:.6f}"]
+        for published, rows in ((setting.two_classes, two), (setting.all_classes, all_)):
+            row = rows[setting.network]
+            swept = (100 * float(row["loss"]), 100 * float(row["val_loss"]), float(row["f1_micro"]))
+            cells += [f"{theirs:.4g} | {each:.3g}" for theirs, each in zip(published, swept, strict=True)]
+        table.add_row(f"{setting.levels}/{setting.base_filters}/{setting.growth_rate:g}", *cells)
+    return table
+
+
+def parameters(setting: Published) -> int:
+    """Count the parameters of the paper's network: one channel in, four classes out, no normalisation."""
+    sizes = {
+        "levels": setting.levels,
+        "base_filters": setting.base_filters,
+        "growth_rate": setting.growth_rate,
+    }
+    section = TunableUnet(**sizes, activation="softmax", normalisation="none")
+    return section.build((None, None, 1), 4).count_params()
+
+
+def shown(score: float | None) -> str:
+    """Write a score; a dash where a tissue has no such class."""
+    return DASH if score is None else f"{score:.3f}"
+
+
+def main() -> None:
+    """Train what was not trained, and print the tables."""
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    arguments.add_argument("data", type=Path, help="the folder that holds vnc_sstem and isbi2012_membrane")
+    arguments.add_argument("--dlsia", metavar="PYTHON", help="an interpreter that has dlsia")
+    arguments.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="laid over all recipes")
+    given = arguments.parse_args()
+    console = Console(width=WIDTH)
+    for tissue in (NERVE_CORD, MEMBRANES):
+        prepare(tissue, given.data)
+    two_classes = ["data.classes=[membrane, mitochondrion]", "data.ignore=[synapse]"]
+    two = sweep("fibsem_two", [*two_classes, *given.overrides])
+    console.print(paper(two, sweep("fibsem_all", given.overrides)))
+    if not given.dlsia:
+        console.print("dlsia is left out: --dlsia names no interpreter that has it", style="bold yellow")
+    for tissue in (NERVE_CORD, MEMBRANES):
+        console.print(compared(tissue, given.dlsia, given.overrides))
+
+
+if __name__ == "__main__":
+    main()
