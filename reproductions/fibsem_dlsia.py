@@ -1,15 +1,13 @@
 """Train a network of dlsia's for so many processor seconds, and predict the test slices with it.
 
-`fibsem.py` calls it with the interpreter of another environment, which needs ``pip install dlsia torch pillow``
-and not kerasseg:
-
     PYTHON reproductions/fibsem_dlsia.py '{"network": "tunet", "seconds": 300, ...}'
 
-The one argument is the JSON of `Task`. The networks are dlsia's with its own defaults, the training is its own
-`train_segmentation` with the cross-entropy that leaves ignored pixels out. What a user of dlsia brings is
-here: random patches, turned and mirrored, and of another brightness and contrast, and Adam whose rate is
-divided by ten midway, as in the paper. Unlike in dlsia, the best epoch's weights are kept as a copy, so that
-they really are that epoch's.
+`fibsem.py` calls it with the interpreter of another environment, which needs ``pip install dlsia torch`` and not
+kerasseg. The one argument is the JSON of `Task`. The networks are dlsia's with its own defaults, the training is
+its own `train_segmentation` with the cross-entropy that leaves ignored pixels out. What its user brings is here:
+random patches, turned and mirrored and of changed brightness and contrast, and Adam, whose rate is divided by
+ten midway as in the paper. Unlike in dlsia, the best epoch's weights are kept as a copy, and so are that
+epoch's.
 """
 
 from __future__ import annotations
@@ -29,7 +27,6 @@ from dlsia.core.train_scripts import train_segmentation
 from PIL import Image
 
 IGNORE = 255
-SIDES = {"patch": 256, "validation": 256}
 
 
 class Task(NamedTuple):
@@ -72,7 +69,7 @@ class Patches:
             yield torch.from_numpy(np.stack(images)[:, None]), torch.from_numpy(np.stack(masks)[:, None])
 
     def patch(self) -> tuple[np.ndarray, np.ndarray]:
-        """Cut a patch anywhere, turn and mirror it, and change its brightness and contrast every second time."""
+        """Cut a patch anywhere, turn and mirror it, and change the brightness of every second one."""
         image, mask = self.pairs[self.rng.integers(len(self.pairs))]
         side, rng = self.task.patch, self.rng
         y, x = (int(rng.integers(size - side + 1)) for size in image.shape)

@@ -32,8 +32,7 @@ def trained(name: str, recipe: str, overrides: Sequence[str]) -> dict[str, Any]:
     -------
     dict
         ``metrics`` and ``model``, as in the run's ``metrics.json`` and ``model.json``; ``folder``;
-        ``processor_s``, which the whole run took, where it was begun here; and ``warnings``, which say what is
-        SYNTHETIC or a FALLBACK.
+        ``processor_s``, see `processor_seconds`; and ``warnings``, which say what is SYNTHETIC or a FALLBACK.
 
     Raises
     ------
