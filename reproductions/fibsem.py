@@ -27,6 +27,7 @@ import csv
 import json
 import shutil
 import subprocess
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,16 +106,27 @@ NERVE_CORD = Tissue("vnc_sstem", ("membrane", "mitochondrion", "synapse"))
 MEMBRANES = Tissue("isbi2012_membrane", ("membrane",))
 
 SWEPT = ["data.patch.size=128", "train.batch_size=2", "train.epochs=3", "train.steps_per_epoch=20"]
-UNET = {"levels": 4, "base_filters": 16}
-MSDNET = {"layers": 40, "max_dilation": 15}
+SHORT = ["data.patch.size=192", "train.batch_size=2", "train.epochs=12", "train.steps_per_epoch=64"]
+MSDNET = {"msdnet": {"activation": "softmax", "layers": 40, "max_dilation": 15}}
 OURS = {
-    "U-Net 4/16/2": [],
-    "MSDNet 40/15": [f"model={json.dumps({'msdnet': {'activation': 'softmax', **MSDNET}})}"],
+    "U-Net 4/16/2": ["model.tunable_unet.base_filters=16"],
+    "MSDNet 40/15": [f"model={json.dumps(MSDNET)}", "train.optimizer.adam.learning_rate=0.01"],
 }
+TUNET = {"network": "tunet", "arguments": {"depth": 4, "base_channels": 16}}
 THEIRS = {
-    "U-Net 4/16/2": {"network": "tunet", "arguments": {"depth": 4, "base_channels": 16}},
-    "MSDNet 40/15": {"network": "msdnet", "arguments": {"num_layers": 40, "max_dilation": 15}},
+    "U-Net 4/16/2": {
+        "dlsia": {**TUNET, "loss": "cross_entropy"},
+        "dlsia, our loss": {**TUNET, "loss": "combo"},
+    },
+    "MSDNet 40/15": {
+        "dlsia": {
+            "network": "msdnet",
+            "arguments": {"num_layers": 40, "max_dilation": 15},
+            "loss": "cross_entropy",
+        },
+    },
 }
+BATCHES = {"learning_rate": 1e-3, "batch_size": 2, "steps_per_epoch": 40, "patch": 192}
 
 
 @dataclass
@@ -157,43 +169,46 @@ def prepare(tissue: Tissue, data: Path) -> None:
 def ours(tissue: Tissue, network: str, seed: int, overrides: Sequence[str]) -> tuple[Result, dict[str, Any]]:
     """Train the recipe em_unet with a network, unless that is done, and give its scores and its run."""
     name = f"fibsem_{tissue.folder}_{network.split()[0].lower().replace('-', '')}_{seed}"
-    changes = [*tissue.overrides, *OURS[network], f"seed={seed}", *overrides]
+    changes = [*tissue.overrides, *SHORT, *OURS[network], f"seed={seed}", *overrides]
     run = trained(name, "em_unet", changes)
     counts = Confusion(np.array(run["metrics"]["test"]["confusion"]))
     parameters = run["model"]["parameters"]
     return Result(network, seed, parameters, run["processor_s"], tissue.classes, counts), run
 
 
-def dlsia(tissue: Tissue, network: str, seed: int, run: Mapping[str, Any], interpreter: str) -> Result:
+def dlsia(
+    tissue: Tissue, network: str, way: str, seed: int, run: Mapping[str, Any], interpreter: str
+) -> Result:
     """Train dlsia's network for as long as a run of ours took, on its slices, unless that is done."""
-    out = Path(f"{run['folder'].parent}_dlsia")
+    out = Path(f"{run['folder'].parent}_{way.replace(', ', '_').replace(' ', '_')}")
     if not (out / "figures.json").is_file():
         with (run["folder"] / "split.csv").open(encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        images = {
-            part: [row["image"] for row in rows if row["part"] == part] for part in ("train", "validation")
-        }
-        task = THEIRS[network] | {
+            images = defaultdict(list)
+            for row in csv.DictReader(file):
+                images[row["part"]].append(row["image"])
+        task = {
+            **THEIRS[network][way],
+            **BATCHES,
             "classes": len(tissue.classes) + 1,
             "seconds": run["processor_s"] or run["metrics"]["times"]["training_s"],
             "seed": seed,
-            **{part: [[image, mask_of(image)] for image in listed] for part, listed in images.items()},
-            "test": [row["image"] for row in rows if row["part"] == "test"],
+            **{part: [[image, mask_of(image)] for image in images[part]] for part in ("train", "validation")},
+            "test": images["test"],
             "out": str(out),
         }
         script = Path(__file__).with_name("fibsem_dlsia.py")
         subprocess.run([interpreter, str(script), json.dumps(task)], check=True)
     figures = json.loads((out / "figures.json").read_text())
+    truth = tissue.root / "mask" / "test"
     counts = [
         confusion.confusion(
-            files.read(tissue.root / "mask" / "test" / mask.name), files.read(mask), len(tissue.classes)
+            files.read_values(truth / mask.name), files.read_values(mask), len(tissue.classes)
         )
         for mask in sorted(out.glob("*.png"))
     ]
-    pooled = confusion.pooled(counts)
-    return Result(
-        f"{network}, dlsia", seed, figures["parameters"], figures["processor_s"], tissue.classes, pooled
-    )
+    title = f"{network}, {way}"
+    seconds, pooled = figures["processor_s"], confusion.pooled(counts)
+    return Result(title, seed, figures["parameters"], seconds, tissue.classes, pooled)
 
 
 def mask_of(image: str) -> str:
@@ -223,7 +238,7 @@ def cascade(tissue: Tissue, seed: int, overrides: Sequence[str]) -> Result:
     name = f"fibsem_{tissue.folder}_cascade_{seed}"
     folder = RUNS / name
     if processor_seconds(folder) is None:
-        single = load("em_unet", [*tissue.overrides, *overrides]).dump()
+        single = load("em_unet", [*tissue.overrides, *SHORT, *OURS["U-Net 4/16/2"], *overrides]).dump()
         single["train"]["epochs"] //= len(STAGES)
         data = {key: single["data"][key] for key in ("source", "normalise", "patch", "split", "augment")}
         changes = {"seed": seed, **{key: single[key] for key in ("model", "loss", "train")}}
@@ -254,9 +269,9 @@ def compared(tissue: Tissue, interpreter: str | None, overrides: Sequence[str]) 
     for seed in SEEDS:
         for network in OURS:
             result, run = ours(tissue, network, seed, overrides)
-            table.add_row(f"{network}", *result.cells(), style="bold")
-            if interpreter:
-                other = dlsia(tissue, network, seed, run, interpreter)
+            table.add_row(network, *result.cells(), style="bold")
+            for way in THEIRS[network] if interpreter else ():
+                other = dlsia(tissue, network, way, seed, run, interpreter)
                 table.add_row(other.network, *other.cells())
         if tissue is NERVE_CORD:
             result = cascade(tissue, seed, overrides)

@@ -2,10 +2,10 @@
 
     PYTHON reproductions/fibsem_dlsia.py '{"network": "tunet", "seconds": 300, ...}'
 
-`fibsem.py` calls it with the interpreter of another environment, which needs ``pip install dlsia torch`` and not
-kerasseg. The one argument is the JSON of `Task`. The networks are dlsia's with its own defaults, the training is
-its own `train_segmentation` with the cross-entropy that leaves ignored pixels out. What its user brings is here:
-random patches, turned and mirrored and of changed brightness and contrast, and Adam, whose rate is divided by
+`fibsem.py` calls it with the interpreter of an environment that has dlsia and torch, and not kerasseg. The one
+argument is the JSON of `Task`. The networks are dlsia's with its own defaults, the training is its own
+`train_segmentation`. What its user brings is here: random patches, turned and mirrored and of changed
+brightness and contrast; the cross-entropy, which leaves ignored pixels out; and Adam, whose rate is divided by
 ten midway as in the paper. Unlike in dlsia, the best epoch's weights are kept as a copy, and so are that
 epoch's.
 """
@@ -36,6 +36,7 @@ class Task(NamedTuple):
     arguments: dict[str, int]  # of its class
     classes: int  # background included
     seconds: float  # of processor time
+    loss: str  # cross_entropy, or combo: kerasseg's
     learning_rate: float
     batch_size: int
     steps_per_epoch: int
@@ -83,6 +84,22 @@ class Patches:
         return image.copy(), mask.copy()
 
 
+class Combo(torch.nn.Module):
+    """kerasseg's loss of that name: half the cross-entropy of each class against the rest, and half Dice."""
+
+    def forward(self, logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+        counted = (masks >= 0).float()
+        y = torch.nn.functional.one_hot(masks[:, 0].clamp(0), logits.shape[1]).movedim(-1, 1) * counted
+        p = logits.softmax(1).clamp(1e-7, 1 - 1e-7)
+        pixels = -(y * p.log() + (1 - y) * (1 - p).log()) * counted / 2
+        pixels = pixels.sum((1, 2, 3)) / (counted.sum((1, 2, 3)) * logits.shape[1]).clamp(1)
+        overlap = 1 - (2 * (y * p).sum((2, 3)) + 1) / ((y + p * counted).sum((2, 3)) + 1)
+        return (pixels + overlap.mean(1)).mean() / 2
+
+
+LOSSES = {"cross_entropy": lambda: torch.nn.CrossEntropyLoss(ignore_index=-1), "combo": Combo}
+
+
 def held_out(pairs: list[list[str]], task: Task) -> list[tuple[torch.Tensor, torch.Tensor]]:
     """Cut the slices to watch into patches side by side."""
     slices, side = Patches(pairs, task).pairs, task.patch
@@ -113,7 +130,7 @@ def train(task: Task) -> tuple[torch.nn.Module, dict[str, object]]:
     """Train epoch by epoch until the time is over, and keep the best epoch by the validation loss."""
     net = build(task)
     optimizer = torch.optim.Adam(net.parameters(), lr=task.learning_rate)
-    criterion = torch.nn.CrossEntropyLoss(ignore_index=-1)
+    criterion = LOSSES[task.loss]()
     patches, watched = Patches(task.train, task), held_out(task.validation, task)
     rows, best, weights = [], np.inf, None
     began = time.process_time()
