@@ -112,7 +112,7 @@ OURS = {
     "U-Net 4/16/2": ["model.tunable_unet.base_filters=16"],
     "MSDNet 40/15": [f"model={json.dumps(MSDNET)}", "train.optimizer.adam.learning_rate=0.01"],
 }
-TUNET = {"network": "tunet", "arguments": {"depth": 4, "base_channels": 16}}
+TUNET = {"network": "tunet", "arguments": {"depth": 4, "base_channels": 16}, "steps_per_epoch": 40}
 THEIRS = {
     "U-Net 4/16/2": {
         "dlsia": {**TUNET, "loss": "cross_entropy"},
@@ -122,11 +122,12 @@ THEIRS = {
         "dlsia": {
             "network": "msdnet",
             "arguments": {"num_layers": 40, "max_dilation": 15},
+            "steps_per_epoch": 16,
             "loss": "cross_entropy",
         },
     },
 }
-BATCHES = {"learning_rate": 1e-3, "batch_size": 2, "steps_per_epoch": 40, "patch": 192}
+BATCHES = {"learning_rate": 1e-3, "batch_size": 2, "patch": 192}
 
 
 @dataclass
