@@ -6,7 +6,7 @@ labels = segmenter.labels(image)
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, lru_cache
@@ -24,11 +24,12 @@ from kerasseg.inference.backends import TENSORFLOW, Backend
 from kerasseg.inference.blending import Bands
 from kerasseg.inference.forward import Forward
 from kerasseg.inference.overlap import resolve_overlap
-from kerasseg.inference.tiled import gathered, predict, predicted_bands
+from kerasseg.inference.tiled import Pixels, gathered, predict, predicted_bands
 from kerasseg.runs.rundirectory import FAILED, FINISHED, MODEL, SPEC, STATUS, RunDirectory, existing
 from kerasseg.spec import ModelSpec, TilingSettings
 
 Image = np.ndarray | str | Path
+View = Callable[[Pixels], Pixels]
 
 
 @dataclass(frozen=True)
@@ -104,15 +105,15 @@ class Segmenter:
         forward = client.forward(url)
         return cls(forward.spec, Backend(forward))
 
-    def probabilities(self, image: Image) -> np.ndarray:
+    def probabilities(self, image: Image, *, view: View | None = None) -> np.ndarray:
         """Predict the probabilities of an image at its own size: (..., K) float32 in [0, 1].
 
-        K is that of the classes, for a softmax with the background's first.
+        K is that of the classes, for a softmax with the background's first; for `view` see `predict`.
         """
         if isinstance(image, np.ndarray):
-            return self.predict(as_intensities(self._with_channels(image)), "the array")
+            return self.predict(as_intensities(self._with_channels(image)), "the array", view=view)
         with open_store(Path(image)) as store:
-            return gathered(self.bands(store), store.shape[:-1])
+            return gathered(self.bands(store, view=view), store.shape[:-1])
 
     def mask(self, image: Image) -> np.ndarray:
         """Predict the class of each pixel: (...) uint8, 0 for background, 1 for the first class.
@@ -128,7 +129,9 @@ class Segmenter:
         """
         return self.spec.label(self.mask(image))
 
-    def predict(self, image: np.ndarray, name: str, *, resized: bool = False) -> np.ndarray:
+    def predict(
+        self, image: np.ndarray, name: str, *, resized: bool = False, view: View | None = None
+    ) -> np.ndarray:
         """Predict an image as it is stored, with its axis of channels.
 
         Parameters
@@ -138,15 +141,18 @@ class Segmenter:
             The file, for messages.
         resized : bool
             Whether to leave the answer at the size at which the network looked at the image.
+        view : callable, optional
+            What the network sees of the image as prepared; by default that itself.
 
         Returns
         -------
         numpy.ndarray, (..., K) float32
         """
-        seen = predict(self.spec.prepare(image, name), self.backend, self.tiling, self.spec.stride)
+        pixels = self._viewed(self.spec.prepare(image, name), view)
+        seen = predict(pixels, self.backend, self.tiling, self.spec.stride)
         return seen if resized or self.spec.resize is None else resize(seen, image.shape[:2])
 
-    def bands(self, store: Store, first_row: int = 0) -> Bands:
+    def bands(self, store: Store, first_row: int = 0, *, view: View | None = None) -> Bands:
         """Predict an open image of any size from a row on, a band of finished rows at a time.
 
         Parameters
@@ -155,6 +161,8 @@ class Segmenter:
             It is read by region, unless the network looks at resized images.
         first_row : int
             Where to begin: 0, or where a band ended.
+        view : callable, optional
+            See `predict`.
 
         Returns
         -------
@@ -169,13 +177,14 @@ class Segmenter:
         self.spec.check_rank(store.axes, str(store.path))
         if self.spec.resize is not None:
             image = store.read((slice(None), slice(None)))
-            return iter([(slice(0, len(image)), self.predict(image, str(store.path)))])
-        pixels = self.backend.pixels(store, self.spec)
+            return iter([(slice(0, len(image)), self.predict(image, str(store.path), view=view))])
+        pixels = self._viewed(self.backend.pixels(store, self.spec), view)
         return predicted_bands(pixels, self.backend, self.tiling, self.spec.stride, first_row=first_row)
 
-    def seams(self, image: np.ndarray, name: str) -> seams.Seams | None:
+    def seams(self, image: np.ndarray, name: str, *, view: View | None = None) -> seams.Seams | None:
         """Measure how much tiles differ from the whole on an image as stored; None if one tile is enough."""
-        return seams.measure(self.spec.prepare(image, name), self.backend, self.tiling, self.spec.stride)
+        pixels = self._viewed(self.spec.prepare(image, name), view)
+        return seams.measure(pixels, self.backend, self.tiling, self.spec.stride)
 
     @cached_property
     def tiling(self) -> TilingSettings:
@@ -205,6 +214,16 @@ class Segmenter:
         with distributed.connected(scheduler) as client:
             backend = distributed.DaskBackend(client, self.backend.elsewhere, self.backend.name)
             yield replace(self, backend=backend)
+
+    def _viewed(self, pixels: Pixels, view: View | None) -> Pixels:
+        """Let the network see what it takes; refuse a stage that is to do without the masks that it learnt by."""
+        viewed = view(pixels) if view else pixels
+        if viewed.shape[-1] != self.spec.channels + self.spec.beside:
+            raise UserError(
+                f"this model is a stage of a cascade and sees {self.spec.beside} classes that other stages find "
+                "as channels beside the image; predict by the cascade's folder"
+            )
+        return viewed
 
     def _with_channels(self, image: np.ndarray) -> np.ndarray:
         """Give an array an axis of channels where it has none; refuse stacks, whose last axis is too long."""
@@ -242,10 +261,10 @@ def load_trained(run: Path) -> tuple[ModelSpec, Any]:
         ) from error
     model = load_model(folder / MODEL)
     taken, given = model.input_shape, model.output_shape
-    if (len(taken) - 2, taken[-1], given[-1]) != (spec.rank, spec.channels, spec.outputs):
+    if (len(taken) - 2, taken[-1], given[-1]) != (spec.rank, spec.channels + spec.beside, spec.outputs):
         raise UserError(
             f"{folder / MODEL}: it takes {taken} and gives {given}, but {SPEC} says {spec.rank} axes, "
-            f"{spec.channels} channels and {spec.outputs} probabilities; copy both files from one run"
+            f"{spec.channels + spec.beside} channels and {spec.outputs} probabilities; copy both files from one run"
         )
     return replace(spec, weights=fingerprint(model)), model
 

@@ -102,6 +102,9 @@ class ModelSpec:
         How large images are cut into tiles.
     weights : str
         SHA-256 of the weights, by which two models are told apart.
+    beside : int
+        Further channels that the network takes, after those of the image: classes that other stages of a
+        cascade find, 0 or 1.
     """
 
     classes: tuple[str, ...]
@@ -116,6 +119,7 @@ class ModelSpec:
     objects: Objects
     tiling: TilingSettings
     weights: str
+    beside: int = 0
 
     kinds: ClassVar = ("mask", "labels", "probabilities")
     """What can be made of its answers."""
@@ -206,8 +210,8 @@ class ModelSpec:
         UserError
             If a number lies out of its range.
         """
-        given = json.loads(text)
         try:
+            given = {"beside": 0, **json.loads(text)}  # which older ones do not say
             values = {field.name: given[field.name] for field in fields(cls)}
             tiling = {field.name: values["tiling"][field.name] for field in fields(TilingSettings)}
             for name in ("classes", "resize", "stride", "receptive_radius"):

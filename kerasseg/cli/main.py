@@ -33,7 +33,6 @@ app = typer.Typer(
     epilog="Example:  kerasseg run recipes/sartorius_linknet.yaml train.epochs=5",
 )
 
-app.add_typer(cascade.app, name="cascade", **example("cascade run cascade.yaml"))
 app.add_typer(label.app, name="label", **example("label crop recipes/cfos_curate.yaml"))
 app.add_typer(data.app, name="data", **example("data synthesize golgi data/golgi"))
 app.add_typer(recipes.app, name="recipes", **example("recipes copy sartorius_linknet"))
@@ -88,10 +87,15 @@ def run(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the last run of this recipe, which was stopped.")
     ] = False,
+    stage: Annotated[str | None, typer.Option(help="Of a cascade, train this stage alone.")] = None,
 ) -> None:
-    """Train a recipe's model, test it, export it, and write a report."""
-    recipe = load_recipe(recipe, overrides)
+    """Train a recipe's model, or a cascade's; test it, export it, and write a report."""
+    recipe = load_recipe(recipe, overrides, or_cascade=True)
+    if stage is not None and not cascade.is_cascade(recipe):
+        raise UserError(f"--stage {stage}: only a cascade has stages, and this is one recipe; leave it out")
     start_tensorflow()
+    if cascade.is_cascade(recipe):
+        return cascade.run(recipe, directory=directory, resume=resume, stage=stage)
     if recipe.label:
         from kerasseg.commands.label import run_round as run
     else:
@@ -135,10 +139,10 @@ def sweep(
 @app.command(**example("check recipes/sartorius_linknet.yaml data.source.sartorius.root=data/mine"))
 def check(recipe: RecipeFile, overrides: Overrides = None) -> None:
     """Check a recipe and its data, and estimate what a run takes."""
-    recipe = load_recipe(recipe, overrides)
-    from kerasseg.commands.check import check
+    recipe = load_recipe(recipe, overrides, or_cascade=True)
+    from kerasseg.commands.check import check, check_cascade
 
-    check(recipe)
+    (check_cascade if cascade.is_cascade(recipe) else check)(recipe)
 
 
 @app.command(**example("inspect recipes/sartorius_unet.yaml model.unet.attention=false"))
@@ -266,20 +270,23 @@ def export(
         typer.Argument(metavar="OUT", help="Folder for the model's next version; RUN/export by default."),
     ] = None,
 ) -> None:
-    """Export the model of a run as a SavedModel that takes raw images."""
-    run = _existing(run)
+    """Export the model of a run, or a whole cascade, as a SavedModel that takes raw images."""
+    is_cascade = cascade.is_trained(run)
+    run = run if is_cascade else _existing(run)
     start_tensorflow()
-    from kerasseg.commands.export import export
+    from kerasseg.commands.export import export, export_cascade
 
-    export(run, out)
+    (export_cascade if is_cascade else export)(run, out)
 
 
 @app.command(**example("report runs/sartorius_linknet/1"))
 def report(run: RunFolder) -> None:
-    """Write the page of a run, report.html, again from its files."""
+    """Write the page of a run or a cascade, report.html, again from its files."""
+    from kerasseg.report import cascade as cascade_page
     from kerasseg.report import page
 
-    typer.echo(f"wrote {page.write(_existing(run))}")
+    written = cascade_page.write(run) if cascade.is_trained(run) else page.write(_existing(run))
+    typer.echo(f"wrote {written}")
 
 
 @app.command(**example("convert labelme masks drawn/ masks/ --classes cell"))

@@ -45,7 +45,7 @@ def model_spec(recipe: Recipe, model: keras.Model) -> ModelSpec:
         multilabel=recipe.data.multilabel,
         activation=recipe.model.activation,
         threshold=recipe.evaluate.threshold,
-        channels=model.input_shape[-1],
+        channels=model.input_shape[-1] - len(recipe.data.sees),
         normalise=preparation.normalisation(recipe),
         resize=recipe.data.resize,
         stride=receptive_field.stride(model),
@@ -53,6 +53,7 @@ def model_spec(recipe: Recipe, model: keras.Model) -> ModelSpec:
         objects=Objects(objects.name, objects.arguments),
         tiling=TilingSettings(**dict(recipe.predict)),
         weights=fingerprint(model),
+        beside=len(recipe.data.sees),
     )
 
 

@@ -11,11 +11,12 @@ from kerasseg.commands import preparation
 from kerasseg.console import say
 from kerasseg.data.split import Split, audit
 from kerasseg.data.survey import total
-from kerasseg.errors import UserError
+from kerasseg.errors import Mistakes, UserError
 from kerasseg.images.stores.store import open_store
 from kerasseg.labelling import queue
 from kerasseg.labelling.sliding_window import SlidingWindow
-from kerasseg.recipe import Recipe
+from kerasseg.recipe import CascadeRecipe, Recipe
+from kerasseg.recipe.cascade import BASELINE
 
 GIB = 1 << 30
 
@@ -60,6 +61,23 @@ def check(recipe: Recipe) -> None:
         say(f"warning: {problem}", style="yellow")
     for line in _needs(recipe, parts):
         say(line)
+
+
+def check_cascade(cascade: CascadeRecipe) -> None:
+    """Check the recipe of every stage, and that of the baseline.
+
+    Raises
+    ------
+    UserError
+        With everything that would keep any of them from starting.
+    """
+    mistakes = Mistakes()
+    for name in [*cascade.order, *[BASELINE] * (cascade.baseline is not None)]:
+        say(f"{name}:", style="bold")
+        with mistakes.noted():
+            check(cascade.recipe(name))
+    say(f"merged: {', '.join(cascade.merge)}")
+    mistakes.check()
 
 
 def _slide(recipe: Recipe) -> str:

@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -154,7 +155,8 @@ def _answer(
     """Predict a sample, keep its mask, and compare it with the truth, at both sizes where it was resized."""
     spec = segmenter.spec
     started = time.monotonic()
-    probabilities = segmenter.predict(sample.read(), str(sample.image), resized=True)
+    view = partial(_with_channels, sample)
+    probabilities = segmenter.predict(sample.read(), str(sample.image), resized=True, view=view)
     seconds = time.monotonic() - started
     truth, resized = sample.annotate(), spec.resize is not None
     full_size = resize(probabilities, sample.size) if resized else probabilities
@@ -175,6 +177,14 @@ def _answer(
         _paired(sample, truth, mask, pairing, spec, folder) if pairing else None,
         seconds,
     )
+
+
+def _with_channels(sample: Sample, pixels: np.ndarray) -> np.ndarray:
+    """Put the channels that a model sees beside the image behind those of the image."""
+    if not sample.channels:
+        return pixels
+    beside = np.stack([channel() for channel in sample.channels], axis=-1)
+    return np.concatenate([pixels, beside.astype(np.float32)], axis=-1)
 
 
 def _compared(
@@ -218,7 +228,7 @@ def _all_pairs(answers: Sequence[_Answer]) -> dict[str, Any]:
 
 def _seams(samples: Sequence[Sample], segmenter: Segmenter) -> dict[str, Any] | None:
     largest = max(samples, key=lambda sample: math.prod(sample.size))
-    seams = segmenter.seams(largest.read(), str(largest.image))
+    seams = segmenter.seams(largest.read(), str(largest.image), view=partial(_with_channels, largest))
     return seams and {"image": largest.name, **asdict(seams)}
 
 

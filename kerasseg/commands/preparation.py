@@ -9,7 +9,7 @@ from typing import Any
 
 from kerasseg.data.batches import MULTIPLE_OF, TrainingBatches, UnpairedBatches, ValidationBatches
 from kerasseg.data.collect import channels, collect
-from kerasseg.data.region import within
+from kerasseg.data.region import with_channels, within
 from kerasseg.data.sample import Sample
 from kerasseg.data.split import Split, split
 from kerasseg.data.survey import MOST_IGNORED, Contents, survey, total
@@ -25,8 +25,11 @@ ANOTHER = 1  # seed after the recipe's, of masks that are to be independent of t
 def samples(recipe: Recipe) -> list[Sample]:
     """List the recipe's samples, synthetic ones where it allows them."""
     data = recipe.data
-    collected = _collected(data, data.source)
-    return [within(sample, **dict(data.region)) for sample in collected] if data.region else collected
+    samples = _collected(data, data.source)
+    if data.sees:
+        regions = [(region.masks, region.id) for region in data.sees]
+        samples = [with_channels(sample, regions) for sample in samples]
+    return [within(sample, **dict(data.region)) for sample in samples] if data.region else samples
 
 
 def parts(recipe: Recipe) -> Split:
@@ -92,8 +95,9 @@ def _kind(recipe: Recipe) -> str:
 
 
 def model_channels(recipe: Recipe, parts: Split) -> int:
-    """Count the channels that the recipe's model takes."""
-    return recipe.data.channels or channels([*parts.train, *parts.validation, *parts.test])
+    """Count the channels that the recipe's model takes, those of the image and those beside it."""
+    samples = [*parts.train, *parts.validation, *parts.test]
+    return (recipe.data.channels or channels(samples)) + len(recipe.data.sees)
 
 
 def normalisation(recipe: Recipe) -> Normalisation:
@@ -143,9 +147,10 @@ def _collected(data: Data, source: Source, seed: int = 0) -> list[Sample]:
 def _batching(recipe: Recipe, channels: int, multiple_of: int | Sequence[int]) -> dict[str, Any]:
     """Gather what all batches of a recipe have in common."""
     data = recipe.data
+    of_image = channels - len(data.sees)
     return {
         "class_ids": range(recipe.model.activation != "softmax", len(data.classes) + 1),
-        "preprocessing": Preprocessing(channels, normalisation(recipe), data.resize),
+        "preprocessing": Preprocessing(of_image, normalisation(recipe), data.resize),
         "patch": data.patch and dict(data.patch),
         "multiple_of": multiple_of,
         "batch_size": recipe.train.batch_size,

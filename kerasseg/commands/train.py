@@ -77,7 +77,7 @@ def run(recipe: Recipe, *, directory: Path = Path("runs"), resume: bool = False)
         )
         size = build.seen_size(recipe, segmenter.spec.stride, parts.train)
         folder.write_json(rundirectory.SUMMARY, describe(model, segmenter, size, recipe.train.batch_size))
-        if recipe.export.saved_model:
+        if recipe.export.saved_model and not recipe.data.sees:  # which only the whole cascade can answer
             versions = folder / rundirectory.EXPORT
             shutil.rmtree(versions, ignore_errors=True)  # of weights before a resumption
             export_model(model, segmenter.spec, folder, versions, recipe.name, parts.test[0])

@@ -1,7 +1,8 @@
-"""The part of an image that is learnt from: what lies outside it is ignored."""
+"""The part of an image that is learnt from, or that the model sees as a channel beside the image."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -35,6 +36,26 @@ def within(sample: Sample, masks: Path, id: int) -> Sample:
         Its annotation raises UserError if there is no such mask, or it is of another size.
     """
     return replace(sample, annotate=partial(_limited, sample, masks, id))
+
+
+def with_channels(sample: Sample, regions: Sequence[tuple[Path, int]]) -> Sample:
+    """Let the model see regions, a channel each.
+
+    Parameters
+    ----------
+    sample : Sample
+    regions : sequence of (Path, int)
+        Folders of masks and numbers in them, as in `within`.
+
+    Returns
+    -------
+    Sample
+    """
+    return replace(sample, channels=tuple(partial(_is_within, sample, *region) for region in regions))
+
+
+def _is_within(sample: Sample, masks: Path, region: int) -> np.ndarray:
+    return _read(sample, masks) == region
 
 
 def _limited(sample: Sample, masks: Path, region: int) -> Annotation:

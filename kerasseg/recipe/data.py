@@ -151,6 +151,8 @@ class Data(Section):
     """Names in the annotations that are background here, such as what another stage of a cascade finds."""
     region: Region | None = None
     """Where there is something to learn; null is everywhere."""
+    sees: list[Region] = Field(default=[])
+    """What a stage of a cascade sees of others, each a channel more; `kerasseg run` fills this in."""
     multilabel: bool = False
     """Whether a pixel may be of several classes; each class is then decided for itself."""
     channels: Positive | None = 3
@@ -199,9 +201,18 @@ class Data(Section):
             raise _refused(f"{source.name} tells objects of one class apart, and nothing else; take it out")
         return names
 
+    @field_validator("multilabel")
+    @classmethod
+    def _sees_classes_that_exclude_each_other(cls, multilabel: bool, info: ValidationInfo) -> bool:
+        if multilabel and info.data.get("sees"):
+            raise _refused("is true, and a model that sees masks is of classes that exclude each other")
+        return multilabel
+
     @field_validator("resize")
     @classmethod
     def _resized_in_two(cls, resize: Size | None, info: ValidationInfo) -> Size | None:
+        if resize and info.data.get("sees"):
+            raise _refused("a model that sees masks looks at images at their own size; leave it out")
         if resize and isinstance(info.data.get("source"), Volumes):
             raise _refused("volumes are not resized; remove it, and set data.patch to {size: 64}")
         return resize

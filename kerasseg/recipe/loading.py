@@ -41,7 +41,22 @@ def load(path: str | os.PathLike, overrides: Sequence[str] = ()) -> Recipe:
     UserError
         With everything that is wrong, each with its line or its override.
     """
-    return validated(Recipe, find(path), overrides)
+    path = find(path)
+    if holds_stages(path):
+        raise UserError(
+            f"{path}: it is a cascade of several networks, which kerasseg run and kerasseg check take; here "
+            "name the recipe of one of them"
+        )
+    return validated(Recipe, path, overrides)
+
+
+def holds_stages(path: Path) -> bool:
+    """Tell a cascade's file, which has stages, from a recipe's; what cannot be read is neither."""
+    try:
+        value = document.parse(_text(path), str(path)).value
+    except UserError:
+        return False
+    return isinstance(value, dict) and "stages" in value
 
 
 def validated(

@@ -1,4 +1,4 @@
-"""A recipe as a whole, how its masks become objects, and its JSON Schema."""
+"""A recipe as a whole, and how its masks become objects."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from kerasseg.recipe.section import Component, Count, Positive, Rate, Section, o
 from kerasseg.recipe.train import AnyLoss, Combo, Train
 
 LARGEST_SEED = 2**32 - 1  # NumPy's and Keras' own limit
-DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 Spacing = Annotated[tuple[Rate, ...], Field(strict=False, min_length=2, max_length=3)]
 ClassId = Annotated[int, Field(ge=1, le=254)]
@@ -211,8 +210,3 @@ class Recipe(Section):
     def to_yaml(self) -> str:
         """Write every key as YAML that `kerasseg.recipe.load` reads back."""
         return write(self.dump())
-
-
-def schema() -> dict[str, Any]:
-    """Describe what a recipe may say as JSON Schema, draft 2020-12; editors complete and check it by that."""
-    return {"$schema": DIALECT, **Recipe.model_json_schema(), "title": "kerasseg recipe"}

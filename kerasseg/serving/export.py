@@ -92,6 +92,8 @@ def export(
 
 
 def _check(model: keras.Model, spec: ModelSpec) -> None:
+    if spec.beside:
+        raise UserError("this model is a stage of a cascade and sees what others find; export the cascade's folder")
     if spec.activation not in ACTIVATIONS:
         raise UserError(unknown("activation", spec.activation, ACTIVATIONS))
     if spec.activation == "softmax" and spec.multilabel:
