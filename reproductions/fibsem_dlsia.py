@@ -2,11 +2,11 @@
 
     PYTHON reproductions/fibsem_dlsia.py '{"network": "tunet", "seconds": 300, ...}'
 
-`fibsem.py` calls it with the interpreter of an environment that has dlsia and torch, and not kerasseg. The one
-argument is the JSON of `Task`. The networks are dlsia's with its own defaults, the training is its own
+`fibsem.py` calls it with the interpreter of an environment that has dlsia and torch, and not kerasseg. The
+one argument is the JSON of `Task`. The networks are dlsia's with its own defaults, the training is its own
 `train_segmentation`. What its user brings is here: random patches, turned and mirrored and of changed
-brightness and contrast; the cross-entropy, which leaves ignored pixels out; and Adam, whose rate is divided by
-ten midway as in the paper. Unlike in dlsia, the best epoch's weights are kept as a copy, and so are that
+brightness and contrast; the cross-entropy, which leaves ignored pixels out; and Adam, whose rate is divided
+by ten midway as in the paper. Unlike in dlsia, the best epoch's weights are kept as a copy, and so are that
 epoch's.
 """
 
