@@ -109,7 +109,7 @@ SWEPT = ["data.patch.size=128", "train.batch_size=2", "train.epochs=3", "train.s
 SHORT = ["data.patch.size=192", "train.batch_size=2", "train.epochs=9", "train.steps_per_epoch=64"]
 MSDNET = {"msdnet": {"activation": "softmax", "layers": 40, "max_dilation": 15}}
 OURS = {
-    "U-Net 4/16/2": ["model.tunable_unet.base_filters=16"],
+    "U-Net 4/16/2": ["model.tunable_unet.base_filters=16", "train.optimizer.adam.learning_rate=0.002"],
     "MSDNet 40/15": [
         f"model={json.dumps(MSDNET)}",
         "train.optimizer.adam.learning_rate=0.01",
@@ -117,16 +117,18 @@ OURS = {
         "train.steps_per_epoch=144",
     ],
 }
-"""The recipe em_unet for about a hundred seconds; the MSDNet, which begins slowly, has more and smaller steps."""
+"""The recipe em_unet for about a hundred seconds; the MSDNet, slow to begin, has more and smaller steps."""
 TUNET = {
     "network": "tunet",
     "arguments": {"depth": 4, "base_channels": 16},
+    "learning_rate": 2e-3,
     "patch": 192,
     "steps_per_epoch": 40,
 }
 MSD = {
     "network": "msdnet",
     "arguments": {"num_layers": 40, "max_dilation": 15},
+    "learning_rate": 1e-2,
     "patch": 128,
     "steps_per_epoch": 30,
 }
@@ -198,7 +200,6 @@ def dlsia(
                 images[row["part"]].append(row["image"])
         task = {
             **THEIRS[network][way],
-            "learning_rate": 1e-3,
             "batch_size": 2,
             "classes": len(tissue.classes) + 1,
             "seconds": run["processor_s"] or run["metrics"]["times"]["training_s"],
