@@ -285,7 +285,7 @@ def compared(tissue: Tissue, interpreter: str | None, overrides: Sequence[str]) 
             for way in THEIRS[network] if interpreter else ():
                 other = dlsia(tissue, network, way, seed, run, interpreter)
                 table.add_row(other.network, *other.cells())
-        if tissue is NERVE_CORD:
+        if len(tissue.classes) > 1:
             result = cascade(tissue, seed, overrides)
             table.add_row(result.network, *result.cells(), style="bold")
     return table
