@@ -106,7 +106,7 @@ NERVE_CORD = Tissue("vnc_sstem", ("membrane", "mitochondrion", "synapse"), seeds
 MEMBRANES = Tissue("isbi2012_membrane", ("membrane",), seeds=(1,))
 
 SWEPT = ["data.patch.size=128", "train.batch_size=2", "train.epochs=3", "train.steps_per_epoch=20"]
-SHORT = ["data.patch.size=192", "train.batch_size=2", "train.epochs=9", "train.steps_per_epoch=64"]
+SHORT = ["data.patch.size=192", "train.batch_size=2", "train.epochs=6", "train.steps_per_epoch=64"]
 MSDNET = {"msdnet": {"activation": "softmax", "layers": 40, "max_dilation": 15}}
 OURS = {
     "U-Net 4/16/2": ["model.tunable_unet.base_filters=16", "train.optimizer.adam.learning_rate=0.002"],
@@ -117,7 +117,7 @@ OURS = {
         "train.steps_per_epoch=144",
     ],
 }
-"""The recipe em_unet for about a hundred seconds; the MSDNet, slow to begin, has more and smaller steps."""
+"""The recipe em_unet for about a minute; the MSDNet, slow to begin, has more and smaller steps."""
 TUNET = {
     "network": "tunet",
     "arguments": {"depth": 4, "base_channels": 16},
