@@ -88,8 +88,8 @@ class Combo(torch.nn.Module):
     """kerasseg's loss of that name: half the cross-entropy of each class against the rest, and half Dice."""
 
     def forward(self, logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
-        counted = (masks >= 0).float()
-        y = torch.nn.functional.one_hot(masks[:, 0].clamp(0), logits.shape[1]).movedim(-1, 1) * counted
+        counted = (masks >= 0).float()[:, None]
+        y = torch.nn.functional.one_hot(masks.clamp(0), logits.shape[1]).movedim(-1, 1) * counted
         p = logits.softmax(1).clamp(1e-7, 1 - 1e-7)
         pixels = -(y * p.log() + (1 - y) * (1 - p).log()) * counted / 2
         pixels = pixels.sum((1, 2, 3)) / (counted.sum((1, 2, 3)) * logits.shape[1]).clamp(1)
@@ -97,6 +97,7 @@ class Combo(torch.nn.Module):
         return (pixels + overlap.mean(1)).mean() / 2
 
 
+Combo.__name__ = "CrossEntropyLoss"  # for a loss of this name only, dlsia gives its metrics masks (B, Y, X)
 LOSSES = {"cross_entropy": lambda: torch.nn.CrossEntropyLoss(ignore_index=-1), "combo": Combo}
 
 
