@@ -107,7 +107,7 @@ def test_slices_for_the_test_lie_apart_from_those_learnt_from_and_the_gap_is_now
 def test_settings_stand_beside_the_fibsem_paper(monkeypatch):
     monkeypatch.setattr(fibsem, "parameters", lambda setting: 2_567_716)
     row = {"loss": "0.25", "val_loss": "0.3", "f1_micro": "0.9"}
-    rows = {setting.network: row for setting in fibsem.TABLES}
+    rows = {setting.sizes: row for setting in fibsem.TABLES}
     said = printed(fibsem.paper(rows))
     (line,) = (line for line in said.splitlines() if "4/64/1.5" in line)
     cells = [cell.strip() for cell in line.split("│")[2:-1]]
