@@ -198,6 +198,7 @@ class Cascade:
             np.array([0, *(classes.index(name) + 1 for name in names)], np.uint8),
             np.array([0, *(order.index(stage) + 1 for stage, _ in self.merge)], np.uint8),
             next(iter(specs.values())).rank,
+            all(spec.takes_floats for spec in specs.values()),
         )
 
     def mask(self, image: Image) -> np.ndarray:

@@ -11,22 +11,26 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kerasseg.errors import UserError, naming
+from kerasseg.errors import Blocked, UserError, naming
 from kerasseg.images.headers import as_intensities
 from kerasseg.images.preprocessing import MOST_CHANNELS, resize
 from kerasseg.images.stores.store import Store, open_store
 from kerasseg.inference import backends, seams
-from kerasseg.inference.backends import TENSORFLOW, Backend
+from kerasseg.inference.backends import TENSORFLOW, Backend, opened_when_asked
 from kerasseg.inference.blending import Bands
 from kerasseg.inference.forward import Forward
 from kerasseg.inference.overlap import resolve_overlap
 from kerasseg.inference.tiled import Pixels, gathered, predict, predicted_bands
 from kerasseg.runs.rundirectory import FAILED, FINISHED, MODEL, SPEC, STATUS, RunDirectory, existing
 from kerasseg.spec import ModelSpec, TilingSettings
+from kerasseg.startup import start_tensorflow
+
+if TYPE_CHECKING:
+    import keras
 
 Image = np.ndarray | str | Path
 View = Callable[[Pixels], Pixels]
@@ -59,7 +63,7 @@ class Segmenter:
 
     @classmethod
     def load(cls, run: str | Path, *, engine: str = TENSORFLOW) -> Segmenter:
-        """Load the model of a run.
+        """Load the model of a run; the network itself is opened, and TensorFlow started, by the first image.
 
         Parameters
         ----------
@@ -75,12 +79,13 @@ class Segmenter:
         Raises
         ------
         UserError
-            If there is no such run, it has no model yet, or the model is damaged or cannot be loaded safely.
+            If there is no such run, or it has no model yet; and by the first image, if the model is damaged,
+            is another than the specification's, or cannot be loaded safely.
         """
-        compiled = backends.engine(engine)
-        spec, model = load_trained(Path(run))
-        elsewhere = StoredForward(Path(run).resolve(), spec.weights, engine)
-        return cls(spec, Backend(compiled(model), engine, elsewhere))
+        backends.engine(engine)  # refuses what is unknown
+        spec = read_spec(Path(run))
+        stored = StoredForward(Path(run).resolve(), engine, spec.weights)
+        return cls(spec, Backend(opened_when_asked(stored.open), engine, elsewhere=stored))
 
     @classmethod
     def connect(cls, url: str) -> Segmenter:
@@ -216,12 +221,12 @@ class Segmenter:
             yield replace(self, backend=backend)
 
     def _viewed(self, pixels: Pixels, view: View | None) -> Pixels:
-        """Let the network see what it takes; refuse a stage that is to do without the masks that it learnt by."""
+        """Let the network see what it takes; refuse a stage that is to do without what it learnt by."""
         viewed = view(pixels) if view else pixels
         if viewed.shape[-1] != self.spec.channels + self.spec.beside:
             raise UserError(
-                f"this model is a stage of a cascade and sees {self.spec.beside} classes that other stages find "
-                "as channels beside the image; predict by the cascade's folder"
+                f"this model is a stage of a cascade and sees {self.spec.beside} classes that other stages "
+                "find as channels beside the image; predict by the cascade's folder"
             )
         return viewed
 
@@ -239,34 +244,49 @@ class Segmenter:
         )
 
 
-def load_trained(run: Path) -> tuple[ModelSpec, Any]:
-    """Load a run's `ModelSpec` and its Keras model, given as the run's folder or its ``model.keras``.
+def read_spec(run: Path) -> ModelSpec:
+    """Read what a run's model takes and gives; the run is its folder or its ``model.keras``.
 
     Raises
     ------
     UserError
-        If there is no such run, it has no model yet, or the model cannot be loaded safely.
+        If there is no such run, it has no model yet, or a file is damaged.
     """
-    from kerasseg.models.saved import fingerprint, load_model  # imports TensorFlow
-
     folder = existing(run)
     if missing := [name for name in (MODEL, SPEC) if not (folder / name).is_file()]:
         raise UserError(f"{folder.path}: {_advice(folder, missing)}")
     try:
         with naming(str(folder / SPEC)):
-            spec = ModelSpec.from_json((folder / SPEC).read_text(encoding="utf-8"))
+            return ModelSpec.from_json((folder / SPEC).read_text(encoding="utf-8"))
     except ValueError as error:
         raise UserError(
             f"{folder / SPEC}: it does not say what the model takes ({error}); train the model again"
         ) from error
+
+
+def load_trained(run: Path) -> tuple[ModelSpec, keras.Model]:
+    """Load a run's `ModelSpec` and its Keras model, given as the run's folder or its ``model.keras``.
+
+    Raises
+    ------
+    UserError
+        As `read_spec` does; `Blocked` if the model cannot be loaded safely, or is not the specification's.
+    """
+    start_tensorflow()
+    from kerasseg.models.saved import fingerprint, load_model
+
+    folder, spec = existing(run), read_spec(run)
     model = load_model(folder / MODEL)
     taken, given = model.input_shape, model.output_shape
-    if (len(taken) - 2, taken[-1], given[-1]) != (spec.rank, spec.channels + spec.beside, spec.outputs):
-        raise UserError(
+    channels = spec.channels + spec.beside
+    if (len(taken) - 2, taken[-1], given[-1]) != (spec.rank, channels, spec.outputs):
+        raise Blocked(
             f"{folder / MODEL}: it takes {taken} and gives {given}, but {SPEC} says {spec.rank} axes, "
-            f"{spec.channels + spec.beside} channels and {spec.outputs} probabilities; copy both files from one run"
+            f"{channels} channels and {spec.outputs} probabilities; copy both files from one run"
         )
-    return replace(spec, weights=fingerprint(model)), model
+    if fingerprint(model) != spec.weights:
+        raise Blocked(f"{folder / MODEL}: its weights are not those of {SPEC}; copy both files from one run")
+    return spec, model
 
 
 def _advice(folder: RunDirectory, missing: list[str]) -> str:
@@ -281,29 +301,37 @@ def _advice(folder: RunDirectory, missing: list[str]) -> str:
 
 @dataclass(frozen=True)
 class StoredForward:
-    """A run's network that each process opens for itself, once.
+    """A run's network, which each process opens for itself.
 
     Attributes
     ----------
-    path : Path
-        The run.
-    weights : str
-        SHA-256 of the weights that it must have.
+    run : Path
     engine : str
+    weights : str
+        SHA-256 of the weights that it must have, by which workers that live on see that it has changed.
     """
 
-    path: Path
-    weights: str
+    run: Path
     engine: str
+    weights: str
+
+    def open(self) -> Forward:
+        """Load and compile the network.
+
+        Raises
+        ------
+        UserError
+            See `load_trained`.
+        """
+        return backends.engine(self.engine)(load_trained(self.run)[1])
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
-        """Answer for a batch of tiles."""
+        """Answer for a batch of tiles in a process that is asked for one network again and again."""
         return _opened(self)(batch)
 
 
 @lru_cache(maxsize=1)
 def _opened(stored: StoredForward) -> Forward:
-    spec, model = load_trained(stored.path)
-    if spec.weights != stored.weights:
-        raise UserError(f"{stored.path}: it holds another model than the one that was asked for")
-    return backends.engine(stored.engine)(model)
+    if read_spec(stored.run).weights != stored.weights:
+        raise UserError(f"{stored.run}: it holds another model than the one that was asked for")
+    return stored.open()

@@ -132,7 +132,7 @@ def spread(batch):
 
 
 def seeing(**tiles):
-    """Spots within cells; then what lies at spots, and two pixels to their left, by a model that sees spots."""
+    """Spots within cells, and a model that sees spots: it finds them, and three pixels to their left."""
     cascade = cell_and_spot()
     sight = segmenter(spread, tiles, channels=2, beside=1, receptive_radius=(0, 3))
     return replace(cascade, stages={**cascade.stages, "sight": Stage(sight, None, (("spots", 1),))})
@@ -217,8 +217,8 @@ def test_a_file_is_segmented_and_gone_on_with(stored, tmp_path, kind, monkeypatc
     with pytest.raises(KeyboardInterrupt):
         segment(path, result, cascade, output)
     monkeypatch.setattr(Cascade, "_merged", read)
-    assert segment(path, result, cascade, output)
-    assert not segment(path, result, cascade, output)  # it is done
+    assert segment(path, result, cascade, output).new
+    assert not segment(path, result, cascade, output).new  # it is done
     expected = {"mask": cascade.mask, "stages": cascade.origins}[kind](image)
     np.testing.assert_array_equal(files.read_values(result)[..., 0], expected)
 

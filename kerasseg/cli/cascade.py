@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kerasseg.cli.verbs import start_tensorflow
 from kerasseg.errors import UserError
 
 
@@ -53,7 +52,6 @@ def predict(
             f"{', '.join(given)}: {folder} is a cascade, whose stages have settings of their own; leave this "
             "out, and say it in the recipes of the stages"
         )
-    start_tensorflow()
     from kerasseg.cascade import Cascade
     from kerasseg.commands.predict import predict_by
     from kerasseg.inference.backends import TENSORFLOW

@@ -53,7 +53,7 @@ def check(recipe: Recipe) -> None:
     found = audit(parts, data.split.group_by)
     for line in [f"leak: {text}" for text in found.leaks] + [f"warning: {text}" for text in found.warnings]:
         say(line)
-    contents = preparation.surveyed(recipe, parts)
+    contents = preparation.surveyed(recipe, parts, preparation.matching(recipe, parts.train))
     for line in total(list(contents.values())).lines(data.classes):
         say(line)
     problems = preparation.problems(recipe, contents) + preparation.without_truth(recipe, contents)

@@ -20,15 +20,19 @@ from kerasseg.images.files import write
 from kerasseg.images.folders import file_name
 from kerasseg.images.masks import IGNORE, split_classes
 from kerasseg.images.preprocessing import resize, resize_mask
+from kerasseg.images.writing.outputs import appearing
 from kerasseg.inference import mask_files
 from kerasseg.metrics import confusion, objects, pixel
 from kerasseg.metrics.confusion import Confusion
 from kerasseg.metrics.objects import Labelled, Objects
 from kerasseg.metrics.pixel import Counts
+from kerasseg.postprocess.measurement import measure
+from kerasseg.postprocess.numbering import object_classes
 from kerasseg.postprocess.pairs import Pairing, write_csv
+from kerasseg.postprocess.table import Tables, images_table
 from kerasseg.report import pictures
 from kerasseg.report.page import ranks
-from kerasseg.runs.rundirectory import PREDICTIONS
+from kerasseg.runs.rundirectory import OBJECTS, PREDICTIONS
 from kerasseg.segmenter import Segmenter
 from kerasseg.spec import ModelSpec
 
@@ -111,9 +115,10 @@ def evaluate(
     folder : Path
         Gets ``predictions/<name>.mask.png`` for every sample, ``.mask.ome.tif`` where that is a volume or the
         model is multilabel, ``predictions/<name>.pairs.csv`` with pairs, and
-        ``predictions/overlays/<name>.png`` for the best, the median and the worst.
+        ``predictions/overlays/<name>.png`` for the best, the median and the worst; with `score_objects`
+        ``predictions/objects.csv`` too, a row for each predicted object (see `kerasseg measure`).
     score_objects : bool
-        Whether to score objects where samples tell them apart.
+        Whether to measure objects, and to score them where samples tell them apart.
     pairing : Pairing, optional
         Which nuclei belong to which Golgi.
 
@@ -122,11 +127,14 @@ def evaluate(
     Evaluation
     """
     spec = segmenter.spec
-    folder = folder / PREDICTIONS
+    tables = Tables() if score_objects else None
     answers = [
-        _answer(sample, segmenter, folder, score_objects=score_objects, pairing=pairing)
+        _answer(sample, segmenter, folder / PREDICTIONS, tables, pairing=pairing)
         for sample in track(samples, "predicting test images")
     ]
+    if tables:
+        with appearing(folder / OBJECTS, images_table(folder / OBJECTS)) as unfinished:
+            tables.write(unfinished / Path(OBJECTS).name)
     resized = spec.resize is not None
     compared = {answer.sample.name: answer.objects for answer in answers if answer.objects is not None}
     evaluation = Evaluation(
@@ -145,18 +153,21 @@ def evaluate(
         seconds={answer.sample.name: round(answer.seconds, 3) for answer in answers},
         seams=_seams(samples, segmenter),
     )
-    _draw_overlays(samples, evaluation, folder, spec)
+    _draw_overlays(samples, evaluation, folder / PREDICTIONS, spec)
     return evaluation
 
 
 def _answer(
-    sample: Sample, segmenter: Segmenter, folder: Path, *, score_objects: bool, pairing: Pairing | None
+    sample: Sample, segmenter: Segmenter, folder: Path, tables: Tables | None, *, pairing: Pairing | None
 ) -> _Answer:
-    """Predict a sample, keep its mask, and compare it with the truth, at both sizes where it was resized."""
+    """Predict a sample, keep its mask, and compare it with the truth, at both sizes where it was resized.
+
+    Its objects are measured where there are tables for them.
+    """
     spec = segmenter.spec
     started = time.monotonic()
-    view = partial(_with_channels, sample)
-    probabilities = segmenter.predict(sample.read(), str(sample.image), resized=True, view=view)
+    image, view = sample.read(), partial(_with_channels, sample)
+    probabilities = segmenter.predict(image, str(sample.image), resized=True, view=view)
     seconds = time.monotonic() - started
     truth, resized = sample.annotate(), spec.resize is not None
     full_size = resize(probabilities, sample.size) if resized else probabilities
@@ -166,6 +177,8 @@ def _answer(
     if resized:
         true_mask = resize_mask(truth.mask, probabilities.shape[:2])
         counts = _count(true_mask, spec.decide(probabilities), spec)
+    if tables is not None:
+        _measure(tables, sample, image, mask, spec)
     stem = folder / file_name(sample.name)
     mask_files.write(stem, mask, spec.classes, exclusive=not spec.multilabel, spacing=sample.spacing)
     return _Answer(
@@ -173,7 +186,7 @@ def _answer(
         counts,
         counts_original_size,
         pixel.threshold_counts(spec.foreground(probabilities), true_mask, THRESHOLDS),
-        _compared(truth, mask, spec.foreground(full_size), spec) if score_objects else None,
+        None if tables is None else _compared(truth, mask, spec.foreground(full_size), spec),
         _paired(sample, truth, mask, pairing, spec, folder) if pairing else None,
         seconds,
     )
@@ -199,6 +212,20 @@ def _compared(
     predicted = Labelled(labels, mask, not spec.multilabel)
     true = Labelled(np.where(ignored, 0, truth.labels), truth.mask, not spec.multilabel)
     return objects.compare(true, predicted, probabilities)
+
+
+def _measure(tables: Tables, sample: Sample, image: np.ndarray, mask: np.ndarray, spec: ModelSpec) -> None:
+    """Measure the predicted objects, class by class where classes may overlap."""
+    labels = spec.label(mask)
+    for k, layer in enumerate(np.moveaxis(labels, -1, 0) if spec.multilabel else [labels]):
+        measured = measure(layer, image)
+        class_ids = [k + 1] * (int(layer.max(initial=0)) + 1)
+        if not spec.multilabel:
+            class_ids = object_classes([(layer, mask)], len(class_ids) - 1, len(spec.classes))
+        names = {number: spec.classes[class_ids[number] - 1] for number in measured.ids.tolist()}
+        size = sample.spacing or (None,) * layer.ndim
+        known = spec.classes[k : k + 1] if spec.multilabel else spec.classes
+        tables.add(sample.name, measured, layer.shape, size, names, known)
 
 
 def _paired(

@@ -55,7 +55,7 @@ class SampleCache:
     def __getitem__(self, index: int) -> Pair:
         """Return an image as `Preprocessing.image` does, and its mask; neither is to be written to.
 
-        Where the model sees further channels, the mask has a last axis: classes, then the channels of 0 and 1,
+        Where the model sees further channels, the mask has a last axis: classes, then channels of 0 and 1,
         which so are cut and turned as it is, and brightened as little.
         """
         if index in self._kept:

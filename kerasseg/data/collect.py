@@ -90,7 +90,7 @@ def _annotate(sample: Sample, classes: Sequence[str], others: Sequence[int], mul
 
 
 def _without(annotation: Annotation, count: int, others: Sequence[int], channelled: bool) -> Annotation:
-    """Give the pixels of all classes after the first `count` what they are instead, and drop their objects."""
+    """Give the pixels of all classes after the first `count` what they are instead; drop their objects."""
     whole, labels = annotation.mask, annotation.labels
     mask = whole[..., :count].copy() if channelled else whole.copy()
     for number, instead in enumerate(others, start=count):

@@ -38,7 +38,7 @@ def within(sample: Sample, masks: Path, id: int) -> Sample:
     return replace(sample, annotate=partial(_limited, sample, masks, id))
 
 
-def with_channels(sample: Sample, regions: Sequence[tuple[Path, int]]) -> Sample:
+def seeing(sample: Sample, regions: Sequence[tuple[Path, int]]) -> Sample:
     """Let the model see regions, a channel each.
 
     Parameters
@@ -65,11 +65,17 @@ def _limited(sample: Sample, masks: Path, region: int) -> Annotation:
     return replace(annotation, mask=mask)
 
 
-def _read(sample: Sample, masks: Path) -> np.ndarray:
+def mask_of(sample: Sample, masks: Path) -> Path | None:
+    """Find a sample's mask in a folder of masks; None where there is none."""
     named = [masks / f"{file_name(sample.name)}{suffix}" for suffix in SUFFIXES]
-    path = next((path for path in named if path.exists()), None)
+    return next((path for path in named if path.exists()), None)
+
+
+def _read(sample: Sample, masks: Path) -> np.ndarray:
+    path = mask_of(sample, masks)
     if path is None:
-        raise UserError(f"{sample.image}: there is no mask of its region, {named[0]} or {named[1].name}")
+        expected = f"{masks / file_name(sample.name)}{SUFFIXES[0]} or {SUFFIXES[1]}"
+        raise UserError(f"{sample.image}: there is no mask of its region, {expected}")
     with open_store(path, values=True) as store:
         mask = store.read((slice(None),) * len(sample.size)) if store.shape[:-1] == sample.size else None
     if mask is None or mask.shape[-1] != 1:

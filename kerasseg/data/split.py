@@ -250,9 +250,9 @@ def write_split(path: Path, parts: Split, group_by: str | None) -> None:
                 table.writerow((sample.name, part, group, sample.image))
 
 
-def read_split(path: Path) -> Counter[str]:
-    """Count the samples of each part in a table that `write_split` wrote; none where there is no file yet."""
+def read_split(path: Path) -> list[dict[str, str]]:
+    """Read the rows of a table that `write_split` wrote; none where there is no file yet."""
     if not path.exists():
-        return Counter()
+        return []
     with path.open(newline="", encoding="utf-8") as file:
-        return Counter(row["part"] for row in csv.DictReader(file))
+        return list(csv.DictReader(file))

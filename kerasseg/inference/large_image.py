@@ -24,6 +24,7 @@ from kerasseg.annotations.masks import write_mask
 from kerasseg.annotations.objects import write_objects
 from kerasseg.console import say, track
 from kerasseg.errors import UserError, unknown, unwritable
+from kerasseg.files import Written
 from kerasseg.images import ondisk
 from kerasseg.images.ondisk import Channel, OnDisk
 from kerasseg.images.stores.address import file_signature
@@ -34,7 +35,8 @@ from kerasseg.images.writing.result import Result
 from kerasseg.images.writing.tiff import write_tiff
 from kerasseg.images.writing.zarr import write_zarr
 from kerasseg.inference.blending import Bands
-from kerasseg.inference.resume import Ledger, is_begun, is_done, open_ledger, record
+from kerasseg.inference.resume import Ledger, finished, is_begun, open_ledger, record
+from kerasseg.postprocess import table
 from kerasseg.postprocess.numbering import object_classes
 from kerasseg.spec import MergedSpec, ModelSpec
 
@@ -118,7 +120,7 @@ def segment(
     *,
     axes: str | None = None,
     force: bool = False,
-) -> bool:
+) -> Written:
     """Predict an image, or go on with it, and write the result; where it is there already nothing is done.
 
     Parameters
@@ -136,14 +138,13 @@ def segment(
 
     Returns
     -------
-    bool
-        Whether there was anything left to do.
+    Written
 
     Raises
     ------
     UserError
         If the image cannot be read, the result not be written, or another prediction was begun or made there;
-        `Blocked` if another process is at work there, or the disk is full.
+        `Busy` if another process is at work there, `Blocked` if the disk is full.
     """
     if result.is_dir() and not is_zarr(result):
         raise UserError(
@@ -158,30 +159,33 @@ def segment(
     stem = result.name.removesuffix(output.suffix)
     begun = result.with_name(f".{stem}.{output.kind}.unfinished")
     with locks.held(begun.with_suffix(".lock"), result):
-        if not force and _is_done(result, begun, settings):
-            return False
+        if not force and (there := _finished(result, begun, settings)):
+            return there
         with open_store(image, axes) as store, open_ledger(begun, settings, force=force) as ledger:
             if output.format in OUTLINES:
                 _refuse_volume(store, output)
             answer = _answered(store, segmenter, output, ledger)
-            pixels, objects = _numbered(answer, spec, ledger) if output.kind == "labels" else (answer, 0)
-            target, output = _fitting(result, output, store, objects)
+            pixels, objects = _numbered(answer, spec, ledger) if output.kind == "labels" else (answer, None)
+            target, output = _fitting(result, output, store, objects or 0)
             if target != result and not force:
-                is_done(target, settings)  # or it is refused to replace it
+                finished(target, settings)  # or it is refused to replace it
             written = begun / target.name  # there, a kill leaves nothing that is not cleared away
             if output.format in OUTLINES:
-                bands = ((pixels[rows], answer[rows]) for rows in cuts(len(answer), ROWS))
-                class_ids = object_classes(bands, objects, len(spec.classes)).tolist()
-                names = {number: spec.classes[k - 1] for number, k in enumerate(class_ids) if number}
+                names = _class_names(answer, pixels, objects, spec)
                 write_objects(
                     written, pixels, names, output.format, image=store.path.name, classes=spec.classes
                 )
             else:
                 _write_pixels(written, pixels, store, output, output.channel_names(spec))
+            if output.format in PIXELS and output.kind == "labels" and _are_several(spec):
+                names = _class_names(answer, pixels, objects, spec)
+                columns = {"label": np.array(list(names)), "class": np.array(list(names.values()), object)}
+                table.write(table.beside(written), columns)
+                _give_name(table.beside(written), table.beside(target))
         _give_name(written, target)
-        record(target, ledger.settings, instead_of=result)
+        record(target, ledger.settings, objects=objects, instead_of=result)
         ledger.close()
-    return True
+    return Written(target, new=True, objects=objects)
 
 
 class Segmenting(Protocol):
@@ -196,12 +200,12 @@ class Segmenting(Protocol):
         """Predict an open image a band of finished rows at a time."""
 
 
-def _is_done(result: Path, begun: Path, settings: Mapping[str, Any]) -> bool:
-    """Tell whether a result is there, is what is wanted, and nothing is left to do."""
-    if is_begun(begun) or not is_done(result, settings):
-        return False
-    shutil.rmtree(begun, ignore_errors=True)  # what a kill kept from being cleared away
-    return True
+def _finished(result: Path, begun: Path, settings: Mapping[str, Any]) -> Written | None:
+    """Give a result that is there and is what is wanted, if nothing is left to do."""
+    there = None if is_begun(begun) else finished(result, settings)
+    if there:
+        shutil.rmtree(begun, ignore_errors=True)  # what a kill kept from being cleared away
+    return there
 
 
 def _fitting(result: Path, output: Output, store: Store, objects: int) -> tuple[Path, Output]:
@@ -245,6 +249,18 @@ def _numbered(mask: OnDisk, spec: ModelSpec, ledger: Ledger) -> tuple[OnDisk, in
         rows = max(1, min(ROWS, PIXELS_AT_ONCE // math.prod(layer.shape[1:])))
         counts.append(spec.objects.label_bands((layer[part] for part in cuts(len(mask), rows)), into))
     return labels, max(counts)
+
+
+def _are_several(spec: ModelSpec | MergedSpec) -> bool:
+    """Tell whether objects of several classes are numbered together, and not class by class."""
+    return len(spec.classes) > 1 and not spec.multilabel
+
+
+def _class_names(mask: OnDisk, labels: OnDisk, objects: int, spec: ModelSpec | MergedSpec) -> dict[int, str]:
+    """Name the class of each object, which excludes all others."""
+    bands = ((labels[rows], mask[rows]) for rows in cuts(len(mask), ROWS))
+    class_ids = object_classes(bands, objects, len(spec.classes)).tolist()
+    return {number: spec.classes[k - 1] for number, k in enumerate(class_ids) if number}
 
 
 def _write_pixels(path: Path, pixels: OnDisk, store: Store, output: Output, channels: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from kerasseg.errors import UserError
+from kerasseg.errors import Blocked
 from kerasseg.models import mixed_scale_dense  # noqa: F401  registers a layer that a model may have
 
 
@@ -19,18 +19,18 @@ def load_model(path: Path) -> keras.Model:
 
     Raises
     ------
-    UserError
+    Blocked
         If it is not a Keras model, is damaged, or carries code of its own.
     """
     if not zipfile.is_zipfile(path):
-        raise UserError(f"{path}: this is not a Keras model, or not all of it; copy it again")
+        raise Blocked(f"{path}: this is not a Keras model, or not all of it; copy it again")
     try:
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except (zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"{path}: this Keras model is damaged ({error}); copy it again") from error
+        raise Blocked(f"{path}: this Keras model is damaged ({error}); copy it again") from error
     except (ValueError, OSError, TypeError, KeyError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{path}: this is not a Keras model that can be loaded safely ({reason})") from error
+        raise Blocked(f"{path}: this is not a Keras model that can be loaded safely ({reason})") from error
 
 
 def fingerprint(model: keras.Model) -> str:

@@ -1,4 +1,4 @@
-"""A cascade as it is written: recipes of its stages, what each sees of others, and whose classes come first."""
+"""A cascade as it is written: recipes of its stages, what each sees, and whose classes come first."""
 
 from __future__ import annotations
 
@@ -9,20 +9,22 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from kerasseg.errors import UserError, unknown
 from kerasseg.recipe.data import MOST_CLASSES, Region
 from kerasseg.recipe.document import Path as Place
 from kerasseg.recipe.document import dotted
-from kerasseg.recipe.loading import holds_stages, load, validated
+from kerasseg.recipe.loading import holds_stages, load, override, read_document, validated
 from kerasseg.recipe.mistakes import SEVERAL, message
 from kerasseg.recipe.recipe import Recipe
 from kerasseg.recipe.section import Section
 from kerasseg.recipe.shipped import find
 
-FOLDER = "folder"  # of the cascade's file, in the context of a validation
+FOLDER, INSIDE = "folder", "inside"
+"""What a validation knows: the file's folder, and overrides of what stands in recipes that it names."""
+
 BASELINE = "baseline"
 
 
@@ -49,12 +51,16 @@ def _several(found: Sequence[tuple[Place, str]]) -> PydanticCustomError:
 def _read(value: Any, info: ValidationInfo) -> Any:
     """Read the recipe that a path names; one that stands in place need not have a name."""
     if isinstance(value, str):
-        beside = info.context[FOLDER] / value
-        try:
-            return load(beside if beside.is_file() else value)
-        except UserError as error:
-            raise _several([((), text) for text in error.messages]) from error
+        return _loaded(value, info.context[FOLDER])
     return {"name": "stage", **value} if isinstance(value, Mapping) else value
+
+
+def _loaded(name: str, folder: Path, overrides: Sequence[str] = (), place: Place = ()) -> Recipe:
+    """Read a recipe beside a cascade's file, or a shipped one; mistakes are told at its place."""
+    try:
+        return load(folder / name if (folder / name).is_file() else name, overrides)
+    except UserError as error:
+        raise _several([(place, text) for text in error.messages]) from error
 
 
 AnyRecipe = Annotated[Recipe, BeforeValidator(_read, json_schema_input_type=str | Recipe)]
@@ -87,6 +93,14 @@ class CascadeRecipe(Section):
     """STAGE.CLASS each: a pixel is of the first class here that its stage gives it."""
     baseline: AnyRecipe | None = None
     """One network of all merged classes to compare with, trained too; its recipe as in a stage, or null."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _recipes_by_name_are_overridden(cls, value: Any, info: ValidationInfo) -> Any:
+        for place, overrides in info.context[INSIDE].items():
+            name = _inside(value, place)
+            value = override(value, place, _loaded(name, info.context[FOLDER], overrides, place))
+        return value
 
     @field_validator("stages")
     @classmethod
@@ -158,12 +172,12 @@ class CascadeRecipe(Section):
         if masks is None:
             return recipe
 
-        def region(of: StageClass) -> Region:
-            return Region(masks=masks[of.stage], id=self.class_id(of))
+        def region(each: StageClass) -> Region:
+            return Region(masks=masks[each.stage], id=self.class_id(each))
 
         within = self.within(name)
-        seen = {"region": within and region(within), "sees": [*map(region, self.sees(name))]}
-        return recipe.model_copy(update={"data": recipe.data.model_copy(update=seen)})
+        regions = {"region": within and region(within), "sees": [*map(region, self.sees(name))]}
+        return recipe.model_copy(update={"data": recipe.data.model_copy(update=regions)})
 
 
 def load_any(path: str | os.PathLike, overrides: Sequence[str] = ()) -> Recipe | CascadeRecipe:
@@ -192,7 +206,40 @@ def load_cascade(path: str | os.PathLike, overrides: Sequence[str] = ()) -> Casc
         With everything that is wrong, each with its line or its override.
     """
     path = find(path)
-    return validated(CascadeRecipe, path, overrides, _message, {FOLDER: path.parent})
+    inside, others = _parted(path, overrides)
+    return validated(CascadeRecipe, path, others, _message, {FOLDER: path.parent, INSIDE: inside})
+
+
+def _parted(path: Path, overrides: Sequence[str]) -> tuple[dict[Place, list[str]], list[str]]:
+    """Tell overrides of what stands in recipes that are named by a path, by their places, from all others."""
+    value = read_document(path).value
+    named = [place for place in _recipe_places(value) if isinstance(_inside(value, place), str)]
+    inside: dict[Place, list[str]] = {}
+    others = []
+    for text in overrides:
+        key, equals, new = text.partition("=")
+        steps = tuple(key.strip().split("."))
+        place = next((place for place in named if steps[: len(place)] == place and steps != place), None)
+        if place is None:
+            others.append(text)
+        else:
+            inside.setdefault(place, []).append(f"{'.'.join(steps[len(place) :])}{equals}{new}")
+    return inside, others
+
+
+def _recipe_places(value: Any) -> Iterator[Place]:
+    """Say where recipes may stand in what a cascade's file holds, right or wrong."""
+    if isinstance(value, Mapping):
+        stages = value.get("stages")
+        yield from (("stages", name, "recipe") for name in (stages if isinstance(stages, Mapping) else ()))
+        yield (BASELINE,)
+
+
+def _inside(value: Any, place: Place) -> Any:
+    """Give what stands at a place; None where there is none."""
+    for step in place:
+        value = value.get(step) if isinstance(value, Mapping) else None
+    return value
 
 
 def _message(error: ErrorDetails, whole: type[Section], value: Any) -> str:
@@ -229,7 +276,9 @@ def _unfit(stages: Mapping[str, Stage]) -> Iterator[tuple[Place, str]]:
             text = "a stage that sees others' classes looks at images at their own size; leave it out"
             yield (name, "recipe", "data", "resize"), text
         if stage.sees and recipe.train.engine.name == "cycle":
-            text = "images and masks of a cycle are not of each other, so there is nothing to see; leave it out"
+            text = (
+                "images and masks of a cycle are not of each other, so there is nothing to see; leave it out"
+            )
             yield (name, "sees"), text
 
 
@@ -252,11 +301,11 @@ def _wrong_classes(stages: Mapping[str, Stage]) -> Iterator[tuple[Place, str]]:
     for name, stage in stages.items():
         if stage.within and (text := _unknown(stage.within, stages)):
             yield (name, "within"), text
-        for number, seen in enumerate(stage.sees):
-            if text := _unknown(seen, stages):
+        for number, class_of_another in enumerate(stage.sees):
+            if text := _unknown(class_of_another, stages):
                 yield (name, "sees", number), text
-            elif seen in stage.sees[:number]:
-                yield (name, "sees", number), f"{seen} is named twice; once is enough"
+            elif class_of_another in stage.sees[:number]:
+                yield (name, "sees", number), f"{class_of_another} is named twice; once is enough"
 
 
 def _circle(stages: Mapping[str, Stage]) -> Iterator[tuple[Place, str]]:
@@ -275,7 +324,9 @@ def _wrong_merge(merge: Sequence[str], stages: Mapping[str, Stage]) -> Iterator[
             yield (number,), f"{text} is named twice; keep the place of its priority"
     used = {StageClass.parse(text).stage for text in merge}.union(*_needs(stages).values())
     for name in [name for name in stages if name not in used]:
-        text = f"nothing of the stage {name} is merged, and no stage sees anything of it; name a class, such as "
+        text = (
+            f"nothing of the stage {name} is merged, and no stage sees anything of it; name a class, such as "
+        )
         yield (), f"{text}{name}.{stages[name].recipe.data.classes[0]}, or leave the stage out"
 
 

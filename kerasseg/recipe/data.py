@@ -74,6 +74,7 @@ def _printable(name: str) -> str:
     return name
 
 
+Intensity = Annotated[int, Field(ge=0, le=65535)]
 Percent = Annotated[float, Field(ge=0, le=100)]
 Size = Annotated[tuple[Positive, Positive], Field(strict=False), BeforeValidator(_two_numbers)]
 
@@ -134,6 +135,17 @@ class Region(Section):
     """The number of the region in these masks."""
 
 
+class Match(Section):
+    """The histogram that images or volumes are brought to, each by itself, as by `kerasseg data match`."""
+
+    reference: Folder | None = None
+    """File or folder of slices whose histogram it is; null is that of all training images together."""
+    axes: str | None = None
+    """Axes of the reference where its file does not say, such as ZYX."""
+    leave_out: list[Intensity] = Field(default=[])
+    """Intensities that are not counted and stay as they are, such as [0] of a black frame."""
+
+
 class Data(Section):
     """Images and annotations to learn from, and what is done to them before the model sees them."""
 
@@ -157,6 +169,8 @@ class Data(Section):
     """Whether a pixel may be of several classes; each class is then decided for itself."""
     channels: Positive | None = 3
     """Channels that the model takes: grey is repeated, RGB made grey; null is as stored."""
+    match: Match | None = None
+    """Histogram that images are brought to, before their intensities come into [0, 1]; null leaves them."""
     normalise: AnyNormalisation = SECTIONS["dtype"]()
     """How intensities come into [0, 1]: by the type's range, the image's own, or its percentiles."""
     resize: Size | None = None

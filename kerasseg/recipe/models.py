@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from kerasseg.recipe.section import Component, Count, Positive, one_of
 
@@ -25,6 +26,8 @@ Activation = Literal["sigmoid", "softmax"]
 Initializer = Literal["glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "normal"]
 Residual = Literal["add", "concatenate"]
 Filters = Annotated[tuple[Positive, ...], Field(strict=False, min_length=1)]
+
+Dilations = Annotated[tuple[Positive, ...], Field(strict=False, min_length=1)]
 
 Levels = Annotated[int, Field(ge=1, le=10)]  # ten halvings leave one pixel of a thousand
 
@@ -170,10 +173,21 @@ class Msdnet(Component):
     """Dilations are 1, 2, ... up to it and from 1 again, map after map."""
     width: Positive = 1
     """Maps that each layer adds."""
+    dilations: Dilations | None = None
+    """Dilations of the maps, one after the other and from the first again; null goes by `max_dilation`."""
     padding: Literal["reflect", "symmetric", "zeros"] = "reflect"
     """What a layer sees beyond the border: the image mirrored without or with its last pixel, or zeros."""
     fast: bool = True
     """Whether to compute all layers by one fast layer of kerasseg's; without it the model loads anywhere."""
+
+    @field_validator("dilations")
+    @classmethod
+    def _no_more_than_maps(cls, dilations: Dilations | None, info: ValidationInfo) -> Dilations | None:
+        maps = info.data.get("layers", 0) * info.data.get("width", 0)  # none where they are wrong
+        if dilations and maps and len(dilations) > maps:
+            text = f"{len(dilations)} dilations for {maps} maps, layers times width; leave out those behind"
+            raise PydanticCustomError("component", "{text}", {"text": text})
+        return dilations
 
 
 AnyModel = one_of("model", Linknet, Unet, Vox2vox, Resnet, TunableUnet, Msdnet)

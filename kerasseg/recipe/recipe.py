@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from kerasseg.errors import unknown
@@ -21,8 +22,28 @@ Spacing = Annotated[tuple[Rate, ...], Field(strict=False, min_length=2, max_leng
 ClassId = Annotated[int, Field(ge=1, le=254)]
 
 
+def _number_or_by_class(value: Any) -> Any:
+    """Check all of it: of a union, pydantic would tell what is wrong once for each of its types."""
+    numbers = value.values() if isinstance(value, Mapping) else [value]
+    if all(type(number) is int and number >= 0 for number in numbers):
+        return value
+    text = "must be a whole number, or one for each of some classes, such as {vesicle: 500}"
+    raise PydanticCustomError("component", "{text}", {"text": text})
+
+
+ByClass = Annotated[Count | dict[str, Count], BeforeValidator(_number_or_by_class)]
+
+
 class Instances(Component):
     """Keys of every way of numbering objects."""
+
+    def by_ids(self, classes: Sequence[str]) -> dict[str, Any]:
+        """Give the keyword arguments for masks of these classes, in which names of classes are ids."""
+        return self.arguments
+
+
+class InOrder(Instances):
+    """Keys of the ways that number objects in the order of their first pixels."""
 
     smallest: Annotated[int, Field(ge=0)] = 0
     """Objects of fewer pixels are dropped."""
@@ -30,7 +51,7 @@ class Instances(Component):
     """Whether holes within an object become part of it."""
 
 
-class Components(Instances):
+class Components(InOrder):
     """Pixels of one class that touch are an object."""
 
     name: ClassVar[str] = "components"
@@ -40,7 +61,7 @@ class Components(Instances):
     """Whether pixels that touch only at a corner are connected."""
 
 
-class Watershed(Instances):
+class Watershed(InOrder):
     """Objects that touch are cut where they are narrow."""
 
     name: ClassVar[str] = "watershed"
@@ -52,7 +73,7 @@ class Watershed(Instances):
     """Size of a pixel along each axis, where it is not a square or a cube; `distance` is in its units."""
 
 
-class Boundary(Instances):
+class Boundary(InOrder):
     """Objects that touch are told apart by a class of boundaries, and grow into it."""
 
     name: ClassVar[str] = "boundary"
@@ -62,7 +83,41 @@ class Boundary(Instances):
     """The class of the boundaries: 1 is the first of `data.classes`."""
 
 
-AnyInstances = one_of("kind of instances", Components, Watershed, Boundary)
+class BySize(Instances):
+    """Pixels of one class that touch are an object; cleaned up by class, and numbered with 1 the largest."""
+
+    name: ClassVar[str] = "by_size"
+    builder: ClassVar[str] = "kerasseg.postprocess:by_size"
+
+    connectivity: Literal[4, 8, 6, 18, 26] | None = None
+    """How many neighbours a pixel has, 4 or 8, or a voxel, 6, 18 or 26; null is the most."""
+    smallest: ByClass = 0
+    """Objects of fewer pixels are dropped; one number, or one for each of some classes: {vesicle: 500}."""
+    in_planes: bool = False
+    """Whether `smallest` is asked of each plane of a volume by itself, before its objects are connected."""
+    largest: ByClass | None = None
+    """How many objects are kept, the largest, of all classes together or of each of some; null is all."""
+    only: list[str] | None = None
+    """The classes whose objects are numbered; null is all."""
+
+    @property
+    def named(self) -> list[str]:
+        """The classes that are named."""
+        groups = (self.only, self.smallest, self.largest)
+        return [name for group in groups if isinstance(group, list | dict) for name in group]
+
+    def by_ids(self, classes: Sequence[str]) -> dict[str, Any]:
+        """See `Instances`."""
+        smallest = self.smallest if isinstance(self.smallest, dict) else dict.fromkeys(classes, self.smallest)
+        largest = self.largest
+        return self.arguments | {
+            "smallest": tuple(smallest.get(name, 0) for name in classes),
+            "largest": tuple(map(largest.get, classes)) if isinstance(largest, dict) else largest,
+            "only": self.only and tuple(classes.index(name) + 1 for name in self.only),
+        }
+
+
+AnyInstances = one_of("kind of instances", Components, Watershed, Boundary, BySize)
 
 
 class Pairs(Section):
@@ -162,6 +217,24 @@ class Recipe(Section):
         if data.multilabel:
             text = "a boundary divides what belongs to no other class, but data.multilabel is true"
             raise PydanticCustomError("component", "{text}; take watershed", {"text": text})
+        return instances
+
+    @field_validator("instances")
+    @classmethod
+    def _of_named_classes(cls, instances: AnyInstances | None, info: ValidationInfo) -> AnyInstances | None:
+        data = info.data.get("data")
+        if not data or not isinstance(instances, BySize):
+            return instances
+        text = ""
+        if strange := [name for name in instances.named if name not in data.classes]:
+            text = unknown("class", strange[0], data.classes)
+        elif data.multilabel:
+            text = "its classes exclude each other, but data.multilabel is true; take components"
+        elif instances.connectivity and (instances.connectivity in (4, 8)) != (data.rank == 2):
+            choices = "4 or 8" if data.rank == 2 else "6, 18 or 26"
+            text = f"connectivity is {instances.connectivity}, and {data.source.name} needs {choices}"
+        if text:
+            raise PydanticCustomError("component", "{text}", {"text": text})
         return instances
 
     @field_validator("model")

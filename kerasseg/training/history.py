@@ -137,18 +137,18 @@ def failures(rows: Sequence[Row], stopped: str | None) -> list[str]:
     kept, failures = best(rows), []
     if stopped == DIVERGENCE:
         failures.append(
-            f"The training diverged in epoch {len(rows) + 1}: a loss was no finite number any more. The weights "
-            f"of epoch {kept['epoch']} are kept; lower train.optimizer.*.learning_rate"
+            f"The training diverged in epoch {len(rows) + 1}: a loss was no finite number any more. The "
+            f"weights of epoch {kept['epoch']} are kept; lower train.optimizer.*.learning_rate"
         )
     if len(rows) >= FOR_GOOD and kept is rows[0]:
         failures.append(
-            f"No epoch was better than the first, whose validation loss is {kept['val_loss']:.4g}: the training "
-            "diverged, or there was nothing more to learn; lower train.optimizer.*.learning_rate"
+            f"No epoch was better than the first, whose validation loss is {kept['val_loss']:.4g}: the "
+            "training diverged, or there was nothing more to learn; lower train.optimizer.*.learning_rate"
         )
     if rows and kept.get("val_dice", 1) < NEXT_TO_NOTHING:
         failures.append(
-            f"The model finds next to nothing: in validation images its Dice is {kept['val_dice']:.3f}, which "
-            "answering background everywhere gives too; see the curves, and lower "
+            f"The model finds next to nothing: its validation Dice is {kept['val_dice']:.3f}, as where all "
+            "is called background, or no validation image holds anything; see the curves, and lower "
             "train.optimizer.*.learning_rate where they jump"
         )
     return failures

@@ -89,7 +89,7 @@ def cosine(losses: Sequence[float], initial: float, epochs: int, *, warmup: int,
 def step(
     losses: Sequence[float], initial: float, epochs: int, *, milestones: Sequence[float], factor: float
 ) -> float:
-    """Learning rate of the next epoch: multiplied by `factor` at each milestone, as ``MultiStepLR`` of PyTorch.
+    """Learning rate of the next epoch: times `factor` at each milestone, as PyTorch's ``MultiStepLR``.
 
     Parameters
     ----------

@@ -74,6 +74,24 @@ def test_overrides_reach_into_the_stages(tmp_path, stages):
     assert wrong == "override: stages.interior.recipe.train.epoch: unknown key; did you mean 'epochs'?"
 
 
+def test_overrides_reach_into_recipes_that_are_named(tmp_path, stages):
+    (tmp_path / "inside.yaml").write_text(f"{{name: any, {INTERIOR[1:]}")
+    stages["interior"] = "{recipe: inside.yaml}"
+    path = written(tmp_path, stages)
+    path.write_text(path.read_text() + "baseline: em_unet\n")
+    epochs = [
+        "stages.interior.recipe.train.epochs=7",
+        "baseline.train.epochs=8",
+        "stages.membrane.recipe.seed=3",
+    ]
+    classes = "baseline.data.classes=[nucleolus, membrane]"
+    cascade = load_cascade(path, [*epochs, classes])
+    assert [cascade.recipe(name).train.epochs for name in ("interior", "baseline")] == [7, 8]
+    assert cascade.recipe("membrane").seed == 3
+    (wrong,) = mistakes(path, classes, "baseline.train.epohs=7")
+    assert wrong.endswith("baseline: override: train.epohs: unknown key; did you mean 'epochs'?")
+
+
 def test_all_that_is_wrong_with_stages_is_told_at_once_each_with_its_line(tmp_path, stages):
     stages["membrane"] = f"{{recipe: {MEMBRANE}, within: inferior.nucleus}}"
     stages["complex"] = f"{{recipe: {MEMBRANE}, within: interior.nuclei}}"
@@ -124,10 +142,10 @@ def test_merged_classes_are_there_once_and_every_stage_is_of_use(tmp_path, stage
         "merge.2: 'outer.membrane': unknown stage 'outer': choose one of idle, interior, membrane",
         "merge.3: interior.nucleolus is named twice; keep the place of its priority",
         "merge.4: 'nucleolus': unknown stage 'nucleolus': choose one of idle, interior, membrane",
-        "merge: nothing of the stage membrane is merged, and no stage sees anything of it; name a class, such as "
-        "membrane.membrane, or leave the stage out",
-        "merge: nothing of the stage idle is merged, and no stage sees anything of it; name a class, such as "
-        "idle.membrane, or leave the stage out",
+        "merge: nothing of the stage membrane is merged, and no stage sees anything of it; name a class, "
+        "such as membrane.membrane, or leave the stage out",
+        "merge: nothing of the stage idle is merged, and no stage sees anything of it; name a class, "
+        "such as idle.membrane, or leave the stage out",
     ]
 
 
