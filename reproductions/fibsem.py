@@ -128,7 +128,7 @@ OURS = {
 TUNET = {
     "network": "tunet",
     "arguments": {"depth": 4, "base_channels": 16},
-    "learning_rate": 2e-3,
+    "learning_rate": 1e-3,
     "patch": 192,
     "steps_per_epoch": 40,
 }
