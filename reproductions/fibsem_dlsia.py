@@ -145,7 +145,34 @@ def train(task: Task) -> tuple[torch.nn.Module, dict[str, object]]:
         if rows[-1]["val_loss"] < best:
             best, weights = rows[-1]["val_loss"], copy.deepcopy(net.state_dict())
     net.load_state_dict(weights)
-    return net, {"processor_s": time.process_time() - began, "epochs": len(rows), "rows": rows}
+    spent = time.process_time() - began
+    return net, {
+        "processor_s": spent,
+        "epochs": len(rows),
+        "rows": rows,
+        "val_loss": choose_statistics(net, watched, criterion),
+    }
+
+
+def choose_statistics(
+    net: torch.nn.Module, watched: list[tuple[torch.Tensor, torch.Tensor]], criterion: torch.nn.Module
+) -> dict[str, float]:
+    """Let batch normalisation go by what it kept or by the image at hand: by what the watched slices prefer.
+
+    dlsia itself never turns training off, not for its validation either; after a short training what was kept
+    may be far off.
+    """
+    losses = {}
+    for name, statistics in {"kept": False, "image": True}.items():
+        trial = copy.deepcopy(net).train(statistics)
+        with torch.no_grad():
+            losses[name] = float(np.mean([criterion(trial(x), y.squeeze(1)).item() for x, y in watched]))
+    net.eval()
+    if losses["image"] < losses["kept"]:
+        for layer in net.modules():
+            if isinstance(layer, torch.nn.BatchNorm2d):
+                layer.train()
+    return losses
 
 
 def main() -> None:
@@ -156,7 +183,6 @@ def main() -> None:
     out = Path(task.out)
     out.mkdir(parents=True, exist_ok=True)
     net, figures = train(task)
-    net.eval()
     for path in task.test:
         with torch.inference_mode():
             logits = net(torch.from_numpy(read(path)[None, None] / np.float32(255)))
