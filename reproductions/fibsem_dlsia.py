@@ -168,7 +168,7 @@ def choose_statistics(
         with torch.no_grad():
             losses[name] = float(np.mean([criterion(trial(x), y.squeeze(1)).item() for x, y in watched]))
     net.eval()
-    if losses["image"] < losses["kept"]:
+    if not losses["kept"] <= losses["image"]:  # also where what was kept is NaN
         for layer in net.modules():
             if isinstance(layer, torch.nn.BatchNorm2d):
                 layer.train()
