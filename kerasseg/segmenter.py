@@ -19,7 +19,7 @@ from kerasseg.errors import Blocked, UserError, naming
 from kerasseg.images.headers import as_intensities
 from kerasseg.images.preprocessing import MOST_CHANNELS, resize
 from kerasseg.images.stores.store import Store, open_store
-from kerasseg.inference import backends, seams
+from kerasseg.inference import backends, package, seams
 from kerasseg.inference.backends import TENSORFLOW, Backend, opened_when_asked
 from kerasseg.inference.blending import Bands
 from kerasseg.inference.forward import Forward
@@ -63,12 +63,15 @@ class Segmenter:
 
     @classmethod
     def load(cls, run: str | Path, *, engine: str = TENSORFLOW) -> Segmenter:
-        """Load the model of a run; the network itself is opened, and TensorFlow started, by the first image.
+        """Load the model of a run, or of a package of the BioImage Model Zoo.
+
+        The network of a run is opened, and TensorFlow started, by the first image.
 
         Parameters
         ----------
         run : str or Path
-            The run's folder, such as ``runs/cells/1``, or its ``model.keras``.
+            The run's folder, such as ``runs/cells/1``, or its ``model.keras``; or a package, whoever made it:
+            see `kerasseg.inference.package`.
         engine : {"tensorflow", "openvino"}
             What computes; OpenVINO is the extra ``kerasseg[openvino]``, for CPUs.
 
@@ -83,8 +86,12 @@ class Segmenter:
             is another than the specification's, or cannot be loaded safely.
         """
         backends.engine(engine)  # refuses what is unknown
-        spec = read_spec(Path(run))
-        stored = StoredForward(Path(run).resolve(), engine, spec.weights)
+        path = Path(run)
+        if package.is_package(path):
+            spec, backend = package.load(path, engine)
+            return cls(spec, replace(backend, elsewhere=StoredForward(path.resolve(), engine, spec.weights)))
+        spec = read_spec(path)
+        stored = StoredForward(path.resolve(), engine, spec.weights)
         return cls(spec, Backend(opened_when_asked(stored.open), engine, elsewhere=stored))
 
     @classmethod
@@ -301,29 +308,29 @@ def _advice(folder: RunDirectory, missing: list[str]) -> str:
 
 @dataclass(frozen=True)
 class StoredForward:
-    """A run's network, which each process opens for itself.
+    """The network of a run or a package, which each process opens for itself.
 
     Attributes
     ----------
-    run : Path
+    path : Path
     engine : str
     weights : str
         SHA-256 of the weights that it must have, by which workers that live on see that it has changed.
     """
 
-    run: Path
+    path: Path
     engine: str
     weights: str
 
     def open(self) -> Forward:
-        """Load and compile the network.
+        """Load and compile the network of a run.
 
         Raises
         ------
         UserError
             See `load_trained`.
         """
-        return backends.engine(self.engine)(load_trained(self.run)[1])
+        return backends.engine(self.engine)(load_trained(self.path)[1])
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
         """Answer for a batch of tiles in a process that is asked for one network again and again."""
@@ -332,6 +339,7 @@ class StoredForward:
 
 @lru_cache(maxsize=1)
 def _opened(stored: StoredForward) -> Forward:
-    if read_spec(stored.run).weights != stored.weights:
-        raise UserError(f"{stored.run}: it holds another model than the one that was asked for")
-    return stored.open()
+    segmenter = Segmenter.load(stored.path, engine=stored.engine)
+    if segmenter.spec.weights != stored.weights:
+        raise UserError(f"{stored.path}: it holds another model than the one that was asked for")
+    return segmenter.backend.forward

@@ -19,11 +19,16 @@ def compact(
     ] = None,
     method: Annotated[
         str | None,
-        typer.Option(help="hybrid, grey, pursuit, zhang_suen, guo_hall, canny, brightest, lattice, bitmap."),
+        typer.Option(
+            help="hybrid, grey, pursuit, zhang_suen, guo_hall, canny, brightest, lattice, bitmap, network."
+        ),
     ] = None,
     points: Annotated[str | None, typer.Option(help="How many: a number, or a share such as 3%.")] = None,
     ssim: Annotated[
         float | None, typer.Option(help="The least likeness, 0 to 1: takes as many points as it needs.")
+    ] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="The run whose network chooses, with --method network.")
     ] = None,
     axes: Annotated[str | None, typer.Option(help="Axes where files do not say, such as ZYX.")] = None,
     report: Annotated[
@@ -34,7 +39,7 @@ def compact(
 ) -> None:
     """Keep few points of an image, by what suits it or --method."""
     if show:
-        if method or points or ssim or axes or report:
+        if method or points or ssim or run or axes or report:
             raise UserError("--show lists points that are there; leave the other options out")
         from kerasseg.commands.expand import show as show_points
 
@@ -43,7 +48,8 @@ def compact(
         raise UserError("OUT is missing: name the folder for the files of key points")
     from kerasseg.commands.compact import compact
 
-    compact(images, out, method=method, points=points, ssim=ssim, axes=axes, report=report, force=force)
+    wanted = {"method": method, "points": points, "ssim": ssim, "run": run}
+    compact(images, out, **wanted, axes=axes, report=report, force=force)
 
 
 def expand(

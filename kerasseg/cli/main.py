@@ -92,7 +92,7 @@ def run(
     ] = False,
     stage: Annotated[str | None, typer.Option(help="Train only this stage of a cascade.")] = None,
 ) -> None:
-    """Train a recipe's model or a cascade; test, export and report it."""
+    """Train a recipe's model or a cascade, and report on it."""
     recipe = load_recipe(recipe, overrides, or_cascade=True)
     if stage is not None and not cascade.is_cascade(recipe):
         raise UserError(f"--stage {stage}: only a cascade has stages, and this is one recipe; leave it out")
@@ -101,6 +101,8 @@ def run(
         return cascade.run(recipe, directory=directory, resume=resume, stage=stage)
     if recipe.label:
         from kerasseg.commands.label import run_round as run
+    elif recipe.data.split.folds and not recipe.data.split.fold:
+        from kerasseg.commands.folds import run
     elif recipe.train.devices == "workers":
         from kerasseg.commands.train import learn_together as run
     else:
@@ -157,7 +159,7 @@ def inspect(
     ],
     overrides: Overrides = None,
 ) -> None:
-    """Show the blocks of a model, their parameters, FLOPs and latency."""
+    """Show a model's blocks, parameters, FLOPs and latency."""
     path = Path(target)
     inspected = path if path.is_dir() or path.suffix == ".keras" else load_recipe(target, overrides)
     if overrides and inspected is path:
@@ -265,9 +267,9 @@ def predict(
 ) -> None:
     """Segment images and volumes of any size.
 
-    RUN is the folder of a run or a cascade (none with --server), IMAGES an image or a folder of images, OUT
-    the folder for the results ("predictions" by default). An interrupted prediction resumes when the command
-    is repeated.
+    RUN is the folder of a run or a cascade, or a package of the BioImage Model Zoo (none with --server),
+    IMAGES an image or a folder of images, OUT the folder for the results ("predictions" by default). An
+    interrupted prediction resumes when the command is repeated.
     """
     tell = speaking(quiet=quiet, json=json)
     tiles = {"tile": tile, "overlap": overlap, "blend": blend, "padding": padding, "tta": tta}
@@ -276,10 +278,12 @@ def predict(
         options = {"what": what, "to": to, "axes": axes, "force": force, "engine": engine}
         options |= {"table": table, "overlay": overlay, "tell": tell}
         return cascade.predict(paths[0], *_images_and_out(paths[1:]), refused=refused, **options)
+    from kerasseg.inference.package import is_package
+
     computing = {"--engine": engine, "--dask": dask}
     if server and (beside := " ".join(f"{option} {given}" for option, given in computing.items() if given)):
         raise UserError(f"{beside}: the server computes; leave it out, or leave --server out")
-    runs = [] if server else [_existing(path) for path in paths[:1]]
+    runs = [] if server else [path if is_package(path) else _existing(path) for path in paths[:1]]
     images, out = _images_and_out(paths[len(runs) :])
     from kerasseg.commands.predict import predict
     from kerasseg.inference.backends import TENSORFLOW
@@ -305,16 +309,33 @@ def export(
     run: RunFolder,
     out: Annotated[
         Path | None,
-        typer.Argument(metavar="OUT", help="Folder for the model's next version; RUN/export by default."),
+        typer.Argument(
+            metavar="OUT", help="Folder for the model's next version, or the file; in RUN by default."
+        ),
+    ] = None,
+    to: Annotated[
+        str,
+        typer.Option("--format", help="savedmodel (for TensorFlow Serving), bioimageio, onnx or openvino."),
+    ] = "savedmodel",
+    author: Annotated[
+        list[str] | None, typer.Option(help="Name of an author, for bioimageio; repeatable.")
+    ] = None,
+    license: Annotated[
+        str | None, typer.Option(help="SPDX name of the licence, for bioimageio, such as CC-BY-4.0.")
     ] = None,
 ) -> None:
-    """Export a run or a cascade as a SavedModel that takes raw images."""
+    """Export the model of a run, or a cascade, for other programs."""
     is_cascade = cascade.is_trained(run)
+    if is_cascade and (to != "savedmodel" or author or license):
+        raise UserError(f"{run}: a cascade is exported as a SavedModel; leave --format and its options out")
     run = run if is_cascade else _existing(run)
     start_tensorflow()
     from kerasseg.commands.export import export, export_cascade
 
-    (export_cascade if is_cascade else export)(run, out)
+    if is_cascade:
+        export_cascade(run, out)
+    else:
+        export(run, out, to=to, authors=author or (), license=license)
 
 
 @app.command(**example("compare runs/cells/1 runs/cells/2"))
@@ -332,7 +353,7 @@ def compare(
 def runs(
     directory: Annotated[Path, typer.Argument(help="The folder that holds runs.")] = Path("runs"),
 ) -> None:
-    """List runs: when they began, how far they are, and their scores."""
+    """List runs, how far they are, and their scores."""
     from kerasseg.commands.runs import list_runs
 
     list_runs(directory)

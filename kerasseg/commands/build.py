@@ -117,6 +117,10 @@ def training_engine(recipe: Recipe, model: keras.Model, training: TrainingBatche
     }
     if engine.name == "supervised":
         return engine.build(model, **common)
+    if engine.name == "guided":
+        points, steps = recipe.key_points, recipe.train.steps_per_epoch or len(training)
+        rebuilding = {"kernel": points.kernel.build().values, "points": points.budget}
+        return engine.build(model, **rebuilding, steps=steps, **common)
     common["discriminator"] = engine.discriminator.build
     common["discriminator_optimizer"] = engine.discriminator_optimizer.build()
     if engine.name == "adversarial":

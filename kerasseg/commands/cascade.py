@@ -15,17 +15,17 @@ from typing import Any
 
 from kerasseg.cascade import FILE, Cascade, Stage
 from kerasseg.commands import merged, preparation
+from kerasseg.commands.train import is_begun, trained
 from kerasseg.commands.train import run as train
 from kerasseg.console import say, track
 from kerasseg.data.region import mask_of
 from kerasseg.data.sample import Sample
-from kerasseg.errors import Mistakes, UserError, changes, unknown
+from kerasseg.errors import Mistakes, UserError, unknown
 from kerasseg.images.folders import file_name
 from kerasseg.inference import mask_files
 from kerasseg.recipe import Recipe, load
 from kerasseg.recipe.cascade import BASELINE, CascadeRecipe, StageClass
 from kerasseg.report import cascade as page
-from kerasseg.runs import rundirectory
 from kerasseg.runs.rundirectory import MASKS, METRICS, RECIPE, RunDirectory
 from kerasseg.segmenter import Segmenter
 
@@ -72,7 +72,7 @@ def run(
         with mistakes.noted():
             masks = _mask_folders(cascade, name, runs)
             recipe = cascade.recipe(name, masks)
-            if found := _trained(recipe, folder):
+            if found := trained(recipe, folder):
                 runs[name] = found
             elif stage in (None, name):
                 runs[name] = _train(cascade, recipe, folder, runs, masks, resume=resume)
@@ -95,18 +95,6 @@ def _mask_folders(cascade: CascadeRecipe, name: str, runs: Runs) -> dict[str, Pa
     return {other: runs[other] / place for other in cascade.stages[name].needs}
 
 
-def _trained(recipe: Recipe, folder: Path) -> RunDirectory | None:
-    """Find the finished run of a stage, if its recipe is what it was."""
-    found = rundirectory.last_finished(recipe.name, folder)
-    if found is None:
-        return None
-    if changed := changes(load(found / RECIPE).dump(), recipe.dump()):
-        say(f"{recipe.name}: its recipe is another one than that of {found.path}: {'; '.join(changed)}")
-        return None
-    say(f"{recipe.name}: trained already, {found.path}")
-    return found
-
-
 def _train(
     cascade: CascadeRecipe,
     recipe: Recipe,
@@ -117,20 +105,11 @@ def _train(
     resume: bool,
 ) -> RunDirectory:
     """Train a stage, or go on with that; what it sees of others is predicted before it is begun."""
-    begun = resume and _is_begun(recipe, folder)
+    begun = resume and is_begun(recipe, folder)
     if masks and not begun:
         _write_masks(_assembled(cascade, runs), preparation.samples(cascade.recipe(recipe.name)), masks)
     say(f"stage {recipe.name}")
     return train(recipe, directory=folder, resume=begun)
-
-
-def _is_begun(recipe: Recipe, folder: Path) -> bool:
-    """Tell whether the last run of a stage was interrupted and can be gone on with."""
-    try:
-        rundirectory.unfinished(recipe.name, recipe.to_yaml(), folder)
-    except UserError:
-        return False
-    return True
 
 
 def _write_masks(trained: Cascade, samples: Sequence[Sample], masks: Mapping[str, Path]) -> None:

@@ -17,6 +17,7 @@ from kerasseg.labelling import queue
 from kerasseg.labelling.sliding_window import SlidingWindow
 from kerasseg.recipe import CascadeRecipe, Recipe
 from kerasseg.recipe.cascade import BASELINE
+from kerasseg.recipe.data import Split as SplitSection
 
 GIB = 1 << 30
 
@@ -48,7 +49,7 @@ def check(recipe: Recipe) -> None:
             say(warning, style="bold yellow")
         return
     parts = preparation.parts(recipe)
-    for line in _samples(parts):
+    for line in _samples(parts, data.split):
         say(line)
     found = audit(parts, data.split.group_by)
     for line in [f"leak: {text}" for text in found.leaks] + [f"warning: {text}" for text in found.warnings]:
@@ -92,7 +93,7 @@ def _slide(recipe: Recipe) -> str:
     return f"slide: {height} x {width} pixels, cut into {count} tiles of {label.tile} x {label.tile}"
 
 
-def _samples(parts: Split) -> list[str]:
+def _samples(parts: Split, folds: SplitSection) -> list[str]:
     """Say how many images there are, how large they and their voxels are, and how they are shared out."""
     samples = [*parts.train, *parts.validation, *parts.test]
     sizes = sorted({sample.size for sample in samples})
@@ -103,6 +104,8 @@ def _samples(parts: Split) -> list[str]:
         shown = ", ".join(" x ".join(f"{side:.3g}" for side in spacing) for spacing in spacings[:4])
         lines.append(f"voxels: {shown} micrometres (z, y, x)")
     counts = ", ".join(f"{len(part)} {name}" for name, part in parts.parts().items())
+    if folds.folds and not folds.fold:
+        counts += f" in the first of {folds.folds} folds; a run trains a network for each"
     return [*lines, f"split: {counts}"]
 
 

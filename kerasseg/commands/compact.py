@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,16 @@ from kerasseg.compact.keypoints_file import SUFFIX, KeyPointsFile
 from kerasseg.compact.rebuilding import rebuild
 from kerasseg.compact.selection import SELECTORS, select, suggested
 from kerasseg.console import say, track
-from kerasseg.errors import Mistakes, naming, unknown
+from kerasseg.errors import Mistakes, UserError, naming, unknown
 from kerasseg.files import Written
 from kerasseg.images.stores.address import file_signature
 from kerasseg.images.stores.store import Store, open_store
 from kerasseg.inference.resume import finished, record
+from kerasseg.recipe import load
 from kerasseg.report import compaction
 from kerasseg.report.compaction import Judged
+from kerasseg.runs.rundirectory import RECIPE, existing
+from kerasseg.segmenter import Segmenter
 
 RECORD = "compact.json"  # by which settings each file was made
 MOST_JUDGED = 6  # images of a page
@@ -38,6 +41,7 @@ def compact(
     method: str | None = None,
     points: str | None = None,
     ssim: float | None = None,
+    run: Path | None = None,
     axes: str | None = None,
     report: bool = False,
     force: bool = False,
@@ -56,6 +60,9 @@ def compact(
         How many: a number, or a share such as ``3%``; by default the method's own.
     ssim : float, optional
         Instead of these: as few as give this likeness.
+    run : Path, optional
+        The run whose network chooses, for the method network: as many as its threshold gives, or the most
+        probable.
     axes : str, optional
         See `kerasseg.images.stores.store.open_store`.
     report : bool
@@ -68,20 +75,25 @@ def compact(
     UserError
         If there is no image, or none can be read and kept in this way; `Incomplete` if some cannot.
     """
-    _check(method, points, ssim)
+    _check(method, points, ssim, run)
     check_folder(out)
-    wanted = {"method": method, "points": points, "ssim": ssim}
+    segmenter = run and Segmenter.load(run)
+    network = _network(run, segmenter) if run else {}
+    wanted = {"method": method, "points": points, "ssim": ssim, "network": run and segmenter.settings()}
     results = {image: out / f"{name}{SUFFIX}" for image, name in images_in(images, axes)}
-    work = partial(_compact_one, wanted=wanted, axes=axes, force=force)
+    work = partial(_compact_one, wanted=wanted, network=network, axes=axes, force=force)
     outcomes = batch.work_through(results, work)
     if report:
-        _report({Path(each.file): Path(each.result) for each in outcomes if each.result}, out, wanted, axes)
+        kept = {Path(each.file): Path(each.result) for each in outcomes if each.result}
+        _report(kept, out, wanted, network, axes)
     batch.report(outcomes, out)
 
 
-def _check(method: str | None, points: str | None, ssim: float | None) -> None:
+def _check(method: str | None, points: str | None, ssim: float | None, run: Path | None) -> None:
     """Refuse what no image could be kept by."""
     mistakes = Mistakes()
+    if (method == "network") != (run is not None):
+        mistakes.add("--method network and --run RUN go together: the run's network chooses the points")
     if method is not None and method not in SELECTORS:
         mistakes.add(f"--method: {unknown('method', method, SELECTORS)}")
     if points is not None and ssim is not None:
@@ -89,8 +101,36 @@ def _check(method: str | None, points: str | None, ssim: float | None) -> None:
     mistakes.check()
 
 
+def _network(run: Path, segmenter: Segmenter) -> dict[str, Any]:
+    """Give `select` what it needs to choose as a run's network does: its kernel, and its answers.
+
+    Raises
+    ------
+    UserError
+        If the run learnt something else than key points.
+    """
+    key_points = load(existing(run) / RECIPE).key_points
+    if key_points is None:
+        raise UserError(f"{run}: it did not learn key points; train one by a recipe such as gunet_mnist")
+
+    def probabilities(image: Store | np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+        if isinstance(image, np.ndarray):
+            yield slice(0, len(image)), segmenter.predict(image, "the image")[..., 0]
+        else:
+            yield from ((rows, band[..., 0]) for rows, band in segmenter.bands(image))
+
+    options = {"probabilities": probabilities, "threshold": segmenter.spec.threshold}
+    return {"kernel": key_points.kernel.build(), "options": options}
+
+
 def _compact_one(
-    image: Path, result: Path, *, wanted: Mapping[str, Any], axes: str | None, force: bool
+    image: Path,
+    result: Path,
+    *,
+    wanted: Mapping[str, Any],
+    network: Mapping[str, Any],
+    axes: str | None,
+    force: bool,
 ) -> Written:
     """Keep one image, unless it is kept already."""
     settings = {"image": file_signature(image), **wanted, "axes": axes}
@@ -98,7 +138,7 @@ def _compact_one(
         if not force and (there := finished(result, settings, RECORD)):
             return there
         with open_store(image, axes) as store:
-            points = _selected(image, store, wanted)
+            points = _selected(image, store, wanted, network)
             raw = int(np.prod(store.shape)) * store.dtype.itemsize
         keypoints_file.write(result, points)
         record(result, settings, name=RECORD)
@@ -107,29 +147,41 @@ def _compact_one(
     return Written(result, new=True)
 
 
-def _selected(image: Path, store: Store, wanted: Mapping[str, Any]) -> KeyPoints:
+def _selected(image: Path, store: Store, wanted: Mapping[str, Any], network: Mapping[str, Any]) -> KeyPoints:
     """Choose points by the method that was wanted, or by what suits, which is said."""
     axes = store.axes if store.shape[-1] > 1 else store.axes.removesuffix("C")
     method = wanted["method"]
     if method is None:
         method, reason = suggested(store, axes)
         say(f"{image}: {reason}")
-    budget, ssim = wanted["points"], wanted["ssim"]
-    return select(store, axes, method, budget=budget, ssim=ssim, pixel_size=store.pixel_size)
+    budget = {"budget": wanted["points"], "ssim": wanted["ssim"]}
+    return select(store, axes, method, **budget, **network, pixel_size=store.pixel_size)
 
 
-def _report(results: Mapping[Path, Path], out: Path, wanted: Mapping[str, Any], axes: str | None) -> None:
+def _report(
+    results: Mapping[Path, Path],
+    out: Path,
+    wanted: Mapping[str, Any],
+    network: Mapping[str, Any],
+    axes: str | None,
+) -> None:
     """Judge some of the images, evenly spread, and write a page."""
     chosen = list(results.items())[:: max(1, -(-len(results) // MOST_JUDGED))]
     judged = []
     for image, result in track(chosen, "comparing with codecs"):
         with open_store(image, axes) as store, keypoints_file.opened(result) as file:
-            judged.append(_judged(image, store, file, wanted))
+            judged.append(_judged(image, store, file, wanted, network))
     if judged:
         say(f"wrote {compaction.write(out, judged, len(results))}")
 
 
-def _judged(image: Path, store: Store, file: KeyPointsFile, wanted: Mapping[str, Any]) -> Judged:
+def _judged(
+    image: Path,
+    store: Store,
+    file: KeyPointsFile,
+    wanted: Mapping[str, Any],
+    network: Mapping[str, Any],
+) -> Judged:
     """Judge an image; or the middle of its middle plane, whose points are chosen anew, where it is more."""
     if file.described.axes == "YX" and max(file.described.grid) <= JUDGED_SIDE:
         points, written, part = file.points(), file.size, ""
@@ -139,7 +191,8 @@ def _judged(image: Path, store: Store, file: KeyPointsFile, wanted: Mapping[str,
         pixels = store[region]
         plane = pixels.reshape(pixels.shape[-3:])[..., 0].copy()
         count = max(1, round(file.points().share * plane.size))
-        points = select(plane, "YX", file.described.method, budget=count, kernel=file.described.kernel)
+        chosen = {"kernel": file.described.kernel, **network}
+        points = select(plane, "YX", file.described.method, budget=count, **chosen)
         written = len(keypoints_file.encode(points))
         where = ", ".join(
             f"{axis} {side.start}:{side.stop}" for axis, side in zip(store.axes, region, strict=False)

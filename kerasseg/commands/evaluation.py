@@ -14,6 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from kerasseg.commands import rebuilding
+from kerasseg.commands.rebuilding import Scores
+from kerasseg.compact.keypoints import Kernel
 from kerasseg.console import track
 from kerasseg.data.sample import Annotation, Sample
 from kerasseg.images.files import write
@@ -63,6 +66,9 @@ class Evaluation:
     pairs : dict or None
         How many pairs of a nucleus and its Golgi were ``found`` and are ``true``, in all and under ``images``
         in each, there with the mean lengths of their vectors and the unit; None where nobody asked.
+    rebuilt : dict or None
+        What is rebuilt from key points, see `kerasseg.commands.rebuilding.score`: ``averages``, and
+        ``images``; None where a recipe has none.
     seconds_per_image : float
         Of prediction, reading included.
     seconds : dict
@@ -79,6 +85,7 @@ class Evaluation:
     instances: dict[str, Any] | None
     threshold_curve: dict[str, Any]
     pairs: dict[str, Any] | None
+    rebuilt: dict[str, Any] | None
     seconds_per_image: float
     seconds: dict[str, float]
     seams: dict[str, Any] | None
@@ -94,6 +101,7 @@ class _Answer:
     counts_by_threshold: Counts
     objects: list[Objects] | None
     pairs: dict[str, Any] | None
+    rebuilt: Scores | None
     seconds: float
 
 
@@ -104,6 +112,7 @@ def evaluate(
     folder: Path,
     score_objects: bool,
     pairing: Pairing | None = None,
+    kernel: Kernel | None = None,
 ) -> Evaluation:
     """Predict samples, score them, and keep the predictions.
 
@@ -116,11 +125,14 @@ def evaluate(
         Gets ``predictions/<name>.mask.png`` for every sample, ``.mask.ome.tif`` where that is a volume or the
         model is multilabel, ``predictions/<name>.pairs.csv`` with pairs, and
         ``predictions/overlays/<name>.png`` for the best, the median and the worst; with `score_objects`
-        ``predictions/objects.csv`` too, a row for each predicted object (see `kerasseg measure`).
+        ``predictions/objects.csv`` too, a row for each predicted object (see `kerasseg measure`); with a
+        kernel ``predictions/rebuilt/<name>.png`` for the best, the median and the worst.
     score_objects : bool
         Whether to measure objects, and to score them where samples tell them apart.
     pairing : Pairing, optional
         Which nuclei belong to which Golgi.
+    kernel : Kernel, optional
+        What rebuilds an image from its points, where the one class is key points.
 
     Returns
     -------
@@ -129,7 +141,7 @@ def evaluate(
     spec = segmenter.spec
     tables = Tables() if score_objects else None
     answers = [
-        _answer(sample, segmenter, folder / PREDICTIONS, tables, pairing=pairing)
+        _answer(sample, segmenter, folder / PREDICTIONS, tables, pairing=pairing, kernel=kernel)
         for sample in track(samples, "predicting test images")
     ]
     if tables:
@@ -149,16 +161,23 @@ def evaluate(
             [answer.counts_by_threshold for answer in answers], THRESHOLDS, spec.classes
         ),
         pairs=_all_pairs(answers) if pairing else None,
+        rebuilt=_all_rebuilt(answers) if kernel else None,
         seconds_per_image=round(fmean(answer.seconds for answer in answers), 3),
         seconds={answer.sample.name: round(answer.seconds, 3) for answer in answers},
         seams=_seams(samples, segmenter),
     )
-    _draw_overlays(samples, evaluation, folder / PREDICTIONS, spec)
+    _draw_overlays(samples, evaluation, folder / PREDICTIONS, spec, kernel)
     return evaluation
 
 
 def _answer(
-    sample: Sample, segmenter: Segmenter, folder: Path, tables: Tables | None, *, pairing: Pairing | None
+    sample: Sample,
+    segmenter: Segmenter,
+    folder: Path,
+    tables: Tables | None,
+    *,
+    pairing: Pairing | None,
+    kernel: Kernel | None,
 ) -> _Answer:
     """Predict a sample, keep its mask, and compare it with the truth, at both sizes where it was resized.
 
@@ -188,6 +207,7 @@ def _answer(
         pixel.threshold_counts(spec.foreground(probabilities), true_mask, THRESHOLDS),
         None if tables is None else _compared(truth, mask, spec.foreground(full_size), spec),
         _paired(sample, truth, mask, pairing, spec, folder) if pairing else None,
+        rebuilding.score(_seen(sample, spec), mask, kernel) if kernel else None,
         seconds,
     )
 
@@ -253,6 +273,19 @@ def _all_pairs(answers: Sequence[_Answer]) -> dict[str, Any]:
     }
 
 
+def _all_rebuilt(answers: Sequence[_Answer]) -> dict[str, Any]:
+    averages = rebuilding.averages([answer.rebuilt for answer in answers])
+    return {
+        "averages": averages,
+        "images": {answer.sample.name: answer.rebuilt["model"] for answer in answers},
+    }
+
+
+def _seen(sample: Sample, spec: ModelSpec) -> np.ndarray:
+    """The grey image as a network sees it: (Y, X) float32 in [0, 1]."""
+    return spec.prepare(sample.read(), str(sample.image))[..., 0]
+
+
 def _seams(samples: Sequence[Sample], segmenter: Segmenter) -> dict[str, Any] | None:
     largest = max(samples, key=lambda sample: math.prod(sample.size))
     seams = segmenter.seams(largest.read(), str(largest.image), view=partial(_with_channels, largest))
@@ -282,9 +315,16 @@ def _scored(
     }
 
 
-def _draw_overlays(samples: Sequence[Sample], evaluation: Evaluation, folder: Path, spec: ModelSpec) -> None:
-    """Draw the best, the median and the worst prediction over its image."""
-    shutil.rmtree(folder / "overlays", ignore_errors=True)  # another threshold has another ranking
+def _draw_overlays(
+    samples: Sequence[Sample],
+    evaluation: Evaluation,
+    folder: Path,
+    spec: ModelSpec,
+    kernel: Kernel | None,
+) -> None:
+    """Draw the best, the median and the worst prediction over its image, and what is rebuilt from it."""
+    for drawn in ("overlays", "rebuilt"):
+        shutil.rmtree(folder / drawn, ignore_errors=True)  # another threshold has another ranking
     by_name = {sample.name: sample for sample in samples}
     ranking = ranks(evaluation.test["images"])
     for place in sorted({0, len(ranking) // 2, len(ranking) - 1}) if ranking else ():
@@ -292,3 +332,7 @@ def _draw_overlays(samples: Sequence[Sample], evaluation: Evaluation, folder: Pa
         predicted = mask_files.read(folder / name, exclusive=not spec.multilabel)
         overlay = pictures.overlay(sample.read(), sample.annotate().mask, predicted, sample.spacing)
         write(folder / "overlays" / f"{name}.png", overlay)
+        if kernel:
+            image = _seen(sample, spec)
+            picture = pictures.rebuilt(image, predicted, rebuilding.rebuilt(predicted, kernel))
+            write(folder / "rebuilt" / f"{name}.png", picture)

@@ -1,8 +1,10 @@
-"""The verb `export`: a run's model, or a cascade, as a SavedModel that TensorFlow Serving serves."""
+"""The verb `export`: a model or a cascade for TensorFlow Serving, or in a file that other programs open."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -10,37 +12,97 @@ from kerasseg.cascade import Cascade, read_facts
 from kerasseg.commands import preparation
 from kerasseg.console import say
 from kerasseg.data.sample import Sample
+from kerasseg.errors import UserError, unknown
 from kerasseg.recipe import load
+from kerasseg.recipe.recipe import Recipe
 from kerasseg.runs import rundirectory
 from kerasseg.runs.rundirectory import RunDirectory
 from kerasseg.segmenter import load_trained
+from kerasseg.serving import bioimageio, network
+from kerasseg.serving.bioimageio import Origin
 from kerasseg.serving.export import export as write_saved_model
 from kerasseg.serving.export import export_cascade as write_cascade
 from kerasseg.spec import ModelSpec
 
+SAVED_MODEL, BIOIMAGEIO = "savedmodel", "bioimageio"
+FILES = {BIOIMAGEIO: ".zip", "onnx": ".onnx", "openvino": ".xml"}
+"""Formats that are one file, and what its name ends with."""
 
-def export(path: Path, out: Path | None = None) -> None:
-    """Write a run's model as a SavedModel.
+
+def export(
+    path: Path,
+    out: Path | None = None,
+    *,
+    to: str = SAVED_MODEL,
+    authors: Sequence[str] = (),
+    license: str | None = None,
+) -> None:
+    """Write a run's model in a format.
 
     Parameters
     ----------
     path : Path
         The run's folder.
     out : Path, optional
-        The folder of the model's versions, of which the next is written; ``export`` in the run's folder by
-        default.
+        For a SavedModel the folder of the model's versions, of which the next is written, ``export`` in the
+        run's folder by default; otherwise the file, ``NAME.zip``, ``NAME.onnx`` or ``NAME.xml`` there.
+    to : str
+        One of `SAVED_MODEL`, which TensorFlow Serving serves, and `FILES`.
+    authors, license
+        For a package of the BioImage Model Zoo: see `kerasseg.serving.bioimageio.Origin`.
 
     Raises
     ------
     UserError
-        If there is no trained run, or `out` is a version itself.
+        If there is no trained run, the format is unknown or has no word for something, a package that it
+        needs is missing, `out` has another format's name, or what was converted answers otherwise.
     """
-    spec, model = load_trained(path)
+    if to not in (SAVED_MODEL, *FILES):
+        raise UserError(unknown("format", to, (SAVED_MODEL, *FILES)))
+    if to != BIOIMAGEIO and (authors or license):
+        raise UserError(f"authors and a license are told in a package; say --format {BIOIMAGEIO}")
     run = rundirectory.existing(path)
+    if to in FILES and out is not None and out.suffix != FILES[to]:
+        raise UserError(f"{out}: expected the name of a file that ends with {FILES[to]}, as {to} is one file")
+    spec, model = load_trained(path)
     recipe = load(run / rundirectory.RECIPE)
+    if to == SAVED_MODEL:
+        folder, name = out or run / rundirectory.EXPORT, out.name if out else recipe.name
+        return export_model(model, spec, run, folder, name, _sample(recipe))
+    file = out or run / f"{recipe.name}{FILES[to]}"
+    if to == BIOIMAGEIO:
+        difference = _write_package(model, spec, run, file, recipe, Origin(authors, license))
+    else:
+        write = {"onnx": network.write_onnx, "openvino": network.write_openvino}[to]
+        difference = write(network.in_float32(model), file, spec)
+    say(f"exported {file}; largest difference from the Keras model {difference:.2g}")
+
+
+def _sample(recipe: Recipe) -> Sample | None:
+    """Find an image of the test part; None where the data are elsewhere."""
     data_are_there = all(source.root.is_dir() for source in recipe.data.sources)
-    sample = preparation.parts(recipe).test[0] if data_are_there else None
-    export_model(model, spec, run, out or run / rundirectory.EXPORT, out.name if out else recipe.name, sample)
+    return preparation.parts(recipe).test[0] if data_are_there else None
+
+
+def _write_package(
+    model: keras.Model, spec: ModelSpec, run: RunDirectory, file: Path, recipe: Recipe, origin: Origin
+) -> float:
+    missing = [
+        option for option, given in (("--author", origin.authors), ("--license", origin.license)) if not given
+    ]
+    if missing:
+        say(f"the package does not say whose it is: the zoo wants {' and '.join(missing)}", style="yellow")
+    sample = _sample(recipe)
+    image = None if sample is None else sample.read()
+    return bioimageio.write(
+        model, file, spec, name=recipe.name, origin=origin, facts=_facts(run), image=image
+    )
+
+
+def _facts(run: RunDirectory) -> dict[str, Any]:
+    """Gather how a model came about, for its card."""
+    facts = {name: run.read_json(f"{name}.json") for name in ("data", "metrics", "environment")}
+    return {**facts, "run": str(run.path)}
 
 
 def export_cascade(folder: Path, out: Path | None = None) -> None:
@@ -82,10 +144,8 @@ def export_model(
 
     They are compared on the image of a sample, and on noise where there is none.
     """
-    facts = {name: run.read_json(f"{name}.json") for name in ("data", "metrics", "environment")}
-    facts["run"] = str(run.path)
     image = None if sample is None else sample.read()
-    exported = write_saved_model(model, folder, spec, name=name, facts=facts, image=image)
+    exported = write_saved_model(model, folder, spec, name=name, facts=_facts(run), image=image)
     say(
         f"exported {exported.path}; largest difference from the Keras model {exported.largest_difference:.2g}"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ from kerasseg.inference.resume import RECORD, record_failure
 from kerasseg.recipe import amended
 from kerasseg.recipe.recipe import Evaluate, Predict
 from kerasseg.segmenter import Segmenter
-from kerasseg.spec import TilingSettings
 
 
 def predict(
@@ -73,11 +72,12 @@ def predict(
         If there is no image, no cluster, or no image can be read; `Incomplete` if some cannot.
     """
     spec = segmenter.spec
-    changes = amended(Predict(**asdict(spec.tiling)), **tiling)
+    checked = dict(amended(Predict(), **tiling))
+    changes = {key: checked[key] for key, value in tiling.items() if value is not None}
     spec = replace(
         spec,
         threshold=amended(Evaluate(threshold=spec.threshold), threshold=threshold).threshold,
-        tiling=TilingSettings(**dict(changes)),
+        tiling=replace(spec.tiling, **changes),
     )
     segmenter = replace(segmenter, spec=spec)
     segmenter.tiling  # noqa: B018  a tile that is too small is refused before anything is done

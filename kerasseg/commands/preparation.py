@@ -12,6 +12,7 @@ import numpy as np
 from kerasseg.console import track
 from kerasseg.data.batches import MULTIPLE_OF, TrainingBatches, UnpairedBatches, ValidationBatches
 from kerasseg.data.collect import channels, collect
+from kerasseg.data.key_points import with_key_points
 from kerasseg.data.region import seeing, within
 from kerasseg.data.sample import Sample
 from kerasseg.data.split import Split, split
@@ -32,9 +33,13 @@ ANOTHER = 1  # seed after the recipe's, of masks that are to be independent of t
 
 
 def samples(recipe: Recipe) -> list[Sample]:
-    """List the recipe's samples, synthetic ones where it allows them."""
-    data = recipe.data
+    """List the recipe's samples, synthetic ones where it allows them, with what is to be learnt of them."""
+    data, points = recipe.data, recipe.key_points
     samples = _collected(data, data.source)
+    if points:
+        preprocessing = Preprocessing(data.channels, normalisation(recipe), data.resize)
+        choice = {"target": points.target, "points": points.budget, "kernel": points.kernel.build()}
+        samples = [with_key_points(sample, preprocessing, **choice) for sample in samples]
     if data.sees:
         regions = [(region.masks, region.id) for region in data.sees]
         samples = [seeing(sample, regions) for sample in samples]

@@ -17,13 +17,13 @@ from kerasseg.commands.inspect import describe
 from kerasseg.console import say
 from kerasseg.data.split import Split, write_split
 from kerasseg.data.survey import describe_data, total
-from kerasseg.errors import UserError
+from kerasseg.errors import UserError, changes
 from kerasseg.files import write_atomically
 from kerasseg.images import files
 from kerasseg.images.folders import file_name
 from kerasseg.images.histogram_matching import Matching
 from kerasseg.inference.overlap import resolve_overlap
-from kerasseg.recipe import Recipe
+from kerasseg.recipe import Recipe, load
 from kerasseg.report import charts, page, pictures
 from kerasseg.runs import environment, rundirectory
 from kerasseg.runs.rundirectory import RunDirectory
@@ -140,6 +140,27 @@ def untrained(recipe: Recipe, parts: Split, setting: devices.Setting) -> keras.M
     keras.utils.set_random_seed(recipe.seed)
     with setting.scope():
         return build.network(recipe, preparation.model_channels(recipe, parts))
+
+
+def trained(recipe: Recipe, folder: Path) -> RunDirectory | None:
+    """Find the last finished run of a recipe, if that is what it was."""
+    found = rundirectory.last_finished(recipe.name, folder)
+    if found is None:
+        return None
+    if changed := changes(load(found / rundirectory.RECIPE).dump(), recipe.dump()):
+        say(f"{recipe.name}: its recipe is another one than that of {found.path}: {'; '.join(changed)}")
+        return None
+    say(f"{recipe.name}: trained already, {found.path}")
+    return found
+
+
+def is_begun(recipe: Recipe, folder: Path) -> bool:
+    """Tell whether the last run of a recipe was interrupted and can be gone on with."""
+    try:
+        rundirectory.unfinished(recipe.name, recipe.to_yaml(), folder)
+    except UserError:
+        return False
+    return True
 
 
 def survey_data(recipe: Recipe, parts: Split, match: Matching | None, folder: RunDirectory) -> None:

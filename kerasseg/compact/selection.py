@@ -299,6 +299,42 @@ def bitmap(field: Field, count: int | None, kernel: Kernel, *, threshold: float 
     return _of_planes(field, count, lambda plane: plane > level)
 
 
+def network(
+    field: Field,
+    count: int | None,
+    kernel: Kernel,
+    *,
+    probabilities: Callable[[np.ndarray | Store], Iterator[tuple[slice, np.ndarray]]],
+    threshold: float,
+) -> Selection:
+    """Keep the pixels that a trained network calls points; with a budget the most probable ones.
+
+    Parameters
+    ----------
+    field, count, kernel
+        As of `pursuit`; a 2-D image.
+    probabilities : callable
+        From the image to bands of rows, each with its (rows, X) float32 in [0, 1], valid until the next.
+    threshold : float
+        Probability from which on a pixel is a point; a budget does without.
+
+    Raises
+    ------
+    UserError
+        If the image has planes.
+    """
+    if len(field.grid) != 2:
+        raise UserError(f"network takes 2-D images, and this one is {field.grid}; choose another method")
+    index, certainty = np.zeros(0, np.int64), np.zeros(0, np.float32)
+    for rows, band in probabilities(field.image):
+        places = np.flatnonzero(band >= (threshold if count is None else 0))
+        index = np.concatenate([index, places + rows.start * field.grid[1]])
+        certainty = np.concatenate([certainty, band.ravel()[places]])
+        best = np.lexsort((index, -certainty))[:count]
+        index, certainty = index[best], certainty[best]
+    return _binary(field, np.sort(index))
+
+
 SELECTORS: dict[str, Selector] = {
     "hybrid": Selector(hybrid, partial(kernels.gaussian, 1.5, 7), share=0.01, grey_only=False),
     "grey": Selector(grey, partial(kernels.gaussian, 1.5, 7), share=0.03, grey_only=False),
@@ -313,6 +349,7 @@ SELECTORS: dict[str, Selector] = {
     "brightest": Selector(brightest, kernels.gaussian, share=0.03),
     "lattice": Selector(lattice, kernels.gaussian, share=0.03),
     "bitmap": Selector(bitmap, kernels.pixel),
+    "network": Selector(network, kernels.gaussian),
 }
 
 

@@ -64,6 +64,8 @@ def split(
     validation: float = 0.1,
     group_by: str | None = None,
     test_where: Mapping[str, str] | None = None,
+    folds: int | None = None,
+    fold: int | None = None,
     seed: int,
 ) -> Split:
     """Share samples out, whole groups at a time.
@@ -85,6 +87,11 @@ def split(
     test_where : mapping of str to str, optional
         Attributes and the values that a sample for the test has, as ``{"folder": "plate 3"}``; all others are
         learnt from, and `train` and `test` say nothing. None draws the test.
+    folds : int, optional
+        Into how many parts the samples are dealt for cross-validation, group by group; `train` and `test` say
+        nothing then.
+    fold : int, optional
+        Which of them is the test, from 1, the first by default.
     seed : int
         Another seed, another split.
 
@@ -107,6 +114,8 @@ def split(
         chosen, others = _part_by_attributes(samples, test_where)
         tested = [chosen]
         learnt = _ordered_groups(others, group_by, seed)
+    elif folds:
+        tested, learnt = _dealt(_ordered_groups(samples, group_by, seed), folds, fold or 1)
     else:
         groups = _ordered_groups(samples, group_by, seed)
         tested, learnt = _take(groups, test * len(samples), leave=2)
@@ -190,6 +199,19 @@ def _take(
         taken.append(group)
         count += len(group)
     return taken, groups[len(taken) :]
+
+
+def _dealt(
+    groups: list[list[Sample]], folds: int, fold: int
+) -> tuple[list[list[Sample]], list[list[Sample]]]:
+    """Deal groups like cards; give those of one fold, and the others."""
+    if folds > len(groups):
+        raise UserError(
+            f"data.split.folds: {folds} folds of {len(groups)} groups of samples; each needs one: set it to "
+            f"{len(groups)} at most, or group by another attribute"
+        )
+    others = [group for number, group in enumerate(groups) if number % folds != fold - 1]
+    return groups[fold - 1 :: folds], others
 
 
 def _straddling(parts: Mapping[str, Mapping[str, int]]) -> Iterator[tuple[str, str]]:

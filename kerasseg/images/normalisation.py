@@ -9,6 +9,7 @@ image is looked at, as a recipe that is only read does without.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from annotated_types import Interval
@@ -17,6 +18,8 @@ from typing_extensions import Doc
 from kerasseg.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
 
     from kerasseg.images.statistics import Bands, Limits
@@ -51,6 +54,20 @@ class Normalisation:
             If a value is not finite, or lies where the normalisation takes none.
         """
         raise NotImplementedError
+
+    def fitted(self, bands: Bands, dtype: np.dtype) -> Callable[[np.ndarray], np.ndarray]:
+        """Look at an image, and give the function that changes it, or any region of it.
+
+        Parameters, and errors, are those of `limits`.
+
+        Returns
+        -------
+        callable
+            From (..., C) as stored to (..., C) float32, as a network takes it.
+        """
+        from kerasseg.images.preprocessing import stretch
+
+        return partial(stretch, limits=self.limits(bands, dtype))
 
 
 @dataclass(frozen=True)

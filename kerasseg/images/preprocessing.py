@@ -111,10 +111,10 @@ class Preprocessing:
             if self.match is not None:
                 table = self.match.table(lambda: map(converted_region, store.bands()), dtype)
                 intensities, dtype = (lambda region: matched(converted_region(region), table)), table.dtype
-            limits = self.normalise.limits(lambda: map(intensities, store.bands()), dtype)
+            change = self.normalise.fitted(lambda: map(intensities, store.bands()), dtype)
 
         def read(region: Region) -> np.ndarray:
-            image = stretch(intensities(region), limits)
+            image = change(intensities(region))
             return converted(image, self.channels, constant_alpha=False) if grey else image
 
         return read
@@ -226,7 +226,7 @@ def normalise(image: np.ndarray, method: Normalisation = Dtype()) -> np.ndarray:
     UserError
         If a value is not finite, or `Dtype` is given floats outside [0, 1].
     """
-    return stretch(image, method.limits(bands_of(image), image.dtype))
+    return method.fitted(bands_of(image), image.dtype)(image)
 
 
 def stretch(image: np.ndarray, limits: Limits) -> np.ndarray:

@@ -83,6 +83,34 @@ def extremes(bands: Bands) -> Limits:
     return Limits(np.min(low, axis=0), np.max(high, axis=0))
 
 
+def moments(bands: Bands) -> tuple[np.ndarray, np.ndarray]:
+    """Find each channel's mean and standard deviation, (C,) float64 each.
+
+    Squares are summed around the mean, in a second pass, as rounding would tell otherwise.
+
+    Parameters
+    ----------
+    bands : callable
+        As in :func:`extremes`; called twice.
+
+    Raises
+    ------
+    UserError
+        If a value is not finite.
+    """
+    count, mean = 0, 0.0
+    for band in bands():
+        _check_finite(band)
+        count, mean = count + band[..., 0].size, mean + _summed(band)
+    mean = mean / count
+    squares = sum(_summed((band - mean) ** 2) for band in bands())
+    return mean, np.sqrt(squares / count)
+
+
+def _summed(band: np.ndarray) -> np.ndarray:
+    return band.reshape(-1, band.shape[-1]).sum(axis=0, dtype=np.float64)
+
+
 def percentiles(bands: Bands, dtype: np.dtype, wanted: tuple[float, ...]) -> np.ndarray:
     """Find percentiles of each channel, between two values by a straight line, as numpy does.
 

@@ -1,16 +1,19 @@
 """What computes a model's answers: TensorFlow, or OpenVINO on a CPU, which is an extra; or a server.
 
 OpenVINO is one Apache-2.0 package that converts the traced network in memory. ONNX Runtime was no faster,
-takes four times as long to convert, and needs a converter and a file between. Which of the two is the faster
-one depends on the processor: see `tools/bench/serving.py`.
+takes four times as long to convert, and needs a converter and a file between: it runs files that are ONNX
+already. Whether OpenVINO or TensorFlow is the faster one depends on the processor: see
+`tools/bench/serving.py`.
 """
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     import keras
+    import openvino
 
 TENSORFLOW = "tensorflow"
 
@@ -95,6 +99,11 @@ def on_openvino(model: keras.Model) -> Forward:
     UserError
         If OpenVINO is not installed.
     """
+    return compiled_by_openvino(converted_to_openvino(model))
+
+
+def converted_to_openvino(model: keras.Model) -> openvino.Model:
+    """Convert a Keras model for OpenVINO; it takes `image` and gives `probabilities`."""
     from kerasseg.inference.folding import folded  # imports Keras
 
     openvino = _openvino()
@@ -103,9 +112,51 @@ def on_openvino(model: keras.Model) -> Forward:
     network = openvino.convert_model(graph, share_weights=False)
     answer = network.output(graph.outputs[0].name)  # others are what Keras' silu keeps for its gradient
     network = openvino.Model([answer.node], network.get_parameters())
+    network.input(0).tensor.set_names({"image"})
+    network.output(0).tensor.set_names({"probabilities"})
+    return network
+
+
+def compiled_by_openvino(network: openvino.Model | Path) -> Forward:
+    """Compile what OpenVINO holds, or what it reads: its own ``.xml``, or ``.onnx``."""
     exactly = {"INFERENCE_PRECISION_HINT": "f32"}  # it is bfloat16 by itself where a processor has that
-    compiled = openvino.compile_model(network, "CPU", exactly)
+    compiled = _openvino().compile_model(network, "CPU", exactly)
     return lambda batch: compiled(np.ascontiguousarray(batch))[0]
+
+
+def on_onnx_runtime(path: Path) -> Forward:
+    """Open an ONNX file of one input and one output with ONNX Runtime.
+
+    Raises
+    ------
+    UserError
+        If ONNX Runtime is not installed, or cannot run it.
+    """
+    onnxruntime = needed("onnxruntime", "onnx")
+    try:
+        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    except Exception as error:  # it derives none of its many errors from one of its own
+        raise UserError(
+            f"{path}: ONNX Runtime cannot run it ({' '.join(str(error).split())[:200]})"
+        ) from error
+    (image,) = session.get_inputs()
+    return lambda batch: session.run(None, {image.name: np.ascontiguousarray(batch)})[0]
+
+
+def needed(package: str, extra: str) -> ModuleType:
+    """Import a package of one of kerasseg's extras.
+
+    Raises
+    ------
+    UserError
+        If it is not installed.
+    """
+    try:
+        return importlib.import_module(package)
+    except ImportError as error:
+        raise UserError(
+            f"this needs the package {package} ({error}): pip install 'kerasseg[{extra}]'"
+        ) from error
 
 
 def _openvino() -> ModuleType:
@@ -114,13 +165,7 @@ def _openvino() -> ModuleType:
     Where that package is missing, OpenVINO does without; to it, it is missing now.
     """
     sys.modules.setdefault("openvino_telemetry", None)
-    try:
-        import openvino
-    except ImportError as error:
-        raise UserError(
-            f"the engine openvino needs the package openvino ({error}): pip install 'kerasseg[openvino]'"
-        ) from error
-    return openvino
+    return needed("openvino", "openvino")
 
 
 ENGINES: dict[str, Callable[[keras.Model], Forward]] = {TENSORFLOW: forward, "openvino": on_openvino}

@@ -12,6 +12,7 @@ from pydantic import (
     Field,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
@@ -111,6 +112,21 @@ class Split(Section):
     """Attribute whose groups are never torn apart: "folder", or a column of the source's table."""
     test_where: dict[str, str] | None = None
     """What the images for the test have, such as {folder: plate3}; null draws them by their share."""
+    folds: Annotated[int, Field(ge=2)] | None = None
+    """Cross-validation, instead of train and test: how many parts, each the test of a run; null is none."""
+    fold: Annotated[int, Field(ge=1)] | None = None
+    """The part that is the test, from 1; null trains a run for each."""
+
+    @model_validator(mode="after")
+    def _check_folds(self) -> Split:
+        """Refuse folds that say two things."""
+        if self.folds and self.test_where:
+            text = "folds and test_where both say which images are the test; leave one out"
+            raise PydanticCustomError("folds", "{text}", {"text": text})
+        if self.fold and self.fold > (self.folds or 0):
+            text = f"fold is {self.fold}, and there are {self.folds or 'no'} folds"
+            raise PydanticCustomError("folds", "{text}", {"text": text})
+        return self
 
 
 class Patch(Section):

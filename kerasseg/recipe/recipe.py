@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from kerasseg.errors import unknown
 from kerasseg.recipe.data import Data
 from kerasseg.recipe.document import write
+from kerasseg.recipe.key_points import KeyPoints
 from kerasseg.recipe.labelling import Label
 from kerasseg.recipe.models import AnyModel
 from kerasseg.recipe.section import Component, Count, Positive, Rate, Section, one_of, or_auto
@@ -182,6 +183,8 @@ class Recipe(Section):
     """Images and annotations to learn from."""
     model: AnyModel
     """Network that learns."""
+    key_points: Annotated[KeyPoints | None, Field(validate_default=True)] = None
+    """Few pixels that are learnt instead of annotations, and rebuild the image; null learns annotations."""
     loss: AnyLoss = Combo()
     """Loss that training makes small."""
     train: Train = Train()
@@ -257,6 +260,35 @@ class Recipe(Section):
             text = "pairs are pairs of objects, but instances is null; say how a mask becomes objects"
             raise PydanticCustomError("component", "{text}", {"text": text})
         return pairs
+
+    @field_validator("key_points")
+    @classmethod
+    def _points_of_grey_images(cls, points: KeyPoints | None, info: ValidationInfo) -> KeyPoints | None:
+        data, model = info.data.get("data"), info.data.get("model")  # missing where they are wrong themselves
+        if points and data and model:
+            needs = {
+                "data.channels: 1": data.channels == 1,
+                "one class in data.classes": len(data.classes) == 1,
+                "a source of 2-D images": data.rank == 2,
+                "data.resize: null": data.resize is None,
+                "data.sees: []": not data.sees,
+                "a model with the activation sigmoid": model.activation == "sigmoid",
+            }
+            if missing := [need for need, met in needs.items() if not met]:
+                text = f"points are chosen in grey images at their own size; set {', '.join(missing)}"
+                raise PydanticCustomError("component", "{text}", {"text": text})
+        if data and not points and getattr(data.source, "class_from", "") is None:
+            text = "whole_images has no annotations; say what is learnt: key_points: {}, or its class_from"
+            raise PydanticCustomError("component", "{text}", {"text": text})
+        return points
+
+    @field_validator("train")
+    @classmethod
+    def _guided_by_points(cls, train: Train, info: ValidationInfo) -> Train:
+        if train.engine.name == "guided" and info.data.get("key_points", train) is None:
+            text = "engine is guided, by the image that key points rebuild; say which: key_points: {}"
+            raise PydanticCustomError("component", "{text}", {"text": text})
+        return train
 
     @field_validator("loss", "train")
     @classmethod

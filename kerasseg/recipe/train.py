@@ -222,7 +222,28 @@ class Cycle(Component):
     """Epoch that is kept: the one whose images return best from a cycle, or, with truth, of least loss."""
 
 
-AnyEngine = one_of("engine", Supervised, Adversarial, Cycle)
+class Guided(Component):
+    """Beside the loss, a budget of points and the image that they rebuild guide the model: GU-Net."""
+
+    name: ClassVar[str] = "guided"
+    builder: ClassVar[str] = "kerasseg.training.guided:guided"
+
+    weight: NotNegative = 1.0
+    """Weight of the loss, which compares the points with those of `key_points.target`."""
+    budget_weight: NotNegative = 40.0
+    """Weight of the difference between the number of points and `key_points.points`, as a share of the
+    pixels."""
+    shape_weight: NotNegative = 5.0
+    """Weight of one minus the similarity (SSIM) of the rebuilt image and the image."""
+    ssim: Literal["global", "windowed"] = "global"
+    """Whether similarity has one mean and variance an image, or those of windows of 11 x 11 pixels."""
+    slope: Rate = 10.0
+    """Slope of the sigmoid whose gradient stands in for that of the threshold, `evaluate.threshold`."""
+    warmup: Count = 3
+    """Epochs in which the loss alone is learnt; without any, many networks come to choose no point."""
+
+
+AnyEngine = one_of("engine", Supervised, Adversarial, Cycle, Guided)
 
 
 class Train(Section):

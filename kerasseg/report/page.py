@@ -13,6 +13,7 @@ What is read (see `kerasseg.runs.rundirectory`), and which section is left out w
 ``model.json``                 the model, by `kerasseg.models.summary.describe`
 ``metrics.json``               verdict, scores, images, threshold
 ``predictions/overlays``       ``NAME.png`` for some of the test's images, by `pictures.overlay`
+``predictions/rebuilt``        the same images rebuilt from key points, by `pictures.rebuilt`
 ``predictions/objects.csv``    how large the predicted objects are, by `kerasseg.postprocess.table`
 ``samples/epoch-*.png``        translations of some images after each epoch, of engines that translate
 =============================  ==================================================================
@@ -46,6 +47,7 @@ from kerasseg.runs.rundirectory import (
     METRICS,
     OBJECTS,
     OVERLAYS,
+    REBUILT,
     RECIPE,
     REPORT,
     SAMPLES,
@@ -63,6 +65,14 @@ CRITERIA = {
     "truth": "what the model makes of held-out images, compared with their true masks",
 }
 """What the validation loss is where images and masks are unpaired, by `kerasseg.training.cycle`'s names."""
+MEASURES = {
+    "ssim_global": "SSIM, global",
+    "ssim_11": "SSIM, 11 x 11",
+    "ssim_paper": "SSIM, paper's",
+    "rmse": "RMSE",
+    "mse": "MSE",
+}
+"""Titles of `kerasseg.metrics.similarity.MEASURES`."""
 WIDEST = 1000  # of an embedded picture, in pixels
 SIZES = {
     "area_um2": "area, µm²",
@@ -138,6 +148,9 @@ def gather(directory: Path) -> dict[str, Any]:
         "metrics": metrics,
         "ranking": ranking,
         "overlays": _overlays(directory / OVERLAYS, metrics, ranking),
+        "rebuilt": [(path.stem, _picture(path)) for path in sorted((directory / REBUILT).glob("*.png"))],
+        "kernel": _kernel(recipe),
+        "measures": MEASURES,
         "threshold_curve": _threshold_curve(metrics),
         "confusion": _confusion(metrics.get("test") or {}),
         "measured": _measured(directory / OBJECTS, {row["name"]: row["group"] for row in split}),
@@ -168,6 +181,14 @@ def _best_epoch(rows: list[history.Row]) -> int | None:
     """Find the epoch whose weights are kept; None where no validation loss is a number."""
     row = history.best(rows)
     return None if row is None or math.isnan(row["val_loss"]) else int(row["epoch"])
+
+
+def _kernel(recipe: Mapping[str, Any]) -> str | None:
+    """Name what rebuilds images from key points."""
+    if not recipe.get("key_points"):
+        return None
+    ((name, values),) = recipe["key_points"]["kernel"].items()
+    return f"{values['size']} x {values['size']} {name} kernel normalised to its {values['norm']}"
 
 
 def _threshold_curve(metrics: Mapping[str, Any]) -> str | None:

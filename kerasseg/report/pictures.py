@@ -97,6 +97,29 @@ def annotated(image: np.ndarray, mask: np.ndarray, spacing: Sequence[float] | No
     return _draw(_draw_outline, image, (mask,), spacing)
 
 
+def rebuilt(image: np.ndarray, points: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Lay an image, its points, what is rebuilt from them and the difference side by side.
+
+    Parameters
+    ----------
+    image, other : np.ndarray
+        (Y, X) in [0, 1].
+    points : np.ndarray
+        (Y, X) of 0 and 1.
+
+    Returns
+    -------
+    np.ndarray
+        (height, width, 3) uint8, from black at 0 to white at 1; the difference from blue, where the rebuilt
+        image is darker, over white to vermilion.
+    """
+    grey = [np.repeat(np.rint(WHITE * each[..., None]), 3, axis=-1) for each in (image, points, other)]
+    difference = (other - image)[..., None]
+    towards = np.where(difference > 0, np.array(INVENTED), np.array(MISSED))
+    shown = [*grey, WHITE + (towards - WHITE) * np.abs(difference)]
+    return beside(enlarged([each.astype(np.uint8) for each in shown]))
+
+
 def with_objects(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Draw the outlines of objects over an image, and the ids of those that are not far too small for it.
 

@@ -29,7 +29,7 @@ STATUS, ENVIRONMENT, DATA = "status.json", "environment.json", "data.json"
 MODEL, SPEC, SUMMARY, METRICS = "model.keras", "spec.json", "model.json", "metrics.json"
 CHECKPOINTS, EXAMPLES, SAMPLES, EXPORT = "checkpoints", "examples", "samples", "export"
 PREDICTIONS, OVERLAYS, MASKS = "predictions", "predictions/overlays", "masks"
-OBJECTS = "predictions/objects.csv"
+OBJECTS, REBUILT = "predictions/objects.csv", "predictions/rebuilt"
 EVALUATIONS = "evaluations"  # on images other than the test's
 REPORT = "report.html"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +33,33 @@ def render(name: str, spec: ModelSpec, facts: Mapping[str, Any]) -> str:
     str
         Markdown.
     """
+    return fill(Path(__file__).with_suffix(".md"), {**_context(name, spec, facts), "package": False})
+
+
+def render_package(
+    name: str, spec: ModelSpec, facts: Mapping[str, Any], steps: Sequence[Mapping[str, Any]]
+) -> str:
+    """Fill in the card of a package of the BioImage Model Zoo.
+
+    Parameters
+    ----------
+    name, spec, facts
+        See `render`.
+    steps : sequence of mapping
+        The package's preprocessing, in the format's words.
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
+    context = {**_context(name, spec, facts), "package": True, "steps": steps}
+    return fill(Path(__file__).with_name("package.md"), context)
+
+
+def _context(name: str, spec: ModelSpec, facts: Mapping[str, Any]) -> dict[str, Any]:
     context = {"spec": spec, "sides": SIDES[spec.rank]}
-    context |= {"name": name, "names": SCORES, "parts": _parts(facts)}
-    return fill(Path(__file__).with_suffix(".md"), {**context, **facts})
+    return {**context, "name": name, "names": SCORES, "parts": _parts(facts), **facts}
 
 
 def render_cascade(name: str, cascade: Cascade, facts: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from kerasseg.compact.selection import SELECTORS, points_of, select, suggested
 from kerasseg.errors import UserError
 from kerasseg.metrics.similarity import MEASURES, ssim_11
 
+UNTRAINED = [name for name in SELECTORS if name != "network"]
 HALF = {"options": {"threshold": 0.5}}
 GAUSSIAN_SUM = {"kernel": kernels.gaussian(norm="sum")}
 AIRY_SUM = {"kernel": kernels.psf(0.5, 1.4, 0.0735, norm="sum")}  # 2.5 pixels wide at half height
@@ -90,7 +91,7 @@ def test_the_least_number_of_points_for_a_likeness(mitochondria):
     assert ssim_11(image, rebuild(points), span) >= 0.85 > ssim_11(image, rebuild(fewer), span)
 
 
-@pytest.mark.parametrize("method", SELECTORS)
+@pytest.mark.parametrize("method", UNTRAINED)
 def test_a_budget_is_kept(mitochondria, method):
     points = select(mitochondria, "YX", method, budget=500)
     assert len(points) == 500 if method not in ("lattice",) else 450 < len(points) <= 500
@@ -123,9 +124,7 @@ def test_there_are_no_seams(monkeypatch, mitochondria, method):
 
 
 @settings(max_examples=40, deadline=None)
-@given(
-    st.sampled_from(list(SELECTORS)), st.lists(st.integers(1, 12), min_size=2, max_size=4), st.integers(0, 3)
-)
+@given(st.sampled_from(UNTRAINED), st.lists(st.integers(1, 12), min_size=2, max_size=4), st.integers(0, 3))
 def test_any_shape_and_any_levels(method, shape, levels):
     axes = "TZYX"[-len(shape) :]
     image = np.random.default_rng(len(shape)).integers(0, levels + 1, shape).astype(np.uint8)
@@ -197,3 +196,23 @@ def test_likenesses_that_cannot_be_had(mitochondria):
         UserError, match=r"an SSIM of 0.9 is not reached: \d+ points, all that pursuit has, give"
     ):
         select(mitochondria, "YX", "pursuit", ssim=0.9)
+
+
+def network(image, axes="YX", **chosen):
+    """Let a network that is as sure as pixels are bright choose, told in bands of two rows."""
+
+    def probabilities(pixels):
+        for row in range(0, len(pixels), 2):
+            yield slice(row, row + 2), pixels[row : row + 2, :, 0] / np.float32(255)
+
+    options = {"probabilities": probabilities, "threshold": 0.5}
+    return select(image, axes, "network", kernel=kernels.pixel(), options=options, **chosen)
+
+
+def test_a_network_chooses_from_its_threshold_on_or_the_most_probable():
+    image = np.array([[0, 200, 100], [255, 0, 0], [0, 130, 127]], np.uint8)
+    assert network(image).positions.tolist() == [[0, 1], [1, 0], [2, 1]]
+    assert network(image, budget=2).positions.tolist() == [[0, 1], [1, 0]]
+    assert len(network(image, budget=8)) == 8
+    with pytest.raises(UserError, match="network takes 2-D images"):
+        network(image[None], axes="ZYX")

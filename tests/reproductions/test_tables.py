@@ -5,11 +5,15 @@ import json
 import abbas2023
 import cai_cfos
 import darosa_golgi
+import fibsem
+import gunet
+import numpy as np
 import pytest
 import trained
 from rich.console import Console
 
 from kerasseg.commands.learning_curve.points import Point
+from kerasseg.synthetic.strokes import stroke
 
 PLAN = {"start": 5, "reviewed": 25}
 
@@ -86,3 +90,59 @@ def test_a_learning_curve_stands_beside_the_tables_of_the_c_fos_paper():
         [" balanced, proposals, round 1 ", "    0.7292 ", "      0.6731 "]
     ]
     assert "0.6367" in numbers  # the paper's 30 tiles
+
+
+def test_slices_for_the_test_lie_apart_from_those_learnt_from_and_the_gap_is_nowhere(tmp_path, monkeypatch):
+    monkeypatch.setattr(fibsem, "PREPARED", tmp_path / "prepared")
+    for kind in ("image", "mask"):
+        (tmp_path / "isbi2012_membrane" / kind).mkdir(parents=True)
+        for number in range(10):
+            (tmp_path / f"isbi2012_membrane/{kind}/z{number:02}.png").write_bytes(b"")
+    fibsem.prepare(fibsem.MEMBRANES, tmp_path)
+    root = fibsem.MEMBRANES.root
+    assert [path.name for path in sorted(root.glob("mask/test/*"))] == ["z08.png", "z09.png"]
+    assert len([*root.glob("image/learn/*")]) == 7
+    assert not [*root.rglob("z07.png")]
+    assert fibsem.mask_of(f"{root}/image/learn/z00.png") == f"{root}/mask/learn/z00.png"
+
+
+def test_settings_stand_beside_the_fibsem_paper(monkeypatch):
+    monkeypatch.setattr(fibsem, "parameters", lambda setting: 2_567_716)
+    row = {"loss": "0.25", "val_loss": "0.3", "f1_micro": "0.9"}
+    rows = {setting.sizes: row for setting in fibsem.TABLES}
+    said = printed(fibsem.paper(rows))
+    (line,) = (line for line in said.splitlines() if "4/64/1.5" in line)
+    cells = [cell.strip() for cell in line.split("│")[2:-1]]
+    assert cells == [
+        *["2.57", "2.567716", "2.97", "3.42", "0.896", "3.89", "4.11", "0.7445"],
+        *["25", "30", "0.900"],
+    ]
+
+
+def test_a_class_that_a_tissue_does_not_have_is_a_dash():
+    counts = fibsem.Confusion(np.array([[6, 2], [0, 2]]))
+    result = fibsem.Result("U-Net", 1, 483_204, None, ["membrane"], counts)
+    assert result.cells() == [
+        *["1", "483,204", trained.DASH, "0.857", "0.667", trained.DASH, trained.DASH],
+        *["0.800", "0.819", "0.762", "0.667", "0.667", "0.667"],
+    ]
+
+
+def test_every_seed_stands_beside_the_gunet_paper_by_both_norms():
+    digits = np.stack([stroke(digit, np.random.default_rng(digit)) for digit in range(6)])
+    skeletons, bitmaps = (gunet.chosen(digits, name, None) for name in ("zhang_suen", "bitmap"))
+    points = {"three losses, peak kernel": [skeletons, bitmaps], "skeleton loss alone": [skeletons]}
+    seeds = [line for line in printed(gunet.seeds_table(digits, points)).splitlines() if "│" in line]
+    assert [line.split("│")[3].strip() for line in seeds] == ["0", "1", "0"]
+    assert "0.7943 / 0.0628" in printed(gunet.table_2a(digits, "skeleton loss alone", [skeletons]))
+    both = printed(gunet.table_2b(digits, points, {"bitmap": bitmaps}))
+    assert "0.8397 / 0.0621" in both
+    black = next(line for line in both.splitlines() if "black" in line)
+    assert f"{np.mean((digits / 255.0) ** 2):.4f}" in black
+
+
+def test_a_drop_of_accuracy_is_of_the_same_images():
+    right, still = np.array([True] * 90 + [False] * 10), np.array([True] * 80 + [False] * 20)
+    low, high = gunet.drop_interval(right, still)
+    assert low < 10 < high
+    np.testing.assert_array_equal(gunet.drop_interval(right, right), [0, 0])

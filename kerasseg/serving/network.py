@@ -1,0 +1,141 @@
+"""The bare network in the formats of other programs: ONNX, OpenVINO's, a SavedModel.
+
+A bare network takes what `kerasseg.spec.ModelSpec.prepare` makes of an image, `image` (B, Y, X, C) or
+(B, Z, Y, X, C) float32, its sides multiples of the stride, and gives `probabilities` (B, ..., K) float32.
+What each file answers is compared with the Keras model, and a file that answers otherwise is not written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kerasseg.errors import UserError
+from kerasseg.files import write_atomically
+from kerasseg.inference.backends import (
+    compiled_by_openvino,
+    converted_to_openvino,
+    needed,
+    on_onnx_runtime,
+)
+from kerasseg.inference.forward import Forward
+from kerasseg.spec import ModelSpec
+
+OPSET = 17  # of ONNX: the newest that tf2onnx writes and most that reads it knows
+TOLERANCE = 1e-4
+FACTS = "kerasseg"  # the name under which a file carries its `ModelSpec`
+STRIDES = ((2, 3, 2), (1, 2, 3))  # sides of the compared batches, in strides
+
+
+def write_onnx(model: keras.Model, path: Path, spec: ModelSpec) -> float:
+    """Write a model as ONNX, with its specification in the file's metadata.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Of one input and one output; see `in_float32`.
+    path : Path
+        The file, ``.onnx``.
+    spec : ModelSpec
+
+    Returns
+    -------
+    float
+        How far its probabilities are at most from the Keras model's.
+
+    Raises
+    ------
+    UserError
+        If tf2onnx or ONNX Runtime is missing, or the difference is above `TOLERANCE`.
+    """
+    tf2onnx, onnx = needed("tf2onnx", "onnx"), needed("onnx", "onnx")
+    needed("onnxruntime", "onnx")  # which compares, and is missed before the work is done
+    function, takes = _named(model)
+    network, _ = tf2onnx.convert.from_function(function, takes, opset=OPSET)
+    onnx.helper.set_model_props(network, {FACTS: spec.to_json()})
+    with write_atomically(path) as temporary:
+        onnx.save(network, temporary)
+        return compared(on_onnx_runtime(temporary), model, spec, path)
+
+
+def write_openvino(model: keras.Model, path: Path, spec: ModelSpec) -> float:
+    """Write a model as OpenVINO's ``.xml``, with its specification, and the weights as ``.bin`` beside it.
+
+    Parameters, returned value and errors are those of `write_onnx`.
+    """
+    network = converted_to_openvino(model)
+    network.set_rt_info(spec.to_json(), FACTS)
+    save_model = needed("openvino", "openvino").save_model
+    with write_atomically(path) as temporary, write_atomically(path.with_suffix(".bin")) as weights:
+        save_model(network, temporary, compress_to_fp16=False)
+        temporary.with_suffix(".bin").rename(weights)
+        return compared(compiled_by_openvino(temporary), model, spec, path)
+
+
+def write_saved_model(model: keras.Model, folder: Path, spec: ModelSpec) -> float:
+    """Write a model as a SavedModel whose only signature, `serving_default`, is the bare network.
+
+    Parameters, returned value and errors are those of `write_onnx`.
+    """
+    module = tf.Module()
+    module.weights = [variable.value for variable in model.variables]
+    function, takes = _named(model)
+    signature = function.get_concrete_function(*takes)
+    tf.saved_model.save(module, str(folder), signatures={"serving_default": signature})
+    served = tf.saved_model.load(str(folder)).signatures["serving_default"]
+    return compared(
+        lambda batch: served(image=tf.constant(batch))["probabilities"].numpy(), model, spec, folder
+    )
+
+
+def compared(forward: Forward, model: keras.Model, spec: ModelSpec, path: Path) -> float:
+    """Compare a file with the Keras model on noise of two sizes: give their largest difference.
+
+    Raises
+    ------
+    UserError
+        If it is above `TOLERANCE`.
+    """
+    rng = np.random.default_rng(0)
+    differences = []
+    for strides in STRIDES:
+        size = (times * side for times, side in zip(strides, spec.stride, strict=False))
+        batch = rng.random((2, *size, spec.channels), np.float32)
+        expected = keras.ops.convert_to_numpy(model(batch, training=False))
+        differences.append(np.abs(forward(batch) - expected).max())
+    difference = float(max(differences))
+    if not difference <= TOLERANCE:
+        raise UserError(
+            f"{path}: what was converted answers otherwise than the Keras model: its probabilities differ by "
+            f"{difference:.2g}, and at most {TOLERANCE:g} is rounding. It is not written; export the model "
+            "in another format"
+        )
+    return difference
+
+
+def in_float32(model: keras.Model) -> keras.Model:
+    """Give a model that computes in float32; a copy, where it was trained in mixed precision."""
+    if all(layer.compute_dtype in ("float32", None) for layer in model.layers):
+        return model
+    copy = keras.models.clone_model(model, clone_function=_as_float32)
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def _as_float32(layer: keras.Layer) -> keras.Layer:
+    return type(layer).from_config(layer.get_config() | {"dtype": "float32"})
+
+
+def _named(model: keras.Model) -> tuple[Callable, list[tf.TensorSpec]]:
+    """Make a model's graph with names for what it takes and gives."""
+    takes = [tf.TensorSpec(model.input_shape, tf.float32, name="image")]
+
+    @tf.function(input_signature=takes, autograph=False)
+    def network(image: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"probabilities": model(image, training=False)}
+
+    return network, takes
