@@ -124,6 +124,9 @@ def _scored_runs(paths: Sequence[Path]) -> list[ScoredRun]:
     if len(paths) < 2:
         raise UserError(f"{len(paths)} run was given; name two or more, such as runs/cells/1 runs/cells/2")
     mistakes, runs = Mistakes(), []
+    places = [path.resolve() for path in paths]
+    for path in dict.fromkeys(path for path in paths if places.count(path.resolve()) > 1):
+        mistakes.add(f"{path}: this run is named twice; name each once")
     for path in paths:
         with mistakes.noted():
             run = ScoredRun(path, rundirectory.existing(path))

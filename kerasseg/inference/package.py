@@ -182,8 +182,11 @@ class Package:
     def _has(self, name: str) -> bool:
         if self.path.is_dir():
             return (self.path / name).is_file()
-        with zipfile.ZipFile(self.path) as package:
-            return name in package.namelist()
+        try:
+            with zipfile.ZipFile(self.path) as package:
+                return name in package.namelist()
+        except zipfile.BadZipFile as error:
+            raise UserError(f"{self.path}: it is damaged ({error}); download the package again") from error
 
     @contextmanager
     def _opened(self, name: str, largest: int) -> Iterator[IO[bytes]]:
@@ -214,10 +217,10 @@ class Package:
 
 
 def is_package(path: Path) -> bool:
-    """Tell a package from a run: a zip, or a folder with a description."""
+    """Tell a package from a run: a file named as a zip, or a folder with a description."""
     if path.is_dir():
         return any((path / name).is_file() for name in DESCRIPTIONS)
-    return path.suffix == ".zip" and zipfile.is_zipfile(path)
+    return path.suffix.lower() == ".zip" and path.is_file()
 
 
 def load(path: Path, engine: str) -> tuple[ModelSpec, Backend]:

@@ -119,6 +119,13 @@ def test_fewer_than_two_runs_are_refused(data, tmp_path, given):
         compare(paths, tmp_path / "out")
 
 
+def test_a_run_is_not_compared_with_itself(data, tmp_path):
+    run = write_run(tmp_path / "1", data, scores())
+    with pytest.raises(UserError, match="1: this run is named twice"):
+        compare([run, tmp_path / "2" / ".." / "1"], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_all_that_cannot_be_compared_is_named(data, tmp_path):
     unscored = write_run(tmp_path / "runs/cells/1", data, scores())
     (unscored / "metrics.json").unlink()

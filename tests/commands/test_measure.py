@@ -113,11 +113,11 @@ def test_channels_of_labels_are_classes(tmp_path):
         (("images/a.png", "cells.csv"), "expected 1 channel; name by --classes"),
         (
             ("results", "cells.csv", "--pixel-size", "nan,1"),
-            "--pixel-size nan,1.0: expected Y,X in micrometres",
+            "--pixel-size nan,1.0: expected Y,X in",
         ),
         (
             ("results", "cells.csv", "--pixel-size", "1,inf"),
-            "--pixel-size 1.0,inf: expected Y,X in micrometres",
+            "--pixel-size 1.0,inf: expected Y,X in",
         ),
         (("nothing", "cells.csv"), "there is no such file or folder"),
         (("lossy.jpg", "cells.csv"), "lossy.jpg: the file was compressed with loss"),

@@ -312,3 +312,12 @@ def test_a_package_of_its_own_library_is_answered_as_that_library_does(tmp_path)
     found = Segmenter.load(tmp_path / "made.zip").probabilities(image)
     inside = (slice(2, -2), slice(2, -2))  # beyond the border they see zeros, and tiles a reflection
     np.testing.assert_allclose(found[inside], theirs[inside], atol=1e-5)
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04" + bytes(400)])
+def test_a_file_that_is_no_zip_is_a_damaged_package(tmp_path, content):
+    path = tmp_path / "a.zip"
+    path.write_bytes(content)
+    assert package.is_package(path)
+    with pytest.raises(UserError, match=r"a\.zip: it is damaged .*; download the package again"):
+        package.load(path, "tensorflow")
