@@ -176,8 +176,8 @@ def parsed_budget(budget: float | str) -> tuple[float, bool]:
         number = math.nan
     if not (0 < number <= 100 if is_share else number >= 1 and number.is_integer()):
         raise UserError(
-            f"a budget of {text!r}; expected a number of points such as 500, from 1, or a share of the pixels "
-            "such as 3%, above 0% up to 100%"
+            f"a budget of {text!r}; expected a number of points such as 500, from 1, or a share of the "
+            "pixels such as 3%, above 0% up to 100%"
         )
     return number, is_share
 
@@ -445,8 +445,8 @@ def _check(pixels: np.ndarray | Store, axes: str, method: str, kernel: Kernel) -
         )
     if str(pixels.dtype) not in DTYPES:
         mistakes.append(
-            f"the image is read as {pixels.dtype}; expected {' or '.join(DTYPES)}. Save it with 8 or 16 bits and "
-            "without sign"
+            f"the image is read as {pixels.dtype}; expected {' or '.join(DTYPES)}. Save it with 8 or 16 "
+            "bits and without sign"
         )
     if not math.prod(pixels.shape):
         mistakes.append(f"the image of shape {pixels.shape} is empty")
