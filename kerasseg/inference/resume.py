@@ -204,9 +204,9 @@ def _add(folder: Path, entries: Mapping[str, Any], name: str = RECORD) -> None:
         write_json(path, _recorded(folder, name) | entries)
 
 
-def recorded_results(folder: Path) -> frozenset[str]:
+def recorded_results(folder: Path, name: str = RECORD) -> frozenset[str]:
     """Name the results in a folder that its record tells of."""
-    return frozenset(_recorded(folder))
+    return frozenset(_recorded(folder, name))
 
 
 def _recorded(folder: Path, name: str = RECORD) -> dict[str, Any]:

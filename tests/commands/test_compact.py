@@ -247,3 +247,23 @@ def test_a_damaged_record_stops_the_work_in_its_folder(images, tmp_path, record)
         assert plain(shown.stderr).count("remove it, and make them again with --force") == 1
     (out / "compact.json").unlink()
     assert typed("compact", images, out, "--force").exit_code == 0
+
+
+def test_an_original_is_never_replaced_by_what_is_built_again(images, tmp_path):
+    assert typed("compact", images / "grey.png", images).exit_code == 0
+    for words in ((), ("--force",)):
+        shown = typed("expand", images / "grey.kpt", images, *words)
+        assert shown.exit_code == 2
+        assert "it may be the original, which --force does not replace" in plain(shown.stderr)
+    assert np.array_equal(files.read(images / "grey.png")[..., 0], GREY)
+    again = tmp_path / "again"
+    for words in ((), ("--force",)):
+        assert typed("expand", images / "grey.kpt", again, *words).exit_code == 0
+
+
+def test_a_link_that_leads_nowhere_stops_no_other_image(images, tmp_path):
+    (images / "dangling.png").symlink_to("nowhere.png")
+    shown = typed("compact", images, tmp_path / "points")
+    assert shown.exit_code == 3, shown.output
+    assert "dangling.png: there is a link to nowhere.png" in plain(shown.stderr)
+    assert "wrote 4 of 5 results" in plain(shown.stdout)
