@@ -122,8 +122,8 @@ def _expand_one(path: Path, stem: Path, *, region: str | None, to: str | None, f
         with locks.held(result.with_name(f".{result.name}.{RECORD}.lock"), result):
             if result.exists() and result.name not in recorded_results(result.parent, RECORD):
                 raise UserError(
-                    f"{result}: it is there, and {RECORD} does not say that it was built from key points: it may "
-                    "be the original, which --force does not replace. Choose another folder"
+                    f"{result}: it is there, and {RECORD} does not say that it was built from key points: it "
+                    "may be the original, which --force does not replace. Choose another folder"
                 )
             if not force and (there := finished(result, settings, RECORD)):
                 return there
