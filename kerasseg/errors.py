@@ -31,7 +31,15 @@ class UserError(Exception):
 
 
 class Blocked(UserError):
-    """A mistake that would stop every further step as well: a full disk, or another process at work there."""
+    """A mistake that would stop every further step as well, such as a full disk."""
+
+
+class Busy(Blocked):
+    """Another process is at work there: what lies elsewhere can be done meanwhile."""
+
+
+class Incomplete(UserError):
+    """Mistakes that kept some of several results from being made, and not all: exit code 3."""
 
 
 class Mistakes:
@@ -206,7 +214,7 @@ def changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     >>> changes({"predict": {"tile": 256}}, {"predict": {"tile": 512}})
     ['predict.tile: 256 then, 512 now']
     """
-    before, after = _flat(then), _flat(now)
+    before, after = flattened(then), flattened(now)
     return [
         f"{key}: {before.get(key)!r} then, {after.get(key)!r} now"
         for key in sorted(before.keys() | after.keys())
@@ -214,11 +222,12 @@ def changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _flat(value: Any, key: str = "") -> dict[str, Any]:
+def flattened(value: Any, key: str = "") -> dict[str, Any]:
+    """Name the values of nested mappings by the keys that lead to them: ``{"a": {"b": 1}}`` by a.b."""
     if not isinstance(value, Mapping):
         return {key: value}
     return {
         path: leaf
         for name, inner in value.items()
-        for path, leaf in _flat(inner, f"{key}.{name}".lstrip(".")).items()
+        for path, leaf in flattened(inner, f"{key}.{name}".lstrip(".")).items()
     }

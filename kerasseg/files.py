@@ -7,11 +7,32 @@ import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kerasseg import locks
 from kerasseg.errors import UserError, unwritable
+
+
+@dataclass(frozen=True)
+class Written:
+    """A result on the disk.
+
+    Attributes
+    ----------
+    path : Path
+        The file or folder, which may have another ending than was wished.
+    new : bool
+        Whether it was written now, and not there already.
+    objects : int or None
+        How many it holds, where they were counted.
+    """
+
+    path: Path
+    new: bool
+    objects: int | None = None
+
 
 MAX_BYTES = 1 << 28  # an image embedded in a file makes it large, a mistake makes it larger
 
@@ -68,7 +89,7 @@ def folder_atomically(path: Path) -> Iterator[Path]:
     Raises
     ------
     UserError
-        If the system cannot write there; `Blocked` if another process is writing this folder.
+        If the system cannot write there; `Busy` if another process is writing this folder.
     """
     whole = Path(path).resolve()  # "." has no name
     unfinished, former = (whole.with_name(f".{whole.name}.{state}") for state in ("unfinished", "former"))

@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
-from kerasseg.errors import Blocked, unwritable
+from kerasseg.errors import Busy, unwritable
 
 try:
     import fcntl
@@ -42,7 +42,7 @@ def held(path: Path, place: Path | str) -> Iterator[None]:
 
     Raises
     ------
-    Blocked
+    Busy
         If another process is at work there, which is named; or one of another machine was, and may still be.
     UserError
         If the file cannot be written.
@@ -51,10 +51,10 @@ def held(path: Path, place: Path | str) -> Iterator[None]:
         file = _locked(path, wait=False)
     except BlockingIOError as error:
         holder = _named(_holder(path))
-        raise Blocked(f"{place}: {holder} is at work there; wait until it ends, or stop it") from error
+        raise Busy(f"{place}: {holder} is at work there; wait until it ends, or stop it") from error
     with file:
         if (holder := _holder(path)) and _may_live(holder):
-            raise Blocked(
+            raise Busy(
                 f"{place}: {_named(holder)} is at work there, or was when its machine was lost; if you know "
                 f"that it has ended, delete {path}"
             )

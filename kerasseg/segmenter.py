@@ -6,29 +6,34 @@ labels = segmenter.labels(image)
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kerasseg.errors import UserError, naming
+from kerasseg.errors import Blocked, UserError, naming
 from kerasseg.images.headers import as_intensities
 from kerasseg.images.preprocessing import MOST_CHANNELS, resize
 from kerasseg.images.stores.store import Store, open_store
 from kerasseg.inference import backends, package, seams
-from kerasseg.inference.backends import TENSORFLOW, Backend
+from kerasseg.inference.backends import TENSORFLOW, Backend, opened_when_asked
 from kerasseg.inference.blending import Bands
 from kerasseg.inference.forward import Forward
 from kerasseg.inference.overlap import resolve_overlap
-from kerasseg.inference.tiled import gathered, predict, predicted_bands
+from kerasseg.inference.tiled import Pixels, gathered, predict, predicted_bands
 from kerasseg.runs.rundirectory import FAILED, FINISHED, MODEL, SPEC, STATUS, RunDirectory, existing
 from kerasseg.spec import ModelSpec, TilingSettings
+from kerasseg.startup import start_tensorflow
+
+if TYPE_CHECKING:
+    import keras
 
 Image = np.ndarray | str | Path
+View = Callable[[Pixels], Pixels]
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,8 @@ class Segmenter:
     def load(cls, run: str | Path, *, engine: str = TENSORFLOW) -> Segmenter:
         """Load the model of a run, or of a package of the BioImage Model Zoo.
 
+        The network of a run is opened, and TensorFlow started, by the first image.
+
         Parameters
         ----------
         run : str or Path
@@ -75,15 +82,17 @@ class Segmenter:
         Raises
         ------
         UserError
-            If there is no such run, it has no model yet, or the model is damaged or cannot be loaded safely.
+            If there is no such run, or it has no model yet; and by the first image, if the model is damaged,
+            is another than the specification's, or cannot be loaded safely.
         """
-        compiled, path = backends.engine(engine), Path(run)
+        backends.engine(engine)  # refuses what is unknown
+        path = Path(run)
         if package.is_package(path):
             spec, backend = package.load(path, engine)
-        else:
-            spec, model = load_trained(path)
-            backend = Backend(compiled(model), engine)
-        return cls(spec, replace(backend, elsewhere=StoredForward(path.resolve(), spec.weights, engine)))
+            return cls(spec, replace(backend, elsewhere=StoredForward(path.resolve(), engine, spec.weights)))
+        spec = read_spec(path)
+        stored = StoredForward(path.resolve(), engine, spec.weights)
+        return cls(spec, Backend(opened_when_asked(stored.open), engine, elsewhere=stored))
 
     @classmethod
     def connect(cls, url: str) -> Segmenter:
@@ -108,15 +117,15 @@ class Segmenter:
         forward = client.forward(url)
         return cls(forward.spec, Backend(forward))
 
-    def probabilities(self, image: Image) -> np.ndarray:
+    def probabilities(self, image: Image, *, view: View | None = None) -> np.ndarray:
         """Predict the probabilities of an image at its own size: (..., K) float32 in [0, 1].
 
-        K is that of the classes, for a softmax with the background's first.
+        K is that of the classes, for a softmax with the background's first; for `view` see `predict`.
         """
         if isinstance(image, np.ndarray):
-            return self.predict(as_intensities(self._with_channels(image)), "the array")
+            return self.predict(as_intensities(self._with_channels(image)), "the array", view=view)
         with open_store(Path(image)) as store:
-            return gathered(self.bands(store), store.shape[:-1])
+            return gathered(self.bands(store, view=view), store.shape[:-1])
 
     def mask(self, image: Image) -> np.ndarray:
         """Predict the class of each pixel: (...) uint8, 0 for background, 1 for the first class.
@@ -132,7 +141,9 @@ class Segmenter:
         """
         return self.spec.label(self.mask(image))
 
-    def predict(self, image: np.ndarray, name: str, *, resized: bool = False) -> np.ndarray:
+    def predict(
+        self, image: np.ndarray, name: str, *, resized: bool = False, view: View | None = None
+    ) -> np.ndarray:
         """Predict an image as it is stored, with its axis of channels.
 
         Parameters
@@ -142,15 +153,18 @@ class Segmenter:
             The file, for messages.
         resized : bool
             Whether to leave the answer at the size at which the network looked at the image.
+        view : callable, optional
+            What the network sees of the image as prepared; by default that itself.
 
         Returns
         -------
         numpy.ndarray, (..., K) float32
         """
-        seen = predict(self.spec.prepare(image, name), self.backend, self.tiling, self.spec.stride)
+        pixels = self._viewed(self.spec.prepare(image, name), view)
+        seen = predict(pixels, self.backend, self.tiling, self.spec.stride)
         return seen if resized or self.spec.resize is None else resize(seen, image.shape[:2])
 
-    def bands(self, store: Store, first_row: int = 0) -> Bands:
+    def bands(self, store: Store, first_row: int = 0, *, view: View | None = None) -> Bands:
         """Predict an open image of any size from a row on, a band of finished rows at a time.
 
         Parameters
@@ -159,6 +173,8 @@ class Segmenter:
             It is read by region, unless the network looks at resized images.
         first_row : int
             Where to begin: 0, or where a band ended.
+        view : callable, optional
+            See `predict`.
 
         Returns
         -------
@@ -173,13 +189,14 @@ class Segmenter:
         self.spec.check_rank(store.axes, str(store.path))
         if self.spec.resize is not None:
             image = store.read((slice(None), slice(None)))
-            return iter([(slice(0, len(image)), self.predict(image, str(store.path)))])
-        pixels = self.backend.pixels(store, self.spec)
+            return iter([(slice(0, len(image)), self.predict(image, str(store.path), view=view))])
+        pixels = self._viewed(self.backend.pixels(store, self.spec), view)
         return predicted_bands(pixels, self.backend, self.tiling, self.spec.stride, first_row=first_row)
 
-    def seams(self, image: np.ndarray, name: str) -> seams.Seams | None:
+    def seams(self, image: np.ndarray, name: str, *, view: View | None = None) -> seams.Seams | None:
         """Measure how much tiles differ from the whole on an image as stored; None if one tile is enough."""
-        return seams.measure(self.spec.prepare(image, name), self.backend, self.tiling, self.spec.stride)
+        pixels = self._viewed(self.spec.prepare(image, name), view)
+        return seams.measure(pixels, self.backend, self.tiling, self.spec.stride)
 
     @cached_property
     def tiling(self) -> TilingSettings:
@@ -210,6 +227,16 @@ class Segmenter:
             backend = distributed.DaskBackend(client, self.backend.elsewhere, self.backend.name)
             yield replace(self, backend=backend)
 
+    def _viewed(self, pixels: Pixels, view: View | None) -> Pixels:
+        """Let the network see what it takes; refuse a stage that is to do without what it learnt by."""
+        viewed = view(pixels) if view else pixels
+        if viewed.shape[-1] != self.spec.channels + self.spec.beside:
+            raise UserError(
+                f"this model is a stage of a cascade and sees {self.spec.beside} classes that other stages "
+                "find as channels beside the image; predict by the cascade's folder"
+            )
+        return viewed
+
     def _with_channels(self, image: np.ndarray) -> np.ndarray:
         """Give an array an axis of channels where it has none; refuse stacks, whose last axis is too long."""
         rank = self.spec.rank
@@ -224,34 +251,51 @@ class Segmenter:
         )
 
 
-def load_trained(run: Path) -> tuple[ModelSpec, Any]:
-    """Load a run's `ModelSpec` and its Keras model, given as the run's folder or its ``model.keras``.
+def read_spec(run: Path) -> ModelSpec:
+    """Read what a model takes and gives; the run is its folder or its ``model.keras``, or a package.
 
     Raises
     ------
     UserError
-        If there is no such run, it has no model yet, or the model cannot be loaded safely.
+        If there is no such run, it has no model yet, or a file is damaged.
     """
-    from kerasseg.models.saved import fingerprint, load_model  # imports TensorFlow
-
+    if package.is_package(run):
+        return package.read_spec(run)
     folder = existing(run)
     if missing := [name for name in (MODEL, SPEC) if not (folder / name).is_file()]:
         raise UserError(f"{folder.path}: {_advice(folder, missing)}")
     try:
         with naming(str(folder / SPEC)):
-            spec = ModelSpec.from_json((folder / SPEC).read_text(encoding="utf-8"))
+            return ModelSpec.from_json((folder / SPEC).read_text(encoding="utf-8"))
     except ValueError as error:
         raise UserError(
             f"{folder / SPEC}: it does not say what the model takes ({error}); train the model again"
         ) from error
+
+
+def load_trained(run: Path) -> tuple[ModelSpec, keras.Model]:
+    """Load a run's `ModelSpec` and its Keras model, given as the run's folder or its ``model.keras``.
+
+    Raises
+    ------
+    UserError
+        As `read_spec` does; `Blocked` if the model cannot be loaded safely, or is not the specification's.
+    """
+    start_tensorflow()
+    from kerasseg.models.saved import fingerprint, load_model
+
+    folder, spec = existing(run), read_spec(run)
     model = load_model(folder / MODEL)
     taken, given = model.input_shape, model.output_shape
-    if (len(taken) - 2, taken[-1], given[-1]) != (spec.rank, spec.channels, spec.outputs):
-        raise UserError(
+    channels = spec.channels + spec.beside
+    if (len(taken) - 2, taken[-1], given[-1]) != (spec.rank, channels, spec.outputs):
+        raise Blocked(
             f"{folder / MODEL}: it takes {taken} and gives {given}, but {SPEC} says {spec.rank} axes, "
-            f"{spec.channels} channels and {spec.outputs} probabilities; copy both files from one run"
+            f"{channels} channels and {spec.outputs} probabilities; copy both files from one run"
         )
-    return replace(spec, weights=fingerprint(model)), model
+    if fingerprint(model) != spec.weights:
+        raise Blocked(f"{folder / MODEL}: its weights are not those of {SPEC}; copy both files from one run")
+    return spec, model
 
 
 def _advice(folder: RunDirectory, missing: list[str]) -> str:
@@ -266,23 +310,34 @@ def _advice(folder: RunDirectory, missing: list[str]) -> str:
 
 @dataclass(frozen=True)
 class StoredForward:
-    """A network that each process opens for itself, once.
+    """The network of a run or a package, which each process opens for itself.
 
     Attributes
     ----------
     path : Path
-        The run, or the package.
-    weights : str
-        SHA-256 of the weights that it must have.
     engine : str
+    weights : str
+        SHA-256 of the weights that it must have, by which workers that live on see that it has changed.
     """
 
     path: Path
-    weights: str
     engine: str
+    weights: str
+
+    def open(self) -> Forward:
+        """Load and compile the network of a run.
+
+        Raises
+        ------
+        UserError
+            See `load_trained`, and `kerasseg.inference.package.open_network`.
+        """
+        if package.is_package(self.run):
+            return package.open_network(self.run, self.engine)
+        return backends.engine(self.engine)(load_trained(self.path)[1])
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
-        """Answer for a batch of tiles."""
+        """Answer for a batch of tiles in a process that is asked for one network again and again."""
         return _opened(self)(batch)
 
 

@@ -34,6 +34,16 @@ def spec(**changes) -> ModelSpec:
     return replace(GREY, **changes)
 
 
+def write_run(folder, model, **changes) -> None:
+    """Write what `Segmenter.load` reads of a run: a Keras model, and its specification but for `changes`."""
+    from kerasseg.models.saved import fingerprint  # imports TensorFlow
+
+    folder.mkdir(parents=True, exist_ok=True)
+    model.save(folder / "model.keras")
+    (folder / "spec.json").write_text(spec(**{"weights": fingerprint(model), **changes}).to_json())
+    (folder / "recipe.yaml").touch()
+
+
 def segmenter(forward, tiles=None, **changes) -> Segmenter:
     """Put a function from batches to probabilities in the place of a network."""
     return Segmenter(spec(tiling=tiling(**tiles or {}), **changes), Backend(forward))

@@ -139,8 +139,8 @@ def test_a_file_is_segmented_and_gone_on_with(stored, tmp_path, kind, monkeypatc
     with pytest.raises(KeyboardInterrupt):
         segment(path, result, cascade, output)
     monkeypatch.setattr(Cascade, "_merged", read)
-    assert segment(path, result, cascade, output)
-    assert not segment(path, result, cascade, output)  # it is done
+    assert segment(path, result, cascade, output).new
+    assert not segment(path, result, cascade, output).new  # it is done
     expected = {"mask": cascade.mask, "stages": cascade.origins}[kind](image)
     np.testing.assert_array_equal(files.read_values(result)[..., 0], expected)
 

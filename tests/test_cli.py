@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from specs import write_run
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -20,8 +21,8 @@ from kerasseg.cli.verbs import KEPT
 from kerasseg.errors import UserError
 from kerasseg.images import files
 
-VERBS = ["run", "sweep", "check", "inspect", "evaluate", "predict", "export", "report", "convert"]
-VERBS += ["extract", "components", "schema"]
+VERBS = ["run", "sweep", "check", "inspect", "evaluate", "predict", "export", "compare", "runs", "report"]
+VERBS += ["convert", "extract", "components", "schema"]
 GROUPS = ["cascade", "label", "data", "recipes"]
 STEPS = [
     f"label {step}"
@@ -40,12 +41,12 @@ def test_help_fits_a_screen_and_shows_an_example(verb):
     shown = typed(*verb.split(), "--help")
     assert shown.exit_code == 0
     lines = shown.output.splitlines()
-    assert len(lines) <= {"": 30, "predict": 40}.get(verb, 24)
+    assert len(lines) <= {"": 32, "predict": 42}.get(verb, 24)
     assert max(map(len, lines)) <= 80
     assert re.search(rf"Example:  kerasseg {verb}", shown.output)
-    assert "..." not in shown.output.replace("KEY.PATH=VALUE]...", "").replace("[ARGS]...", "").replace(
-        "KEY=A,B}...", ""
-    ).replace("[OUT]}...", ""), "nothing cut"
+    assert "..." not in shown.output.replace("KEY.PATH=VALUE]...", "").replace("{RUN}...", "").replace(
+        "[ARGS]...", ""
+    ).replace("KEY=A,B}...", "").replace("[OUT]}...", ""), "nothing cut"
 
 
 @pytest.mark.parametrize("verb", [*VERBS, "recipes copy", *SYNTHESIZE])
@@ -256,3 +257,35 @@ def test_channels_that_a_model_cannot_take_are_told_with_the_axes(tmp_path):
     shown = checked(tmp_path, "data.channels=2", shape=(40, 60, 3))
     assert shown.exit_code == 2
     assert "read with the axes YXC and has 3 channels, but data.channels is 2" in shown.stderr
+
+
+@pytest.fixture
+def fields(tmp_path):
+    """A run of a network that answers with the image itself, two images, and a file that is none."""
+    import keras
+
+    image = keras.Input((None, None, 1))
+    write_run(tmp_path / "run", keras.Model(image, keras.layers.Identity()(image)))
+    for name in "ab":
+        files.write(tmp_path / "images" / f"{name}.png", np.eye(8, dtype=np.uint8) * 255)
+    (tmp_path / "images" / "broken.png").write_text("no image")
+    return [str(tmp_path / name) for name in ("run", "images", "out")]
+
+
+def test_a_broken_image_among_others_has_an_exit_code_of_its_own_and_is_recorded(fields):
+    shown = typed("predict", *fields)
+    assert (shown.exit_code, shown.stdout) == (3, f"wrote 2 of 3 results to {fields[2]}, 1 failed\n")
+    assert "broken.png: this is not an image" in shown.stderr
+    record = json.loads(Path(fields[2], "predictions.json").read_text())
+    assert "this is not an image" in record["broken.mask.png"]["error"][0]
+    Path(fields[1], "broken.png").unlink()
+    shown = typed("predict", "--quiet", *fields)
+    assert (shown.exit_code, shown.output) == (0, "")
+
+
+def test_a_program_reads_a_line_for_each_image(fields):
+    shown = typed("predict", "--json", "--what", "labels", *fields)
+    lines = [json.loads(line) for line in shown.stdout.splitlines()]
+    assert [line["state"] for line in lines] == ["written", "written", "failed"]
+    assert lines[0]["objects"] == 8  # pixels of a diagonal touch only at their corners
+    typed("predict", *fields)  # and what is printed goes to stdout again

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from specs import spec
+from specs import write_run
 
 from kerasseg.images import files
 from kerasseg.recipe import load
@@ -28,12 +28,9 @@ def test_the_recipe_for_one_s_own_images_is_valid(tmp_path):
 def test_the_python_example_segments_an_image(tmp_path, monkeypatch):
     import keras
 
-    run = tmp_path / "runs" / "cells" / "1"
-    run.mkdir(parents=True)
-    (run / "recipe.yaml").touch()
-    (run / "spec.json").write_text(spec(stride=(1, 1)).to_json())
     bright = keras.Input((None, None, 1))
-    keras.Model(bright, keras.layers.Activation("sigmoid")(20 * bright - 10)).save(run / "model.keras")
+    model = keras.Model(bright, keras.layers.Activation("sigmoid")(20 * bright - 10))
+    write_run(tmp_path / "runs" / "cells" / "1", model, stride=(1, 1))
     image = np.zeros((40, 50, 1), np.uint8)
     image[5:9, 5:9], image[20:30, 20:30] = 255, 255
     files.write(tmp_path / "images" / "field1.tif", image)

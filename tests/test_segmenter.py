@@ -7,13 +7,14 @@ import keras
 import numpy as np
 import pytest
 import tifffile
-from specs import segmenter, spec
+from specs import segmenter, spec, write_run
 
 import kerasseg
-from kerasseg.errors import UserError
+from kerasseg.errors import Blocked, UserError
 from kerasseg.images import files
 from kerasseg.images.normalisation import Minmax, Percentile
 from kerasseg.images.stores.store import open_store
+from kerasseg.segmenter import load_trained
 
 
 def echo(batch):
@@ -128,20 +129,21 @@ def test_a_run_that_is_not_there_or_has_no_model_is_said(tmp_path):
         kerasseg.Segmenter.load(tmp_path)
 
 
+PIXELS = np.array([[0, 255]], np.uint8)
+
+
 @pytest.fixture
 def run(tmp_path):
     """A run of a network that answers with the image itself."""
     image = keras.Input((None, None, 1))
-    keras.Model(image, keras.layers.Identity()(image)).save(tmp_path / "model.keras")
-    (tmp_path / "spec.json").write_text(spec().to_json())
-    (tmp_path / "recipe.yaml").touch()
+    write_run(tmp_path, keras.Model(image, keras.layers.Identity()(image)))
     return tmp_path
 
 
 def test_a_run_is_loaded_by_its_folder_or_its_model(run):
     for path in (run, str(run), run / "model.keras"):
         loaded = kerasseg.Segmenter.load(path)
-        assert loaded.mask(np.array([[0, 255]], np.uint8)).tolist() == [[0, 1]]
+        assert loaded.mask(PIXELS).tolist() == [[0, 1]]
 
 
 def test_a_run_that_was_interrupted_has_not_failed(tmp_path):
@@ -171,8 +173,8 @@ def test_a_damaged_model_is_refused_by_name(run, damage, message):
         for name in compressed.namelist():
             plain.writestr(name, compressed.read(name))
     (run / "model.keras").write_bytes(damage((run / "plain.keras").read_bytes()))
-    with pytest.raises(UserError, match=rf"model\.keras: this .*{message}"):
-        kerasseg.Segmenter.load(run)
+    with pytest.raises(Blocked, match=rf"model\.keras: this .*{message}"):
+        kerasseg.Segmenter.load(run).mask(PIXELS)
 
 
 @pytest.mark.parametrize(
@@ -194,8 +196,14 @@ def test_a_spec_with_a_wrong_value_is_refused_by_name(run, key, value, message):
 @pytest.mark.parametrize("other", [{"channels": 3}, {"classes": ("a", "b")}, {"stride": (4, 4, 4)}])
 def test_a_spec_of_another_model_is_refused(run, other):
     (run / "spec.json").write_text(spec(**other).to_json())
-    with pytest.raises(UserError, match=r"model\.keras: it takes .*copy both files from one run"):
-        kerasseg.Segmenter.load(run)
+    with pytest.raises(Blocked, match=r"model\.keras: it takes .*copy both files from one run"):
+        load_trained(run)
+
+
+def test_weights_of_another_model_are_refused(run):
+    (run / "spec.json").write_text(spec(weights="ab").to_json())
+    with pytest.raises(Blocked, match=r"model\.keras: its weights are not those of spec\.json"):
+        kerasseg.Segmenter.load(run).mask(PIXELS)
 
 
 def test_public_names_are_those_that_are_listed():

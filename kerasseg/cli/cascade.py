@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from kerasseg.cli.verbs import Overrides, example, start_tensorflow
+from kerasseg.cli.verbs import Overrides, example
 from kerasseg.errors import UserError
+from kerasseg.startup import start_tensorflow
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 
@@ -66,7 +67,6 @@ def predict(
             f"{', '.join(given)}: {folder} is a cascade, whose stages have settings of their own; leave this "
             "out, and say it in the recipes of the stages"
         )
-    start_tensorflow()
     from kerasseg.cascade import Cascade
     from kerasseg.commands.predict import predict_by
     from kerasseg.inference.backends import TENSORFLOW

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from kerasseg.cli.verbs import Overrides, RecipeFile, example, load_recipe, start_tensorflow
+from kerasseg.cli.verbs import Overrides, RecipeFile, example, load_recipe
 from kerasseg.errors import UserError
+from kerasseg.startup import start_tensorflow
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 

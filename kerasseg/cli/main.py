@@ -13,14 +13,17 @@ from kerasseg.annotations.formats import FORMATS, OUTLINES, PIXELS, any_of
 from kerasseg.cli import cascade, components, data, label, recipes
 from kerasseg.cli.verbs import (
     Interrupted,
+    Json,
     Overrides,
+    Quiet,
     RecipeFile,
     Verbs,
     example,
     load_recipe,
-    start_tensorflow,
+    speaking,
 )
 from kerasseg.errors import UserError
+from kerasseg.startup import start_tensorflow
 
 # Each command imports what it needs when it is called: help must not wait for TensorFlow.
 
@@ -159,17 +162,40 @@ def inspect(
     inspect(inspected)
 
 
-@app.command(**example("evaluate runs/sartorius_linknet/1 --threshold 0.4"))
+@app.command(**example("evaluate runs/cells/1 --data more/drawn"))
 def evaluate(
-    run: RunFolder,
+    target: Annotated[Path, typer.Argument(metavar="RUN|MASKS", help="A run's folder, or one of masks.")],
+    truth: Annotated[
+        Path | None, typer.Argument(metavar="[TRUTH]", help="The folder of the true masks.")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Other annotated images, laid out as the recipe's root.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for what --data comes to.")] = None,
+    what: Annotated[
+        str | None, typer.Option(help="What MASKS and TRUTH hold: mask (class ids) or labels.")
+    ] = None,
     threshold: Threshold = None,
 ) -> None:
-    """Test the model of a run again, and renew its scores."""
-    run = _existing(run)
-    start_tensorflow()
-    from kerasseg.commands.evaluate import evaluate
+    """Score a run again, or on other images; or files of masks."""
+    of_run = {"--data": data, "--out": out, "--threshold": threshold}
+    given = [name for name, value in (of_run if truth else {"--what": what}).items() if value is not None]
+    if given or (out and not data):
+        kind = "files have no run, so" if truth else "a run has its own ways:"
+        raise UserError(f"{', '.join(given or ['--out'])}: {kind} leave it out")
+    if truth:
+        from kerasseg.commands.evaluate_files import evaluate_files, lines
 
-    evaluate(run, threshold=threshold)
+        typer.echo("\n".join(lines(evaluate_files(target, truth, kind=what))))
+        return
+    run = _existing(target)
+    start_tensorflow()
+    from kerasseg.commands.evaluate import evaluate, evaluate_on
+
+    if data:
+        evaluate_on(run, data, out=out, threshold=threshold)
+    else:
+        evaluate(run, threshold=threshold)
 
 
 @app.command(**example("predict runs/cells/1 slides/ results/ --what labels"))
@@ -222,6 +248,8 @@ def predict(
     force: Annotated[
         bool, typer.Option("--force", help="Start again, and replace existing results.")
     ] = False,
+    quiet: Quiet = False,
+    json: Json = False,
 ) -> None:
     """Segment images and volumes of any size.
 
@@ -229,10 +257,11 @@ def predict(
     IMAGES an image or a folder of images, OUT the folder for the results ("predictions" by default). An
     interrupted prediction resumes when the command is repeated.
     """
+    tell = speaking(quiet=quiet, json=json)
     tiles = {"tile": tile, "overlap": overlap, "blend": blend, "padding": padding, "tta": tta}
     if not server and paths and cascade.is_trained(paths[0]):
         refused = {"dask": dask, "threshold": threshold, **tiles}
-        options = {"what": what, "to": to, "axes": axes, "force": force, "engine": engine}
+        options = {"what": what, "to": to, "axes": axes, "force": force, "engine": engine, "tell": tell}
         return cascade.predict(paths[0], *_images_and_out(paths[1:]), refused=refused, **options)
     from kerasseg.inference.package import is_package
 
@@ -241,14 +270,13 @@ def predict(
         raise UserError(f"{beside}: the server computes; leave it out, or leave --server out")
     runs = [] if server else [path if is_package(path) else _existing(path) for path in paths[:1]]
     images, out = _images_and_out(paths[len(runs) :])
-    start_tensorflow()
     from kerasseg.commands.predict import predict
     from kerasseg.inference.backends import TENSORFLOW
     from kerasseg.segmenter import Segmenter
 
     segmenter = Segmenter.connect(server) if server else Segmenter.load(*runs, engine=engine or TENSORFLOW)
     tiles["overlap"] = int(overlap) if overlap and overlap.isdecimal() else overlap
-    options = {"what": what, "to": to, "threshold": threshold, "axes": axes, "force": force}
+    options = {"what": what, "to": to, "threshold": threshold, "axes": axes, "force": force, "tell": tell}
     predict(segmenter, images, out, scheduler=dask, **options, **tiles)
 
 
@@ -286,6 +314,27 @@ def export(
     from kerasseg.commands.export import export
 
     export(run, out, to=to, authors=author or (), license=license)
+
+
+@app.command(**example("compare runs/cells/1 runs/cells/2"))
+def compare(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Folders of two runs or more.")],
+    out: Annotated[Path, typer.Option(help="Folder for compare.html and compare.csv.")] = Path("comparison"),
+) -> None:
+    """Compare runs on the images that all were tested on."""
+    from kerasseg.commands.compare import compare
+
+    compare(runs, out)
+
+
+@app.command(**example("runs"))
+def runs(
+    directory: Annotated[Path, typer.Argument(help="The folder that holds runs.")] = Path("runs"),
+) -> None:
+    """List runs: when they began, how far they are, and their scores."""
+    from kerasseg.commands.runs import list_runs
+
+    list_runs(directory)
 
 
 @app.command(**example("report runs/sartorius_linknet/1"))

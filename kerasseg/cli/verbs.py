@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
-from kerasseg.errors import FULL, UserError, counted
+from kerasseg.errors import FULL, Incomplete, UserError, counted
 
-MISTAKE = 2
+MISTAKE, INCOMPLETE = 2, 3
 NO_PLACE = (*FULL, errno.EACCES, errno.EROFS)  # full, or not ours to write
 KEPT = "what is complete is kept and nothing is half-written; repeat the command to continue"
 
@@ -49,7 +49,7 @@ class Verbs(TyperGroup):
         except UserError as error:
             for message in counted(error.messages):
                 typer.secho(f"error: {message}", fg="red", err=True)
-            raise typer.Exit(MISTAKE) from error
+            raise typer.Exit(INCOMPLETE if isinstance(error, Incomplete) else MISTAKE) from error
         except OSError as error:
             if error.errno not in (*NO_PLACE, errno.ENAMETOOLONG):
                 raise
@@ -68,9 +68,24 @@ Overrides = Annotated[
 ]
 
 
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print a line of JSON for each image; all else goes to stderr.")
+]
+
+
 def example(command: str) -> dict[str, str]:
     """Give a verb's help its last line."""
     return {"epilog": f"Example:  kerasseg {command}"}
+
+
+def speaking(*, quiet: bool, json: bool):
+    """Choose what is printed where; give what tells programs of each image, where that is asked for."""
+    from kerasseg.commands.batch import print_json
+    from kerasseg.console import console
+
+    console.quiet, console.stderr = quiet, json
+    return print_json if json else None
 
 
 def load_recipe(recipe: str, overrides: list[str] | None):
@@ -81,27 +96,3 @@ def load_recipe(recipe: str, overrides: list[str] | None):
     if path != Path(recipe):
         typer.echo(f"{recipe} is not here: taking the shipped one, {path}", err=True)
     return load(path, overrides or ())
-
-
-def start_tensorflow() -> None:
-    """Import TensorFlow without what its libraries print at every start; they mind no level of logging.
-
-    What they say of a start that fails is shown.
-    """
-    import os
-    import tempfile
-
-    with tempfile.TemporaryFile() as said:
-        stderr = os.dup(2)
-        os.dup2(said.fileno(), 2)
-        try:
-            import tensorflow
-
-            tensorflow.config.list_physical_devices()
-        except Exception:
-            said.seek(0)
-            os.write(stderr, said.read())
-            raise
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)

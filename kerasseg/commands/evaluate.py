@@ -1,7 +1,8 @@
-"""The verb `evaluate`: how good a run's model is on its test images."""
+"""The verb `evaluate`: how good a run's model is, on its test images or on others, and how good masks are."""
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -12,11 +13,12 @@ from kerasseg.commands.evaluation import Evaluation
 from kerasseg.commands.evaluation import evaluate as evaluate_samples
 from kerasseg.console import say
 from kerasseg.data.sample import Sample
+from kerasseg.files import folder_atomically
 from kerasseg.recipe import Recipe, amended, load
 from kerasseg.recipe.recipe import Evaluate
 from kerasseg.report.page import is_score
 from kerasseg.runs import rundirectory
-from kerasseg.runs.rundirectory import METRICS
+from kerasseg.runs.rundirectory import EVALUATIONS, METRICS
 from kerasseg.segmenter import Segmenter
 
 
@@ -35,14 +37,70 @@ def evaluate(path: Path, *, threshold: float | None = None) -> None:
     UserError
         If there is no trained run, its data are gone, or another process writes into it.
     """
-    segmenter = Segmenter.load(path)
+    segmenter = _by_threshold(Segmenter.load(path), threshold)
     folder = rundirectory.existing(path)
     recipe = load(folder / rundirectory.RECIPE)
-    threshold = amended(Evaluate(threshold=segmenter.spec.threshold), threshold=threshold).threshold
-    segmenter = replace(segmenter, spec=replace(segmenter.spec, threshold=threshold))
     with folder.held():
         evaluation = score(recipe, segmenter, preparation.parts(recipe).test, folder.path)
         folder.write_json(METRICS, {**folder.read_json(METRICS), **asdict(evaluation)})
+
+
+def evaluate_on(path: Path, data: Path, *, out: Path | None = None, threshold: float | None = None) -> Path:
+    """Score a run's model on other annotated images, laid out as those that it learnt from.
+
+    Parameters
+    ----------
+    path : Path
+        The run's folder.
+    data : Path
+        Takes the place of the root of the recipe's source; every image is scored.
+    out : Path, optional
+        Gets ``metrics.json`` and ``predictions/``; by default ``evaluations/NAME`` in the run's folder, by
+        the name of `data`.
+    threshold : float, optional
+        Instead of the recipe's.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    UserError
+        If there is no trained run, or the data cannot be read.
+    """
+    segmenter = _by_threshold(Segmenter.load(path), threshold)
+    folder = rundirectory.existing(path)
+    recipe = load(folder / rundirectory.RECIPE, ["data.if_missing=error"])
+    source = recipe.data.source.model_copy(update={"root": data})
+    recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"source": source})})
+    samples = preparation.samples(recipe)
+    if learnt := known_images(folder / rundirectory.SPLIT, samples):
+        say(
+            f"{len(learnt)} of these {len(samples)} images were learnt from or watched in training, such as "
+            f"{learnt[0]}: scores are too good",
+            style="bold yellow",
+        )
+    out = out or folder / EVALUATIONS / data.resolve().name
+    with folder_atomically(out) as unfinished:
+        evaluation = score(recipe, segmenter, samples, unfinished)
+        rundirectory.RunDirectory(unfinished).write_json(METRICS, {"data": str(data), **asdict(evaluation)})
+    say(f"wrote {out}")
+    return out
+
+
+def known_images(table: Path, samples: Sequence[Sample]) -> list[str]:
+    """Name the samples whose files a run has learnt from or watched, by what `write_split` wrote of it."""
+    with table.open(newline="", encoding="utf-8") as file:
+        known = {Path(row["image"]).resolve() for row in csv.DictReader(file) if row["part"] != "test"}
+    return [sample.name for sample in samples if Path(str(sample.image)).resolve() in known]
+
+
+def _by_threshold(segmenter: Segmenter, threshold: float | None) -> Segmenter:
+    """Let a model decide by another threshold, if one is given."""
+    threshold = amended(Evaluate(threshold=segmenter.spec.threshold), threshold=threshold).threshold
+    return replace(segmenter, spec=replace(segmenter.spec, threshold=threshold))
 
 
 def score(recipe: Recipe, segmenter: Segmenter, samples: Sequence[Sample], folder: Path) -> Evaluation:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from kerasseg.console import say
-from kerasseg.errors import Mistakes, UserError, if_interrupted
+from kerasseg.commands import batch
+from kerasseg.errors import UserError
 from kerasseg.images import files, folders
 from kerasseg.images.stores import address, hdf5
 from kerasseg.images.stores.omezarr import is_zarr
 from kerasseg.inference.large_image import OUTLINES, Output, Segmenting, segment
-from kerasseg.inference.resume import RECORD, recorded_results
+from kerasseg.inference.resume import RECORD, record_failure, recorded_results
 from kerasseg.recipe import amended
 from kerasseg.recipe.recipe import Evaluate, Predict
 from kerasseg.segmenter import Segmenter
@@ -36,6 +36,7 @@ def predict(
     threshold: float | None = None,
     scheduler: str | None = None,
     force: bool = False,
+    tell: batch.Tell | None = None,
     **tiling: Any,
 ) -> None:
     """Segment images; what is there already is left as it is, and what was begun is gone on with.
@@ -61,13 +62,15 @@ def predict(
         Of a Dask cluster whose workers are to answer, such as ``tcp://host:8786``; `segmenter` is of a run.
     force : bool
         Whether to start over and to replace what is there.
+    tell : callable, optional
+        See `kerasseg.commands.batch.work_through`.
     **tiling
         Instead of the model's own: tile, overlap, blend, padding, tta.
 
     Raises
     ------
     UserError
-        If there is no image, no cluster, or some images cannot be read; the others are predicted first.
+        If there is no image, no cluster, or no image can be read; `Incomplete` if some cannot.
     """
     spec = segmenter.spec
     checked = dict(amended(Predict(), **tiling))
@@ -80,7 +83,7 @@ def predict(
     segmenter = replace(segmenter, spec=spec)
     segmenter.tiling  # noqa: B018  a tile that is too small is refused before anything is done
     with segmenter.on_cluster(scheduler) if scheduler else nullcontext(segmenter) as computing:
-        predict_by(computing, images, out, what=what, to=to, axes=axes, force=force)
+        predict_by(computing, images, out, what=what, to=to, axes=axes, force=force, tell=tell)
 
 
 def predict_by(
@@ -92,6 +95,7 @@ def predict_by(
     to: str | None = None,
     axes: str | None = None,
     force: bool = False,
+    tell: batch.Tell | None = None,
 ) -> None:
     """Segment images by a model or a cascade as it is; see `predict`."""
     spec, what = segmenter.spec, what or ("labels" if to in OUTLINES else "mask")
@@ -100,25 +104,19 @@ def predict_by(
     output.check(spec)
     _check_folder(out)
     results = _results(images, out, axes, output.suffix)
-    _each(results, out, partial(segment, segmenter=segmenter, output=output, axes=axes, force=force))
+    work = partial(segment, segmenter=segmenter, output=output, axes=axes, force=force)
+    outcomes = batch.work_through(results, work, tell)
+    if any(outcome.result for outcome in outcomes):  # a command that could do nothing leaves nothing
+        for outcome in outcomes:
+            if outcome.state == batch.FAILED:
+                record_failure(results[Path(outcome.file)], Path(outcome.file), outcome.error)
+    batch.report(outcomes, out)
 
 
 def _check_folder(out: Path) -> None:
     """Refuse the name of a file: results are several files, in a folder, and named by their images."""
     if out.is_file() or (out.suffix.lower() in FILES and not out.is_dir()):
         raise UserError(f"{out}: this is the name of a file; name a folder for the results")
-
-
-def _each(found: Mapping[Path, Path], out: Path, segment_one: Callable[[Path, Path], bool]) -> None:
-    """Segment image after image; those that cannot be read are named at the end."""
-    mistakes, written = Mistakes(), []
-    for number, (image, result) in enumerate(found.items(), start=1):
-        kept = f"{image} is number {number} of {len(found)}, and what is computed is kept"
-        with mistakes.noted(), if_interrupted(f"{kept}; repeat the command to continue"):
-            written.append(segment_one(image, result))
-    there, results = written.count(False), "result" if sum(written) == 1 else "results"
-    say(f"wrote {sum(written)} {results} to {out}" + (f"; {there} existed already" if there else ""))
-    mistakes.check()
 
 
 def _results(images: Path, out: Path, axes: str | None, suffix: str) -> dict[Path, Path]:

@@ -12,6 +12,7 @@ import importlib
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,6 +71,12 @@ class _Prepared:
 
     def __getitem__(self, region: Region) -> np.ndarray:
         return self.read(region)
+
+
+def opened_when_asked(open_forward: Callable[[], Forward]) -> Forward:
+    """Make a function that opens its network by its first batch: whoever has no image left need not wait."""
+    opened = cache(open_forward)
+    return lambda batch: opened()(batch)
 
 
 def on_openvino(model: keras.Model) -> Forward:

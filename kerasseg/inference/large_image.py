@@ -24,6 +24,7 @@ from kerasseg.annotations.masks import write_mask
 from kerasseg.annotations.objects import write_objects
 from kerasseg.console import say, track
 from kerasseg.errors import UserError, unknown, unwritable
+from kerasseg.files import Written
 from kerasseg.images import ondisk
 from kerasseg.images.ondisk import Channel, OnDisk
 from kerasseg.images.stores.address import file_signature
@@ -34,7 +35,7 @@ from kerasseg.images.writing.result import Result
 from kerasseg.images.writing.tiff import write_tiff
 from kerasseg.images.writing.zarr import write_zarr
 from kerasseg.inference.blending import Bands
-from kerasseg.inference.resume import Ledger, is_begun, is_done, open_ledger, record
+from kerasseg.inference.resume import Ledger, finished, is_begun, open_ledger, record
 from kerasseg.postprocess.numbering import object_classes
 from kerasseg.spec import MergedSpec, ModelSpec
 
@@ -118,7 +119,7 @@ def segment(
     *,
     axes: str | None = None,
     force: bool = False,
-) -> bool:
+) -> Written:
     """Predict an image, or go on with it, and write the result; where it is there already nothing is done.
 
     Parameters
@@ -136,14 +137,13 @@ def segment(
 
     Returns
     -------
-    bool
-        Whether there was anything left to do.
+    Written
 
     Raises
     ------
     UserError
         If the image cannot be read, the result not be written, or another prediction was begun or made there;
-        `Blocked` if another process is at work there, or the disk is full.
+        `Busy` if another process is at work there, `Blocked` if the disk is full.
     """
     if result.is_dir() and not is_zarr(result):
         raise UserError(
@@ -158,16 +158,16 @@ def segment(
     stem = result.name.removesuffix(output.suffix)
     begun = result.with_name(f".{stem}.{output.kind}.unfinished")
     with locks.held(begun.with_suffix(".lock"), result):
-        if not force and _is_done(result, begun, settings):
-            return False
+        if not force and (there := _finished(result, begun, settings)):
+            return there
         with open_store(image, axes) as store, open_ledger(begun, settings, force=force) as ledger:
             if output.format in OUTLINES:
                 _refuse_volume(store, output)
             answer = _answered(store, segmenter, output, ledger)
-            pixels, objects = _numbered(answer, spec, ledger) if output.kind == "labels" else (answer, 0)
-            target, output = _fitting(result, output, store, objects)
+            pixels, objects = _numbered(answer, spec, ledger) if output.kind == "labels" else (answer, None)
+            target, output = _fitting(result, output, store, objects or 0)
             if target != result and not force:
-                is_done(target, settings)  # or it is refused to replace it
+                finished(target, settings)  # or it is refused to replace it
             written = begun / target.name  # there, a kill leaves nothing that is not cleared away
             if output.format in OUTLINES:
                 bands = ((pixels[rows], answer[rows]) for rows in cuts(len(answer), ROWS))
@@ -179,9 +179,9 @@ def segment(
             else:
                 _write_pixels(written, pixels, store, output, output.channel_names(spec))
         _give_name(written, target)
-        record(target, ledger.settings, instead_of=result)
+        record(target, ledger.settings, objects=objects, instead_of=result)
         ledger.close()
-    return True
+    return Written(target, new=True, objects=objects)
 
 
 class Segmenting(Protocol):
@@ -196,12 +196,12 @@ class Segmenting(Protocol):
         """Predict an open image a band of finished rows at a time."""
 
 
-def _is_done(result: Path, begun: Path, settings: Mapping[str, Any]) -> bool:
-    """Tell whether a result is there, is what is wanted, and nothing is left to do."""
-    if is_begun(begun) or not is_done(result, settings):
-        return False
-    shutil.rmtree(begun, ignore_errors=True)  # what a kill kept from being cleared away
-    return True
+def _finished(result: Path, begun: Path, settings: Mapping[str, Any]) -> Written | None:
+    """Give a result that is there and is what is wanted, if nothing is left to do."""
+    there = None if is_begun(begun) else finished(result, settings)
+    if there:
+        shutil.rmtree(begun, ignore_errors=True)  # what a kill kept from being cleared away
+    return there
 
 
 def _fitting(result: Path, output: Output, store: Store, objects: int) -> tuple[Path, Output]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,12 +20,12 @@ import numpy as np
 
 from kerasseg import locks
 from kerasseg.errors import UserError, changes
-from kerasseg.files import write_json
+from kerasseg.files import Written, write_json
 from kerasseg.images import ondisk
 from kerasseg.images.ondisk import OnDisk
 
 LEDGER, ANSWER = "ledger.json", "answer.npy"
-RECORD, INSTEAD = "predictions.json", "written_instead"
+RECORD, INSTEAD, OBJECTS = "predictions.json", "written_instead", "objects"
 
 
 @dataclass
@@ -123,8 +123,8 @@ def open_ledger(folder: Path, settings: Mapping[str, Any], *, force: bool = Fals
     return Ledger(folder, settings, begun["rows"])
 
 
-def is_done(result: Path, settings: Mapping[str, Any]) -> bool:
-    """Tell whether a result is there and is what is wanted.
+def finished(result: Path, settings: Mapping[str, Any]) -> Written | None:
+    """Give a result that is there and is what is wanted.
 
     Parameters
     ----------
@@ -135,8 +135,8 @@ def is_done(result: Path, settings: Mapping[str, Any]) -> bool:
 
     Returns
     -------
-    bool
-        False where there is no such result.
+    Written or None
+        None where there is no such result.
 
     Raises
     ------
@@ -145,19 +145,23 @@ def is_done(result: Path, settings: Mapping[str, Any]) -> bool:
     """
     before = _recorded(result.parent).get(result.name)
     if not result.exists():
-        return bool(before and INSTEAD in before) and is_done(result.with_name(before[INSTEAD]), settings)
+        instead = (before or {}).get(INSTEAD)
+        return finished(result.with_name(instead), settings) if instead else None
     if before is None:
         raise UserError(f"{result}: it exists already; choose another folder, or replace it with --force")
+    objects = before.pop(OBJECTS, None)
     if changed := changes(before, _as_json(settings)):
         raise UserError(
             f"{result}: it exists already, made with different settings; choose another folder, or replace "
             "it with --force",
             *(f"  {line}" for line in changed),
         )
-    return True
+    return Written(result, new=False, objects=objects)
 
 
-def record(result: Path, settings: Mapping[str, Any], instead_of: Path | None = None) -> None:
+def record(
+    result: Path, settings: Mapping[str, Any], *, objects: int | None = None, instead_of: Path | None = None
+) -> None:
     """Record by which settings a result was made.
 
     Parameters
@@ -165,17 +169,29 @@ def record(result: Path, settings: Mapping[str, Any], instead_of: Path | None = 
     result : Path
         The file or folder.
     settings : mapping
-        See `is_done`.
+        See `finished`.
+    objects : int, optional
+        How many it holds.
     instead_of : Path, optional
         What was wanted, where its format could not hold the result; one of that name is removed.
     """
-    new = {result.name: settings}
+    new = {result.name: {**settings, **({} if objects is None else {OBJECTS: objects})}}
     if instead_of not in (None, result):
         new[instead_of.name] = {INSTEAD: result.name}
         instead_of.unlink(missing_ok=True)
-    path = result.parent / RECORD
+    _add(result.parent, new)
+
+
+def record_failure(result: Path, image: Path, error: Sequence[str]) -> None:
+    """Record why a result is missing; the record of one that is there stands."""
+    if not result.exists():
+        _add(result.parent, {result.name: {"image": str(image), "error": list(error)}})
+
+
+def _add(folder: Path, entries: Mapping[str, Any]) -> None:
+    path = folder / RECORD
     with locks.awaited(path.with_name(f".{RECORD}.change")):
-        write_json(path, _recorded(result.parent) | new)
+        write_json(path, _recorded(folder) | entries)
 
 
 def recorded_results(folder: Path) -> frozenset[str]:

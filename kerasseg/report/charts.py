@@ -300,6 +300,33 @@ def compared_curves(histories: Mapping[str, Sequence[Mapping[str, float]]], colu
         return _svg(figure)
 
 
+def paired(values: np.ndarray, labels: Sequence[str], score: str) -> bytes:
+    """Draw how several models score on the same images: a thin line an image, a thick one for the mean.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        (R, N) of R models on N images; images without a score by all are left out.
+    labels : sequence of str
+        Names of the models.
+    score : str
+        What it is.
+
+    Returns
+    -------
+    bytes
+        SVG.
+    """
+    known = values[:, ~np.isnan(values).any(axis=0)]
+    with _figure(columns=1, width=1.6 + 1.8 * len(labels), height=3.2) as (figure, (axes,)):
+        axes.plot(known, color=INK, alpha=0.35, linewidth=0.8, marker="o", markersize=2.5)
+        if known.size:
+            axes.plot(known.mean(axis=1), color=BLUE, linewidth=2.4, marker="o")
+        axes.set(ylabel=score, xlim=(-0.3, len(labels) - 0.7))
+        axes.set_xticks(range(len(labels)), labels)
+        return _svg(figure)
+
+
 def confusion(pixels: Sequence[Sequence[int]], classes: Sequence[str]) -> bytes:
     """Draw which class was taken for which: of each true class, the share of its pixels in each prediction.
 

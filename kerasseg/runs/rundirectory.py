@@ -28,6 +28,7 @@ STATUS, ENVIRONMENT, DATA = "status.json", "environment.json", "data.json"
 MODEL, SPEC, SUMMARY, METRICS = "model.keras", "spec.json", "model.json", "metrics.json"
 CHECKPOINTS, EXAMPLES, SAMPLES, EXPORT = "checkpoints", "examples", "samples", "export"
 PREDICTIONS, OVERLAYS, REGIONS = "predictions", "predictions/overlays", "regions"
+EVALUATIONS = "evaluations"  # on images other than the test's
 REPORT = "report.html"
 
 FINISHED, FAILED = "finished", "failed"
@@ -197,6 +198,20 @@ def last_finished(name: str, root: Path) -> RunDirectory | None:
         if (run := RunDirectory(root / name / str(number))).state == FINISHED:
             return run
     return None
+
+
+def listed(root: Path) -> list[RunDirectory]:
+    """Find all runs below a folder, by their recipes' names and their numbers.
+
+    Raises
+    ------
+    UserError
+        If there is none.
+    """
+    folders = {path.parent for path in root.rglob(RECIPE) if path.parent.name.isdigit()}
+    if not folders:
+        raise UserError(f"{root}: there is no run here; kerasseg run RECIPE makes one")
+    return [RunDirectory(path) for path in sorted(folders, key=lambda path: (path.parent, int(path.name)))]
 
 
 def existing(path: Path) -> RunDirectory:

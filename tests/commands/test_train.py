@@ -1,6 +1,7 @@
 """A whole run on tiny synthetic data: what it leaves behind, and what can be asked of it afterwards."""
 
 import csv
+import json
 import pickle
 import shutil
 import subprocess
@@ -17,8 +18,8 @@ from kerasseg import postprocess
 from kerasseg.annotations.masks import read_mask
 from kerasseg.annotations.values import class_ids
 from kerasseg.cli import app
-from kerasseg.commands import check
-from kerasseg.commands.evaluate import evaluate
+from kerasseg.commands import check, preparation
+from kerasseg.commands.evaluate import evaluate, evaluate_on
 from kerasseg.commands.export import export
 from kerasseg.commands.predict import predict
 from kerasseg.commands.train import run
@@ -142,6 +143,21 @@ def test_a_higher_threshold_finds_less(finished):
     evaluate(finished.path)
 
 
+def test_other_images_are_scored_and_those_that_were_learnt_from_are_counted(finished, tmp_path, capsys):
+    recipe = load(finished / "recipe.yaml")
+    scored = evaluate_on(finished.path, recipe.data.source.root, out=tmp_path / "scored")
+    metrics = json.loads((scored / "metrics.json").read_text())
+    samples = preparation.samples(recipe)
+    assert (
+        len(metrics["test"]["images"])
+        == len(list((scored / "predictions").glob("*.mask.png")))
+        == len(samples)
+    )
+    learnt = len(samples) - len(preparation.parts(recipe).test)
+    assert f"{learnt} of these {len(samples)} images were learnt from" in capsys.readouterr().out
+    assert finished.read_json("metrics.json").keys() >= metrics.keys() - {"data"}
+
+
 def test_images_of_any_size_are_predicted_and_bad_ones_named(finished, tmp_path, capsys):
     images = tmp_path / "images"
     files.write(images / "odd.png", np.random.default_rng(0).integers(0, 255, (37, 83, 1), np.uint8))
@@ -157,7 +173,7 @@ def test_predicting_again_leaves_what_is_there_and_refuses_to_replace_it(finishe
     predict(model, tmp_path / "a.png", tmp_path / "out")
     before = (tmp_path / "out" / "a.mask.png").stat().st_mtime_ns
     predict(model, tmp_path / "a.png", tmp_path / "out")
-    assert "wrote 0 results" in capsys.readouterr().out
+    assert "wrote 0 of 1 result" in capsys.readouterr().out
     with pytest.raises(UserError, match=r"threshold: 0.5 then, 0.3 now") as refused:
         predict(model, tmp_path / "a.png", tmp_path / "out", threshold=0.3)
     assert "--force" in refused.value.messages[0]

@@ -149,11 +149,11 @@ def test_going_on_with_another_image_is_refused(image, tmp_path):
 
 def test_what_is_there_is_left_as_it_is_and_what_a_kill_left_is_cleared_away(image, tmp_path):
     result = tmp_path / "m.png"
-    assert segment(image, result, predictor(), Output("mask", "png"))
+    assert segment(image, result, predictor(), Output("mask", "png")).new
     left_over = tmp_path / ".m.png.mask.unfinished"
     left_over.mkdir()
     (left_over / "answer.npy").write_bytes(b"of a kill between the result's rename and the end")
-    assert not segment(image, result, predictor(), Output("mask", "png"))
+    assert not segment(image, result, predictor(), Output("mask", "png")).new
     assert not left_over.exists()
     with pytest.raises(UserError, match="different settings"):
         segment(image, result, another_model(), Output("mask", "png"))
@@ -198,12 +198,12 @@ def test_more_objects_than_a_png_can_number_become_a_tiff(tmp_path, capsys):
         np.kron(np.full((side, side), 255, np.uint8), np.eye(1, 4, dtype=np.uint8).reshape(2, 2)),
     )
     output = Output("labels", "png")
-    assert segment(tmp_path / "a.png", tmp_path / "a.labels.png", predictor(), output)
+    assert segment(tmp_path / "a.png", tmp_path / "a.labels.png", predictor(), output).new
     assert "66,049 objects; writing a.labels.ome.tif instead" in " ".join(capsys.readouterr().out.split())
     found = tifffile.imread(tmp_path / "a.labels.ome.tif")
     assert found[::2, ::2].ravel().tolist() == list(range(1, side**2 + 1))
     assert {path.name for path in tmp_path.iterdir()} == {"a.png", "a.labels.ome.tif", "predictions.json"}
-    assert not segment(tmp_path / "a.png", tmp_path / "a.labels.png", predictor(), output)
+    assert not segment(tmp_path / "a.png", tmp_path / "a.labels.png", predictor(), output).new
     with pytest.raises(UserError, match="different settings"):
         segment(tmp_path / "a.png", tmp_path / "a.labels.png", another_model(), output)
 

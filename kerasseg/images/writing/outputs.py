@@ -72,7 +72,7 @@ def appearing(*paths: Path) -> Iterator[Path]:
     Raises
     ------
     UserError
-        If they cannot be written; `Blocked` if another process is at work there.
+        If they cannot be written; `Busy` if another process is at work there.
     """
     unfinished = paths[0].with_name(f".{paths[0].name}.unfinished")
     with locks.held(unfinished.with_suffix(".lock"), paths[0]):

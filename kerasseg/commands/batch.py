@@ -1,0 +1,156 @@
+"""Work on image after image, where one that fails does not stop the others, and processes share the work."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import typer
+
+from kerasseg.console import say
+from kerasseg.errors import Blocked, Busy, Incomplete, UserError, if_interrupted
+from kerasseg.files import Written
+
+WRITTEN, THERE, FAILED, BUSY = "written", "existed already", "failed", "left to other processes"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one image.
+
+    Attributes
+    ----------
+    file : str
+        The image.
+    state : {"written", "existed already", "failed", "left to other processes"}
+    result : str or None
+        The file that was written for it, or was there.
+    objects : int or None
+        How many were found, where they were counted.
+    seconds : float
+        How long it took.
+    error : tuple of str, or None
+        Why it failed, or who is at work on it.
+    """
+
+    file: str
+    state: str
+    result: str | None = None
+    objects: int | None = None
+    seconds: float = 0.0
+    error: tuple[str, ...] | None = None
+
+
+Tell = Callable[[Outcome], None]
+
+
+def print_json(outcome: Outcome) -> None:
+    """Print one line of JSON, for programs that read along."""
+    typer.echo(json.dumps(asdict(outcome), ensure_ascii=False))
+
+
+def work_through(
+    results: Mapping[Path, Path], work: Callable[[Path, Path], Written], tell: Tell | None = None
+) -> list[Outcome]:
+    """Make the result of each image; those at which another process is at work come last.
+
+    Parameters
+    ----------
+    results : mapping of Path to Path
+        From each image to its result.
+    work : callable
+        Makes one result.
+    tell : callable, optional
+        Is called with each outcome as soon as it is known.
+
+    Returns
+    -------
+    list of Outcome
+        One for each image.
+
+    Raises
+    ------
+    Blocked
+        If the next image would fail as well; what failed before is said too.
+    """
+    outcomes: list[Outcome] = []
+    waiting = dict(results)
+    while waiting:
+        busy = {}
+        for number, (image, result) in enumerate(waiting.items(), start=1 + len(results) - len(waiting)):
+            kept = f"{image} is number {number} of {len(results)}, and what is computed is kept"
+            with if_interrupted(f"{kept}; repeat the command to continue"), _blocked_after(outcomes):
+                outcome = _outcome(image, result, work)
+            if outcome.state == BUSY:
+                busy[image] = outcome
+                continue
+            outcomes.append(outcome)
+            if tell:
+                tell(outcome)
+        if len(busy) == len(waiting):  # nobody has finished one meanwhile
+            return outcomes + list(busy.values())
+        waiting = {image: results[image] for image in busy}
+    return outcomes
+
+
+def report(outcomes: Sequence[Outcome], out: Path) -> None:
+    """Say what became of all images.
+
+    Parameters
+    ----------
+    outcomes : sequence of Outcome
+    out : Path
+        The folder of the results.
+
+    Raises
+    ------
+    Incomplete
+        If some results are there and others are not.
+    UserError
+        If there is none.
+    """
+    states = Counter(outcome.state for outcome in outcomes)
+    others = [f", {states[state]} {state}" for state in (THERE, FAILED, BUSY) if states[state]]
+    results = "result" if len(outcomes) == 1 else "results"
+    say(f"wrote {states[WRITTEN]} of {len(outcomes)} {results} to {out}{''.join(others)}")
+    if errors := _errors(outcomes):
+        raise (Incomplete if states[WRITTEN] or states[THERE] else UserError)(*errors)
+
+
+@contextmanager
+def _blocked_after(outcomes: Sequence[Outcome]) -> Iterator[None]:
+    """Say what failed before, too, where the block ends the work."""
+    try:
+        yield
+    except Blocked as error:
+        raise Blocked(*_errors(outcomes), *error.messages) from error
+
+
+def _errors(outcomes: Sequence[Outcome]) -> list[str]:
+    return [line for outcome in outcomes for line in outcome.error or ()]
+
+
+def _outcome(image: Path, result: Path, work: Callable[[Path, Path], Written]) -> Outcome:
+    """Make one result, and tell what became of it."""
+    begun = time.monotonic()
+    outcome = partial(Outcome, str(image))
+    try:
+        written = work(image, result)
+    except Busy as error:
+        return outcome(BUSY, error=error.messages)
+    except Blocked:
+        raise
+    except UserError as error:
+        return outcome(FAILED, seconds=_since(begun), error=error.messages)
+    state = WRITTEN if written.new else THERE
+    return outcome(state, str(written.path), written.objects, _since(begun))
+
+
+def _since(begun: float) -> float:
+    return round(time.monotonic() - begun, 3)
