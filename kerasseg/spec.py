@@ -9,13 +9,14 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from kerasseg.errors import UserError, naming
 from kerasseg.images import masks
+from kerasseg.images.histogram_matching import Matching
 from kerasseg.images.normalisation import NORMALISATIONS, Normalisation
 from kerasseg.images.preprocessing import Preprocessing
 from kerasseg.postprocess import INSTANCES, streaming
@@ -102,6 +103,11 @@ class ModelSpec:
         How large images are cut into tiles.
     weights : str
         SHA-256 of the weights, by which two models are told apart.
+    beside : int
+        Further channels that the network takes, after those of the image: classes that other stages of a
+        cascade find, 0 or 1.
+    match : Matching or None
+        The histogram that each image or volume is brought to, before its intensities come into [0, 1].
     """
 
     classes: tuple[str, ...]
@@ -116,6 +122,8 @@ class ModelSpec:
     objects: Objects
     tiling: TilingSettings
     weights: str
+    beside: int = 0
+    match: Matching | None = None
 
     kinds: ClassVar = ("mask", "labels", "probabilities")
     """What can be made of its answers."""
@@ -140,9 +148,14 @@ class ModelSpec:
         return len(self.stride)
 
     @property
+    def takes_floats(self) -> bool:
+        """Whether images may be of floats: these have no histogram that could be matched."""
+        return self.match is None
+
+    @property
     def preprocessing(self) -> Preprocessing:
         """What an image goes through before the network sees it."""
-        return Preprocessing(self.channels, self.normalise, self.resize)
+        return Preprocessing(self.channels, self.normalise, self.resize, self.match)
 
     def prepare(self, image: np.ndarray, name: str) -> np.ndarray:
         """Bring an image as stored, (..., C), to what the network takes: float32 in [0, 1].
@@ -192,7 +205,12 @@ class ModelSpec:
         """Write everything down."""
         normalise = {self.normalise.name: asdict(self.normalise)}
         objects = {self.objects.method: self.objects.arguments}
-        values = asdict(self) | {"normalise": normalise, "objects": objects}
+        match = self.match and self.match.to_json()
+        values = asdict(replace(self, match=None)) | {
+            "normalise": normalise,
+            "objects": objects,
+            "match": match,
+        }
         return json.dumps(values, indent=1, ensure_ascii=False)
 
     @classmethod
@@ -206,14 +224,15 @@ class ModelSpec:
         UserError
             If a number lies out of its range.
         """
-        given = json.loads(text)
         try:
+            given = {"beside": 0, "match": None, **json.loads(text)}  # which older ones do not say
             values = {field.name: given[field.name] for field in fields(cls)}
             tiling = {field.name: values["tiling"][field.name] for field in fields(TilingSettings)}
             for name in ("classes", "resize", "stride", "receptive_radius"):
                 values[name] = values[name] and tuple(values[name])
             values["normalise"] = _normalisation(values["normalise"])
             values["objects"] = _objects(values["objects"])
+            values["match"] = values["match"] and Matching.from_json(values["match"])
             return cls(**values | {"tiling": TilingSettings(**tiling)})
         except KeyError as error:
             raise ValueError(f"{error} is missing") from error
@@ -235,12 +254,15 @@ class MergedSpec:
         (M + 1,) uint8, the stage of each entry, counted from 1.
     rank : int
         Axes in space.
+    takes_floats : bool
+        Whether images may be of floats, by all stages.
     """
 
     classes: tuple[str, ...]
     class_ids: np.ndarray
     stage_ids: np.ndarray
     rank: int
+    takes_floats: bool
 
     kinds: ClassVar = ("mask", "labels", "stages")
     multilabel: ClassVar = False

@@ -21,6 +21,7 @@ def start_tensorflow() -> None:
             import tensorflow
 
             tensorflow.config.list_physical_devices()
+            tensorflow.get_logger().setLevel("ERROR")  # it takes a cascade's networks for one traced anew
         except Exception:
             said.seek(0)
             os.write(stderr, said.read())

@@ -1,10 +1,14 @@
 """Trained stages as one object: masks of several models, where each looks, and whose classes come first."""
 
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from specs import segmenter
 
 from kerasseg.cascade import Cascade, Stage
@@ -120,6 +124,80 @@ def test_a_volume_is_merged_plane_by_plane(tmp_path):
     cascade = Cascade({"low": Stage(models[4]), "high": Stage(models[7])}, (("high", 1), ("low", 1)))
     expected = np.where(volume >= 0.7 * 255, 1, np.where(volume >= 0.4 * 255, 2, 0))
     np.testing.assert_array_equal(cascade.entries(tmp_path / "v.tif")[..., 0], expected)
+
+
+def spread(batch):
+    """A model of what is seen beside the image: channel 2, where any pixel three to the right holds it."""
+    return np.maximum(batch[..., 2:3], np.roll(batch[..., 2:3], -3, axis=-2))
+
+
+def seeing(**tiles):
+    """Spots within cells, and a model that sees spots: it finds them, and three pixels to their left."""
+    cascade = cell_and_spot()
+    sight = segmenter(spread, tiles, channels=2, beside=1, receptive_radius=(0, 3))
+    return replace(cascade, stages={**cascade.stages, "sight": Stage(sight, None, (("spots", 1),))})
+
+
+def test_a_stage_sees_the_class_of_another_as_a_channel():
+    cascade = seeing(tile=32, overlap=4)
+    image = np.zeros((4, 8, 2), np.uint8)
+    image[:, :6, 0] = image[1, 5, 1] = image[1, 7, 1] = 200  # the second spot is in no cell
+    assert cascade.stage_mask("spots", image).nonzero() == ([1], [5])
+    np.testing.assert_array_equal(cascade.stage_mask("sight", image).nonzero(), ([1, 1], [2, 5]))
+
+
+def test_a_stage_alone_does_not_do_without_what_it_sees():
+    with pytest.raises(UserError, match="is a stage of a cascade and sees 1 classes"):
+        seeing(tile=32).stages["sight"].segmenter.mask(IMAGE)
+
+
+@settings(deadline=None, max_examples=12)
+@given(
+    st.integers(1, 90),
+    st.integers(1, 70),
+    st.sampled_from([8, 20, 36]),
+    st.sampled_from(["hann", "crop"]),
+    st.sampled_from(["inside", "reflect", "zero"]),
+)
+def test_what_is_seen_is_the_same_by_bands_and_as_a_whole(height, width, tile, blend, padding):
+    image = np.random.default_rng(height * 100 + width).integers(0, 256, (height, width, 2), np.uint8)
+    cascade = seeing(tile=tile, overlap=3 if tile > 8 else 1, blend=blend, padding=padding)
+    cascade = replace(cascade, merge=(("sight", 1), *cascade.merge))
+    whole = cascade.entries(image)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.tif"
+        tifffile.imwrite(path, image, planarconfig="contig", metadata={"axes": "YXC"})
+        with open_store(path) as store:
+            bands = [*cascade.bands(store)]
+            np.testing.assert_array_equal(np.concatenate([band for _, band in bands]), whole)
+            for rows, _ in bands[:: max(1, len(bands) // 3)]:
+                rest = np.concatenate([band for _, band in cascade.bands(store, rows.start)])
+                np.testing.assert_array_equal(rest, whole[rows.start :])
+
+
+@pytest.mark.parametrize("blend", ["hann", "crop"])
+def test_tiles_without_a_pixel_of_the_region_are_not_answered(tmp_path, blend):
+    image = np.random.default_rng(0).integers(1, 256, (64, 256, 2), np.uint8)
+    image[..., 0] = 0
+    image[20:30, 100:120, 0] = 200  # one cell
+    tifffile.imwrite(tmp_path / "a.tif", image, planarconfig="contig", metadata={"axes": "YXC"})
+    answered = []
+
+    def brighter(batch):
+        answered.append(len(batch))
+        return batch[..., 1:].copy()
+
+    tiles = {"tile": 16, "overlap": 4, "blend": blend, "batch_size": 1}
+    spots = segmenter(brighter, tiles, channels=2, threshold=100 / 255)
+    cells = cell_and_spot().stages["cells"]
+    everywhere = Cascade({"cells": cells, "spots": Stage(spots)}, (("spots", 1),))
+    within = Cascade({"cells": cells, "spots": Stage(spots, ("cells", 1))}, (("spots", 1),))
+    all_of_it, count = everywhere.entries(tmp_path / "a.tif")[..., 0], len(answered)
+    answered.clear()
+    expected = np.where(image[..., 0] > 100, all_of_it, 0)
+    np.testing.assert_array_equal(within.entries(tmp_path / "a.tif")[..., 0], expected)
+    assert 10 <= len(answered) < count / 10  # and one that is black
+    np.testing.assert_array_equal(within.entries(image)[..., 0], expected)
 
 
 @pytest.mark.parametrize("kind", ["mask", "stages"])

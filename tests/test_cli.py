@@ -22,8 +22,8 @@ from kerasseg.errors import UserError
 from kerasseg.images import files
 
 VERBS = ["run", "sweep", "check", "inspect", "evaluate", "predict", "export", "compare", "runs", "report"]
-VERBS += ["convert", "extract", "components", "schema"]
-GROUPS = ["cascade", "label", "data", "recipes"]
+VERBS += ["convert", "extract", "components", "compact", "expand", "measure", "schema"]
+GROUPS = ["label", "data", "recipes"]
 STEPS = [
     f"label {step}"
     for step in ("crop", "embed", "cluster", "look", "select", "propose", "open", "review", "status", "curve")
@@ -36,7 +36,7 @@ def typed(*words: str):
     return CliRunner().invoke(app, list(words), prog_name="kerasseg", env={"COLUMNS": "80"})
 
 
-@pytest.mark.parametrize("verb", ["", *VERBS, *GROUPS, "cascade run", "recipes copy", *STEPS, *SYNTHESIZE])
+@pytest.mark.parametrize("verb", ["", *VERBS, *GROUPS, "recipes copy", *STEPS, *SYNTHESIZE])
 def test_help_fits_a_screen_and_shows_an_example(verb):
     shown = typed(*verb.split(), "--help")
     assert shown.exit_code == 0

@@ -11,6 +11,8 @@ import kerasseg
 LIGHT = [
     "cli",
     "commands.check",
+    "commands.compact",
+    "commands.expand",
     "images.masks",
     "labelling.tables",
     "errors",
@@ -51,6 +53,7 @@ LIGHT = [
     "data.patches",
     "data.batches",
     "commands.preparation",
+    "commands.measure",
     "data.collect",
     "labelling.provenance",
     "labelling.labelme_app",

@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 import tifffile
 
-from kerasseg.commands.predict import _check_folder, _found, _results
+from kerasseg.commands.batch import check_folder, images_in
+from kerasseg.commands.predict import _results
 from kerasseg.errors import UserError
 from kerasseg.images import files
 from kerasseg.inference.resume import record
 
 
 def names(images, axes=None):
-    return [str(name) for _, name in _found(images, axes)]
+    return [str(name) for _, name in images_in(images, axes)]
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def planes(tmp_path):
 
 def test_planes_are_one_volume_where_the_axes_say_so(planes):
     assert names(planes) == names(planes, "YX") == ["0", "1", "2"]
-    assert list(_found(planes, "zyx")) == [(planes, Path("cells.v1"))]
+    assert list(images_in(planes, "zyx")) == [(planes, Path("cells.v1"))]
 
 
 def test_a_folder_of_stacks_stays_one(tmp_path):
@@ -47,7 +48,7 @@ def test_a_well_of_a_plate_is_one_image_however_it_is_typed(tmp_path):
     well = tmp_path / "plate.zarr/B/03/0"
     (well / "0").mkdir(parents=True)
     (well / ".zgroup").touch()
-    assert list(_found(well, None)) == [(well, Path("0"))]
+    assert list(images_in(well, None)) == [(well, Path("0"))]
     assert names(Path(f"{tmp_path / 'plate.zarr'}:B/03/0")) == ["plate.B.03.0"]
 
 
@@ -102,10 +103,10 @@ def test_results_go_into_a_folder_and_never_under_the_name_of_a_file(tmp_path):
     (tmp_path / "there").touch()
     for name in ("there", "new.png", "new.ome.tif", "new.geojson", "new.zarr"):
         with pytest.raises(UserError, match="this is the name of a file; name a folder"):
-            _check_folder(tmp_path / name)
+            check_folder(tmp_path / name)
     (tmp_path / "folder.tif").mkdir()
     for name in ("folder.tif", "new", "cells.v1.5"):
-        _check_folder(tmp_path / name)
+        check_folder(tmp_path / name)
 
 
 def test_a_result_never_takes_the_place_of_an_image_or_of_the_record(tmp_path):

@@ -17,8 +17,9 @@ INTRODUCTION = """\
 # Every key of a recipe
 
 This page is made by `python tools/recipe_reference.py > docs/recipes.md` from the schema that editors read.
-Only `name`, `data` and `model` must be there. Where a value is one of several components, write its name for
-its defaults (`loss: dice`), or its name with arguments (`loss: {dice: {smooth: 1.0}}`).
+Only `name`, `data` and `model` must be there; a file with `stages` is a [cascade](cascades.md) of recipes.
+Where a value is one of several components, write its name for its defaults (`loss: dice`), or its name with
+arguments (`loss: {dice: {smooth: 1.0}}`).
 """
 
 Schema = Mapping[str, Any]
@@ -35,11 +36,14 @@ def page(document: Schema) -> str:
     Returns
     -------
     str
-        Markdown: a table for the recipe, then one for each section and component that it leads to, in order.
+        Markdown: a table for the recipe and the cascade, then one for each section and component that they
+        lead to, in order.
     """
     sections = document["$defs"]
-    queue = [("Recipe", document)]
-    listed = {"Recipe"}
+    recipe, alone = sections["Recipe"], document["else"]["required"]  # in a stage it needs less
+    queue = [("Recipe", {**recipe, "required": [*recipe["required"], *alone]})]
+    queue.append(("CascadeRecipe", sections["CascadeRecipe"]))
+    listed = {title for title, _ in queue}
     parts = [INTRODUCTION]
     for title, section in queue:
         parts.append(table(title, section, sections))

@@ -13,7 +13,7 @@ names the image and its size in a member of its own, ``image``, which QuPath lea
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -115,6 +115,31 @@ def write_objects(
     colours = {label: palette()[number].tolist() for number, label in enumerate(classes, start=1)}
     image = {"name": name, "height": size[0], "width": size[1]}
     features = (_feature(shape, colours, tolerance, object_type) for shape in objects)
+    write_json_list(path, {"type": "FeatureCollection", "image": image}, "features", features)
+
+
+def write_points(
+    path: Path,
+    name: str | None,
+    size: tuple[int, int],
+    points: Iterable[tuple[float, float, Plane, Mapping[str, float]]],
+) -> None:
+    """Write a FeatureCollection of points, one after another.
+
+    Parameters
+    ----------
+    points : iterable of (float, float, Plane, mapping)
+        x and y in pixels, where (0, 0) is the middle of the first; the plane; and measurements.
+    """
+    image = {"name": name, "height": size[0], "width": size[1]}
+    features = (
+        {
+            "type": "Feature",
+            "geometry": {"type": "Point", "coordinates": [x + 0.5, y + 0.5], **_written_plane(plane)},
+            "properties": {"objectType": "detection", "measurements": dict(measurements)},
+        }
+        for x, y, plane, measurements in points
+    )
     write_json_list(path, {"type": "FeatureCollection", "image": image}, "features", features)
 
 
@@ -232,13 +257,11 @@ def _feature(
 ) -> dict[str, Any]:
     polygons = [[_closed(ring) for ring in rings] for rings in shape_polygons(shape, tolerance)]
     single = len(polygons) == 1
-    geometry = {
+    geometry: dict[str, Any] = {
         "type": "Polygon" if single else "MultiPolygon",
         "coordinates": polygons[0] if single else polygons,
     }
-    if shape.plane != EVERYWHERE:
-        c, z, t = shape.plane
-        geometry["plane"] = {"c": -1 if c is None else c, "z": z or 0, "t": t or 0}
+    geometry |= _written_plane(shape.plane)
     classification = {"name": IGNORED_CLASS if shape.label == IGNORE_LABEL else shape.label}
     if shape.label in colours:
         classification["color"] = colours[shape.label]
@@ -248,6 +271,13 @@ def _feature(
     if SCORE in shape.other:
         properties["measurements"] = {SCORE: shape.other[SCORE]}
     return {"type": "Feature", "geometry": geometry, "properties": properties}
+
+
+def _written_plane(plane: Plane) -> dict[str, dict[str, int]]:
+    """Give the member of a geometry that says its plane; none where it lies on all."""
+    if plane == EVERYWHERE:
+        return {}
+    return {"plane": {"c": -1 if plane.c is None else plane.c, "z": plane.z or 0, "t": plane.t or 0}}
 
 
 def _closed(ring: np.ndarray) -> list[list[float]]:

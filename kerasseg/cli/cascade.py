@@ -1,38 +1,23 @@
-"""The verbs `kerasseg cascade ...`: several networks trained, and merged into one result."""
+"""What verbs do where they are given a cascade, or the folder of one, instead of a recipe or a run."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-
-from kerasseg.cli.verbs import Overrides, example
 from kerasseg.errors import UserError
-from kerasseg.startup import start_tensorflow
-
-app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 
 
-@app.callback()
-def cascade() -> None:
-    """Train several networks that make one mask."""
+def is_cascade(recipe: Any) -> bool:
+    """Tell what was read from a cascade's file from what was read from a recipe's."""
+    from kerasseg.recipe import CascadeRecipe
+
+    return isinstance(recipe, CascadeRecipe)
 
 
-@app.command(**example("cascade run cascade.yaml stages.nuclei.recipe.train.epochs=5"))
-def run(
-    file: Annotated[Path, typer.Argument(metavar="CASCADE", help="A YAML file: see docs/cascades.md.")],
-    overrides: Overrides = None,
-    directory: Annotated[Path, typer.Option(help="Where cascades are kept.")] = Path("runs"),
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with runs that were interrupted.")] = False,
-    stage: Annotated[str | None, typer.Option(help="Train this stage alone.")] = None,
-) -> None:
-    """Train what is not trained yet, stage by stage; then score and report."""
-    from kerasseg.recipe.cascade import load_cascade
-
-    recipe = load_cascade(file, overrides or ())
-    start_tensorflow()
+def run(recipe: Any, *, directory: Path, resume: bool, stage: str | None) -> None:
+    """Train what is not trained yet of a cascade."""
     from kerasseg.commands.cascade import run
 
     run(recipe, directory=directory, resume=resume, stage=stage)

@@ -1,4 +1,4 @@
-"""The verb `kerasseg components`."""
+"""The verbs `kerasseg components` and `kerasseg measure`: objects of masks, and what is measured of them."""
 
 from __future__ import annotations
 
@@ -52,6 +52,49 @@ def components(
         grey=grey,
         delta=delta,
         pixel_size=_lengths(pixel_size),
+        axes=axes,
+        overwrite=overwrite,
+    )
+
+
+def measure(
+    paths: Annotated[list[Path], typer.Argument(metavar="LABELS [IMAGES] [OUT]", hidden=True)],
+    classes: Annotated[
+        list[str] | None,
+        typer.Option(help="Class of the objects, or of the next channel; repeat it."),
+    ] = None,
+    pixel_size: Annotated[
+        str | None,
+        typer.Option(metavar="Y,X", help="Size of a pixel in micrometres; in 3-D Z,Y,X."),
+    ] = None,
+    exclude_border: Annotated[
+        bool, typer.Option("--exclude-border", help="Leave out objects that touch the border.")
+    ] = False,
+    axes: Annotated[str | None, typer.Option(help="Axes where files do not say, such as ZYX.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+) -> None:
+    """Measure objects: a table of them, and one of their images.
+
+    LABELS is a file of numbered objects or a folder of such files, IMAGES the image or the folder of images
+    whose intensities are measured, OUT the table, NAME.csv or NAME.parquet ("objects.csv" by default), with
+    NAME.images.csv beside it.
+    """
+    from kerasseg.commands.measure import measure
+    from kerasseg.postprocess.table import SUFFIXES
+
+    *inputs, out = paths if paths[-1].suffix in SUFFIXES else [*paths, Path("objects.csv")]
+    if len(inputs) not in (1, 2):
+        raise UserError(
+            f"{' '.join(map(str, paths))}: expected LABELS [IMAGES] [OUT], OUT ending in .csv or .parquet"
+        )
+    labels, images = (*inputs, None)[:2]
+    measure(
+        labels,
+        images,
+        out,
+        classes=classes or (),
+        pixel_size=_lengths(pixel_size),
+        exclude_border=exclude_border,
         axes=axes,
         overwrite=overwrite,
     )

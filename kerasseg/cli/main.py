@@ -10,7 +10,7 @@ import typer
 
 from kerasseg import __version__
 from kerasseg.annotations.formats import FORMATS, OUTLINES, PIXELS, any_of
-from kerasseg.cli import cascade, components, data, label, recipes
+from kerasseg.cli import cascade, compact, components, data, label, recipes
 from kerasseg.cli.verbs import (
     Interrupted,
     Json,
@@ -36,7 +36,6 @@ app = typer.Typer(
     epilog="Example:  kerasseg run recipes/sartorius_linknet.yaml train.epochs=5",
 )
 
-app.add_typer(cascade.app, name="cascade", **example("cascade run cascade.yaml"))
 app.add_typer(label.app, name="label", **example("label crop recipes/cfos_curate.yaml"))
 app.add_typer(data.app, name="data", **example("data synthesize golgi data/golgi"))
 app.add_typer(recipes.app, name="recipes", **example("recipes copy sartorius_linknet"))
@@ -91,12 +90,19 @@ def run(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the last run of this recipe, which was stopped.")
     ] = False,
+    stage: Annotated[str | None, typer.Option(help="Train only this stage of a cascade.")] = None,
 ) -> None:
-    """Train a recipe's model, test it, export it, and write a report."""
-    recipe = load_recipe(recipe, overrides)
+    """Train a recipe's model or a cascade; test, export and report it."""
+    recipe = load_recipe(recipe, overrides, or_cascade=True)
+    if stage is not None and not cascade.is_cascade(recipe):
+        raise UserError(f"--stage {stage}: only a cascade has stages, and this is one recipe; leave it out")
     start_tensorflow()
+    if cascade.is_cascade(recipe):
+        return cascade.run(recipe, directory=directory, resume=resume, stage=stage)
     if recipe.label:
         from kerasseg.commands.label import run_round as run
+    elif recipe.data.split.folds and not recipe.data.split.fold:
+        from kerasseg.commands.folds import run
     else:
         from kerasseg.commands.train import run
 
@@ -138,10 +144,10 @@ def sweep(
 @app.command(**example("check recipes/sartorius_linknet.yaml data.source.sartorius.root=data/mine"))
 def check(recipe: RecipeFile, overrides: Overrides = None) -> None:
     """Check a recipe and its data, and estimate what a run takes."""
-    recipe = load_recipe(recipe, overrides)
-    from kerasseg.commands.check import check
+    recipe = load_recipe(recipe, overrides, or_cascade=True)
+    from kerasseg.commands.check import check, check_cascade
 
-    check(recipe)
+    (check_cascade if cascade.is_cascade(recipe) else check)(recipe)
 
 
 @app.command(**example("inspect recipes/sartorius_unet.yaml model.unet.attention=false"))
@@ -248,6 +254,12 @@ def predict(
     force: Annotated[
         bool, typer.Option("--force", help="Start again, and replace existing results.")
     ] = False,
+    table: Annotated[
+        Path | None, typer.Option(help="Also measure the objects: NAME.csv or NAME.parquet.")
+    ] = None,
+    overlay: Annotated[
+        bool, typer.Option("--overlay", help="Also draw each image with its objects' outlines and ids.")
+    ] = False,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
@@ -261,7 +273,8 @@ def predict(
     tiles = {"tile": tile, "overlap": overlap, "blend": blend, "padding": padding, "tta": tta}
     if not server and paths and cascade.is_trained(paths[0]):
         refused = {"dask": dask, "threshold": threshold, **tiles}
-        options = {"what": what, "to": to, "axes": axes, "force": force, "engine": engine, "tell": tell}
+        options = {"what": what, "to": to, "axes": axes, "force": force, "engine": engine}
+        options |= {"table": table, "overlay": overlay, "tell": tell}
         return cascade.predict(paths[0], *_images_and_out(paths[1:]), refused=refused, **options)
     from kerasseg.inference.package import is_package
 
@@ -276,7 +289,8 @@ def predict(
 
     segmenter = Segmenter.connect(server) if server else Segmenter.load(*runs, engine=engine or TENSORFLOW)
     tiles["overlap"] = int(overlap) if overlap and overlap.isdecimal() else overlap
-    options = {"what": what, "to": to, "threshold": threshold, "axes": axes, "force": force, "tell": tell}
+    options = {"what": what, "to": to, "threshold": threshold, "axes": axes, "force": force}
+    options |= {"table": table, "overlay": overlay, "tell": tell}
     predict(segmenter, images, out, scheduler=dask, **options, **tiles)
 
 
@@ -308,12 +322,18 @@ def export(
         str | None, typer.Option(help="SPDX name of the licence, for bioimageio, such as CC-BY-4.0.")
     ] = None,
 ) -> None:
-    """Export the model of a run for other programs."""
-    run = _existing(run)
+    """Export the model of a run, or a cascade, for other programs."""
+    is_cascade = cascade.is_trained(run)
+    if is_cascade and (to != "savedmodel" or author or license):
+        raise UserError(f"{run}: a cascade is exported as a SavedModel; leave --format and its options out")
+    run = run if is_cascade else _existing(run)
     start_tensorflow()
-    from kerasseg.commands.export import export
+    from kerasseg.commands.export import export, export_cascade
 
-    export(run, out, to=to, authors=author or (), license=license)
+    if is_cascade:
+        export_cascade(run, out)
+    else:
+        export(run, out, to=to, authors=author or (), license=license)
 
 
 @app.command(**example("compare runs/cells/1 runs/cells/2"))
@@ -339,10 +359,12 @@ def runs(
 
 @app.command(**example("report runs/sartorius_linknet/1"))
 def report(run: RunFolder) -> None:
-    """Write the page of a run, report.html, again from its files."""
+    """Write report.html of a run or a cascade again from its files."""
+    from kerasseg.report import cascade as cascade_page
     from kerasseg.report import page
 
-    typer.echo(f"wrote {page.write(_existing(run))}")
+    written = cascade_page.write(run) if cascade.is_trained(run) else page.write(_existing(run))
+    typer.echo(f"wrote {written}")
 
 
 @app.command(**example("convert labelme masks drawn/ masks/ --classes cell"))
@@ -411,6 +433,9 @@ def extract(
 
 
 app.command(**example("components mask.tif labels.ome.tif --largest 12"))(components.components)
+app.command(**example("compact images/ points/ --points 1% --report"))(compact.compact)
+app.command(**example("expand points/ images/ --region 0:512,0:512"))(compact.expand)
+app.command(**example("measure results/ slides/ cells.csv"))(components.measure)
 
 
 @app.command(**example("schema > recipes/recipe.schema.json"))

@@ -88,11 +88,11 @@ def speaking(*, quiet: bool, json: bool):
     return print_json if json else None
 
 
-def load_recipe(recipe: str, overrides: list[str] | None):
-    """Read a recipe, or a shipped one by its name."""
-    from kerasseg.recipe import find, load
+def load_recipe(recipe: str, overrides: list[str] | None, *, or_cascade: bool = False):
+    """Read a recipe, or a shipped one by its name; where a verb takes both, the file may hold a cascade."""
+    from kerasseg.recipe import find, load, load_any
 
     path = find(recipe)
     if path != Path(recipe):
         typer.echo(f"{recipe} is not here: taking the shipped one, {path}", err=True)
-    return load(path, overrides or ())
+    return (load_any if or_cascade else load)(path, overrides or ())

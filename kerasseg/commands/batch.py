@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,8 +17,64 @@ import typer
 from kerasseg.console import say
 from kerasseg.errors import Blocked, Busy, Incomplete, UserError, if_interrupted
 from kerasseg.files import Written
+from kerasseg.images import files, folders
+from kerasseg.images.stores import address, hdf5
+from kerasseg.images.stores.omezarr import is_zarr
+from kerasseg.inference.resume import recorded_results
+
+STORES = (".zarr", *hdf5.SUFFIXES)  # files and folders that are one image, of any size
+FILES = (*files.SUFFIXES, *STORES, ".json", ".geojson", ".zip")  # what images and results end with
 
 WRITTEN, THERE, FAILED, BUSY = "written", "existed already", "failed", "left to other processes"
+
+
+def check_folder(out: Path) -> None:
+    """Refuse the name of a file: results are several files, in a folder, and named by their images."""
+    if out.is_file() or (out.suffix.lower() in FILES and not out.is_dir()):
+        raise UserError(f"{out}: this is the name of a file; name a folder for the results")
+
+
+def images_in(images: Path, axes: str | None) -> Iterator[tuple[Path, Path]]:
+    """Yield images with their names under the folder that was given; earlier results are no images."""
+    file, dataset = address.parted(images)
+    if file.is_file() or file.suffix in STORES or is_zarr(file) or _is_volume(images, axes):
+        parts = re.findall(r"[^/\\:,\s]+", dataset or "")
+        yield images, Path(".".join([_stem(file), *parts]))
+        return
+    if not images.exists():
+        raise UserError(f"{images}: there is no such file or folder")
+    listed = folders.find(images, (*files.SUFFIXES, *STORES), whole=_is_store)
+    results = {folder: recorded_results(folder) for folder in {path.parent for path in listed}}
+    found = [path for path in listed if path.name not in results[path.parent]]
+    if not found and listed:
+        raise UserError(
+            f"{images}: there are only results of earlier predictions here; name the folder of the images"
+        )
+    if not found:
+        raise UserError(
+            f"{images}: there is no image here; expected {', '.join(sorted(files.SUFFIXES))} or "
+            f"{', '.join(STORES)}"
+        )
+    yield from folders.unique(found, images).items()
+
+
+def _is_volume(folder: Path, axes: str | None) -> bool:
+    """Tell a folder of planes, which are one volume, from one of stacks: by its axes and its first file."""
+    if axes is None or "Z" not in axes.upper() or not folder.is_dir():
+        return False
+    planes = [path for path in folders.entries(folder) if path.suffix.lower() in files.SUFFIXES]
+    return bool(planes) and files.header(planes[0]).pages == 1
+
+
+def _is_store(folder: Path) -> bool:
+    return folders.is_store(folder) or is_zarr(folder)
+
+
+def _stem(image: Path) -> str:
+    """Leave out the suffix, and ``.ome`` or ``.nii`` before it; a folder of planes has none."""
+    if image.is_dir() and image.suffix not in STORES:
+        return image.resolve().name
+    return folders.stem(image)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from kerasseg.commands import preparation
 from kerasseg.data.batches import TrainingBatches
 from kerasseg.data.sample import Sample
 from kerasseg.data.split import Split
+from kerasseg.images.histogram_matching import Matching
 from kerasseg.inference.backends import Backend
 from kerasseg.inference.forward import forward
 from kerasseg.inference.tiling import round_up
@@ -37,28 +38,30 @@ def network(recipe: Recipe, channels: int) -> keras.Model:
     return recipe.model.build(shape, outputs)
 
 
-def model_spec(recipe: Recipe, model: keras.Model) -> ModelSpec:
-    """Say what whoever uses the model must know."""
+def model_spec(recipe: Recipe, model: keras.Model, match: Matching | None = None) -> ModelSpec:
+    """Say what whoever uses the model must know; `match` is what `preparation.matching` counted."""
     objects = recipe.instances or Components()
     return ModelSpec(
         classes=tuple(recipe.data.classes),
         multilabel=recipe.data.multilabel,
         activation=recipe.model.activation,
         threshold=recipe.evaluate.threshold,
-        channels=model.input_shape[-1],
+        channels=model.input_shape[-1] - len(recipe.data.sees),
         normalise=preparation.normalisation(recipe),
         resize=recipe.data.resize,
         stride=receptive_field.stride(model),
         receptive_radius=receptive_field.radius(model),
-        objects=Objects(objects.name, objects.arguments),
+        objects=Objects(objects.name, objects.by_ids(recipe.data.classes)),
         tiling=TilingSettings(**dict(recipe.predict)),
         weights=fingerprint(model),
+        beside=len(recipe.data.sees),
+        match=match,
     )
 
 
-def segmenter(recipe: Recipe, model: keras.Model) -> Segmenter:
+def segmenter(recipe: Recipe, model: keras.Model, match: Matching | None = None) -> Segmenter:
     """Put the model together with what the recipe says about its input and its output."""
-    return Segmenter(model_spec(recipe, model), Backend(forward(model)))
+    return Segmenter(model_spec(recipe, model, match), Backend(forward(model)))
 
 
 def seen_size(recipe: Recipe, stride: Sequence[int], samples: Sequence[Sample] = ()) -> tuple[int, ...]:
@@ -79,11 +82,20 @@ def pairing(recipe: Recipe) -> Pairing | None:
     return Pairing(index(nuclei), index(golgi), None if pair is None else index(pair), recipe.pairs.farthest)
 
 
-def learn(recipe: Recipe, model: keras.Model, parts: Split, folder: Path, resume: bool) -> History:
+def learn(
+    recipe: Recipe,
+    model: keras.Model,
+    parts: Split,
+    folder: Path,
+    *,
+    match: Matching | None = None,
+    resume: bool,
+) -> History:
     """Train the model on the split's parts, and leave it with the weights of its best epoch."""
     unpaired = recipe.train.engine.name == "cycle"
     batches = preparation.unpaired if unpaired else preparation.streams
-    training, validation = batches(recipe, parts, model.input_shape[-1], receptive_field.stride(model))
+    channels, stride = model.input_shape[-1], receptive_field.stride(model)
+    training, validation = batches(recipe, parts, channels, stride, match)
     with model.distribute_strategy.scope():
         engine = training_engine(recipe, model, training)
     watching = [SampleImages(validation, folder / SAMPLES)] if unpaired else []
@@ -105,6 +117,10 @@ def training_engine(recipe: Recipe, model: keras.Model, training: TrainingBatche
     }
     if engine.name == "supervised":
         return engine.build(model, **common)
+    if engine.name == "guided":
+        points, steps = recipe.key_points, recipe.train.steps_per_epoch or len(training)
+        rebuilding = {"kernel": points.kernel.build().values, "points": points.budget}
+        return engine.build(model, **rebuilding, steps=steps, **common)
     common["discriminator"] = engine.discriminator.build
     common["discriminator_optimizer"] = engine.discriminator_optimizer.build()
     if engine.name == "adversarial":

@@ -11,11 +11,13 @@ from kerasseg.commands import preparation
 from kerasseg.console import say
 from kerasseg.data.split import Split, audit
 from kerasseg.data.survey import total
-from kerasseg.errors import UserError
+from kerasseg.errors import Mistakes, UserError
 from kerasseg.images.stores.store import open_store
 from kerasseg.labelling import queue
 from kerasseg.labelling.sliding_window import SlidingWindow
-from kerasseg.recipe import Recipe
+from kerasseg.recipe import CascadeRecipe, Recipe
+from kerasseg.recipe.cascade import BASELINE
+from kerasseg.recipe.data import Split as SplitSection
 
 GIB = 1 << 30
 
@@ -47,12 +49,12 @@ def check(recipe: Recipe) -> None:
             say(warning, style="bold yellow")
         return
     parts = preparation.parts(recipe)
-    for line in _samples(parts):
+    for line in _samples(parts, data.split):
         say(line)
     found = audit(parts, data.split.group_by)
     for line in [f"leak: {text}" for text in found.leaks] + [f"warning: {text}" for text in found.warnings]:
         say(line)
-    contents = preparation.surveyed(recipe, parts)
+    contents = preparation.surveyed(recipe, parts, preparation.matching(recipe, parts.train))
     for line in total(list(contents.values())).lines(data.classes):
         say(line)
     problems = preparation.problems(recipe, contents) + preparation.without_truth(recipe, contents)
@@ -60,6 +62,23 @@ def check(recipe: Recipe) -> None:
         say(f"warning: {problem}", style="yellow")
     for line in _needs(recipe, parts):
         say(line)
+
+
+def check_cascade(cascade: CascadeRecipe) -> None:
+    """Check the recipe of every stage, and that of the baseline.
+
+    Raises
+    ------
+    UserError
+        With everything that would keep any of them from starting.
+    """
+    mistakes = Mistakes()
+    for name in [*cascade.order, *[BASELINE] * (cascade.baseline is not None)]:
+        say(f"{name}:", style="bold")
+        with mistakes.noted():
+            check(cascade.recipe(name))
+    say(f"merged: {', '.join(cascade.merge)}")
+    mistakes.check()
 
 
 def _slide(recipe: Recipe) -> str:
@@ -74,7 +93,7 @@ def _slide(recipe: Recipe) -> str:
     return f"slide: {height} x {width} pixels, cut into {count} tiles of {label.tile} x {label.tile}"
 
 
-def _samples(parts: Split) -> list[str]:
+def _samples(parts: Split, folds: SplitSection) -> list[str]:
     """Say how many images there are, how large they and their voxels are, and how they are shared out."""
     samples = [*parts.train, *parts.validation, *parts.test]
     sizes = sorted({sample.size for sample in samples})
@@ -85,6 +104,8 @@ def _samples(parts: Split) -> list[str]:
         shown = ", ".join(" x ".join(f"{side:.3g}" for side in spacing) for spacing in spacings[:4])
         lines.append(f"voxels: {shown} micrometres (z, y, x)")
     counts = ", ".join(f"{len(part)} {name}" for name, part in parts.parts().items())
+    if folds.folds and not folds.fold:
+        counts += f" in the first of {folds.folds} folds; a run trains a network for each"
     return [*lines, f"split: {counts}"]
 
 

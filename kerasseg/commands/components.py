@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import math
-import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -12,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
+from kerasseg.commands.measure import RowsOf
+from kerasseg.commands.measure import pixel_size as measured_size
 from kerasseg.console import say, track
-from kerasseg.errors import Mistakes, Notice, UserError, unknown
-from kerasseg.images import ondisk
-from kerasseg.images.calibration import PixelSize
+from kerasseg.errors import Mistakes, UserError, unknown
+from kerasseg.images import folders, ondisk
 from kerasseg.images.masks import IGNORE
 from kerasseg.images.stores.blocks import cuts
 from kerasseg.images.stores.store import Store, open_store
@@ -23,11 +22,13 @@ from kerasseg.images.writing.outputs import appearing, check_free, ending, write
 from kerasseg.images.writing.result import Result
 from kerasseg.postprocess.cleaning import CleanUp, Objects, number_by_size
 from kerasseg.postprocess.components import CONNECTIVITIES
+from kerasseg.postprocess.measurement import measure
+from kerasseg.postprocess.table import beside, object_rows
+from kerasseg.postprocess.table import write as write_table
 from kerasseg.recipe.data import MOST_CLASSES
 
 BAND = 2**24  # voxels that are read together
 MOST_COUNTED = 12  # classes whose objects are counted one by one in a line
-MEASURES = {2: ("pixels", "area_um2", "perimeter_um"), 3: ("voxels", "volume_um3", "surface_um2")}
 
 
 def components(
@@ -51,7 +52,7 @@ def components(
         Class ids (Z, Y, X) or (Y, X), in whatever `kerasseg.images.stores.store.open_store` reads.
     out : Path
         The labels to be written, int32: ``.ome.tif``, ``.tif``, ``.ome.zarr`` or ``.zarr``. The table is
-        ``NAME.objects.csv`` beside them.
+        ``NAME.objects.csv`` beside them: what `kerasseg measure` writes of an image's objects.
     clean_up : CleanUp
         What is kept; see `cleaning`.
     classes : sequence of str
@@ -75,13 +76,14 @@ def components(
     UserError
         If these do not make sense together, or a file cannot be read or written; nothing is left then.
     """
-    table = out.with_name(out.name.removesuffix(ending(out)) + ".objects.csv")
+    ending(out)  # or it is refused
+    table = beside(out)
     _check_delta(grey, delta)
     check_free((out, table), overwrite)
     with ExitStack() as opened:
         stores = [opened.enter_context(open_store(path, axes, values=True)) for path in (mask, grey) if path]
         shape = _checked_shape(stores, connectivity)
-        size = _pixel_size(pixel_size, stores[0])
+        size = measured_size(pixel_size, stores[0])
         folder = opened.enter_context(appearing(out, table))
         labels = ondisk.create(folder / "labels.npy", np.dtype(np.int32), shape)
         objects = number_by_size(
@@ -91,10 +93,12 @@ def components(
             connectivity=connectivity or CONNECTIVITIES[len(shape)][-1],
             greys=_bands(stores[1]) if grey else None,
             delta=delta or 0,
-            spacing=None if None in size else size,
         )
         write(folder / out.name, Result(labels, "ZYX"[-len(shape) :], size, "nearest"))
-        _write_table(folder / table.name, objects, classes, size)
+        names = {number: _name(k, classes) for number, k in enumerate(objects.classes.tolist(), start=1)}
+        grey_values = RowsOf(stores[1]) if grey else None
+        measured = measure(labels, grey_values, lambda bands: track(bands, f"{out.name}: measuring bands"))
+        write_table(folder / table.name, object_rows(folders.stem(mask), measured, size, names))
     say(f"wrote {out} and {table}: {_counted(objects, classes)}")
 
 
@@ -201,23 +205,6 @@ def _checked_shape(stores: Sequence[Store], connectivity: int | None) -> tuple[i
     return shape
 
 
-def _pixel_size(given: Sequence[float], mask: Store) -> PixelSize:
-    axes = mask.axes.removesuffix("C")
-    if not given:
-        if None in mask.pixel_size:
-            warnings.warn(
-                f"{mask.path}: it does not say how large a pixel is; for micrometres add --pixel-size",
-                Notice,
-                stacklevel=2,
-            )
-        return mask.pixel_size
-    if len(given) != len(axes) or min(given) <= 0:
-        raise UserError(
-            f"--pixel-size {','.join(map(str, given))}: expected {','.join(axes)} in micrometres, above 0"
-        )
-    return tuple(given)
-
-
 def _masks(store: Store, classes: int) -> Iterator[np.ndarray]:
     """Read class ids as uint8, whatever type they have in the file."""
     shape, foreground, ignored = store.shape[:-1], False, False
@@ -248,29 +235,6 @@ def _bands(store: Store) -> Iterator[np.ndarray]:
 
 def _height(shape: tuple[int, ...]) -> int:
     return max(1, BAND // math.prod(shape[1:]))
-
-
-def _write_table(path: Path, objects: Objects, classes: Sequence[str], size: PixelSize) -> None:
-    """Write a row for each object, in the order of their numbers."""
-    axes = "zyx"[-len(size) :]
-    names = [f"{axis}_{what}" for what in ("start", "stop", "centre") for axis in axes]
-    measured, surfaces = objects.measured, objects.surfaces
-    with path.open("w", newline="", encoding="utf-8") as file:
-        rows = csv.writer(file)
-        rows.writerow(["id", "class", *MEASURES[len(size)], *names])
-        for at, of_class in enumerate(objects.classes):
-            known = () if surfaces is None else (measured.sizes[at] * math.prod(size), surfaces[at])
-            rows.writerow(
-                [
-                    at + 1,
-                    _name(of_class, classes),
-                    measured.sizes[at],
-                    *([f"{value:.6g}" for value in known] or ["", ""]),
-                    *measured.starts[at],
-                    *measured.stops[at],
-                    *(f"{centre:.3f}" for centre in measured.centres[at]),
-                ]
-            )
 
 
 def _counted(objects: Objects, classes: Sequence[str]) -> str:

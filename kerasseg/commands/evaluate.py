@@ -111,6 +111,7 @@ def score(recipe: Recipe, segmenter: Segmenter, samples: Sequence[Sample], folde
         folder=folder,
         score_objects=recipe.instances is not None,
         pairing=build.pairing(recipe),
+        kernel=recipe.key_points and recipe.key_points.kernel.build(),
     )
     if seams := evaluation.seams:
         say(
@@ -128,6 +129,13 @@ def score(recipe: Recipe, segmenter: Segmenter, samples: Sequence[Sample], folde
         )
     if evaluation.instances:
         _say_objects(evaluation.instances["classes"])
+    if evaluation.rebuilt:
+        rows = evaluation.rebuilt["averages"]
+        say(
+            "rebuilt from {points:.1f} points an image ({share:.2%}): global SSIM {ssim_global:.4f}, RMSE "
+            "{rmse:.4f}; one bit a pixel: ".format(**rows["model"])
+            + "{ssim_global:.4f}, {rmse:.4f}".format(**rows["bitmap"])
+        )
     if evaluation.pairs:
         say(f"pairs: {evaluation.pairs['found']} found for {evaluation.pairs['true']} true ones")
     return evaluation

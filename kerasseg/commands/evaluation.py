@@ -7,27 +7,35 @@ import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import numpy as np
 
+from kerasseg.commands import rebuilding
+from kerasseg.commands.rebuilding import Scores
+from kerasseg.compact.keypoints import Kernel
 from kerasseg.console import track
 from kerasseg.data.sample import Annotation, Sample
 from kerasseg.images.files import write
 from kerasseg.images.folders import file_name
 from kerasseg.images.masks import IGNORE, split_classes
 from kerasseg.images.preprocessing import resize, resize_mask
+from kerasseg.images.writing.outputs import appearing
 from kerasseg.inference import mask_files
 from kerasseg.metrics import confusion, objects, pixel
 from kerasseg.metrics.confusion import Confusion
 from kerasseg.metrics.objects import Labelled, Objects
 from kerasseg.metrics.pixel import Counts
+from kerasseg.postprocess.measurement import measure
+from kerasseg.postprocess.numbering import object_classes
 from kerasseg.postprocess.pairs import Pairing, write_csv
+from kerasseg.postprocess.table import Tables, images_table
 from kerasseg.report import pictures
 from kerasseg.report.page import ranks
-from kerasseg.runs.rundirectory import PREDICTIONS
+from kerasseg.runs.rundirectory import OBJECTS, PREDICTIONS
 from kerasseg.segmenter import Segmenter
 from kerasseg.spec import ModelSpec
 
@@ -58,6 +66,9 @@ class Evaluation:
     pairs : dict or None
         How many pairs of a nucleus and its Golgi were ``found`` and are ``true``, in all and under ``images``
         in each, there with the mean lengths of their vectors and the unit; None where nobody asked.
+    rebuilt : dict or None
+        What is rebuilt from key points, see `kerasseg.commands.rebuilding.score`: ``averages``, and
+        ``images``; None where a recipe has none.
     seconds_per_image : float
         Of prediction, reading included.
     seconds : dict
@@ -74,6 +85,7 @@ class Evaluation:
     instances: dict[str, Any] | None
     threshold_curve: dict[str, Any]
     pairs: dict[str, Any] | None
+    rebuilt: dict[str, Any] | None
     seconds_per_image: float
     seconds: dict[str, float]
     seams: dict[str, Any] | None
@@ -89,6 +101,7 @@ class _Answer:
     counts_by_threshold: Counts
     objects: list[Objects] | None
     pairs: dict[str, Any] | None
+    rebuilt: Scores | None
     seconds: float
 
 
@@ -99,6 +112,7 @@ def evaluate(
     folder: Path,
     score_objects: bool,
     pairing: Pairing | None = None,
+    kernel: Kernel | None = None,
 ) -> Evaluation:
     """Predict samples, score them, and keep the predictions.
 
@@ -110,22 +124,29 @@ def evaluate(
     folder : Path
         Gets ``predictions/<name>.mask.png`` for every sample, ``.mask.ome.tif`` where that is a volume or the
         model is multilabel, ``predictions/<name>.pairs.csv`` with pairs, and
-        ``predictions/overlays/<name>.png`` for the best, the median and the worst.
+        ``predictions/overlays/<name>.png`` for the best, the median and the worst; with `score_objects`
+        ``predictions/objects.csv`` too, a row for each predicted object (see `kerasseg measure`); with a
+        kernel ``predictions/rebuilt/<name>.png`` for the best, the median and the worst.
     score_objects : bool
-        Whether to score objects where samples tell them apart.
+        Whether to measure objects, and to score them where samples tell them apart.
     pairing : Pairing, optional
         Which nuclei belong to which Golgi.
+    kernel : Kernel, optional
+        What rebuilds an image from its points, where the one class is key points.
 
     Returns
     -------
     Evaluation
     """
     spec = segmenter.spec
-    folder = folder / PREDICTIONS
+    tables = Tables() if score_objects else None
     answers = [
-        _answer(sample, segmenter, folder, score_objects=score_objects, pairing=pairing)
+        _answer(sample, segmenter, folder / PREDICTIONS, tables, pairing=pairing, kernel=kernel)
         for sample in track(samples, "predicting test images")
     ]
+    if tables:
+        with appearing(folder / OBJECTS, images_table(folder / OBJECTS)) as unfinished:
+            tables.write(unfinished / Path(OBJECTS).name)
     resized = spec.resize is not None
     compared = {answer.sample.name: answer.objects for answer in answers if answer.objects is not None}
     evaluation = Evaluation(
@@ -140,21 +161,32 @@ def evaluate(
             [answer.counts_by_threshold for answer in answers], THRESHOLDS, spec.classes
         ),
         pairs=_all_pairs(answers) if pairing else None,
+        rebuilt=_all_rebuilt(answers) if kernel else None,
         seconds_per_image=round(fmean(answer.seconds for answer in answers), 3),
         seconds={answer.sample.name: round(answer.seconds, 3) for answer in answers},
         seams=_seams(samples, segmenter),
     )
-    _draw_overlays(samples, evaluation, folder, spec)
+    _draw_overlays(samples, evaluation, folder / PREDICTIONS, spec, kernel)
     return evaluation
 
 
 def _answer(
-    sample: Sample, segmenter: Segmenter, folder: Path, *, score_objects: bool, pairing: Pairing | None
+    sample: Sample,
+    segmenter: Segmenter,
+    folder: Path,
+    tables: Tables | None,
+    *,
+    pairing: Pairing | None,
+    kernel: Kernel | None,
 ) -> _Answer:
-    """Predict a sample, keep its mask, and compare it with the truth, at both sizes where it was resized."""
+    """Predict a sample, keep its mask, and compare it with the truth, at both sizes where it was resized.
+
+    Its objects are measured where there are tables for them.
+    """
     spec = segmenter.spec
     started = time.monotonic()
-    probabilities = segmenter.predict(sample.read(), str(sample.image), resized=True)
+    image, view = sample.read(), partial(_with_channels, sample)
+    probabilities = segmenter.predict(image, str(sample.image), resized=True, view=view)
     seconds = time.monotonic() - started
     truth, resized = sample.annotate(), spec.resize is not None
     full_size = resize(probabilities, sample.size) if resized else probabilities
@@ -164,6 +196,8 @@ def _answer(
     if resized:
         true_mask = resize_mask(truth.mask, probabilities.shape[:2])
         counts = _count(true_mask, spec.decide(probabilities), spec)
+    if tables is not None:
+        _measure(tables, sample, image, mask, spec)
     stem = folder / file_name(sample.name)
     mask_files.write(stem, mask, spec.classes, exclusive=not spec.multilabel, spacing=sample.spacing)
     return _Answer(
@@ -171,10 +205,19 @@ def _answer(
         counts,
         counts_original_size,
         pixel.threshold_counts(spec.foreground(probabilities), true_mask, THRESHOLDS),
-        _compared(truth, mask, spec.foreground(full_size), spec) if score_objects else None,
+        None if tables is None else _compared(truth, mask, spec.foreground(full_size), spec),
         _paired(sample, truth, mask, pairing, spec, folder) if pairing else None,
+        rebuilding.score(_seen(sample, spec), mask, kernel) if kernel else None,
         seconds,
     )
+
+
+def _with_channels(sample: Sample, pixels: np.ndarray) -> np.ndarray:
+    """Put the channels that a model sees beside the image behind those of the image."""
+    if not sample.channels:
+        return pixels
+    beside = np.stack([channel() for channel in sample.channels], axis=-1)
+    return np.concatenate([pixels, beside.astype(np.float32)], axis=-1)
 
 
 def _compared(
@@ -189,6 +232,20 @@ def _compared(
     predicted = Labelled(labels, mask, not spec.multilabel)
     true = Labelled(np.where(ignored, 0, truth.labels), truth.mask, not spec.multilabel)
     return objects.compare(true, predicted, probabilities)
+
+
+def _measure(tables: Tables, sample: Sample, image: np.ndarray, mask: np.ndarray, spec: ModelSpec) -> None:
+    """Measure the predicted objects, class by class where classes may overlap."""
+    labels = spec.label(mask)
+    for k, layer in enumerate(np.moveaxis(labels, -1, 0) if spec.multilabel else [labels]):
+        measured = measure(layer, image)
+        class_ids = [k + 1] * (int(layer.max(initial=0)) + 1)
+        if not spec.multilabel:
+            class_ids = object_classes([(layer, mask)], len(class_ids) - 1, len(spec.classes))
+        names = {number: spec.classes[class_ids[number] - 1] for number in measured.ids.tolist()}
+        size = sample.spacing or (None,) * layer.ndim
+        known = spec.classes[k : k + 1] if spec.multilabel else spec.classes
+        tables.add(sample.name, measured, layer.shape, size, names, known)
 
 
 def _paired(
@@ -216,9 +273,22 @@ def _all_pairs(answers: Sequence[_Answer]) -> dict[str, Any]:
     }
 
 
+def _all_rebuilt(answers: Sequence[_Answer]) -> dict[str, Any]:
+    averages = rebuilding.averages([answer.rebuilt for answer in answers])
+    return {
+        "averages": averages,
+        "images": {answer.sample.name: answer.rebuilt["model"] for answer in answers},
+    }
+
+
+def _seen(sample: Sample, spec: ModelSpec) -> np.ndarray:
+    """The grey image as a network sees it: (Y, X) float32 in [0, 1]."""
+    return spec.prepare(sample.read(), str(sample.image))[..., 0]
+
+
 def _seams(samples: Sequence[Sample], segmenter: Segmenter) -> dict[str, Any] | None:
     largest = max(samples, key=lambda sample: math.prod(sample.size))
-    seams = segmenter.seams(largest.read(), str(largest.image))
+    seams = segmenter.seams(largest.read(), str(largest.image), view=partial(_with_channels, largest))
     return seams and {"image": largest.name, **asdict(seams)}
 
 
@@ -245,9 +315,16 @@ def _scored(
     }
 
 
-def _draw_overlays(samples: Sequence[Sample], evaluation: Evaluation, folder: Path, spec: ModelSpec) -> None:
-    """Draw the best, the median and the worst prediction over its image."""
-    shutil.rmtree(folder / "overlays", ignore_errors=True)  # another threshold has another ranking
+def _draw_overlays(
+    samples: Sequence[Sample],
+    evaluation: Evaluation,
+    folder: Path,
+    spec: ModelSpec,
+    kernel: Kernel | None,
+) -> None:
+    """Draw the best, the median and the worst prediction over its image, and what is rebuilt from it."""
+    for drawn in ("overlays", "rebuilt"):
+        shutil.rmtree(folder / drawn, ignore_errors=True)  # another threshold has another ranking
     by_name = {sample.name: sample for sample in samples}
     ranking = ranks(evaluation.test["images"])
     for place in sorted({0, len(ranking) // 2, len(ranking) - 1}) if ranking else ():
@@ -255,3 +332,7 @@ def _draw_overlays(samples: Sequence[Sample], evaluation: Evaluation, folder: Pa
         predicted = mask_files.read(folder / name, exclusive=not spec.multilabel)
         overlay = pictures.overlay(sample.read(), sample.annotate().mask, predicted, sample.spacing)
         write(folder / "overlays" / f"{name}.png", overlay)
+        if kernel:
+            image = _seen(sample, spec)
+            picture = pictures.rebuilt(image, predicted, rebuilding.rebuilt(predicted, kernel))
+            write(folder / "rebuilt" / f"{name}.png", picture)

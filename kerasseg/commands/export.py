@@ -1,4 +1,4 @@
-"""The verb `export`: a run's model for TensorFlow Serving, or in a file that other programs open."""
+"""The verb `export`: a model or a cascade for TensorFlow Serving, or in a file that other programs open."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from kerasseg.cascade import Cascade, read_facts
 from kerasseg.commands import preparation
 from kerasseg.console import say
 from kerasseg.data.sample import Sample
@@ -20,6 +21,7 @@ from kerasseg.segmenter import load_trained
 from kerasseg.serving import bioimageio, network
 from kerasseg.serving.bioimageio import Origin
 from kerasseg.serving.export import export as write_saved_model
+from kerasseg.serving.export import export_cascade as write_cascade
 from kerasseg.spec import ModelSpec
 
 SAVED_MODEL, BIOIMAGEIO = "savedmodel", "bioimageio"
@@ -101,6 +103,38 @@ def _facts(run: RunDirectory) -> dict[str, Any]:
     """Gather how a model came about, for its card."""
     facts = {name: run.read_json(f"{name}.json") for name in ("data", "metrics", "environment")}
     return {**facts, "run": str(run.path)}
+
+
+def export_cascade(folder: Path, out: Path | None = None) -> None:
+    """Write a cascade as one SavedModel, and say in how many pixels it differs from the cascade.
+
+    Parameters
+    ----------
+    folder : Path
+        The cascade's.
+    out : Path, optional
+        See `export`.
+
+    Raises
+    ------
+    UserError
+        If there is no trained cascade, or `out` is a version itself.
+    """
+    facts, metrics = read_facts(folder), RunDirectory(folder).read_json(rundirectory.METRICS)
+    runs = {name: folder / stage["run"] for name, stage in facts["stages"].items()}
+    models = {name: load_trained(run)[1] for name, run in runs.items()}
+    recipe = load(next(iter(runs.values())) / rundirectory.RECIPE)
+    data_are_there = all(source.root.is_dir() for source in recipe.data.sources)
+    exported = write_cascade(
+        models,
+        out or folder / rundirectory.EXPORT,
+        Cascade.load(folder),
+        name=out.name if out else facts["name"],
+        facts={"run": str(folder), "metrics": metrics},
+        image=preparation.parts(recipe).test[0].read() if data_are_there else None,
+    )
+    share = exported.largest_difference
+    say(f"exported {exported.path}; {share:.2g} of the pixels differ from the cascade's")
 
 
 def export_model(

@@ -33,7 +33,8 @@ def inspect(target: Recipe | Path) -> None:
         If there is no model at that path, or the recipe's cannot be built.
     """
     if isinstance(target, Recipe):
-        recipe, model = target, build.network(_untrained(target), target.data.channels or CHANNELS)
+        channels = (target.data.channels or CHANNELS) + len(target.data.sees)
+        recipe, model = target, build.network(_untrained(target), channels)
     else:
         _, model = load_trained(target)
         recipe = load(rundirectory.existing(target) / rundirectory.RECIPE)

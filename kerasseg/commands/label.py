@@ -193,7 +193,8 @@ def propose_shapes(recipe: Recipe, directory: Path = RUNS) -> None:
 
 def open_labelme(recipe: Recipe) -> None:
     """Open labelme on the queue; what was drawn is noticed when it is closed."""
-    labelme_app.open_labelme(root_of(recipe), [*recipe.data.classes, *recipe.data.ignore])
+    data = recipe.data
+    labelme_app.open_labelme(root_of(recipe), [*data.classes, *data.ignore, *data.background])
     say(f"{len(sync_edits(root_of(recipe)))} tiles were drawn or changed")
 
 

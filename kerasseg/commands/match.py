@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from kerasseg.console import say, track
-from kerasseg.errors import Mistakes, UserError
+from kerasseg.errors import Mistakes, UserError, naming
 from kerasseg.images import histogram_matching, ondisk
 from kerasseg.images.masks import IGNORE
 from kerasseg.images.stores.store import Region, Store, open_store
@@ -81,17 +81,15 @@ def match(
         named = image.axes if len(wanted) > 1 else image.axes.removesuffix("C")
         write(folder / out.name, Result(pixels, named, image.pixel_size, "area"))
         drawn = {"before": before, "after": after, "reference": wanted}
-        (folder / chart.name).write_bytes(charts.histograms(drawn, np.iinfo(image.dtype).max + 1))
+        (folder / chart.name).write_bytes(charts.histograms(drawn))
     say(f"wrote {out} and {chart}")
 
 
 def _check(image: Store, model: Store, leave_out: Sequence[int]) -> None:
     mistakes = Mistakes()
     for store in (image, model):
-        if store.dtype not in (np.uint8, np.uint16):
-            mistakes.add(
-                f"{store.path}: it holds {store.dtype}; expected uint8 or uint16, which can be counted"
-            )
+        with mistakes.noted(), naming(str(store.path)):
+            histogram_matching.check_countable(store.dtype)
     if image.dtype != model.dtype or image.shape[-1] != model.shape[-1]:
         mistakes.add(
             f"{image.path}: {image.dtype} of {image.shape[-1]} channels cannot be matched to {model.path}, "

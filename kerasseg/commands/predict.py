@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from kerasseg.commands import batch
+from kerasseg.commands import batch, measure
 from kerasseg.errors import UserError
-from kerasseg.images import files, folders
-from kerasseg.images.stores import address, hdf5
-from kerasseg.images.stores.omezarr import is_zarr
 from kerasseg.inference.large_image import OUTLINES, Output, Segmenting, segment
-from kerasseg.inference.resume import RECORD, record_failure, recorded_results
+from kerasseg.inference.resume import RECORD, record_failure
 from kerasseg.recipe import amended
 from kerasseg.recipe.recipe import Evaluate, Predict
 from kerasseg.segmenter import Segmenter
-
-STORES = (".zarr", *hdf5.SUFFIXES)  # files and folders that are one image, of any size
-FILES = (*files.SUFFIXES, *STORES, ".json", ".geojson", ".zip")  # what images and results end with
 
 
 def predict(
@@ -36,6 +28,8 @@ def predict(
     threshold: float | None = None,
     scheduler: str | None = None,
     force: bool = False,
+    table: Path | None = None,
+    overlay: bool = False,
     tell: batch.Tell | None = None,
     **tiling: Any,
 ) -> None:
@@ -62,6 +56,11 @@ def predict(
         Of a Dask cluster whose workers are to answer, such as ``tcp://host:8786``; `segmenter` is of a run.
     force : bool
         Whether to start over and to replace what is there.
+    table : Path, optional
+        Gets a row for each object of all images, as `kerasseg.commands.measure` writes it: ``NAME.csv`` or
+        ``NAME.parquet``; results are labels then.
+    overlay : bool
+        Whether to draw each image with its objects, ``<name>.overlay.png``; results are labels then.
     tell : callable, optional
         See `kerasseg.commands.batch.work_through`.
     **tiling
@@ -83,7 +82,8 @@ def predict(
     segmenter = replace(segmenter, spec=spec)
     segmenter.tiling  # noqa: B018  a tile that is too small is refused before anything is done
     with segmenter.on_cluster(scheduler) if scheduler else nullcontext(segmenter) as computing:
-        predict_by(computing, images, out, what=what, to=to, axes=axes, force=force, tell=tell)
+        options = {"what": what, "to": to, "axes": axes, "force": force}
+        predict_by(computing, images, out, table=table, overlay=overlay, tell=tell, **options)
 
 
 def predict_by(
@@ -95,14 +95,19 @@ def predict_by(
     to: str | None = None,
     axes: str | None = None,
     force: bool = False,
+    table: Path | None = None,
+    overlay: bool = False,
     tell: batch.Tell | None = None,
 ) -> None:
     """Segment images by a model or a cascade as it is; see `predict`."""
-    spec, what = segmenter.spec, what or ("labels" if to in OUTLINES else "mask")
+    of_objects = table is not None or overlay
+    spec, what = segmenter.spec, what or ("labels" if to in OUTLINES or of_objects else "mask")
     flat = spec.rank == 2 and not spec.multilabel and what != "probabilities"
     output = Output(what, to or ("png" if flat else "tiff"))
     output.check(spec)
-    _check_folder(out)
+    if of_objects:
+        measure.check_output(output, table)
+    batch.check_folder(out)
     results = _results(images, out, axes, output.suffix)
     work = partial(segment, segmenter=segmenter, output=output, axes=axes, force=force)
     outcomes = batch.work_through(results, work, tell)
@@ -110,13 +115,9 @@ def predict_by(
         for outcome in outcomes:
             if outcome.state == batch.FAILED:
                 record_failure(results[Path(outcome.file)], Path(outcome.file), outcome.error)
+    there = {Path(outcome.file): Path(outcome.result) for outcome in outcomes if outcome.result}
+    measure.finish(there, out=out, spec=spec, axes=axes, table=table, overlay=overlay)
     batch.report(outcomes, out)
-
-
-def _check_folder(out: Path) -> None:
-    """Refuse the name of a file: results are several files, in a folder, and named by their images."""
-    if out.is_file() or (out.suffix.lower() in FILES and not out.is_dir()):
-        raise UserError(f"{out}: this is the name of a file; name a folder for the results")
 
 
 def _results(images: Path, out: Path, axes: str | None, suffix: str) -> dict[Path, Path]:
@@ -127,7 +128,7 @@ def _results(images: Path, out: Path, axes: str | None, suffix: str) -> dict[Pat
     UserError
         If one would.
     """
-    results = {image: out / f"{name}{suffix}" for image, name in _found(images, axes)}
+    results = {image: out / f"{name}{suffix}" for image, name in batch.images_in(images, axes)}
     taken = {image.resolve() for image in results}
     problems = [
         f"{image}: its result would be {result}, which is in use; rename the image, or choose another folder"
@@ -137,46 +138,3 @@ def _results(images: Path, out: Path, axes: str | None, suffix: str) -> dict[Pat
     if problems:
         raise UserError(*problems)
     return results
-
-
-def _found(images: Path, axes: str | None) -> Iterator[tuple[Path, Path]]:
-    """Yield images with their names under the folder that was given; earlier results are no images."""
-    file, dataset = address.parted(images)
-    if file.is_file() or file.suffix in STORES or is_zarr(file) or _is_volume(images, axes):
-        parts = re.findall(r"[^/\\:,\s]+", dataset or "")
-        yield images, Path(".".join([_stem(file), *parts]))
-        return
-    if not images.exists():
-        raise UserError(f"{images}: there is no such file or folder")
-    listed = folders.find(images, (*files.SUFFIXES, *STORES), whole=_is_store)
-    results = {folder: recorded_results(folder) for folder in {path.parent for path in listed}}
-    found = [path for path in listed if path.name not in results[path.parent]]
-    if not found and listed:
-        raise UserError(
-            f"{images}: there are only results of earlier predictions here; name the folder of the images"
-        )
-    if not found:
-        raise UserError(
-            f"{images}: there is no image here; expected {', '.join(sorted(files.SUFFIXES))} or "
-            f"{', '.join(STORES)}"
-        )
-    yield from folders.unique(found, images).items()
-
-
-def _is_volume(folder: Path, axes: str | None) -> bool:
-    """Tell a folder of planes, which are one volume, from one of stacks: by its axes and its first file."""
-    if axes is None or "Z" not in axes.upper() or not folder.is_dir():
-        return False
-    planes = [path for path in folders.entries(folder) if path.suffix.lower() in files.SUFFIXES]
-    return bool(planes) and files.header(planes[0]).pages == 1
-
-
-def _is_store(folder: Path) -> bool:
-    return folders.is_store(folder) or is_zarr(folder)
-
-
-def _stem(image: Path) -> str:
-    """Leave out the suffix, and ``.ome`` or ``.nii`` before it; a folder of planes has none."""
-    if image.is_dir() and image.suffix not in STORES:
-        return image.resolve().name
-    return folders.stem(image)

@@ -7,14 +7,24 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
+import numpy as np
+
+from kerasseg.console import track
 from kerasseg.data.batches import MULTIPLE_OF, TrainingBatches, UnpairedBatches, ValidationBatches
 from kerasseg.data.collect import channels, collect
-from kerasseg.data.region import within
+from kerasseg.data.key_points import with_key_points
+from kerasseg.data.region import seeing, within
 from kerasseg.data.sample import Sample
 from kerasseg.data.split import Split, split
 from kerasseg.data.survey import MOST_IGNORED, Contents, survey, total
+from kerasseg.errors import Mistakes, UserError, naming
+from kerasseg.images import histogram_matching
+from kerasseg.images.histogram_matching import Matching
+from kerasseg.images.masks import IGNORE
 from kerasseg.images.normalisation import Minmax, Normalisation
-from kerasseg.images.preprocessing import Preprocessing
+from kerasseg.images.preprocessing import Preprocessing, channel_reader, with_channels
+from kerasseg.images.statistics import bands_of
+from kerasseg.images.stores.store import open_store
 from kerasseg.recipe import Recipe
 from kerasseg.recipe.data import Data
 from kerasseg.recipe.sources import Source
@@ -23,10 +33,17 @@ ANOTHER = 1  # seed after the recipe's, of masks that are to be independent of t
 
 
 def samples(recipe: Recipe) -> list[Sample]:
-    """List the recipe's samples, synthetic ones where it allows them."""
-    data = recipe.data
-    collected = _collected(data, data.source)
-    return [within(sample, **dict(data.region)) for sample in collected] if data.region else collected
+    """List the recipe's samples, synthetic ones where it allows them, with what is to be learnt of them."""
+    data, points = recipe.data, recipe.key_points
+    samples = _collected(data, data.source)
+    if points:
+        preprocessing = Preprocessing(data.channels, normalisation(recipe), data.resize)
+        choice = {"target": points.target, "points": points.budget, "kernel": points.kernel.build()}
+        samples = [with_key_points(sample, preprocessing, **choice) for sample in samples]
+    if data.sees:
+        regions = [(region.masks, region.id) for region in data.sees]
+        samples = [seeing(sample, regions) for sample in samples]
+    return [within(sample, **dict(data.region)) for sample in samples] if data.region else samples
 
 
 def parts(recipe: Recipe) -> Split:
@@ -34,7 +51,73 @@ def parts(recipe: Recipe) -> Split:
     return split(samples(recipe), **dict(recipe.data.split), seed=recipe.seed)
 
 
-def surveyed(recipe: Recipe, parts: Split) -> dict[str, Contents]:
+def matching(recipe: Recipe, samples: Sequence[Sample]) -> Matching | None:
+    """Count the histogram that the recipe's images are brought to; None where they are left as they are.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    samples : sequence of Sample
+        Those that are learnt from: where the recipe names no reference, it is that of all of them together,
+        without the pixels that they ignore.
+
+    Raises
+    ------
+    UserError
+        With everything that cannot be read or counted.
+    """
+    match = recipe.data.match
+    if match is None:
+        return None
+    number = recipe.data.channels or channels(samples)
+    if match.reference is None:
+        counts, dtype = _counted_together(samples, number, match.leave_out)
+    else:
+        with naming("data.match.reference"), open_store(match.reference, match.axes) as store:
+            histogram_matching.check_countable(store.dtype)
+            read, dtype = channel_reader(store, number), store.dtype
+            bands = track([*store.bands()], f"{store.path.name}: counting intensities")
+            counts = histogram_matching.counts(lambda: map(read, bands), match.leave_out)
+    if not counts.any(axis=1).all():
+        raise UserError(f"data.match: without {match.leave_out} and what is ignored no pixel is left")
+    return Matching.to(counts, dtype, match.leave_out)
+
+
+def _counted_together(
+    samples: Sequence[Sample], number: int, leave_out: Sequence[int]
+) -> tuple[np.ndarray, np.dtype]:
+    """Count the intensities of samples, (C, 65536), all of one type, but for what they ignore."""
+    mistakes, counts, types = Mistakes(), 0, set()
+    for sample in track(samples, "counting intensities"):
+        with mistakes.noted(), naming(str(sample.image)):
+            image, ignored = with_channels(sample.read(), number), sample.annotate().mask == IGNORE
+            histogram_matching.check_countable(image.dtype)
+            if ignored.ndim == image.ndim:  # of classes that do not exclude each other
+                ignored = ignored.any(axis=-1)
+            counts = counts + histogram_matching.counts(bands_of(image[~ignored]), leave_out)
+            types.add(image.dtype)
+    mistakes.check()
+    if len(types) > 1:
+        raise UserError(
+            f"data.match: training images are {' and '.join(sorted(map(str, types)))}, which are not counted "
+            "together; name a histogram by data.match.reference"
+        )
+    return counts, types.pop()
+
+
+def histograms(samples: Sequence[Sample], match: Matching) -> dict[str, np.ndarray]:
+    """Count intensities of all samples before and after they are matched, for a chart: (C, 65536) each."""
+    wanted = match.histogram
+    before, after = np.zeros_like(wanted), np.zeros_like(wanted)
+    for sample in track(samples, "matching intensities"):
+        image = with_channels(sample.read(), len(wanted))
+        counts = histogram_matching.counts(bands_of(image), match.leave_out)
+        before += counts
+        after += histogram_matching.moved(counts, match.table(bands_of(image), image.dtype))
+    return {"before": before, "after": after, "reference": wanted}
+
+
+def surveyed(recipe: Recipe, parts: Split, match: Matching | None) -> dict[str, Contents]:
     """Read every sample once; say what each part holds.
 
     Raises
@@ -43,7 +126,7 @@ def surveyed(recipe: Recipe, parts: Split) -> dict[str, Contents]:
         With everything that cannot be read.
     """
     samples = {name: samples for name, samples in parts.parts().items() if samples}
-    preprocessing = Preprocessing(recipe.data.channels, normalisation(recipe), recipe.data.resize)
+    preprocessing = Preprocessing(recipe.data.channels, normalisation(recipe), recipe.data.resize, match)
     everything = [sample for part in samples.values() for sample in part]
     contents = iter(survey(everything, len(recipe.data.classes), preprocessing))
     return {name: total(list(islice(contents, len(part)))) for name, part in samples.items()}
@@ -92,8 +175,9 @@ def _kind(recipe: Recipe) -> str:
 
 
 def model_channels(recipe: Recipe, parts: Split) -> int:
-    """Count the channels that the recipe's model takes."""
-    return recipe.data.channels or channels([*parts.train, *parts.validation, *parts.test])
+    """Count the channels that the recipe's model takes, those of the image and those beside it."""
+    samples = [*parts.train, *parts.validation, *parts.test]
+    return (recipe.data.channels or channels(samples)) + len(recipe.data.sees)
 
 
 def normalisation(recipe: Recipe) -> Normalisation:
@@ -102,25 +186,33 @@ def normalisation(recipe: Recipe) -> Normalisation:
 
 
 def streams(
-    recipe: Recipe, parts: Split, channels: int, multiple_of: int | Sequence[int] = MULTIPLE_OF
+    recipe: Recipe,
+    parts: Split,
+    channels: int,
+    multiple_of: int | Sequence[int] = MULTIPLE_OF,
+    match: Matching | None = None,
 ) -> tuple[TrainingBatches, ValidationBatches]:
     """Make the batches to learn from and those to watch; their sides suit the model's stride."""
-    common = _batching(recipe, channels, multiple_of)
+    common = _batching(recipe, channels, multiple_of, match)
     training = TrainingBatches(parts.train, augment=recipe.data.augment, seed=recipe.seed, **common)
     return training, ValidationBatches(parts.validation, **common)
 
 
 def unpaired(
-    recipe: Recipe, parts: Split, channels: int, multiple_of: int | Sequence[int] = MULTIPLE_OF
+    recipe: Recipe,
+    parts: Split,
+    channels: int,
+    multiple_of: int | Sequence[int] = MULTIPLE_OF,
+    match: Matching | None = None,
 ) -> tuple[UnpairedBatches, ValidationBatches]:
     """Make batches of images and of masks that are not theirs, and those to watch."""
     data = recipe.data
-    training, validation = streams(recipe, parts, channels, multiple_of)
+    training, validation = streams(recipe, parts, channels, multiple_of, match)
     seed = (recipe.seed + ANOTHER) % 2**32
     if data.unpaired is None:
         return UnpairedBatches(training, training.with_seed(seed)), validation
     # The masks' own images are not looked at; minmax is what any of them can be brought into [0, 1] by.
-    common = _batching(recipe, channels, multiple_of)
+    common = _batching(recipe, channels, multiple_of, None)
     common["preprocessing"] = Preprocessing(None, Minmax(), data.resize)
     others = _collected(data, data.unpaired, ANOTHER)
     masks = TrainingBatches(others, augment=data.augment, seed=seed, **common)
@@ -134,17 +226,21 @@ def _collected(data: Data, source: Source, seed: int = 0) -> list[Sample]:
         source.root,
         data.classes,
         ignored=data.ignore,
+        background=data.background,
         multilabel=data.multilabel,
         synthesize=partial(source.synthesize, seed) if can_be_drawn else None,
     )
 
 
-def _batching(recipe: Recipe, channels: int, multiple_of: int | Sequence[int]) -> dict[str, Any]:
+def _batching(
+    recipe: Recipe, channels: int, multiple_of: int | Sequence[int], match: Matching | None
+) -> dict[str, Any]:
     """Gather what all batches of a recipe have in common."""
     data = recipe.data
+    of_image = channels - len(data.sees)
     return {
         "class_ids": range(recipe.model.activation != "softmax", len(data.classes) + 1),
-        "preprocessing": Preprocessing(channels, normalisation(recipe), data.resize),
+        "preprocessing": Preprocessing(of_image, normalisation(recipe), data.resize, match),
         "patch": data.patch and dict(data.patch),
         "multiple_of": multiple_of,
         "batch_size": recipe.train.batch_size,

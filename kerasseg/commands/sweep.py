@@ -26,7 +26,7 @@ from kerasseg.errors import UserError, changes, unknown
 from kerasseg.recipe import load
 from kerasseg.recipe.sweep import Plan
 from kerasseg.report import sweep as page
-from kerasseg.runs import rundirectory
+from kerasseg.runs import environment, rundirectory
 from kerasseg.runs.rundirectory import RunDirectory
 from kerasseg.training import history
 
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 KILLED = "its process was killed"
 LOGARITHMIC = 10  # a range whose end is so many times its beginning is searched by magnitude
-MIB = 2**20 if sys.platform == "darwin" else 2**10  # in what the system counts a process' memory in
 
 
 def sweep(plan: Plan, *, directory: Path = Path("sweeps"), storage: str | None = None) -> None:
@@ -229,7 +228,7 @@ def _run_trial(study: Study, trial: Trial, plan: Plan, folder: Path) -> None:
             raise
     code = os.waitstatus_to_exitcode(status)
     trial.set_user_attr("seconds", round(time.monotonic() - began, 1))
-    trial.set_user_attr("peak_mib", round(usage.ru_maxrss / MIB))
+    trial.set_user_attr("peak_mib", round(usage.ru_maxrss / environment.MIB))
     killed = code < 0 or code > 128
     again = killed and "repeats" not in trial.user_attrs
     _end(study, trial, plan, folder, reason=KILLED if killed else _last_words(place / "log.txt"), again=again)

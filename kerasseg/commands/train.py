@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,13 +16,14 @@ from kerasseg.commands.inspect import describe
 from kerasseg.console import say
 from kerasseg.data.split import Split, write_split
 from kerasseg.data.survey import describe_data, total
-from kerasseg.errors import UserError
+from kerasseg.errors import UserError, changes
 from kerasseg.files import write_atomically
 from kerasseg.images import files
 from kerasseg.images.folders import file_name
+from kerasseg.images.histogram_matching import Matching
 from kerasseg.inference.overlap import resolve_overlap
-from kerasseg.recipe import Recipe
-from kerasseg.report import page, pictures
+from kerasseg.recipe import Recipe, load
+from kerasseg.report import charts, page, pictures
 from kerasseg.runs import environment, rundirectory
 from kerasseg.runs.rundirectory import RunDirectory
 from kerasseg.synthetic.origin import is_synthetic
@@ -51,6 +53,7 @@ def run(recipe: Recipe, *, directory: Path = Path("runs"), resume: bool = False)
     KeyboardInterrupt
         If Ctrl-C ended the training; what was learnt by then was scored and exported.
     """
+    began = time.monotonic()
     find = rundirectory.unfinished if resume else rundirectory.create
     with find(recipe.name, recipe.to_yaml(), directory).kept() as folder:
         say(f"run {folder.path}")
@@ -58,15 +61,17 @@ def run(recipe: Recipe, *, directory: Path = Path("runs"), resume: bool = False)
         say(f"computing on {setting}")
         folder.write_json(rundirectory.ENVIRONMENT, environment.facts() | setting.facts())
 
-        parts = survey_data(recipe, folder)
+        parts = preparation.parts(recipe)
+        match = preparation.matching(recipe, parts.train)
+        survey_data(recipe, parts, match, folder)
         keras.utils.set_random_seed(recipe.seed)
         with setting.scope():
             model = build.network(recipe, preparation.model_channels(recipe, parts))
-        resolve_overlap(build.model_spec(recipe, model))  # refuses too small a tile before the training
-        history = build.learn(recipe, model, parts, folder.path, resume)
+        resolve_overlap(build.model_spec(recipe, model, match))  # refuses too small a tile before it learns
+        history = build.learn(recipe, model, parts, folder.path, match=match, resume=resume)
         with write_atomically(folder / rundirectory.MODEL) as path:
             model.save(path)
-        segmenter = build.segmenter(recipe, model)
+        segmenter = build.segmenter(recipe, model, match)
         with write_atomically(folder / rundirectory.SPEC) as path:
             path.write_text(segmenter.spec.to_json() + "\n", encoding="utf-8")
 
@@ -77,12 +82,13 @@ def run(recipe: Recipe, *, directory: Path = Path("runs"), resume: bool = False)
         )
         size = build.seen_size(recipe, segmenter.spec.stride, parts.train)
         folder.write_json(rundirectory.SUMMARY, describe(model, segmenter, size, recipe.train.batch_size))
-        if recipe.export.saved_model:
+        if recipe.export.saved_model and not recipe.data.sees:  # which only the whole cascade can answer
             versions = folder / rundirectory.EXPORT
             shutil.rmtree(versions, ignore_errors=True)  # of weights before a resumption
             export_model(model, segmenter.spec, folder, versions, recipe.name, parts.test[0])
         state = "interrupted" if history.stopped == "interrupted" else rundirectory.FINISHED
-        folder.set_state(state, stopped=history.stopped, fallbacks=folder.fallbacks)
+        took = {"seconds": round(time.monotonic() - began, 1), "peak_mib": environment.peak_mib()}
+        folder.set_state(state, stopped=history.stopped, fallbacks=folder.fallbacks, **took)
     say(f"report {page.write(folder.path)}")
     if history.stopped == "interrupted":
         epochs = len(history.rows)
@@ -90,16 +96,37 @@ def run(recipe: Recipe, *, directory: Path = Path("runs"), resume: bool = False)
     return folder
 
 
-def survey_data(recipe: Recipe, folder: RunDirectory) -> Split:
-    """Read every sample once, say and write down what there is, and share the samples out.
+def trained(recipe: Recipe, folder: Path) -> RunDirectory | None:
+    """Find the last finished run of a recipe, if that is what it was."""
+    found = rundirectory.last_finished(recipe.name, folder)
+    if found is None:
+        return None
+    if changed := changes(load(found / rundirectory.RECIPE).dump(), recipe.dump()):
+        say(f"{recipe.name}: its recipe is another one than that of {found.path}: {'; '.join(changed)}")
+        return None
+    say(f"{recipe.name}: trained already, {found.path}")
+    return found
+
+
+def is_begun(recipe: Recipe, folder: Path) -> bool:
+    """Tell whether the last run of a recipe was interrupted and can be gone on with."""
+    try:
+        rundirectory.unfinished(recipe.name, recipe.to_yaml(), folder)
+    except UserError:
+        return False
+    return True
+
+
+def survey_data(recipe: Recipe, parts: Split, match: Matching | None, folder: RunDirectory) -> None:
+    """Read every sample once, say and write down what there is.
 
     Raises
     ------
     UserError
         If a file cannot be read, or there is nothing to learn.
     """
-    parts, group_by = preparation.parts(recipe), recipe.data.split.group_by
-    contents = preparation.surveyed(recipe, parts)
+    group_by = recipe.data.split.group_by
+    contents = preparation.surveyed(recipe, parts, match)
     everything = total(list(contents.values()))
     for line in everything.lines(recipe.data.classes):
         say(line)
@@ -114,4 +141,7 @@ def survey_data(recipe: Recipe, folder: RunDirectory) -> Split:
     for sample in parts.train[: page.MOST_EXAMPLES[recipe.data.rank]]:
         picture = pictures.annotated(sample.read(), sample.annotate().mask, sample.spacing)
         files.write(folder / rundirectory.EXAMPLES / f"{file_name(sample.name)}.png", picture)
-    return parts
+    if match is not None:
+        counts = preparation.histograms([*parts.train, *parts.validation, *parts.test], match)
+        with write_atomically(folder / rundirectory.HISTOGRAMS) as path:
+            path.write_bytes(charts.histograms(counts))

@@ -53,13 +53,19 @@ class SampleCache:
         return [tuple(self.preprocessing.resize or sample.size) for sample in self.samples]
 
     def __getitem__(self, index: int) -> Pair:
-        """Return an image as `Preprocessing.image` does, and its mask; neither is to be written to."""
+        """Return an image as `Preprocessing.image` does, and its mask; neither is to be written to.
+
+        Where the model sees further channels, the mask has a last axis: classes, then channels of 0 and 1,
+        which so are cut and turned as it is, and brightened as little.
+        """
         if index in self._kept:
             return self._kept[index]
         sample, resize = self.samples[index], self.preprocessing.resize
         with naming(str(sample.image)):
             image = self.preprocessing.image(sample.read())
         mask = sample.annotate().mask
+        if sample.channels:
+            mask = np.stack([mask, *(channel() for channel in sample.channels)], axis=-1)
         pair = image, mask if resize is None else resize_mask(mask, resize)
         needed = sum(array.nbytes for array in pair)
         if needed <= self._left:
@@ -94,7 +100,7 @@ class Batches:
         Height and width of a batch's images, of volumes depth, height and width: those of patches or images,
         up to the next multiple of `multiple_of`.
     channels : int or None
-        Channels of a batch's images; None as stored.
+        Channels of a batch's images, those beside them included; None as stored.
     """
 
     def __init__(
@@ -114,7 +120,8 @@ class Batches:
         self.pairs = SampleCache(self.samples, preprocessing, budget)
         self.patch = patch
         self.batch_size = batch_size
-        self.channels = preprocessing.channels
+        self._beside = len(self.samples[0].channels)
+        self.channels = preprocessing.channels and preprocessing.channels + self._beside
         self.shape = _shape(self.pairs.sizes(), patch, multiple_of)
         self.class_ids = class_ids
 
@@ -138,11 +145,19 @@ class Batches:
             1 where a pixel is of the class, 255 where it is ignored.
         """
         pairs = [self._example(*entry) for entry in self._entries(index)]
-        images = np.empty((len(pairs), *pairs[0][0].shape), np.float32)
-        for slot, (image, _) in zip(images, pairs, strict=True):
-            np.divide(image, WHITE if image.dtype == np.uint8 else 1, out=slot, dtype=np.float32)
-        masks = np.stack([mask for _, mask in pairs])
+        *shape, channels = pairs[0][0].shape
+        images = np.empty((len(pairs), *shape, channels + self._beside), np.float32)
+        for slot, (image, mask) in zip(images, pairs, strict=True):
+            pixels = slot[..., :channels]
+            np.divide(image, WHITE if image.dtype == np.uint8 else 1, out=pixels, dtype=np.float32)
+            if self._beside:
+                slot[..., channels:] = mask[..., 1:] == 1
+        masks = np.stack([self._classes(mask) for _, mask in pairs])
         return images, masks if masks.ndim == images.ndim else one_hot(masks, self.class_ids)
+
+    def _classes(self, mask: np.ndarray) -> np.ndarray:
+        """Leave out the channels that are seen: see `SampleCache`."""
+        return mask[..., 0] if self._beside else mask
 
     def _entries(self, index: int) -> list[tuple[int, Any]]:
         """List what a batch holds: the sample's index, and what else its `_example` depends on."""
@@ -205,7 +220,7 @@ class TrainingBatches(Batches):
     def _example(self, sample: int, epoch: int) -> Pair:
         rng = np.random.default_rng([self.seed, CHANGED, epoch, sample])
         image, mask = self.pairs[sample]
-        origin = self._origin(sample, mask, rng) if self.patch else (0,) * len(self.shape)
+        origin = self._origin(sample, self._classes(mask), rng) if self.patch else (0,) * len(self.shape)
         image, mask = cut_patch(image, mask, origin, self.shape)
         return self.augment(image, mask, int(rng.integers(1 << 32)))
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from kerasseg.data.sample import Annotation, MissingData, Sample
 from kerasseg.errors import Fallback, UserError, naming
-from kerasseg.images.masks import IGNORE, merge_classes, one_hot
+from kerasseg.images.masks import BACKGROUND, IGNORE, merge_classes, one_hot
 from kerasseg.synthetic.origin import is_synthetic
 
 
@@ -22,6 +22,7 @@ def collect(
     classes: Sequence[str],
     *,
     ignored: Sequence[str] = (),
+    background: Sequence[str] = (),
     multilabel: bool = False,
     synthesize: Callable[[], None] | None = None,
 ) -> list[Sample]:
@@ -37,6 +38,8 @@ def collect(
         Names of the foreground classes.
     ignored : sequence of str, optional
         Further names in the annotations, whose pixels become 255 (ignored) and whose objects are dropped.
+    background : sequence of str, optional
+        Further names in the annotations, whose pixels become 0 (background) and whose objects are dropped.
     multilabel : bool, default False
         Whether a pixel may be of several classes. Masks of all sources become a channel for each class
         ``(..., K)`` if so, and class ids ``(...)`` if not.
@@ -57,25 +60,27 @@ def collect(
     UserError
         With everything that is wrong with the data.
     """
+    named = [*classes, *ignored, *background]
     try:
-        samples = source(classes=[*classes, *ignored])
+        samples = source(classes=named)
     except MissingData:
         if synthesize is None:
             raise
         synthesize()
-        samples = source(classes=[*classes, *ignored])
+        samples = source(classes=named)
     if is_synthetic(root):
         warnings.warn(f"SYNTHETIC data: {root} holds drawn look-alikes, not cells", Fallback, stacklevel=2)
-    options = {"classes": list(classes), "ignored": len(ignored), "multilabel": multilabel}
+    others = [IGNORE] * len(ignored) + [BACKGROUND] * len(background)
+    options = {"classes": list(classes), "others": others, "multilabel": multilabel}
     return [replace(sample, annotate=partial(_annotate, sample, **options)) for sample in samples]
 
 
-def _annotate(sample: Sample, classes: Sequence[str], ignored: int, multilabel: bool) -> Annotation:
+def _annotate(sample: Sample, classes: Sequence[str], others: Sequence[int], multilabel: bool) -> Annotation:
     """Bring a mask into the one form that a recipe's masks have; this is the only place that decides it."""
     annotation = sample.annotate()
     channelled = annotation.mask.ndim > len(sample.size)
-    if ignored:
-        annotation = _without_ignored(annotation, len(classes), channelled)
+    if others:
+        annotation = _without(annotation, len(classes), others, channelled)
     if not multilabel and channelled:
         with naming(sample.name):
             return replace(annotation, mask=merge_classes(annotation.mask, classes))
@@ -84,13 +89,15 @@ def _annotate(sample: Sample, classes: Sequence[str], ignored: int, multilabel: 
     return annotation
 
 
-def _without_ignored(annotation: Annotation, count: int, channelled: bool) -> Annotation:
-    """Ignore the pixels of all classes after the first `count`, and drop their objects."""
-    mask = annotation.mask
-    pixels = (mask[..., count:] == 1).any(axis=-1) if channelled else (mask > count) & (mask != IGNORE)
-    mask = mask[..., :count].copy() if channelled else mask.copy()
-    mask[pixels] = IGNORE
-    labels = None if annotation.labels is None else np.where(pixels, 0, annotation.labels)
+def _without(annotation: Annotation, count: int, others: Sequence[int], channelled: bool) -> Annotation:
+    """Give the pixels of all classes after the first `count` what they are instead; drop their objects."""
+    whole, labels = annotation.mask, annotation.labels
+    mask = whole[..., :count].copy() if channelled else whole.copy()
+    for number, instead in enumerate(others, start=count):
+        pixels = whole[..., number] == 1 if channelled else whole == number + 1
+        if instead != BACKGROUND or not channelled:  # a channel that is left out is in no other one
+            mask[pixels] = instead
+        labels = None if labels is None else np.where(pixels, 0, labels)
     return Annotation(mask, labels)
 
 

@@ -1,7 +1,8 @@
-"""The part of an image that is learnt from: what lies outside it is ignored."""
+"""The part of an image that is learnt from, or that the model sees as a channel beside the image."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -37,6 +38,26 @@ def within(sample: Sample, masks: Path, id: int) -> Sample:
     return replace(sample, annotate=partial(_limited, sample, masks, id))
 
 
+def seeing(sample: Sample, regions: Sequence[tuple[Path, int]]) -> Sample:
+    """Let the model see regions, a channel each.
+
+    Parameters
+    ----------
+    sample : Sample
+    regions : sequence of (Path, int)
+        Folders of masks and numbers in them, as in `within`.
+
+    Returns
+    -------
+    Sample
+    """
+    return replace(sample, channels=tuple(partial(_is_within, sample, *region) for region in regions))
+
+
+def _is_within(sample: Sample, masks: Path, region: int) -> np.ndarray:
+    return _read(sample, masks) == region
+
+
 def _limited(sample: Sample, masks: Path, region: int) -> Annotation:
     annotation = sample.annotate()
     mask = annotation.mask.copy()
@@ -44,11 +65,17 @@ def _limited(sample: Sample, masks: Path, region: int) -> Annotation:
     return replace(annotation, mask=mask)
 
 
-def _read(sample: Sample, masks: Path) -> np.ndarray:
+def mask_of(sample: Sample, masks: Path) -> Path | None:
+    """Find a sample's mask in a folder of masks; None where there is none."""
     named = [masks / f"{file_name(sample.name)}{suffix}" for suffix in SUFFIXES]
-    path = next((path for path in named if path.exists()), None)
+    return next((path for path in named if path.exists()), None)
+
+
+def _read(sample: Sample, masks: Path) -> np.ndarray:
+    path = mask_of(sample, masks)
     if path is None:
-        raise UserError(f"{sample.image}: there is no mask of its region, {named[0]} or {named[1].name}")
+        expected = f"{masks / file_name(sample.name)}{SUFFIXES[0]} or {SUFFIXES[1]}"
+        raise UserError(f"{sample.image}: there is no mask of its region, {expected}")
     with open_store(path, values=True) as store:
         mask = store.read((slice(None),) * len(sample.size)) if store.shape[:-1] == sample.size else None
     if mask is None or mask.shape[-1] != 1:

@@ -53,6 +53,8 @@ class Sample:
         What ``split.group_by`` may name: ``folder``, and the columns of a table.
     spacing : tuple of float, optional
         Micrometres from one voxel to the next (z, y, x); None where it is not known.
+    channels : tuple of callable
+        Each reads a channel that the model sees beside the image: (Y, X) or (Z, Y, X) bool.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Sample:
     annotate: Callable[[], Annotation]
     attributes: Mapping[str, str] = field(default_factory=dict)
     spacing: tuple[float, ...] | None = None
+    channels: tuple[Callable[[], np.ndarray], ...] = ()
 
     def header(self) -> Header:
         """Tell size, channels and type of the image, without reading a pixel."""

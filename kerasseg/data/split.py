@@ -64,6 +64,8 @@ def split(
     validation: float = 0.1,
     group_by: str | None = None,
     test_where: Mapping[str, str] | None = None,
+    folds: int | None = None,
+    fold: int | None = None,
     seed: int,
 ) -> Split:
     """Share samples out, whole groups at a time.
@@ -85,6 +87,11 @@ def split(
     test_where : mapping of str to str, optional
         Attributes and the values that a sample for the test has, as ``{"folder": "plate 3"}``; all others are
         learnt from, and `train` and `test` say nothing. None draws the test.
+    folds : int, optional
+        Into how many parts the samples are dealt for cross-validation, group by group; `train` and `test` say
+        nothing then.
+    fold : int, optional
+        Which of them is the test, from 1, the first by default.
     seed : int
         Another seed, another split.
 
@@ -107,6 +114,8 @@ def split(
         chosen, others = _part_by_attributes(samples, test_where)
         tested = [chosen]
         learnt = _ordered_groups(others, group_by, seed)
+    elif folds:
+        tested, learnt = _dealt(_ordered_groups(samples, group_by, seed), folds, fold or 1)
     else:
         groups = _ordered_groups(samples, group_by, seed)
         tested, learnt = _take(groups, test * len(samples), leave=2)
@@ -192,6 +201,19 @@ def _take(
     return taken, groups[len(taken) :]
 
 
+def _dealt(
+    groups: list[list[Sample]], folds: int, fold: int
+) -> tuple[list[list[Sample]], list[list[Sample]]]:
+    """Deal groups like cards; give those of one fold, and the others."""
+    if folds > len(groups):
+        raise UserError(
+            f"data.split.folds: {folds} folds of {len(groups)} groups of samples; each needs one: set it to "
+            f"{len(groups)} at most, or group by another attribute"
+        )
+    others = [group for number, group in enumerate(groups) if number % folds != fold - 1]
+    return groups[fold - 1 :: folds], others
+
+
 def _straddling(parts: Mapping[str, Mapping[str, int]]) -> Iterator[tuple[str, str]]:
     """Yield what stands in several parts, and how often it stands where."""
     for value in sorted(set().union(*parts.values())):
@@ -250,9 +272,9 @@ def write_split(path: Path, parts: Split, group_by: str | None) -> None:
                 table.writerow((sample.name, part, group, sample.image))
 
 
-def read_split(path: Path) -> Counter[str]:
-    """Count the samples of each part in a table that `write_split` wrote; none where there is no file yet."""
+def read_split(path: Path) -> list[dict[str, str]]:
+    """Read the rows of a table that `write_split` wrote; none where there is no file yet."""
     if not path.exists():
-        return Counter()
+        return []
     with path.open(newline="", encoding="utf-8") as file:
-        return Counter(row["part"] for row in csv.DictReader(file))
+        return list(csv.DictReader(file))

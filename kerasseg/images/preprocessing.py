@@ -1,7 +1,7 @@
 """What every image goes through before a model sees it, in training, prediction and serving alike.
 
-Its channels become those that the model takes, its intensities float32 in [0, 1], the only range that a model
-sees, and its size the one that the recipe asks for.
+Its channels become those that the model takes, its histogram may be brought to another one, its intensities
+become float32 in [0, 1], the only range that a model sees, and its size the one that the recipe asks for.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from kerasseg.errors import UserError, naming
+from kerasseg.images.histogram_matching import Matching, matched
 from kerasseg.images.normalisation import Dtype, Normalisation
 from kerasseg.images.statistics import Limits, bands_of, extremes
 
@@ -28,7 +29,9 @@ CHANNELS_AT_ONCE = 4  # OpenCV resizes no more
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """Brings an image as stored to the channels, intensities and size that a model takes, in this order.
+    """Brings an image as stored to the channels, histogram, intensities and size that a model takes.
+
+    In this order.
 
     Attributes
     ----------
@@ -38,11 +41,14 @@ class Preprocessing:
         How intensities come into [0, 1].
     resize : tuple of int or None
         Height and width wanted, of 2-D images only; None keeps them.
+    match : Matching or None
+        The histogram that each image or volume is brought to, before its intensities come into [0, 1].
     """
 
     channels: int | None
     normalise: Normalisation
     resize: tuple[int, int] | None
+    match: Matching | None = None
 
     def image(self, image: np.ndarray) -> np.ndarray:
         """Preprocess a whole image.
@@ -66,9 +72,11 @@ class Preprocessing:
             If the channels or the intensities do not fit, or a volume is to be resized; it does not name the
             file: see :func:`kerasseg.errors.naming`.
         """
-        grey = image.shape[-1] == 1  # repeated last: the same numbers for a third of the work
+        grey = image.shape[-1] == 1 and self.match is None  # repeated last: the same for a third of the work
         if not grey:
             image = with_channels(image, self.channels)
+        if self.match is not None:
+            image = self.match.image(image)
         if image.dtype != np.uint8 or self.normalise != Dtype() or self.resize is not None:
             image = normalise(image, self.normalise)
         if self.resize is not None:
@@ -96,33 +104,43 @@ class Preprocessing:
         UserError
             If the channels or the intensities do not fit, or pixels cannot be read; it names the file.
         """
-        grey = store.shape[-1] == 1
-        constant_alpha = self._alpha_is_constant(store)
-
-        def convert(image: np.ndarray) -> np.ndarray:
-            return converted(image, self.channels, constant_alpha=constant_alpha)
-
-        def convert_unless_grey(region: Region) -> np.ndarray:
-            image = store.read(region)
-            return image if grey else convert(image)
-
+        grey = store.shape[-1] == 1 and self.match is None
         with naming(str(store.path)):
-            convert(np.empty((0, *store.shape[1:]), store.dtype))  # refuses channels before any work is done
-            change = self.normalise.fitted(lambda: map(convert_unless_grey, store.bands()), store.dtype)
+            converted_region = channel_reader(store, self.channels)
+            intensities, dtype = store.read if grey else converted_region, store.dtype
+            if self.match is not None:
+                table = self.match.table(lambda: map(converted_region, store.bands()), dtype)
+                intensities, dtype = (lambda region: matched(converted_region(region), table)), table.dtype
+            change = self.normalise.fitted(lambda: map(intensities, store.bands()), dtype)
 
         def read(region: Region) -> np.ndarray:
-            image = change(convert_unless_grey(region))
-            return convert(image) if grey else image
+            image = change(intensities(region))
+            return converted(image, self.channels, constant_alpha=False) if grey else image
 
         return read
 
-    def _alpha_is_constant(self, store: Store) -> bool:
-        """Look for alpha of one value, where channels are to be changed."""
-        stored = store.shape[-1]
-        if self.channels in (None, stored) or not may_have_alpha(stored):
-            return False
+
+def channel_reader(store: Store, n: int | None) -> Callable[[Region], np.ndarray]:
+    """Make the function that reads regions of an open image, of the number of channels that a model takes.
+
+    Parameters
+    ----------
+    store : Store
+    n : int or None
+        See :func:`with_channels`, of which it gives what that makes of the whole image, cut there.
+
+    Raises
+    ------
+    UserError
+        If the channels cannot be turned into `n` without guessing.
+    """
+    constant_alpha = False
+    if n not in (None, store.shape[-1]) and may_have_alpha(store.shape[-1]):
         low, high = extremes(lambda: (store.read(band)[..., -1:] for band in store.bands()))
-        return bool(low == high)
+        constant_alpha = bool(low == high)
+    # Refuses channels before any work is done.
+    converted(np.empty((0, *store.shape[1:]), store.dtype), n, constant_alpha=constant_alpha)
+    return lambda region: converted(store.read(region), n, constant_alpha=constant_alpha)
 
 
 def with_channels(image: np.ndarray, n: int | None) -> np.ndarray:

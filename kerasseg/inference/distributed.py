@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kerasseg.errors import UserError
-from kerasseg.images.normalisation import Normalisation
 from kerasseg.images.preprocessing import Preprocessing
 from kerasseg.images.stores.store import Opening, Store
 from kerasseg.inference.blending import Answers
@@ -104,7 +103,7 @@ class DaskBackend:
     def pixels(self, store: Store, spec: ModelSpec) -> Pixels:
         """Say where the image lies, and what is to be made of it."""
         shape = (*store.shape[:-1], spec.channels)
-        return StoredImage(store.opening, shape, spec.normalise, store.path.stat().st_mtime_ns)
+        return StoredImage(store.opening, shape, spec.preprocessing, store.path.stat().st_mtime_ns)
 
     def answers(self, image: Pixels, tiling: Tiling, settings: TilingSettings, first: int = 0) -> Answers:
         """Give every tile from number `first` on with its probabilities, in the tiling's order.
@@ -147,15 +146,15 @@ class StoredImage:
     opening : Opening
     shape : tuple of int
         (Y, X, C) or (Z, Y, X, C), with the channels that the model takes.
-    normalise : Normalisation
-        How intensities come into [0, 1].
+    preprocessing : Preprocessing
+        What brings the image as stored to that.
     changed : int
         When the file was changed, so that a worker that lives on opens it again.
     """
 
     opening: Opening
     shape: tuple[int, ...]
-    normalise: Normalisation
+    preprocessing: Preprocessing
     changed: int
 
     def __getitem__(self, region: tuple[slice, ...]) -> np.ndarray:
@@ -170,7 +169,7 @@ def _opened(image: StoredImage):
             f"{store.path}: it has the shape {store.shape[:-1]} there, and {image.shape[:-1]} where it was "
             "asked for; expected one file at one path"
         )
-    return Preprocessing(image.shape[-1], image.normalise, None).regions(store)
+    return image.preprocessing.regions(store)
 
 
 def _answer(

@@ -36,6 +36,7 @@ from kerasseg.images.writing.tiff import write_tiff
 from kerasseg.images.writing.zarr import write_zarr
 from kerasseg.inference.blending import Bands
 from kerasseg.inference.resume import Ledger, finished, is_begun, open_ledger, record
+from kerasseg.postprocess import table
 from kerasseg.postprocess.numbering import object_classes
 from kerasseg.spec import MergedSpec, ModelSpec
 
@@ -170,14 +171,17 @@ def segment(
                 finished(target, settings)  # or it is refused to replace it
             written = begun / target.name  # there, a kill leaves nothing that is not cleared away
             if output.format in OUTLINES:
-                bands = ((pixels[rows], answer[rows]) for rows in cuts(len(answer), ROWS))
-                class_ids = object_classes(bands, objects, len(spec.classes)).tolist()
-                names = {number: spec.classes[k - 1] for number, k in enumerate(class_ids) if number}
+                names = _class_names(answer, pixels, objects, spec)
                 write_objects(
                     written, pixels, names, output.format, image=store.path.name, classes=spec.classes
                 )
             else:
                 _write_pixels(written, pixels, store, output, output.channel_names(spec))
+            if output.format in PIXELS and output.kind == "labels" and _are_several(spec):
+                names = _class_names(answer, pixels, objects, spec)
+                columns = {"label": np.array(list(names)), "class": np.array(list(names.values()), object)}
+                table.write(table.beside(written), columns)
+                _give_name(table.beside(written), table.beside(target))
         _give_name(written, target)
         record(target, ledger.settings, objects=objects, instead_of=result)
         ledger.close()
@@ -245,6 +249,18 @@ def _numbered(mask: OnDisk, spec: ModelSpec, ledger: Ledger) -> tuple[OnDisk, in
         rows = max(1, min(ROWS, PIXELS_AT_ONCE // math.prod(layer.shape[1:])))
         counts.append(spec.objects.label_bands((layer[part] for part in cuts(len(mask), rows)), into))
     return labels, max(counts)
+
+
+def _are_several(spec: ModelSpec | MergedSpec) -> bool:
+    """Tell whether objects of several classes are numbered together, and not class by class."""
+    return len(spec.classes) > 1 and not spec.multilabel
+
+
+def _class_names(mask: OnDisk, labels: OnDisk, objects: int, spec: ModelSpec | MergedSpec) -> dict[int, str]:
+    """Name the class of each object, which excludes all others."""
+    bands = ((labels[rows], mask[rows]) for rows in cuts(len(mask), ROWS))
+    class_ids = object_classes(bands, objects, len(spec.classes)).tolist()
+    return {number: spec.classes[k - 1] for number, k in enumerate(class_ids) if number}
 
 
 def _write_pixels(path: Path, pixels: OnDisk, store: Store, output: Output, channels: Sequence[str]) -> None:

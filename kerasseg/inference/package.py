@@ -276,7 +276,7 @@ def open_network(path: Path, wanted: str) -> Forward:
     name = _chosen(package, wanted)
     suffix, open_weights = OPENED[name]
     try:
-        with package.file(package.description.weights[name], suffix) as copy:
+        with naming(str(path)), package.file(package.description.weights[name], suffix) as copy:
             forward = open_weights(copy, computing)
     except UserError as error:
         raise Blocked(*error.messages) from error  # other images would be answered no better

@@ -3,7 +3,7 @@
 The answers so far lie in a hidden folder beside the result: ``answer.npy``, which is as large as the whole,
 and ``ledger.json``, which says by which settings and how many of its rows are finished. Rows are on the disk
 before the ledger counts them, and it is replaced whole. ``predictions.json`` beside the results keeps the
-settings of each that is complete.
+settings of each that is complete; other commands keep records of other names.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def open_ledger(folder: Path, settings: Mapping[str, Any], *, force: bool = Fals
     return Ledger(folder, settings, begun["rows"])
 
 
-def finished(result: Path, settings: Mapping[str, Any]) -> Written | None:
+def finished(result: Path, settings: Mapping[str, Any], name: str = RECORD) -> Written | None:
     """Give a result that is there and is what is wanted.
 
     Parameters
@@ -132,6 +132,8 @@ def finished(result: Path, settings: Mapping[str, Any]) -> Written | None:
         The file or folder.
     settings : mapping
         What identifies the prediction, as in `open_ledger`.
+    name : str
+        Of the record, which lies beside the result.
 
     Returns
     -------
@@ -143,10 +145,10 @@ def finished(result: Path, settings: Mapping[str, Any]) -> Written | None:
     UserError
         If something else is there; what it differs in is named, as far as it was recorded.
     """
-    before = _recorded(result.parent).get(result.name)
+    before = _recorded(result.parent, name).get(result.name)
     if not result.exists():
         instead = (before or {}).get(INSTEAD)
-        return finished(result.with_name(instead), settings) if instead else None
+        return finished(result.with_name(instead), settings, name) if instead else None
     if before is None:
         raise UserError(f"{result}: it exists already; choose another folder, or replace it with --force")
     objects = before.pop(OBJECTS, None)
@@ -160,7 +162,12 @@ def finished(result: Path, settings: Mapping[str, Any]) -> Written | None:
 
 
 def record(
-    result: Path, settings: Mapping[str, Any], *, objects: int | None = None, instead_of: Path | None = None
+    result: Path,
+    settings: Mapping[str, Any],
+    *,
+    objects: int | None = None,
+    instead_of: Path | None = None,
+    name: str = RECORD,
 ) -> None:
     """Record by which settings a result was made.
 
@@ -174,12 +181,14 @@ def record(
         How many it holds.
     instead_of : Path, optional
         What was wanted, where its format could not hold the result; one of that name is removed.
+    name : str
+        Of the record.
     """
     new = {result.name: {**settings, **({} if objects is None else {OBJECTS: objects})}}
     if instead_of not in (None, result):
         new[instead_of.name] = {INSTEAD: result.name}
         instead_of.unlink(missing_ok=True)
-    _add(result.parent, new)
+    _add(result.parent, new, name)
 
 
 def record_failure(result: Path, image: Path, error: Sequence[str]) -> None:
@@ -188,10 +197,10 @@ def record_failure(result: Path, image: Path, error: Sequence[str]) -> None:
         _add(result.parent, {result.name: {"image": str(image), "error": list(error)}})
 
 
-def _add(folder: Path, entries: Mapping[str, Any]) -> None:
-    path = folder / RECORD
-    with locks.awaited(path.with_name(f".{RECORD}.change")):
-        write_json(path, _recorded(folder) | entries)
+def _add(folder: Path, entries: Mapping[str, Any], name: str = RECORD) -> None:
+    path = folder / name
+    with locks.awaited(path.with_name(f".{name}.change")):
+        write_json(path, _recorded(folder, name) | entries)
 
 
 def recorded_results(folder: Path) -> frozenset[str]:
@@ -199,8 +208,8 @@ def recorded_results(folder: Path) -> frozenset[str]:
     return frozenset(_recorded(folder))
 
 
-def _recorded(folder: Path) -> dict[str, Any]:
-    path = folder / RECORD
+def _recorded(folder: Path, name: str = RECORD) -> dict[str, Any]:
+    path = folder / name
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 

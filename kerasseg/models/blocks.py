@@ -82,17 +82,18 @@ def up_convolution(
     filters: int,
     kernel: int = 2,
     *,
+    strides: int = 2,
     bias: bool = True,
     initializer: str = "he_uniform",
     name: str,
 ) -> KerasTensor:
-    """Double every spatial axis by a transposed convolution of stride 2.
+    """Double every spatial axis, or multiply it by `strides`, by a transposed convolution.
 
     Parameters
     ----------
     x : KerasTensor, (B, ..., C)
-        At half size.
-    filters, kernel : int
+        At half size, or as much smaller as `strides` says.
+    filters, kernel, strides : int
     bias : bool
         Whether a bias is added; not where a normalisation follows.
     initializer : str
@@ -106,7 +107,13 @@ def up_convolution(
     """
     layer = {2: layers.Conv2DTranspose, 3: layers.Conv3DTranspose}[rank(x)]
     return layer(
-        filters, kernel, 2, "same", use_bias=bias, kernel_initializer=initializer_of(initializer), name=name
+        filters,
+        kernel,
+        strides,
+        "same",
+        use_bias=bias,
+        kernel_initializer=initializer_of(initializer),
+        name=name,
     )(x)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
 from keras import KerasTensor
 
@@ -18,6 +20,7 @@ def msdnet(
     layers: int,
     max_dilation: int,
     width: int,
+    dilations: Sequence[int] | None,
     padding: str,
     fast: bool,
     name: str = "msdnet",
@@ -37,7 +40,7 @@ def msdnet(
     classes : int
         K, the channels of the result.
     padding : {"reflect", "symmetric", "zeros"}
-        An image is larger than `max_dilation` along each axis where it is mirrored.
+        An image is larger than the largest dilation along each axis where it is mirrored.
     fast : bool
         Whether it is built of `MixedScaleDense`, or of `layer_by_layer`, which compute the same.
 
@@ -54,17 +57,17 @@ def msdnet(
     if padding not in MODES:
         raise UserError(unknown("padding", padding, MODES))
     image = keras.Input(input_shape, name="image")
-    dilations = mixed_dilations(layers, max_dilation, width)
+    of_maps = mixed_dilations(layers, dilations or range(1, max_dilation + 1), width)
     if fast:
-        logits = MixedScaleDense(classes, dilations, padding, name="mixed_scale_dense")(image)
+        logits = MixedScaleDense(classes, of_maps, padding, name="mixed_scale_dense")(image)
     else:
-        logits = layer_by_layer(image, classes, dilations, padding)
+        logits = layer_by_layer(image, classes, of_maps, padding)
     return keras.Model(image, probabilities(logits, activation), name=name)
 
 
-def mixed_dilations(layers: int, max_dilation: int, width: int) -> list[list[int]]:
-    """Give each map of each layer its dilation: 1, 2, ... `max_dilation`, and from 1 again."""
-    return [[(layer * width + n) % max_dilation + 1 for n in range(width)] for layer in range(layers)]
+def mixed_dilations(layers: int, cycle: Sequence[int], width: int) -> list[list[int]]:
+    """Give each map of each layer its dilation, map after map the next of a cycle."""
+    return [[cycle[(layer * width + n) % len(cycle)] for n in range(width)] for layer in range(layers)]
 
 
 def layer_by_layer(image: KerasTensor, classes: int, dilations: list[list[int]], padding: str) -> KerasTensor:

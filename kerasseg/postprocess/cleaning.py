@@ -1,6 +1,6 @@
 """A mask cleaned up class by class, and what is left of it numbered by size, band by band.
 
-Labels and measurements are those of the whole mask, whatever the heights of the bands.
+Labels are those of the whole mask, whatever the heights of the bands.
 """
 
 from __future__ import annotations
@@ -14,10 +14,8 @@ import numpy as np
 
 from kerasseg.errors import UserError
 from kerasseg.images.masks import IGNORE
-from kerasseg.postprocess.components import connected, without_ignored
-from kerasseg.postprocess.measurement import Measured, Measurements
+from kerasseg.postprocess.components import CONNECTIVITIES, connected, without_ignored
 from kerasseg.postprocess.pieces import count_pixels, write
-from kerasseg.postprocess.surface import Surfaces
 
 GREYS = 1 << 16  # of 16 bits
 
@@ -94,9 +92,93 @@ class Objects(NamedTuple):
     """What was numbered 1..N, and how many others there were."""
 
     classes: np.ndarray  # (N,) class ids
-    measured: Measured
-    surfaces: np.ndarray | None  # (N,) float64 in the square of the spacing's unit
+    sizes: np.ndarray  # (N,) int64 pixels
     dropped: int
+
+
+def by_size(
+    mask: np.ndarray,
+    *,
+    connectivity: int | None = None,
+    smallest: Sequence[int] = (),
+    in_planes: bool = False,
+    largest: int | Sequence[int | None] | None = None,
+    only: Sequence[int] | None = None,
+) -> np.ndarray:
+    """Number the objects of a mask by size, those that are to be kept.
+
+    Parameters
+    ----------
+    mask : np.ndarray
+        (Y, X) or (Z, Y, X) uint8 class ids; pixels of 255 (ignore) belong to no object.
+    connectivity : {4, 8, 6, 18, 26}, optional
+        How many neighbours a pixel has; the most by default.
+    smallest : sequence of int
+        For the classes 1, 2, ..., the least number of pixels of an object.
+    in_planes : bool
+        See `CleanUp`.
+    largest : int or sequence of (int or None), optional
+        How many objects are kept, of all classes together; or for the classes 1, 2, ..., None for all.
+    only : sequence of int, optional
+        The classes whose objects are numbered; all by default.
+
+    Returns
+    -------
+    np.ndarray
+        int32 of the mask's shape: 0 for background, 1 for the largest object, of equal ones the first.
+    """
+    labels = np.empty(mask.shape, np.int32)
+    number_bands(
+        [mask],
+        labels,
+        connectivity=connectivity,
+        smallest=smallest,
+        in_planes=in_planes,
+        largest=largest,
+        only=only,
+    )
+    return labels
+
+
+def number_bands(
+    bands: Iterable[np.ndarray],
+    into: Any,
+    *,
+    connectivity: int | None = None,
+    smallest: Sequence[int] = (),
+    in_planes: bool = False,
+    largest: int | Sequence[int | None] | None = None,
+    only: Sequence[int] | None = None,
+) -> int:
+    """Number the objects of a mask that arrives in bands: see `by_size`.
+
+    Parameters
+    ----------
+    bands, into
+        As for `number_by_size`.
+    connectivity, smallest, in_planes, largest, only
+        As for the whole mask.
+
+    Returns
+    -------
+    int
+        The number of objects.
+
+    Raises
+    ------
+    UserError
+        As `number_by_size`.
+    """
+    each = enumerate(largest, start=1) if isinstance(largest, Sequence) else ()
+    clean_up = CleanUp(
+        classes=None if only is None else frozenset(only),
+        smallest=dict(enumerate(smallest, start=1)),
+        in_planes=in_planes,
+        largest={of_class: most for of_class, most in each if most is not None},
+        largest_of_all=None if isinstance(largest, Sequence) else largest,
+    )
+    neighbours = connectivity or CONNECTIVITIES[len(into.shape)][-1]
+    return len(number_by_size(bands, into, clean_up, connectivity=neighbours).classes)
 
 
 def number_by_size(
@@ -107,9 +189,8 @@ def number_by_size(
     connectivity: int,
     greys: Iterable[np.ndarray] | None = None,
     delta: int = 0,
-    spacing: Sequence[float] | None = None,
 ) -> Objects:
-    """Number and measure the objects of a mask that arrives in bands: 1 is the largest.
+    """Number the objects of a mask that arrives in bands: 1 is the largest.
 
     Parameters
     ----------
@@ -126,8 +207,6 @@ def number_by_size(
         connected then where theirs differ by no more than `delta`.
     delta : int
         See there.
-    spacing : sequence of float, optional
-        Size of a pixel along each axis; without it surfaces are not measured.
 
     Returns
     -------
@@ -156,8 +235,13 @@ def number_by_size(
         delta = min(delta, GREYS)
         pieces = write(map(_keys, bands, greys, repeat(delta)), into, connectivity, delta)
         classes = (pieces.object_values() - 1) // (GREYS + delta)
-    numbers = clean_up.numbers(pieces.object_sizes(), classes)
-    return _measured(pieces.renumber(into, numbers), numbers, classes, len(into.shape), spacing)
+    sizes = pieces.object_sizes()
+    numbers = clean_up.numbers(sizes, classes)
+    for _ in pieces.renumber(into, numbers):
+        pass
+    kept = np.flatnonzero(numbers)
+    kept = kept[np.argsort(numbers[kept])]
+    return Objects(classes[kept], sizes[kept], len(numbers) - len(kept))
 
 
 def _keys(mask: np.ndarray, grey: np.ndarray, delta: int) -> np.ndarray:
@@ -167,23 +251,3 @@ def _keys(mask: np.ndarray, grey: np.ndarray, delta: int) -> np.ndarray:
     if grey.shape != mask.shape:
         raise UserError(f"grey values of {grey.shape} pixels were given for a mask of {mask.shape}")
     return np.where(mask > 0, mask * np.uint32(GREYS + delta) + grey + np.uint32(1), 0)
-
-
-def _measured(
-    bands: Iterable[np.ndarray],
-    numbers: np.ndarray,
-    classes: np.ndarray,
-    axes: int,
-    spacing: Sequence[float] | None,
-) -> Objects:
-    """Look at all bands of labels, and at what the objects are that they hold."""
-    count = int(numbers.max(initial=0))
-    measurements, surfaces = Measurements(count, axes), Surfaces(count, spacing) if spacing else None
-    for band in bands:
-        measurements.add(band)
-        if surfaces:
-            surfaces.add(band)
-    by_number = np.zeros(count + 1, np.int64)
-    by_number[numbers] = classes
-    dropped = len(numbers) - count
-    return Objects(by_number[1:], measurements.measured(), surfaces and surfaces.areas(), dropped)

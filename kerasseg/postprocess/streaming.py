@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from kerasseg.postprocess import splitting
+from kerasseg.postprocess import cleaning, splitting
 from kerasseg.postprocess.components import CONNECTIVITIES, Box, fill_objects, without_ignored
-from kerasseg.postprocess.measurement import Measurements
+from kerasseg.postprocess.measurement import boxes
 from kerasseg.postprocess.numbering import Census
 from kerasseg.postprocess.pieces import Pieces, check_whole, write
 
@@ -55,9 +55,9 @@ def labels(
         for _ in pieces.renumber(into, np.where(kept, np.cumsum(kept), 0)):
             pass
         return int(kept.sum())
-    boxes = _boxes(pieces, into)
-    fill_objects(into, boxes)
-    return _renumber(into, pieces.rows, len(boxes), smallest)
+    around = _boxes(pieces, into)
+    fill_objects(into, around)
+    return _renumber(into, pieces.rows, len(around), smallest)
 
 
 def watershed(
@@ -89,10 +89,10 @@ def watershed(
         As for `labels`, and if there are not as many spacings as axes.
     """
     pieces = _write(bands, into, diagonal=False, count=False)
-    boxes = _boxes(pieces, into)
+    around = _boxes(pieces, into)
     if fill:
-        fill_objects(into, boxes)
-    count = splitting.split_objects(into, boxes, distance, spacing)
+        fill_objects(into, around)
+    count = splitting.split_objects(into, around, distance, spacing)
     return _renumber(into, pieces.rows, count, smallest)
 
 
@@ -125,7 +125,12 @@ def boundary(
     return int(numbered.max())
 
 
-STREAMED = {"components": labels, "watershed": watershed, "boundary": boundary}
+STREAMED = {
+    "components": labels,
+    "watershed": watershed,
+    "boundary": boundary,
+    "by_size": cleaning.number_bands,
+}
 
 
 def _write(bands: Iterable[np.ndarray], into: Any, diagonal: bool, count: bool) -> Pieces:
@@ -135,10 +140,7 @@ def _write(bands: Iterable[np.ndarray], into: Any, diagonal: bool, count: bool) 
 
 def _boxes(pieces: Pieces, into: Any) -> list[Box]:
     """Number all objects in the order of their first pixels, and find their bounding boxes."""
-    found = Measurements(pieces.count, len(into.shape))
-    for band in pieces.renumber(into, np.arange(1, pieces.count + 1)):
-        found.add(band)
-    return found.boxes()
+    return boxes(pieces.renumber(into, np.arange(1, pieces.count + 1)), pieces.count)
 
 
 def _renumber(into: Any, rows: list[slice], count: int, smallest: int) -> int:

@@ -12,6 +12,7 @@ from pydantic import (
     Field,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
@@ -74,6 +75,7 @@ def _printable(name: str) -> str:
     return name
 
 
+Intensity = Annotated[int, Field(ge=0, le=65535)]
 Percent = Annotated[float, Field(ge=0, le=100)]
 Size = Annotated[tuple[Positive, Positive], Field(strict=False), BeforeValidator(_two_numbers)]
 
@@ -110,6 +112,21 @@ class Split(Section):
     """Attribute whose groups are never torn apart: "folder", or a column of the source's table."""
     test_where: dict[str, str] | None = None
     """What the images for the test have, such as {folder: plate3}; null draws them by their share."""
+    folds: Annotated[int, Field(ge=2)] | None = None
+    """Cross-validation, instead of train and test: how many parts, each the test of a run; null is none."""
+    fold: Annotated[int, Field(ge=1)] | None = None
+    """The part that is the test, from 1; null trains a run for each."""
+
+    @model_validator(mode="after")
+    def _check_folds(self) -> Split:
+        """Refuse folds that say two things."""
+        if self.folds and self.test_where:
+            text = "folds and test_where both say which images are the test; leave one out"
+            raise PydanticCustomError("folds", "{text}", {"text": text})
+        if self.fold and self.fold > (self.folds or 0):
+            text = f"fold is {self.fold}, and there are {self.folds or 'no'} folds"
+            raise PydanticCustomError("folds", "{text}", {"text": text})
+        return self
 
 
 class Patch(Section):
@@ -134,6 +151,17 @@ class Region(Section):
     """The number of the region in these masks."""
 
 
+class Match(Section):
+    """The histogram that images or volumes are brought to, each by itself, as by `kerasseg data match`."""
+
+    reference: Folder | None = None
+    """File or folder of slices whose histogram it is; null is that of all training images together."""
+    axes: str | None = None
+    """Axes of the reference where its file does not say, such as ZYX."""
+    leave_out: list[Intensity] = Field(default=[])
+    """Intensities that are not counted and stay as they are, such as [0] of a black frame."""
+
+
 class Data(Section):
     """Images and annotations to learn from, and what is done to them before the model sees them."""
 
@@ -147,12 +175,18 @@ class Data(Section):
     """Names of the foreground classes; class k+1 is the k-th."""
     ignore: list[ClassName] = Field(default=[])
     """Names in the annotations that are not to be learnt, such as [debris]; their pixels are ignored."""
+    background: list[ClassName] = Field(default=[])
+    """Names in the annotations that are background here, such as what another stage of a cascade finds."""
     region: Region | None = None
     """Where there is something to learn; null is everywhere."""
+    sees: list[Region] = Field(default=[])
+    """What a stage of a cascade sees of others, each a channel more; `kerasseg run` fills this in."""
     multilabel: bool = False
     """Whether a pixel may be of several classes; each class is then decided for itself."""
     channels: Positive | None = 3
     """Channels that the model takes: grey is repeated, RGB made grey; null is as stored."""
+    match: Match | None = None
+    """Histogram that images are brought to, before their intensities come into [0, 1]; null leaves them."""
     normalise: AnyNormalisation = SECTIONS["dtype"]()
     """How intensities come into [0, 1]: by the type's range, the image's own, or its percentiles."""
     resize: Size | None = None
@@ -186,19 +220,29 @@ class Data(Section):
             )
         return unpaired
 
-    @field_validator("ignore")
+    @field_validator("ignore", "background")
     @classmethod
-    def _ignores_no_class(cls, ignore: list[str], info: ValidationInfo) -> list[str]:
-        classes, source = info.data.get("classes"), info.data.get("source")  # missing where they are wrong
-        if classes and (both := [name for name in ignore if name in classes]):
-            raise _refused(f"{both[0]} is in data.classes too; name it in one of them")
-        if ignore and source and source.holds_one_class:
+    def _are_no_classes(cls, names: list[str], info: ValidationInfo) -> list[str]:
+        for other in ("classes", "ignore"):  # missing where they are wrong, or where this is ignore itself
+            if both := [name for name in names if name in info.data.get(other, ())]:
+                raise _refused(f"{both[0]} is in data.{other} too; name it in one of them")
+        source = info.data.get("source")
+        if names and source and source.holds_one_class:
             raise _refused(f"{source.name} tells objects of one class apart, and nothing else; take it out")
-        return ignore
+        return names
+
+    @field_validator("multilabel")
+    @classmethod
+    def _sees_classes_that_exclude_each_other(cls, multilabel: bool, info: ValidationInfo) -> bool:
+        if multilabel and info.data.get("sees"):
+            raise _refused("is true, and a model that sees masks is of classes that exclude each other")
+        return multilabel
 
     @field_validator("resize")
     @classmethod
     def _resized_in_two(cls, resize: Size | None, info: ValidationInfo) -> Size | None:
+        if resize and info.data.get("sees"):
+            raise _refused("a model that sees masks looks at images at their own size; leave it out")
         if resize and isinstance(info.data.get("source"), Volumes):
             raise _refused("volumes are not resized; remove it, and set data.patch to {size: 64}")
         return resize

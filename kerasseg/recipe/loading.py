@@ -41,7 +41,22 @@ def load(path: str | os.PathLike, overrides: Sequence[str] = ()) -> Recipe:
     UserError
         With everything that is wrong, each with its line or its override.
     """
-    return validated(Recipe, find(path), overrides)
+    path = find(path)
+    if holds_stages(path):
+        raise UserError(
+            f"{path}: it is a cascade of several networks, which kerasseg run and kerasseg check take; here "
+            "name the recipe of one of them"
+        )
+    return validated(Recipe, path, overrides)
+
+
+def holds_stages(path: Path) -> bool:
+    """Tell a cascade's file, which has stages, from a recipe's; what cannot be read is neither."""
+    try:
+        value = read_document(path).value
+    except UserError:
+        return False
+    return isinstance(value, dict) and "stages" in value
 
 
 def validated(
@@ -74,7 +89,7 @@ def validated(
     UserError
         With everything that is wrong, each with its line or its override.
     """
-    parsed = document.parse(_text(path), str(path))
+    parsed = read_document(path)
     if not isinstance(parsed.value, dict):
         raise UserError(f"{path}: a recipe is a mapping of keys; got {shown(parsed.value)}")
     value, overridden, wrong = apply(parsed.value, overrides)
@@ -116,9 +131,16 @@ def amended(section: AnySection, **changes: Any) -> AnySection:
         raise UserError(*(mistakes.message(each, type(section)) for each in error.errors())) from error
 
 
-def _text(path: Path) -> str:
+def read_document(path: Path) -> document.Document:
+    """Read the YAML of a file.
+
+    Raises
+    ------
+    UserError
+        If it cannot be read, is no text, or no YAML.
+    """
     try:
-        return path.read_text(encoding="utf-8")
+        return document.parse(path.read_text(encoding="utf-8"), str(path))
     except UnicodeDecodeError as error:
         message = f"{path}: cannot be read as text; expected a recipe: YAML, saved as UTF-8"
         raise UserError(message) from error

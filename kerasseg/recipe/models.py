@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from kerasseg.recipe.section import Component, Count, Positive, one_of
 
@@ -26,11 +27,13 @@ Initializer = Literal["glorot_uniform", "glorot_normal", "he_uniform", "he_norma
 Residual = Literal["add", "concatenate"]
 Filters = Annotated[tuple[Positive, ...], Field(strict=False, min_length=1)]
 
+Dilations = Annotated[tuple[Positive, ...], Field(strict=False, min_length=1)]
+
 Levels = Annotated[int, Field(ge=1, le=10)]  # ten halvings leave one pixel of a thousand
 
 
 class Encoded(Component):
-    """Keys of every architecture with an encoder and skip connections."""
+    """Keys of every architecture with an encoder."""
 
     activation: Activation = "sigmoid"
     """Activation of the head: with sigmoid classes may overlap, with softmax each pixel has one class."""
@@ -44,10 +47,6 @@ class Encoded(Component):
     """Channels of the first level of the encoder `plain`; each level doubles them."""
     levels: Levels = 5
     """Levels of the encoder `plain`, the image's own size included: 4 in the U-Net for volumes."""
-    attention: bool = True
-    """Whether every skip connection passes an attention gate."""
-    attention_filters: Positive = 16
-    """Channels inside each attention gate."""
     batchnorm_momentum: Annotated[float, Field(gt=0, lt=1)] = 0.99
     """Share of batch normalisation's statistics that a step keeps; lower it for short trainings."""
     initializer: Initializer = "he_uniform"
@@ -59,7 +58,16 @@ class Encoded(Component):
         return 2 ** (self.levels - 1) if self.encoder == "plain" else 32
 
 
-class Linknet(Encoded):
+class Skipped(Encoded):
+    """Keys of every architecture with an encoder and skip connections."""
+
+    attention: bool = True
+    """Whether every skip connection passes an attention gate."""
+    attention_filters: Positive = 16
+    """Channels inside each attention gate."""
+
+
+class Linknet(Skipped):
     """LinkNet: skips are added (Chaurasia and Culurciello 2017)."""
 
     name: ClassVar[str] = "linknet"
@@ -69,7 +77,7 @@ class Linknet(Encoded):
     """Channels of a decoder stage that has no skip to match."""
 
 
-class Unet(Encoded):
+class Unet(Skipped):
     """U-Net: skips are concatenated (Ronneberger et al. 2015; for volumes, Cicek et al. 2016)."""
 
     name: ClassVar[str] = "unet"
@@ -170,13 +178,51 @@ class Msdnet(Component):
     """Dilations are 1, 2, ... up to it and from 1 again, map after map."""
     width: Positive = 1
     """Maps that each layer adds."""
+    dilations: Dilations | None = None
+    """Dilations of the maps, one after the other and from the first again; null goes by `max_dilation`."""
     padding: Literal["reflect", "symmetric", "zeros"] = "reflect"
     """What a layer sees beyond the border: the image mirrored without or with its last pixel, or zeros."""
     fast: bool = True
     """Whether to compute all layers by one fast layer of kerasseg's; without it the model loads anywhere."""
 
+    @field_validator("dilations")
+    @classmethod
+    def _no_more_than_maps(cls, dilations: Dilations | None, info: ValidationInfo) -> Dilations | None:
+        maps = info.data.get("layers", 0) * info.data.get("width", 0)  # none where they are wrong
+        if dilations and maps and len(dilations) > maps:
+            text = f"{len(dilations)} dilations for {maps} maps, layers times width; leave out those behind"
+            raise PydanticCustomError("component", "{text}", {"text": text})
+        return dilations
 
-AnyModel = one_of("model", Linknet, Unet, Vox2vox, Resnet, TunableUnet, Msdnet)
+
+class PspuSkelnet(Component):
+    """PSPU-SkelNet: three U-Nets side by side, for skeletons (Atienza 2019)."""
+
+    name: ClassVar[str] = "pspu_skelnet"
+    builder: ClassVar[str] = "kerasseg.models.pspu_skelnet:pspu_skelnet"
+    stride: ClassVar[int] = 64  # what the sides of images are multiples of
+
+    activation: Activation = "sigmoid"
+    """Activation of the head: with sigmoid classes may overlap, with softmax each pixel has one class."""
+    base_filters: Positive = 32
+    """Channels of the first level of each U-Net; each level doubles them, up to 64 times."""
+    initializer: Initializer = "glorot_uniform"
+    """Distribution that kernels are drawn from."""
+
+
+class Classifier(Encoded):
+    """Classifier of whole images: an encoder, the mean of its features, and one dense layer."""
+
+    name: ClassVar[str] = "classifier"
+    builder: ClassVar[str] = "kerasseg.models.classifier:classifier"
+
+    activation: Activation = "softmax"
+    """Activation of the head: with sigmoid classes may overlap, with softmax each image has one class."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    """Share of the mean's channels that training drops."""
+
+
+AnyModel = one_of("model", Linknet, Unet, Vox2vox, Resnet, TunableUnet, Msdnet, PspuSkelnet, Classifier)
 
 
 class Patchgan(Component):

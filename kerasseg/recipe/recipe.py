@@ -1,29 +1,50 @@
-"""A recipe as a whole, how its masks become objects, and its JSON Schema."""
+"""A recipe as a whole, and how its masks become objects."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from kerasseg.errors import unknown
 from kerasseg.recipe.data import Data
 from kerasseg.recipe.document import write
+from kerasseg.recipe.key_points import KeyPoints
 from kerasseg.recipe.labelling import Label
 from kerasseg.recipe.models import AnyModel
 from kerasseg.recipe.section import Component, Count, Positive, Rate, Section, one_of, or_auto
 from kerasseg.recipe.train import AnyLoss, Combo, Train
 
 LARGEST_SEED = 2**32 - 1  # NumPy's and Keras' own limit
-DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 Spacing = Annotated[tuple[Rate, ...], Field(strict=False, min_length=2, max_length=3)]
 ClassId = Annotated[int, Field(ge=1, le=254)]
 
 
+def _number_or_by_class(value: Any) -> Any:
+    """Check all of it: of a union, pydantic would tell what is wrong once for each of its types."""
+    numbers = value.values() if isinstance(value, Mapping) else [value]
+    if all(type(number) is int and number >= 0 for number in numbers):
+        return value
+    text = "must be a whole number, or one for each of some classes, such as {vesicle: 500}"
+    raise PydanticCustomError("component", "{text}", {"text": text})
+
+
+ByClass = Annotated[Count | dict[str, Count], BeforeValidator(_number_or_by_class)]
+
+
 class Instances(Component):
     """Keys of every way of numbering objects."""
+
+    def by_ids(self, classes: Sequence[str]) -> dict[str, Any]:
+        """Give the keyword arguments for masks of these classes, in which names of classes are ids."""
+        return self.arguments
+
+
+class InOrder(Instances):
+    """Keys of the ways that number objects in the order of their first pixels."""
 
     smallest: Annotated[int, Field(ge=0)] = 0
     """Objects of fewer pixels are dropped."""
@@ -31,7 +52,7 @@ class Instances(Component):
     """Whether holes within an object become part of it."""
 
 
-class Components(Instances):
+class Components(InOrder):
     """Pixels of one class that touch are an object."""
 
     name: ClassVar[str] = "components"
@@ -41,7 +62,7 @@ class Components(Instances):
     """Whether pixels that touch only at a corner are connected."""
 
 
-class Watershed(Instances):
+class Watershed(InOrder):
     """Objects that touch are cut where they are narrow."""
 
     name: ClassVar[str] = "watershed"
@@ -53,7 +74,7 @@ class Watershed(Instances):
     """Size of a pixel along each axis, where it is not a square or a cube; `distance` is in its units."""
 
 
-class Boundary(Instances):
+class Boundary(InOrder):
     """Objects that touch are told apart by a class of boundaries, and grow into it."""
 
     name: ClassVar[str] = "boundary"
@@ -63,7 +84,41 @@ class Boundary(Instances):
     """The class of the boundaries: 1 is the first of `data.classes`."""
 
 
-AnyInstances = one_of("kind of instances", Components, Watershed, Boundary)
+class BySize(Instances):
+    """Pixels of one class that touch are an object; cleaned up by class, and numbered with 1 the largest."""
+
+    name: ClassVar[str] = "by_size"
+    builder: ClassVar[str] = "kerasseg.postprocess:by_size"
+
+    connectivity: Literal[4, 8, 6, 18, 26] | None = None
+    """How many neighbours a pixel has, 4 or 8, or a voxel, 6, 18 or 26; null is the most."""
+    smallest: ByClass = 0
+    """Objects of fewer pixels are dropped; one number, or one for each of some classes: {vesicle: 500}."""
+    in_planes: bool = False
+    """Whether `smallest` is asked of each plane of a volume by itself, before its objects are connected."""
+    largest: ByClass | None = None
+    """How many objects are kept, the largest, of all classes together or of each of some; null is all."""
+    only: list[str] | None = None
+    """The classes whose objects are numbered; null is all."""
+
+    @property
+    def named(self) -> list[str]:
+        """The classes that are named."""
+        groups = (self.only, self.smallest, self.largest)
+        return [name for group in groups if isinstance(group, list | dict) for name in group]
+
+    def by_ids(self, classes: Sequence[str]) -> dict[str, Any]:
+        """See `Instances`."""
+        smallest = self.smallest if isinstance(self.smallest, dict) else dict.fromkeys(classes, self.smallest)
+        largest = self.largest
+        return self.arguments | {
+            "smallest": tuple(smallest.get(name, 0) for name in classes),
+            "largest": tuple(map(largest.get, classes)) if isinstance(largest, dict) else largest,
+            "only": self.only and tuple(classes.index(name) + 1 for name in self.only),
+        }
+
+
+AnyInstances = one_of("kind of instances", Components, Watershed, Boundary, BySize)
 
 
 class Pairs(Section):
@@ -128,6 +183,8 @@ class Recipe(Section):
     """Images and annotations to learn from."""
     model: AnyModel
     """Network that learns."""
+    key_points: Annotated[KeyPoints | None, Field(validate_default=True)] = None
+    """Few pixels that are learnt instead of annotations, and rebuild the image; null learns annotations."""
     loss: AnyLoss = Combo()
     """Loss that training makes small."""
     train: Train = Train()
@@ -165,6 +222,24 @@ class Recipe(Section):
             raise PydanticCustomError("component", "{text}; take watershed", {"text": text})
         return instances
 
+    @field_validator("instances")
+    @classmethod
+    def _of_named_classes(cls, instances: AnyInstances | None, info: ValidationInfo) -> AnyInstances | None:
+        data = info.data.get("data")
+        if not data or not isinstance(instances, BySize):
+            return instances
+        text = ""
+        if strange := [name for name in instances.named if name not in data.classes]:
+            text = unknown("class", strange[0], data.classes)
+        elif data.multilabel:
+            text = "its classes exclude each other, but data.multilabel is true; take components"
+        elif instances.connectivity and (instances.connectivity in (4, 8)) != (data.rank == 2):
+            choices = "4 or 8" if data.rank == 2 else "6, 18 or 26"
+            text = f"connectivity is {instances.connectivity}, and {data.source.name} needs {choices}"
+        if text:
+            raise PydanticCustomError("component", "{text}", {"text": text})
+        return instances
+
     @field_validator("model")
     @classmethod
     def _excluding_as_the_data(cls, model: AnyModel, info: ValidationInfo) -> AnyModel:
@@ -185,6 +260,35 @@ class Recipe(Section):
             text = "pairs are pairs of objects, but instances is null; say how a mask becomes objects"
             raise PydanticCustomError("component", "{text}", {"text": text})
         return pairs
+
+    @field_validator("key_points")
+    @classmethod
+    def _points_of_grey_images(cls, points: KeyPoints | None, info: ValidationInfo) -> KeyPoints | None:
+        data, model = info.data.get("data"), info.data.get("model")  # missing where they are wrong themselves
+        if points and data and model:
+            needs = {
+                "data.channels: 1": data.channels == 1,
+                "one class in data.classes": len(data.classes) == 1,
+                "a source of 2-D images": data.rank == 2,
+                "data.resize: null": data.resize is None,
+                "data.sees: []": not data.sees,
+                "a model with the activation sigmoid": model.activation == "sigmoid",
+            }
+            if missing := [need for need, met in needs.items() if not met]:
+                text = f"points are chosen in grey images at their own size; set {', '.join(missing)}"
+                raise PydanticCustomError("component", "{text}", {"text": text})
+        if data and not points and getattr(data.source, "class_from", "") is None:
+            text = "whole_images has no annotations; say what is learnt: key_points: {}, or its class_from"
+            raise PydanticCustomError("component", "{text}", {"text": text})
+        return points
+
+    @field_validator("train")
+    @classmethod
+    def _guided_by_points(cls, train: Train, info: ValidationInfo) -> Train:
+        if train.engine.name == "guided" and info.data.get("key_points", train) is None:
+            text = "engine is guided, by the image that key points rebuild; say which: key_points: {}"
+            raise PydanticCustomError("component", "{text}", {"text": text})
+        return train
 
     @field_validator("loss", "train")
     @classmethod
@@ -211,8 +315,3 @@ class Recipe(Section):
     def to_yaml(self) -> str:
         """Write every key as YAML that `kerasseg.recipe.load` reads back."""
         return write(self.dump())
-
-
-def schema() -> dict[str, Any]:
-    """Describe what a recipe may say as JSON Schema, draft 2020-12; editors complete and check it by that."""
-    return {"$schema": DIALECT, **Recipe.model_json_schema(), "title": "kerasseg recipe"}

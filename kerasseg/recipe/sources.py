@@ -139,4 +139,16 @@ class Queue(Source):
     builder: ClassVar[str] = "kerasseg.labelling.source:labelled_tiles"
 
 
-AnySource = one_of("source", Sartorius, Labelme, ImagesMasks, Instances, Coco, Volumes, Queue)
+class WholeImages(Source):
+    """Images that are of one class as a whole, or of none: files, and those in .npz and IDX files (MNIST)."""
+
+    name: ClassVar[str] = "whole_images"
+    builder: ClassVar[str] = "kerasseg.data.sources.whole_images:whole_images"
+    synthesizer: ClassVar[str] = "kerasseg.synthetic.strokes:synthesize"
+
+    class_from: Literal["folder", "label"] | None = None
+    """What says the class of an image: its folder's name, or its label in its file; null is nothing, for
+    key_points, which are chosen in the image itself."""
+
+
+AnySource = one_of("source", Sartorius, Labelme, ImagesMasks, Instances, Coco, Volumes, Queue, WholeImages)

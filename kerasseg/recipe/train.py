@@ -163,7 +163,19 @@ class Cosine(Component):
     """The rate at the end."""
 
 
-AnySchedule = one_of("schedule", Plateau, Cosine)
+class Step(Component):
+    """Lowers the learning rate at given moments of the training."""
+
+    name: ClassVar[str] = "step"
+    builder: ClassVar[str] = "kerasseg.training.schedule:step"
+
+    milestones: Annotated[tuple[Share, ...], Field(strict=False, min_length=1)] = (0.5,)
+    """Shares of the epochs after which the rate falls; 0.5 is midway."""
+    factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """Number that the rate is multiplied by, each time."""
+
+
+AnySchedule = one_of("schedule", Plateau, Cosine, Step)
 
 
 class Supervised(Component):
@@ -210,7 +222,28 @@ class Cycle(Component):
     """Epoch that is kept: the one whose images return best from a cycle, or, with truth, of least loss."""
 
 
-AnyEngine = one_of("engine", Supervised, Adversarial, Cycle)
+class Guided(Component):
+    """Beside the loss, a budget of points and the image that they rebuild guide the model: GU-Net."""
+
+    name: ClassVar[str] = "guided"
+    builder: ClassVar[str] = "kerasseg.training.guided:guided"
+
+    weight: NotNegative = 1.0
+    """Weight of the loss, which compares the points with those of `key_points.target`."""
+    budget_weight: NotNegative = 40.0
+    """Weight of the difference between the number of points and `key_points.points`, as a share of the
+    pixels."""
+    shape_weight: NotNegative = 5.0
+    """Weight of one minus the similarity (SSIM) of the rebuilt image and the image."""
+    ssim: Literal["global", "windowed"] = "global"
+    """Whether similarity has one mean and variance an image, or those of windows of 11 x 11 pixels."""
+    slope: Rate = 10.0
+    """Slope of the sigmoid whose gradient stands in for that of the threshold, `evaluate.threshold`."""
+    warmup: Count = 3
+    """Epochs in which the loss alone is learnt; without any, many networks come to choose no point."""
+
+
+AnyEngine = one_of("engine", Supervised, Adversarial, Cycle, Guided)
 
 
 class Train(Section):

@@ -18,6 +18,8 @@ if TYPE_CHECKING:  # matplotlib costs half a second to import, and only a report
 
 BLUE, ORANGE, GREEN, INK, GRID = "#0072B2", "#D55E00", "#007A5A", "#4a4f57", "#e6e8eb"
 RASTER = 200  # dots per inch, where a chart holds pixels
+MOST_ROWS = 40  # images that have a row of their own
+LONGEST_NAME = 24  # letters
 COLOURS = (BLUE, ORANGE, GREEN, "#CC79A7", "#E69F00", INK)  # after Okabe and Ito, 2008
 
 STYLE = {
@@ -135,6 +137,64 @@ def _root(values: np.ndarray) -> np.ndarray:
 
 def _columns(pairs: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
     return [first for first, _ in pairs], [second for _, second in pairs]
+
+
+def objects(sizes: Mapping[str, Sequence[float]], groups: Mapping[str, str], quantity: str) -> bytes:
+    """Draw how many objects images have and how large they are, image by image and group by group.
+
+    Parameters
+    ----------
+    sizes : mapping of str to sequence of float
+        Of the objects in each image, which may have none.
+    groups : mapping of str to str
+        The group of each image; those of one group have one colour.
+    quantity : str
+        What the sizes are, with their unit.
+
+    Returns
+    -------
+    bytes
+        SVG: left a row an image (of many the first), with its count, median, quartiles, and 5 to 95 % of its
+        sizes; right the histogram of each group, or of all together where groups are many or single images.
+    """
+    order = sorted(sizes, key=lambda image: (groups[image], image))
+    colours = dict(zip(dict.fromkeys(groups[image] for image in order), cycle(COLOURS), strict=False))
+    if len(colours) > len(COLOURS) or len(colours) == len(order):
+        groups, colours = dict.fromkeys(order, "all images"), {"all images": BLUE}
+    rows = order[:MOST_ROWS]
+    height = 1.2 + max(1.6, 0.2 * len(rows))
+    with _figure(columns=2, width=8.4, height=height) as (figure, (images, histogram)):
+        for row, image in enumerate(rows):
+            _spread(images, row, sizes[image], colours[groups[image]])
+        names = [f"{_shortened(image)} ({len(sizes[image]):,})" for image in rows]
+        images.set_yticks(range(len(rows)), names)
+        images.set(title="Objects in each image", xlabel=quantity, ylim=(len(rows) - 0.5, -0.5))
+        pooled = {
+            group: np.concatenate([sizes[image] for image in order if groups[image] == group])
+            for group in colours
+        }
+        edges = np.histogram_bin_edges(np.concatenate([np.zeros(1), *pooled.values()]), 30)
+        for group, values in pooled.items():
+            label = f"{_shortened(group)} ({len(values):,})"
+            histogram.stairs(np.histogram(values, edges)[0], edges, color=colours[group], label=label)
+        histogram.set(title="Objects of all images", xlabel=quantity, ylabel="objects", xlim=(0, edges[-1]))
+        histogram.legend()
+        return _svg(figure)
+
+
+def _spread(axes: Axes, row: int, sizes: Sequence[float], colour: str) -> None:
+    """Draw a line from 5 to 95 % of sizes, a thick one between their quartiles, a dot at their median."""
+    if not len(sizes):
+        return
+    low, quarter, median, three_quarters, high = np.percentile(sizes, (5, 25, 50, 75, 95))
+    axes.hlines(row, low, high, color=colour, linewidth=1)
+    axes.hlines(row, quarter, three_quarters, color=colour, linewidth=5, alpha=0.5)
+    axes.plot(median, row, "o", color=colour, markersize=3.5)
+
+
+def _shortened(name: str) -> str:
+    half = LONGEST_NAME // 2
+    return name if len(name) <= LONGEST_NAME else f"{name[:half]}…{name[-half:]}"
 
 
 def threshold_curve(curve: Mapping[str, Any], chosen: float) -> bytes:
@@ -368,18 +428,16 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f}" if share < 0.9995 or share == 1 else ">99.9"
 
 
-def histograms(counts: Mapping[str, np.ndarray], values: int) -> bytes:
+def histograms(counts: Mapping[str, np.ndarray]) -> bytes:
     """Draw cumulative histograms of intensities, a chart for each channel.
 
     They lie upon each other where images are matched, while the histograms themselves have gaps and peaks:
-    a table that stretches intensities leaves some out.
+    a table that stretches intensities leaves some out. The third is dotted, so that it hides no other.
 
     Parameters
     ----------
     counts : mapping of str to np.ndarray
-        (C, V) how often each channel has each intensity, by what is drawn.
-    values : int
-        How many intensities the type has, no more than V.
+        (C, 65536) how often each channel has each intensity, by what is drawn; drawn as 8 bits if they are.
 
     Returns
     -------
@@ -387,14 +445,14 @@ def histograms(counts: Mapping[str, np.ndarray], values: int) -> bytes:
         SVG.
     """
     channels = len(next(iter(counts.values())))
+    values = 256 if not any(each[:, 256:].any() for each in counts.values()) else 65536
     step = max(1, values // 256)
     with _figure(columns=channels, width=4.8 * channels, height=2.7) as (figure, charts):
         for channel, axes in enumerate(charts):
-            for (label, each), colour in zip(counts.items(), COLOURS, strict=False):
+            for (label, each), colour, line in zip(counts.items(), COLOURS, ("-", "-", ":"), strict=False):
                 up_to = np.cumsum(each[channel, :values])
-                axes.plot(
-                    np.arange(values)[::step], (up_to / max(up_to[-1], 1))[::step], color=colour, label=label
-                )
+                shares = (up_to / max(up_to[-1], 1))[::step]
+                axes.plot(np.arange(values)[::step], shares, line, color=colour, label=label)
             axes.set(xlabel="intensity", ylabel="pixels up to it", ylim=(0, 1), xlim=(0, values))
         charts[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
         return _svg(figure)

@@ -8,10 +8,13 @@ What is read (see `kerasseg.runs.rundirectory`), and which section is left out w
 ``environment.json``           versions, machine, settings chosen
 ``data.json``, ``split.csv``   data, split and its audit
 ``examples/*.png``             annotated images, by `pictures.annotated`
+``histograms.svg``             intensities before and after they were matched
 ``history.csv``                curves
 ``model.json``                 the model, by `kerasseg.models.summary.describe`
 ``metrics.json``               verdict, scores, images, threshold
 ``predictions/overlays``       ``NAME.png`` for some of the test's images, by `pictures.overlay`
+``predictions/rebuilt``        the same images rebuilt from key points, by `pictures.rebuilt`
+``predictions/objects.csv``    how large the predicted objects are, by `kerasseg.postprocess.table`
 ``samples/epoch-*.png``        translations of some images after each epoch, of engines that translate
 =============================  ==================================================================
 """
@@ -19,6 +22,7 @@ What is read (see `kerasseg.runs.rundirectory`), and which section is left out w
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -31,15 +35,19 @@ from kerasseg.data.split import read_split
 from kerasseg.files import write_atomically
 from kerasseg.images.files import read
 from kerasseg.images.folders import file_name
+from kerasseg.postprocess.table import images_table, read_columns
 from kerasseg.report import charts, pictures
 from kerasseg.report.template import JPEG, SVG, embedded, fill
 from kerasseg.runs.rundirectory import (
     DATA,
     ENVIRONMENT,
     EXAMPLES,
+    HISTOGRAMS,
     HISTORY,
     METRICS,
+    OBJECTS,
     OVERLAYS,
+    REBUILT,
     RECIPE,
     REPORT,
     SAMPLES,
@@ -57,7 +65,22 @@ CRITERIA = {
     "truth": "what the model makes of held-out images, compared with their true masks",
 }
 """What the validation loss is where images and masks are unpaired, by `kerasseg.training.cycle`'s names."""
+MEASURES = {
+    "ssim_global": "SSIM, global",
+    "ssim_11": "SSIM, 11 x 11",
+    "ssim_paper": "SSIM, paper's",
+    "rmse": "RMSE",
+    "mse": "MSE",
+}
+"""Titles of `kerasseg.metrics.similarity.MEASURES`."""
 WIDEST = 1000  # of an embedded picture, in pixels
+SIZES = {
+    "area_um2": "area, µm²",
+    "area_px2": "area, pixels",
+    "volume_um3": "volume, µm³",
+    "volume_px3": "volume, voxels",
+}
+"""Columns of the table of objects that say how large they are; the first that is there is shown."""
 SCORES = ("dice", "iou", "precision", "recall")
 
 
@@ -99,7 +122,9 @@ def gather(directory: Path) -> dict[str, Any]:
     status = run.read_json(STATUS)
     data = run.read_json(DATA)
     metrics = run.read_json(METRICS)
+    matched = directory / HISTOGRAMS
     rows = history.read(directory / HISTORY)
+    split = read_split(directory / SPLIT)
     best = _best_epoch(rows)
     engine = recipe.get("train", {}).get("engine", {})
     ranking = ranks((metrics.get("test") or {}).get("images", {}))
@@ -111,17 +136,24 @@ def gather(directory: Path) -> dict[str, Any]:
         "warnings": _warnings(data, status, metrics),
         "data": data,
         "untaught": ", ".join(recipe.get("data", {}).get("ignore", [])),
-        "split": read_split(directory / SPLIT),
+        "split": Counter(row["part"] for row in split),
         "examples": [(path.stem, _picture(path)) for path in sorted((directory / EXAMPLES).glob("*.png"))],
+        "matched_to": (recipe.get("data", {}).get("match") or {}).get("reference"),
+        "histograms": embedded(matched.read_bytes(), SVG) if matched.is_file() else None,
         "history": rows,
         "best": best,
         "criterion": CRITERIA[engine["cycle"]["choose_by"]] if "cycle" in engine else None,
+        "failures": history.failures(rows, status.get("stopped")),
         "curves": embedded(charts.curves(rows, best), SVG) if rows else None,
         "metrics": metrics,
         "ranking": ranking,
         "overlays": _overlays(directory / OVERLAYS, metrics, ranking),
+        "rebuilt": [(path.stem, _picture(path)) for path in sorted((directory / REBUILT).glob("*.png"))],
+        "kernel": _kernel(recipe),
+        "measures": MEASURES,
         "threshold_curve": _threshold_curve(metrics),
         "confusion": _confusion(metrics.get("test") or {}),
+        "measured": _measured(directory / OBJECTS, {row["name"]: row["group"] for row in split}),
         "model": run.read_json(SUMMARY),
         "samples": _samples(directory / SAMPLES),
         "volumes": any(size.count("x") == 2 for size in data.get("sizes", {})),
@@ -151,6 +183,14 @@ def _best_epoch(rows: list[history.Row]) -> int | None:
     return None if row is None or math.isnan(row["val_loss"]) else int(row["epoch"])
 
 
+def _kernel(recipe: Mapping[str, Any]) -> str | None:
+    """Name what rebuilds images from key points."""
+    if not recipe.get("key_points"):
+        return None
+    ((name, values),) = recipe["key_points"]["kernel"].items()
+    return f"{values['size']} x {values['size']} {name} kernel normalised to its {values['norm']}"
+
+
 def _threshold_curve(metrics: Mapping[str, Any]) -> str | None:
     curve = metrics.get("threshold_curve")
     return embedded(charts.threshold_curve(curve, metrics["threshold"]), SVG) if curve else None
@@ -162,6 +202,23 @@ def _confusion(test: Mapping[str, Any]) -> str | None:
     if "confusion" not in test or len(classes) < 2:
         return None
     return embedded(charts.confusion(test["confusion"], ["background", *classes]), SVG)
+
+
+def _measured(path: Path, groups: Mapping[str, str]) -> list[Distribution]:
+    """Draw how many objects were predicted in each test image and how large they are, class by class."""
+    objects, images = read_columns(path), read_columns(images_table(path))
+    size = next((name for name in SIZES if name in objects), None)
+    if size is None or not images:
+        return []
+    drawn = []
+    for label in dict.fromkeys(images["class"]):
+        sizes = {image: [] for image in images["image"]}
+        for image, label_of, value in zip(objects["image"], objects["class"], objects[size], strict=True):
+            if label_of == label and value:
+                sizes[image].append(float(value))
+        chart = charts.objects(sizes, {image: groups.get(image, image) for image in sizes}, SIZES[size])
+        drawn.append(Distribution(label, sum(map(len, sizes.values())), embedded(chart, SVG)))
+    return drawn
 
 
 def _overlays(folder: Path, metrics: Mapping, ranking: list[Rank]) -> list[tuple[Rank, str]]:
@@ -181,6 +238,14 @@ def _samples(folder: Path) -> list[tuple[str, str]]:
 
 def _picture(path: Path) -> str:
     return embedded(pictures.compressed(read(path), WIDEST), JPEG)
+
+
+class Distribution(NamedTuple):
+    """The predicted objects of a class in all test images."""
+
+    label: str
+    count: int
+    chart: str
 
 
 class Rank(NamedTuple):

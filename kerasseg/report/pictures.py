@@ -19,6 +19,8 @@ import numpy as np
 from kerasseg.errors import UserError
 from kerasseg.images.masks import IGNORE
 from kerasseg.images.preprocessing import resize, resize_mask
+from kerasseg.postprocess.measurement import measure
+from kerasseg.postprocess.surface import uneven
 
 Draw = Callable[..., np.ndarray]
 """From a picture (Y, X, 3) and masks (Y, X) to a picture."""
@@ -36,6 +38,7 @@ LONGEST_SIDE = 640  # smaller images are enlarged, so that an outline stays thin
 LINES_PER_SIDE = 400  # an outline is this part of the longer side, so that it is seen in a shrunken picture
 GAP = 8  # white pixels between panels
 WHITE = 255
+FONT = (cv2.FONT_HERSHEY_SIMPLEX, 0.4)
 
 
 def overlay(
@@ -92,6 +95,63 @@ def annotated(image: np.ndarray, mask: np.ndarray, spacing: Sequence[float] | No
         If the two differ in size.
     """
     return _draw(_draw_outline, image, (mask,), spacing)
+
+
+def rebuilt(image: np.ndarray, points: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Lay an image, its points, what is rebuilt from them and the difference side by side.
+
+    Parameters
+    ----------
+    image, other : np.ndarray
+        (Y, X) in [0, 1].
+    points : np.ndarray
+        (Y, X) of 0 and 1.
+
+    Returns
+    -------
+    np.ndarray
+        (height, width, 3) uint8, from black at 0 to white at 1; the difference from blue, where the rebuilt
+        image is darker, over white to vermilion.
+    """
+    grey = [np.repeat(np.rint(WHITE * each[..., None]), 3, axis=-1) for each in (image, points, other)]
+    difference = (other - image)[..., None]
+    towards = np.where(difference > 0, np.array(INVENTED), np.array(MISSED))
+    shown = [*grey, WHITE + (towards - WHITE) * np.abs(difference)]
+    return beside(enlarged([each.astype(np.uint8) for each in shown]))
+
+
+def with_objects(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Draw the outlines of objects over an image, and the ids of those that are not far too small for it.
+
+    Parameters
+    ----------
+    image : np.ndarray
+        (Y, X, C) of any type; stretched to its own range for display.
+    labels : np.ndarray
+        (Y, X, K) integer ids, 0 for background; channels of labels are drawn one below the other.
+
+    Returns
+    -------
+    np.ndarray
+        (height, width, 3) uint8, enlarged by a whole number where the image is small.
+    """
+    shown = display(image)
+    return below([_draw_objects(*enlarged([shown, labels[..., k]])) for k in range(labels.shape[-1])])
+
+
+def _draw_objects(picture: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    picture = np.ascontiguousarray(picture)
+    picture[uneven(labels) & (labels > 0)] = PREDICTED
+    objects = measure(labels)
+    rooms = objects.stops[:, 1] - objects.starts[:, 1]
+    for number, (y, x), room in zip(objects.ids.tolist(), objects.centres, rooms, strict=True):
+        (width, height), _ = cv2.getTextSize(str(number), *FONT, 1)
+        if width > 2 * room:
+            continue
+        corner = (round(x - width / 2), round(y + height / 2))
+        for colour, thickness in (((0, 0, 0), 3), ((WHITE,) * 3, 1)):  # light on dark and dark on light
+            cv2.putText(picture, str(number), corner, *FONT, colour, thickness, cv2.LINE_AA)
+    return picture
 
 
 def _draw_both(picture: np.ndarray, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:

@@ -12,10 +12,16 @@ from typing import Any
 from kerasseg.files import write_atomically
 from kerasseg.report import charts
 from kerasseg.report.template import SVG, embedded, fill
-from kerasseg.runs.rundirectory import HISTORY, METRICS, SUMMARY, RunDirectory
+from kerasseg.runs.rundirectory import HISTORY, METRICS, STATUS, SUMMARY, RunDirectory
 from kerasseg.training import history
 
 PAGE, CSV, MARKDOWN = "sweep.html", "table.csv", "table.md"
+COST = ("seconds", "peak_mib")
+PRINTED = {  # as papers print a column: its heading, and by what its numbers are multiplied
+    "parameters": ("parameters, M", 1e-6),
+    "loss": ("loss, 1e-2", 1e2),
+    "val_loss": ("val_loss, 1e-2", 1e2),
+}
 AVERAGES = ("f1_micro", "f1_micro_foreground", "f1_weighted", "f1_macro")  # of a test, if it has them
 TIE = 1e-4  # trials whose objectives differ by less from the best one's are as good
 
@@ -34,7 +40,8 @@ class Trial:
     objective : float or None
         What it is judged by; None where it is not complete.
     facts : mapping
-        ``parameters``: of the network; ``seconds`` and ``peak_mib``: of the process that trained it.
+        ``parameters``: of the network; ``seconds`` and ``peak_mib``: of the process that trained it, where
+        its run does not say.
     reason : str
         Why it failed.
     run : Path or None
@@ -76,7 +83,10 @@ def write(folder: Path, name: str, objective: str, trials: Sequence[Trial]) -> P
     )
     rows = [_row(trial, objective) for trial in [*complete, *others]]
     columns = list(dict.fromkeys(column for row in rows for column in row))
+    headings = [PRINTED[column][0] if column in PRINTED else column for column in columns]
+    cells = [[_cell(column, row.get(column)) for column in columns] for row in rows]
     best = [trial for trial in complete if abs(trial.objective - complete[0].objective) < TIE]
+    is_best = [n < len(best) for n in range(len(rows))]  # they stand first
     curves = {_label(trial): history.read(trial.run / HISTORY) for trial in complete if trial.run}
     page = fill(
         Path(__file__).with_suffix(".html"),
@@ -85,19 +95,17 @@ def write(folder: Path, name: str, objective: str, trials: Sequence[Trial]) -> P
             "objective": objective,
             "best": [_label(trial) for trial in best],
             "failed": {_label(trial): trial.reason for trial in others if trial.state == "fail"},
-            "columns": columns,
-            "rows": rows,
-            "best_numbers": [trial.number for trial in best],
+            "headings": headings,
+            "rows": list(zip(cells, is_best, strict=True)),
             "parallel": embedded(charts.parallel_coordinates(*_coordinates(complete, objective)), SVG)
             if len(complete) > 1
             else None,
             "curves": embedded(charts.compared_curves(curves, "val_loss"), SVG) if curves else None,
         },
-        cell=_cell,
     )
     for file, text in {
         CSV: _csv(columns, rows),
-        MARKDOWN: _markdown(columns, rows, best),
+        MARKDOWN: _markdown(headings, cells, is_best),
         PAGE: page,
     }.items():
         with write_atomically(folder / file) as path:
@@ -121,7 +129,8 @@ def _row(trial: Trial, objective: str) -> dict[str, Any]:
         row |= {f"dice {name}": scores["dice"] for name, scores in test.get("classes", {}).items()}
         averages = test.get("averages", {})
         row |= {average: averages[average] for average in AVERAGES if average in averages}
-    row |= {key: trial.facts[key] for key in ("seconds", "peak_mib") if key in trial.facts}
+    cost = trial.facts | (run.read_json(STATUS) if trial.run else {})
+    row |= {key: cost[key] for key in COST if key in cost}
     if trial.state == "fail":
         row["reason"] = trial.reason
     return row
@@ -150,22 +159,21 @@ def _csv(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
     return file.getvalue()
 
 
-def _markdown(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], best: Sequence[Trial]) -> str:
+def _markdown(headings: Sequence[str], rows: Sequence[Sequence[str]], is_best: Sequence[bool]) -> str:
     """Write the table as Markdown, the best in bold."""
-    lines = ["| " + " | ".join(columns) + " |", "|" + " --- |" * len(columns)]
-    numbers = {trial.number for trial in best}
-    for row in rows:
-        cells = [_cell(row.get(column)) for column in columns]
-        if row["trial"] in numbers:
-            cells = [f"**{cell}**" if cell else cell for cell in cells]
-        lines.append("| " + " | ".join(cells) + " |")
+    lines = ["| " + " | ".join(headings) + " |", "|" + " --- |" * len(headings)]
+    for cells, bold in zip(rows, is_best, strict=True):
+        shown = [f"**{cell}**" if cell and bold else cell for cell in cells]
+        lines.append("| " + " | ".join(shown) + " |")
     return "\n".join(lines) + "\n"
 
 
-def _cell(value: Any) -> str:
-    """Write a value as a person reads it."""
+def _cell(column: str, value: Any) -> str:
+    """Write a value as a person reads it, and as papers print it."""
     if value is None:
         return ""
+    if column in PRINTED:
+        return f"{value * PRINTED[column][1]:.3g}"
     if isinstance(value, float):
         return f"{value:.4f}" if abs(value) < 10 else f"{value:,.1f}"
     return f"{value:,}" if isinstance(value, int) else str(value).replace("|", "/")

@@ -1,12 +1,15 @@
-"""What a run ran on: versions and machine, so that its figures can be read years later."""
+"""What a run ran on, so that its figures can be read years later: versions, machine, memory."""
 
 from __future__ import annotations
 
 import os
 import platform
+import resource
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+MIB = 2**20 if sys.platform == "darwin" else 2**10  # in what the system counts a process' memory in
 PACKAGES = ("tensorflow", "keras", "efficientnet", "numpy", "opencv-python-headless", "albumentations")
 
 
@@ -20,6 +23,11 @@ def facts() -> dict[str, object]:
         "processor": _processor(),
         "cores": os.cpu_count(),
     }
+
+
+def peak_mib() -> int:
+    """Give the most memory that this process held so far, in MiB."""
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB)
 
 
 def _version(package: str) -> str | None:

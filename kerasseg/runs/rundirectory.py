@@ -24,10 +24,12 @@ from kerasseg.console import log, saying_warnings
 from kerasseg.errors import Blocked, UserError, changes, if_interrupted, unwritable
 
 RECIPE, SPLIT, HISTORY, LOG = "recipe.yaml", "split.csv", "history.csv", "log.txt"
+HISTOGRAMS = "histograms.svg"
 STATUS, ENVIRONMENT, DATA = "status.json", "environment.json", "data.json"
 MODEL, SPEC, SUMMARY, METRICS = "model.keras", "spec.json", "model.json", "metrics.json"
 CHECKPOINTS, EXAMPLES, SAMPLES, EXPORT = "checkpoints", "examples", "samples", "export"
-PREDICTIONS, OVERLAYS, REGIONS = "predictions", "predictions/overlays", "regions"
+PREDICTIONS, OVERLAYS, MASKS = "predictions", "predictions/overlays", "masks"
+OBJECTS, REBUILT = "predictions/objects.csv", "predictions/rebuilt"
 EVALUATIONS = "evaluations"  # on images other than the test's
 REPORT = "report.html"
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from kerasseg.cascade import Cascade
 from kerasseg.report.template import fill
 from kerasseg.spec import ModelSpec
 
@@ -59,6 +60,30 @@ def render_package(
 def _context(name: str, spec: ModelSpec, facts: Mapping[str, Any]) -> dict[str, Any]:
     context = {"spec": spec, "sides": SIDES[spec.rank]}
     return {**context, "name": name, "names": SCORES, "parts": _parts(facts), **facts}
+
+
+def render_cascade(name: str, cascade: Cascade, facts: Mapping[str, Any]) -> str:
+    """Fill a cascade's card in.
+
+    Parameters
+    ----------
+    name : str
+        Under which it is served.
+    cascade : Cascade
+    facts : mapping
+        ``metrics``: what the cascade's ``metrics.json`` holds; ``run``: its folder; ``largest_difference``:
+        the share of pixels in which the export differs from the cascade. What is missing is left out.
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
+    stages: dict[str, list[str]] = {stage: [] for stage in cascade.stages}
+    for stage, class_id in cascade.merge:
+        stages[stage].append(cascade.stages[stage].segmenter.spec.classes[class_id - 1])
+    context = {"name": name, "spec": cascade.spec, "stages": stages, "names": SCORES}
+    return fill(Path(__file__).with_name("cascade.md"), {**context, **facts})
 
 
 def _parts(facts: Mapping[str, Any]) -> dict[str, tuple[int, int]]:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 
+from kerasseg.images.histogram_matching import Matching
 from kerasseg.images.normalisation import Dtype, Normalisation, Percentile
 from kerasseg.images.preprocessing import LUMINANCE
 from kerasseg.spec import ModelSpec
@@ -60,6 +62,52 @@ def _without_constant_alpha(image: tf.Tensor) -> tf.Tensor:
 def _luminance(image: tf.Tensor, whole_numbers: bool) -> tf.Tensor:
     grey = tf.reduce_sum(image * LUMINANCE, axis=-1, keepdims=True)
     return tf.round(grey) if whole_numbers else grey
+
+
+def match(image: tf.Tensor, wanted: Matching, dtype: tf.DType) -> tf.Tensor:
+    """Bring images to a histogram, each by itself, as `kerasseg.images.histogram_matching.Matching.image`.
+
+    Parameters
+    ----------
+    image : tf.Tensor
+        (B, Y, X, C) or (B, Z, Y, X, C) float32, intensities as stored.
+    wanted : Matching
+    dtype : tf.DType
+        uint8 or uint16, in which the images are stored.
+
+    Returns
+    -------
+    tf.Tensor
+        The same shape, float32, intensities of the histogram's type.
+    """
+    values, batch, channels = dtype.max + 1, tf.shape(image)[0], image.shape[-1]
+    flat = tf.transpose(tf.reshape(tf.cast(image, tf.int32), (batch, -1, channels)), (0, 2, 1))
+    rows = tf.reshape(flat, (batch * channels, -1))
+    counts = tf.math.bincount(rows, minlength=values, maxlength=values, axis=-1)
+    kept = ~np.isin(np.arange(values), wanted.leave_out)
+    counts = tf.reshape(counts * kept.astype(np.int32), (batch, channels, values))
+    ranks = tf.cast(tf.cumsum(counts, axis=-1), tf.float64)
+    quantiles = ranks / tf.maximum(ranks[..., -1:], 1.0)
+    unchanged = np.minimum(np.arange(values), tf.as_dtype(wanted.dtype).max).astype(np.float32)
+    tables = []
+    for channel, numbers in enumerate(wanted.histogram):
+        there = np.flatnonzero(numbers)
+        new = _interpolated(quantiles[:, channel], np.cumsum(numbers[there]) / max(numbers.sum(), 1), there)
+        is_changed = kept & (ranks[:, channel, -1:] > 0) & bool(len(there))
+        tables.append(tf.where(is_changed, new, unchanged))
+    matched = tf.gather(tf.stack(tables, axis=1), flat, batch_dims=2)
+    return tf.reshape(tf.transpose(matched, (0, 2, 1)), tf.shape(image))
+
+
+def _interpolated(places: tf.Tensor, known: np.ndarray, values: np.ndarray) -> tf.Tensor:
+    """Interpolate to the nearest whole numbers, as `numpy.interp` does: (B, V) float64 to float32."""
+    if len(known) < 2:
+        return tf.ones_like(places, tf.float32) * float(values[0] if len(values) else 0)
+    below = tf.searchsorted(known, tf.reshape(places, [-1]), side="right") - 1
+    below = tf.reshape(tf.clip_by_value(below, 0, len(known) - 2), tf.shape(places))
+    slopes = tf.gather(np.diff(values) / np.diff(known), below)
+    new = slopes * (places - tf.gather(known, below)) + tf.gather(values.astype(float), below)
+    return tf.cast(tf.round(tf.clip_by_value(new, float(values[0]), float(values[-1]))), tf.float32)
 
 
 def normalise(image: tf.Tensor, method: Normalisation, dtype: tf.DType) -> tf.Tensor:

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from kerasseg.serving.signatures import IMAGES
-from kerasseg.spec import ModelSpec
+from kerasseg.serving.signatures import image_types
+from kerasseg.spec import MergedSpec, ModelSpec
 
 NAME = "assets.extra/tf_serving_warmup_requests"
 SIZES = {2: (256, 256), 3: (64, 64, 64)}  # of an image and of a volume, where the model looks at any size
 
 
-def write(version: Path, name: str, spec: ModelSpec) -> None:
+def write(version: Path, name: str, spec: ModelSpec | MergedSpec) -> None:
     """Write a request for each signature into an export.
 
     Parameters
@@ -28,7 +28,8 @@ def write(version: Path, name: str, spec: ModelSpec) -> None:
         The SavedModel's folder.
     name : str
         Under which it will be served.
-    spec : ModelSpec
+    spec : ModelSpec or MergedSpec
+        Of a model, or of a cascade, whose stages make what they need of grey images.
     """
     path = version / NAME
     path.parent.mkdir(exist_ok=True)
@@ -39,15 +40,17 @@ def write(version: Path, name: str, spec: ModelSpec) -> None:
             file.write(_prediction_log(name, signature, serialized))
 
 
-def _requests(spec: ModelSpec) -> Iterator[tuple[str, dict[str, tuple]]]:
+def _requests(spec: ModelSpec | MergedSpec) -> Iterator[tuple[str, dict[str, tuple]]]:
     """Give the signature and its arguments, each as value, type and shape: one black image or volume."""
-    size = spec.resize or SIZES[spec.rank]
-    shape = (1, *size, spec.channels)
-    for signature, dtype in IMAGES.items():
+    is_model = isinstance(spec, ModelSpec)
+    size = (spec.resize if is_model else None) or SIZES[spec.rank]
+    shape = (1, *size, spec.channels if is_model else 1)
+    for signature, dtype in image_types(spec).items():
         yield signature, {"image": (0, dtype, shape)}
-    yield "tiles", {"tiles": (0, tf.float32, shape)}
-    black = bytes(tf.float32.size * math.prod(shape))
-    yield "packed", {"tiles_bytes": ([black],), "size": ([size], tf.int32)}
+    if is_model:
+        yield "tiles", {"tiles": (0, tf.float32, shape)}
+        black = bytes(tf.float32.size * math.prod(shape))
+        yield "packed", {"tiles_bytes": ([black],), "size": ([size], tf.int32)}
     if spec.rank == 2:
         png = tf.io.encode_png(tf.zeros((*size, 1), tf.uint8)).numpy()
         yield "encoded", {"image_bytes": ([png],)}

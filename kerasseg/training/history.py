@@ -17,6 +17,12 @@ Row = dict[str, float]
 ALIKE = 1e-3
 """Mean difference, in probability, between answers to different images under which they are one answer."""
 
+DIVERGENCE = "divergence"
+"""Why a training ended whose loss was no finite number any more."""
+
+NEXT_TO_NOTHING = 0.01
+"""Dice of what is as good as nothing."""
+
 FOR_GOOD = 3
 """Epochs of one answer after which no other is hoped for; a young generator may find nothing for one."""
 
@@ -31,8 +37,8 @@ class History:
         One an epoch: ``epoch`` (from 1), ``loss``, ``val_loss``, ``learning_rate``, ``seconds``, and what
         else an engine tells of itself, such as ``dice`` and ``val_dice``.
     stopped : str
-        Why it ended: ``"epochs"`` (all were done), ``"early stopping"``, ``"mode collapse"`` or
-        ``"interrupted"``.
+        Why it ended: ``"epochs"`` (all were done), ``"early stopping"``, ``"mode collapse"``,
+        ``"divergence"`` or ``"interrupted"``.
     """
 
     rows: list[Row]
@@ -110,6 +116,42 @@ def collapsed(rows: Sequence[Row]) -> bool:
     """Whether inputs are answered alike for good: ``difference`` was under `ALIKE` for `FOR_GOOD` epochs."""
     last = rows[-FOR_GOOD:]
     return len(last) == FOR_GOOD and all(row.get("difference", math.inf) < ALIKE for row in last)
+
+
+def failures(rows: Sequence[Row], stopped: str | None) -> list[str]:
+    """Say why a training failed, though it left a model.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+        All epochs.
+    stopped : str or None
+        See `History`; None where the training has not ended.
+
+    Returns
+    -------
+    list of str
+        A sentence for each: the loss was no number any more, no epoch of three and more was better than the
+        first, or the best one finds next to nothing in validation images. Empty where all is well.
+    """
+    kept, failures = best(rows), []
+    if stopped == DIVERGENCE:
+        failures.append(
+            f"The training diverged in epoch {len(rows) + 1}: a loss was no finite number any more. The "
+            f"weights of epoch {kept['epoch']} are kept; lower train.optimizer.*.learning_rate"
+        )
+    if len(rows) >= FOR_GOOD and kept is rows[0]:
+        failures.append(
+            f"No epoch was better than the first, whose validation loss is {kept['val_loss']:.4g}: the "
+            "training diverged, or there was nothing more to learn; lower train.optimizer.*.learning_rate"
+        )
+    if rows and kept.get("val_dice", 1) < NEXT_TO_NOTHING:
+        failures.append(
+            f"The model finds next to nothing: its validation Dice is {kept['val_dice']:.3f}, as where all "
+            "is called background, or no validation image holds anything; see the curves, and lower "
+            "train.optimizer.*.learning_rate where they jump"
+        )
+    return failures
 
 
 ADVICE = (

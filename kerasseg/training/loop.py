@@ -26,7 +26,7 @@ from kerasseg.errors import UserError
 from kerasseg.models.keras_internals import random_states
 from kerasseg.runs.rundirectory import CHECKPOINTS, HISTORY
 from kerasseg.training import checkpoint, history
-from kerasseg.training.callbacks import Progress, StopOnDivergence, WatchFeeds, tensorboard
+from kerasseg.training.callbacks import Progress, StopOnDivergence, TrainingDiverged, WatchFeeds, tensorboard
 from kerasseg.training.history import History, Row
 from kerasseg.training.keras_speedups import rate
 from kerasseg.training.schedule import stop
@@ -103,12 +103,13 @@ def train(
     Returns
     -------
     History
-        Of all epochs, those before a resumption included. After Ctrl-C, of those that were completed.
+        Of all epochs, those before a resumption included. After Ctrl-C, and where a loss stopped being a
+        number, of those that were completed.
 
     Raises
     ------
     TrainingDiverged
-        If a loss is no longer a number; names the files of the step. The last checkpoint stays.
+        If a loss is no number in the first epoch already; names the files of the step.
     UserError
         If `directory` holds checkpoints that were not to be resumed.
     """
@@ -132,6 +133,11 @@ def train(
                 )
     except KeyboardInterrupt:
         return _finish(directory, engine, "interrupted")
+    except TrainingDiverged as error:
+        if not between.rows:
+            raise
+        say(str(error), style="bold yellow")
+        return _finish(directory, engine, history.DIVERGENCE)
     return _finish(directory, engine, between.stopped)
 
 
@@ -201,6 +207,8 @@ def _finish(directory: Path, engine: keras.Model, stopped: str) -> History:
     if rows:
         history.write(directory / HISTORY, rows)
     checkpoint.load_best(directory / CHECKPOINTS, engine, rows)
+    for failure in history.failures(rows, stopped):
+        say(failure, style="bold yellow")
     return History(rows, stopped)
 
 

@@ -1,4 +1,4 @@
-"""How far probabilities are from a target: cross-entropies, overlaps, and what adversaries add to them.
+"""How far probabilities are from a target: cross-entropies, overlaps, and what guides or adversaries add.
 
 Every loss takes a target ``(B, ..., K)``, uint8, of 0, 1 and `IGNORE`, and probabilities ``(B, ..., K)`` in
 [0, 1], with any number of spatial axes, and gives one float32 number an image, ``(B,)``. Cross-entropies are
@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 from keras import ops
 
 from kerasseg.errors import UserError
@@ -230,6 +231,131 @@ def absolute_loss(y_true: Tensor, y_pred: Tensor, class_weights: Weights = None)
     """
     y, p, counted = _prepare(y_true, y_pred)
     return 2.0 * _mean(ops.abs(y - p) * counted * _weights(class_weights, p), counted)
+
+
+def straight_through(y_pred: Tensor, threshold: float, slope: float) -> Tensor:
+    """``1 where p >= threshold, else 0``, with the gradient of ``sigmoid(slope (p - threshold))``.
+
+    The step itself has the gradient 0 everywhere: what is computed from chosen points would teach nothing.
+
+    Parameters
+    ----------
+    y_pred : tensor
+        Probabilities.
+    threshold : float
+        From which on a pixel is chosen.
+    slope : float
+        Of the sigmoid, in each unit of probability.
+
+    Returns
+    -------
+    tensor
+        float32, of the same shape: 0 and 1.
+
+    References
+    ----------
+    Bengio, Leonard and Courville, "Estimating or propagating gradients through stochastic neurons for
+    conditional computation", 2013, arXiv:1308.3432.
+    """
+    y_pred = ops.cast(y_pred, "float32")
+    soft = ops.sigmoid(slope * (y_pred - threshold))
+    return ops.cast(y_pred >= threshold, "float32") + (soft - ops.stop_gradient(soft))
+
+
+def rebuilt(points: Tensor, kernel: np.ndarray) -> Tensor:
+    """``min(points * kernel, 1)``: the image that a kernel makes of chosen points.
+
+    Parameters
+    ----------
+    points : tensor (B, Y, X, 1)
+        0 and 1.
+    kernel : numpy.ndarray, (height, width)
+        Both odd; symmetric, as convolution and correlation are taken for one.
+
+    Returns
+    -------
+    tensor (B, Y, X, 1)
+        float32; beyond the image there are no points.
+    """
+    return ops.minimum(ops.conv(points, kernel[..., None, None].astype("float32"), padding="same"), 1.0)
+
+
+def budget_loss(points: Tensor, budget: float) -> Tensor:
+    """``|n - n'| / pixels``: how far the number of points is from the one wanted.
+
+    Parameters
+    ----------
+    points : tensor (B, Y, X, 1)
+        0 and 1.
+    budget : float
+        n', the number of points wanted; below 1 their share of the pixels.
+
+    Returns
+    -------
+    tensor (B,)
+        float32.
+
+    References
+    ----------
+    Banerjee et al., "Guided U-Net aided efficient image data storing with shape preservation", 2023; it does
+    not divide, and does not say whether n' is of points or per cent.
+    """
+    pixels = ops.cast(ops.size(points[0]), "float32")
+    wanted = budget if budget < 1 else budget / pixels
+    return ops.abs(ops.mean(points, axis=(1, 2, 3)) - wanted)
+
+
+def similarity_global(x: Tensor, y: Tensor) -> Tensor:
+    """Structural similarity of whole images: one mean, variance and covariance each.
+
+    Parameters
+    ----------
+    x, y : tensor (B, Y, X, 1)
+        In [0, 1].
+
+    Returns
+    -------
+    tensor (B,)
+        float32, at most 1.
+
+    References
+    ----------
+    Wang et al., "Image quality assessment: from error visibility to structural similarity", 2004, equation
+    13. https://doi.org/10.1109/TIP.2003.819861
+    """
+    return _similarity(x, y, lambda values: ops.mean(values, axis=(1, 2, 3)))
+
+
+def similarity_windowed(x: Tensor, y: Tensor) -> Tensor:
+    """Mean structural similarity of windows of 11 x 11 pixels, weighted by a Gaussian of 1.5 pixels.
+
+    Windows that reach beyond the image are left out. Parameters, result and source as `similarity_global`;
+    the images are of at least 11 pixels a side.
+    """
+    along = np.exp(-((np.arange(WINDOW) - WINDOW // 2) ** 2) / (2 * 1.5**2)).astype("float32")
+    along /= along.sum()
+
+    def weighted(values: Tensor) -> Tensor:
+        return ops.conv(ops.conv(values, along[:, None, None, None]), along[None, :, None, None])
+
+    return ops.mean(_similarity(x, y, weighted), axis=(1, 2, 3))
+
+
+SIMILARITIES = {"global": similarity_global, "windowed": similarity_windowed}
+WINDOW = 11  # pixels
+
+
+def _similarity(x: Tensor, y: Tensor, mean: Callable[[Tensor], Tensor]) -> Tensor:
+    """Structural similarity by any kind of mean, of images in [0, 1].
+
+    Rounding makes variances of flat windows negative, and then the gradient not a number: they end at 0.
+    """
+    c1, c2 = 0.01**2, 0.03**2
+    mean_x, mean_y = mean(x), mean(y)
+    variances = sum(ops.maximum(mean(v * v) - m * m, 0.0) for v, m in ((x, mean_x), (y, mean_y)))
+    covariance = mean(x * y) - mean_x * mean_y
+    luminance = (2.0 * mean_x * mean_y + c1) / (mean_x * mean_x + mean_y * mean_y + c1)
+    return luminance * (2.0 * covariance + c2) / (variances + c2)
 
 
 def _prepare(y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -86,6 +86,33 @@ def cosine(losses: Sequence[float], initial: float, epochs: int, *, warmup: int,
     return minimum + (initial - minimum) * (1 + math.cos(math.pi * done)) / 2
 
 
+def step(
+    losses: Sequence[float], initial: float, epochs: int, *, milestones: Sequence[float], factor: float
+) -> float:
+    """Learning rate of the next epoch: times `factor` at each milestone, as PyTorch's ``MultiStepLR``.
+
+    Parameters
+    ----------
+    losses : sequence of float
+        Validation losses of the epochs so far; only their number counts.
+    initial : float
+        Learning rate of the first epoch.
+    epochs : int
+        Epochs of the whole training.
+    milestones : sequence of float
+        Shares of the epochs, in [0, 1], after which the rate falls.
+    factor : float
+        Less than 1.
+
+    Returns
+    -------
+    float
+        The rate.
+    """
+    passed = sum(len(losses) >= milestone * epochs for milestone in milestones)
+    return initial * factor**passed
+
+
 def stop(losses: Sequence[float], *, patience: int, start_from_epoch: int) -> bool:
     """Whether ``keras.callbacks.EarlyStopping`` would have stopped by now.
 

@@ -191,3 +191,15 @@ def test_a_file_of_something_else_or_of_no_known_size_is_said(tmp_path):
     image = {"name": "../..", "height": 3, "width": 3}
     with pytest.raises(UserError, match="expected a file name"):
         geojson.read(saved(tmp_path, {"features": [], "image": image}))
+
+
+def test_points_lie_in_the_middle_of_their_pixels_and_are_no_areas(tmp_path):
+    path = tmp_path / "points.geojson"
+    points = [(3, 1, Plane(), {"value": 2.5}), (0, 2, Plane(z=1), {})]
+    geojson.write_points(path, "a.png", (3, 5), points)
+    first, second = json.loads(path.read_text())["features"]
+    assert first["geometry"] == {"type": "Point", "coordinates": [3.5, 1.5]}
+    assert first["properties"]["measurements"] == {"value": 2.5}
+    assert second["geometry"]["plane"] == {"c": -1, "z": 1, "t": 0}
+    drawing = geojson.read(path)
+    assert (drawing.size, drawing.shapes, drawing.left_out) == ((3, 5), [], {"point": 2})

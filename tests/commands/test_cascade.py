@@ -18,6 +18,7 @@ from kerasseg.inference import mask_files
 from kerasseg.recipe import load
 from kerasseg.recipe.cascade import load_cascade
 from kerasseg.runs.rundirectory import RunDirectory
+from kerasseg.segmenter import Segmenter
 
 TINY = """
 name: tiny
@@ -91,17 +92,21 @@ def test_each_stage_is_a_run(trained):
     assert json.loads((trained / "cascade.json").read_text()) == {
         "name": "tiny",
         "stages": {
-            "cells": {"run": "cells/1", "within": None},
-            "spots": {"run": "spots/1", "within": ["cells", "cell"]},
+            "cells": {"run": "cells/1", "within": None, "sees": []},
+            "spots": {"run": "spots/1", "within": ["cells", "cell"], "sees": []},
         },
         "merge": [["spots", "spot"], ["cells", "cell"]],
     }
     assert [RunDirectory(trained / name / "1").state for name in ("cells", "spots")] == ["finished"] * 2
 
 
+def region_of(run):
+    return load(run / "recipe.yaml").data.region.masks
+
+
 def test_a_stage_learns_nothing_outside_its_region(trained):
-    region = trained / "cells" / "1" / "regions" / "spots"
-    assert load(trained / "spots" / "1" / "recipe.yaml").data.region.masks == region
+    region = region_of(trained / "spots" / "1")
+    assert region.parent == trained / "cells" / "1" / "masks"
     cells = [mask_files.read(region / str(number)) for number in range(8)]
     ignored = json.loads((trained / "spots" / "1" / "data.json").read_text())["ignored"]
     assert ignored == sum(np.count_nonzero(mask != 1) for mask in cells)
@@ -114,7 +119,7 @@ def test_masks_are_merged_and_traced(folder, trained):
     cells, spots = (cascade.stage_mask(name, image) for name in ("cells", "spots"))
     np.testing.assert_array_equal(cascade.mask(image), np.where(spots == 2, 1, np.where(cells == 1, 2, 0)))
     np.testing.assert_array_equal(cascade.origins(image), np.where(spots == 2, 2, np.where(cells == 1, 1, 0)))
-    np.testing.assert_array_equal(cells, mask_files.read(trained / "cells" / "1" / "regions" / "spots" / "0"))
+    np.testing.assert_array_equal(cells, mask_files.read(region_of(trained / "spots" / "1") / "0"))
 
 
 def test_the_merged_classes_are_scored_on_images_that_no_stage_learnt_from(trained):
@@ -195,8 +200,13 @@ def test_regions_are_those_of_the_images_that_are_learnt_from(folder, copied):
     place = follow(copied, flipped, "stages.spots.recipe.train.steps_per_epoch=2")
     assert runs_of(place) == ["cells/1", "spots/2"]
     image = files.read(copied / "flipped" / "images" / "0.png")
-    region = mask_files.read(place / "cells" / "1" / "regions" / "spots" / "0")
-    np.testing.assert_array_equal(region, Cascade.load(place).stage_mask("cells", image))
+    cascade = Cascade.load(place)
+    for run, learnt_from in (
+        ("spots/2", image),
+        ("spots/1", image[:, ::-1]),
+    ):  # its own still
+        region = mask_files.read(region_of(place / run) / "0")
+        np.testing.assert_array_equal(region, cascade.stage_mask("cells", learnt_from))
 
 
 def test_an_interrupted_stage_is_gone_on_with(copied):
@@ -212,7 +222,7 @@ def test_a_stage_fails_alone(folder, tmp_path):
     with pytest.raises(UserError) as error:
         verb.run(load_cascade(folder / "tiny.yaml", cells_fail), directory=tmp_path)
     assert "nowhere" in error.value.messages[0]
-    assert error.value.messages[-1].startswith("spots: it looks within cells, which is not trained")
+    assert error.value.messages[-1].startswith("spots: it sees something of cells, which is not trained")
     everywhere = load_cascade(folder / "tiny.yaml", [*cells_fail, "stages.spots.within=null"])
     with pytest.raises(UserError, match="nowhere"):
         verb.run(everywhere, directory=tmp_path)
@@ -221,7 +231,7 @@ def test_a_stage_fails_alone(folder, tmp_path):
 
 def test_a_stage_alone_needs_what_it_looks_within(folder, tmp_path):
     cascade = load_cascade(folder / "tiny.yaml")
-    with pytest.raises(UserError, match="spots: it looks within cells, which is not trained"):
+    with pytest.raises(UserError, match="spots: it sees something of cells, which is not trained"):
         verb.run(cascade, directory=tmp_path, stage="spots")
     with pytest.raises(UserError, match="unknown stage 'spot'"):
         verb.run(cascade, directory=tmp_path, stage="spot")
@@ -232,18 +242,54 @@ def test_a_stage_alone_needs_what_it_looks_within(folder, tmp_path):
     assert (tmp_path / "tiny" / "cascade.json").exists()
 
 
-@pytest.mark.parametrize("which", ["evaluate", "export", "report"])
-def test_verbs_of_one_model_name_the_stages(trained, which):
-    result = CliRunner().invoke(app, [which, str(trained)])
+def test_a_verb_of_one_model_names_the_stages(trained):
+    result = CliRunner().invoke(app, ["evaluate", str(trained)])
     assert result.exit_code == 2
     runs = f"{trained / 'cells/1'}, {trained / 'spots/1'}"
     assert f"it is a cascade; name the run of one of its stages: {runs}" in result.output
 
 
+def test_the_whole_is_exported_and_its_page_written_again(copied):
+    place = copied / "runs" / "tiny"
+    (place / "report.html").unlink()
+    exported = CliRunner().invoke(app, ["export", str(place), str(copied / "served" / "tiny")])
+    assert "served/tiny/1; 0 of the pixels differ" in exported.output
+    written = {path.name for path in (copied / "served" / "tiny" / "1").iterdir()}
+    assert {"README.md", "saved_model.pb"} <= written
+    assert CliRunner().invoke(app, ["report", str(place)]).output == f"wrote {place / 'report.html'}\n"
+    assert (place / "report.html").is_file()
+
+
+def test_stages_are_checked_one_by_one_and_their_mistakes_told_together(folder):
+    def check(*overrides):
+        return CliRunner().invoke(app, ["check", str(folder / "tiny.yaml"), *overrides])
+
+    checked = check()
+    assert checked.exit_code == 0
+    assert re.findall(r"^(cells|spots|merged): ?(.*)$", checked.output, re.MULTILINE) == [
+        ("cells", ""),
+        ("spots", ""),
+        ("merged", "spots.spot, cells.cell"),
+    ]
+    assert checked.output.count("8 images of 32x40") == 2
+    roots = [
+        f"stages.{name}.recipe.data.source.images_masks.masks={name}_lost" for name in ("cells", "spots")
+    ]
+    checked = check(*roots)
+    assert checked.exit_code == 2
+    assert all(f"{name}_lost: there is no such folder" in checked.output for name in ("cells", "spots"))
+
+
+def test_a_recipe_has_no_stages():
+    refused = CliRunner().invoke(app, ["run", "phase_unet", "--stage", "spots"])
+    assert refused.exit_code == 2
+    assert "only a cascade has stages" in refused.output
+
+
 def test_mistakes_are_told_before_anything_is_begun(folder, tmp_path):
     wrong = "merge=[spots.spot, cells.membrane]"
     told = CliRunner().invoke(
-        app, ["cascade", "run", str(folder / "tiny.yaml"), wrong, "--directory", str(tmp_path / "runs")]
+        app, ["run", str(folder / "tiny.yaml"), wrong, "--directory", str(tmp_path / "runs")]
     )
     assert told.exit_code == 2
     assert "unknown class of cells 'membrane'" in told.output
@@ -251,9 +297,9 @@ def test_mistakes_are_told_before_anything_is_begun(folder, tmp_path):
 
 
 def test_real_slices_of_nerve_cord(shared_data, tmp_path):
-    """Synapses are looked for at membranes; glia is ignored by both stages (CC BY-NC-SA, doi below).
+    """Mitochondria are found by a network that sees membranes, and compared with one network for both.
 
-    https://doi.org/10.6084/m9.figshare.856713
+    Glia is ignored by all (CC BY-NC-SA, https://doi.org/10.6084/m9.figshare.856713).
     """
     source = shared_data / "em" / "vnc_sstem"
     for number in range(5):
@@ -266,26 +312,45 @@ name: vnc
 stages:
   tissue:
     recipe: &tissue
-      data:
+      data: &data
         source: {{images_masks: {{root: {tmp_path / "vnc"}, values: {values}}}}}
         classes: [membrane, mitochondrion, synapse]
         channels: 1
         patch: {{size: 64}}
+        augment: [D4]
         allow_empty: true
-      model: {{unet: {{encoder: plain, levels: 2, base_filters: 4, attention: false, activation: softmax}}}}
+      model: {{tunable_unet: {{levels: 2, base_filters: 4, normalisation: batch, activation: softmax}}}}
       train: {{epochs: 1, batch_size: 4, steps_per_epoch: 15, optimizer: {{adam: {{learning_rate: 0.02}}}}}}
       predict: {{tile: 128, overlap: 16}}
       export: {{saved_model: false}}
-  synapses: {{recipe: *tissue, within: tissue.membrane}}
-merge: [synapses.synapse, tissue.mitochondrion, tissue.membrane]
+  bodies:
+    recipe: {{<<: *tissue, data: {{<<: *data, classes: [mitochondrion], background: [membrane, synapse]}}}}
+    sees: [tissue.membrane, tissue.synapse]
+merge: [bodies.mitochondrion, tissue.membrane]
+baseline: *tissue
 """)
     place = verb.run(load_cascade(tmp_path / "vnc.yaml"), directory=tmp_path / "runs")
-    scores = json.loads((place / "metrics.json").read_text())["test"]
-    assert list(scores["classes"]) == ["synapse", "mitochondrion", "membrane"]
-    (name,) = scores["images"]
-    truth = files.read_values(tmp_path / "vnc" / "masks" / f"{name}.png")
-    assert np.sum(scores["confusion"]) == np.count_nonzero(truth != 255)
-    cascade = Cascade.load(place)
+    metrics = json.loads((place / "metrics.json").read_text())
+    assert metrics["stage"] == "baseline"
+    (name,) = metrics["test"]["images"]
     image = tmp_path / "vnc" / "images" / f"{name}.png"
-    origins, tissue = cascade.origins(image), cascade.stage_mask("tissue", files.read(image))
-    assert ((tissue[origins == 2] == 1) & (cascade.mask(image)[origins == 2] == 1)).all()
+    truth = files.read_values(tmp_path / "vnc" / "masks" / f"{name}.png")[..., 0]
+    cascade, counted = Cascade.load(place), truth != 255
+    found = {"test": cascade.mask(image), "baseline": Segmenter.load(place / "baseline" / "1").mask(image)}
+    for which, order in (("test", (1, 2)), ("baseline", (2, 1))):  # a synapse is background here
+        table = np.array(metrics[which]["confusion"])
+        assert table.sum() == counted.sum()
+        np.testing.assert_array_equal(table.sum(axis=1)[1:], [(truth == number).sum() for number in (2, 1)])
+        np.testing.assert_array_equal(
+            table.sum(axis=0)[1:], [(found[which][counted] == number).sum() for number in order]
+        )
+    page = (place / "report.html").read_text()
+    assert "single network" in page
+    assert "the image, tissue.membrane, tissue.synapse" in page
+    np.testing.assert_array_equal(cascade.mask(files.read(image)), found["test"])
+    assert cascade.stages["bodies"].segmenter.spec.beside == 2
+    alone = cascade.stage_mask("bodies", files.read(image))  # which its own run has scored with what it sees
+    both = ((alone == 1) & (truth == 2)).sum()
+    dice = 2 * both / ((truth == 2).sum() + (alone[counted] == 1).sum())
+    scored = json.loads((place / "bodies" / "1" / "metrics.json").read_text())["test"]["classes"]
+    assert scored["mitochondrion"]["dice"] == pytest.approx(dice)

@@ -56,16 +56,15 @@ def test_labels_and_their_table(mask, tmp_path, name):
     assert labels[0].tolist() == [[1, 1, 0, 0, 0, 0]] * 2 + [[0] * 6, [0, 0, 0, 0, 0, 3]]
     assert labels[2].tolist() == [[1, 1, 0, 0, 0, 0]] * 2 + [[0] * 6, [0, 0, 2, 2, 2, 0]]
     table = rows(tmp_path / "labels.objects.csv")
-    assert [(row["id"], row["class"], row["voxels"]) for row in table] == [
+    assert [(row["label"], row["class"], row["num_pixels"]) for row in table] == [
         ("1", "cell", "12"),
         ("2", "rod", "6"),
         ("3", "cell", "1"),
     ]
     assert float(table[0]["volume_um3"]) == pytest.approx(12 * 0.5 * 0.2 * 0.2)
     assert float(table[0]["surface_um2"]) > 0
-    box = [table[1][f"{axis}_{end}"] for end in ("start", "stop") for axis in "zyx"]
-    assert box == ["1", "3", "2", "3", "4", "5"]
-    assert [table[1][f"{axis}_centre"] for axis in "zyx"] == ["1.500", "3.000", "3.000"]
+    assert [table[1][f"bbox-{number}"] for number in range(6)] == ["1", "3", "2", "3", "4", "5"]
+    assert [float(table[1][f"centroid-{axis}_um"]) for axis in range(3)] == pytest.approx([0.75, 0.6, 0.6])
 
 
 def test_what_is_kept_is_typed_by_name_or_id(mask, tmp_path):
@@ -81,7 +80,7 @@ def test_what_is_kept_is_typed_by_name_or_id(mask, tmp_path):
         (("--min-size", "rod=4", "--in-2d"), ["12", "1"]),
     ):
         assert typed(mask, out, *names, *options, "--overwrite").exit_code == 0
-        assert [row["voxels"] for row in rows(tmp_path / "labels.objects.csv")] == sizes, options
+        assert [row["num_pixels"] for row in rows(tmp_path / "labels.objects.csv")] == sizes, options
 
 
 def test_an_image_has_areas_and_perimeters(tmp_path):
@@ -89,15 +88,15 @@ def test_an_image_has_areas_and_perimeters(tmp_path):
     how = ("--pixel-size", "0.5,0.5", "--connectivity", 4)
     assert typed(tmp_path / "mask.tif", tmp_path / "labels.tif", *how).exit_code == 0
     table = rows(tmp_path / "labels.objects.csv")
-    assert [(row["pixels"], row["area_um2"]) for row in table] == [("1", "0.25")] * 4
+    assert [(row["num_pixels"], row["area_um2"]) for row in table] == [("1", "0.25")] * 4
     assert tifffile.imread(tmp_path / "labels.tif").tolist() == np.diag([1, 2, 3, 4]).tolist()
 
 
-def test_without_a_pixel_size_there_is_no_volume(tmp_path):
+def test_without_a_pixel_size_the_volume_is_in_voxels(tmp_path):
     tifffile.imwrite(tmp_path / "mask.tif", MASK, metadata={"axes": "ZYX"})
     shown = typed(tmp_path / "mask.tif", tmp_path / "labels.tif")
     assert "it does not say how large a pixel is" in " ".join(shown.stdout.split())
-    assert {row["volume_um3"] for row in rows(tmp_path / "labels.objects.csv")} == {""}
+    assert [row["volume_px3"] for row in rows(tmp_path / "labels.objects.csv")] == ["12", "6", "1"]
 
 
 def test_grey_values_part_what_touches(mask, tmp_path):
@@ -106,7 +105,9 @@ def test_grey_values_part_what_touches(mask, tmp_path):
     tifffile.imwrite(tmp_path / "grey.tif", grey, metadata={"axes": "ZYX"})
     how = ("--grey", tmp_path / "grey.tif", "--delta", 10)
     assert typed(mask, tmp_path / "labels.tif", *how).exit_code == 0
-    assert [row["voxels"] for row in rows(tmp_path / "labels.objects.csv")] == ["8", "6", "4", "1"]
+    table = rows(tmp_path / "labels.objects.csv")
+    assert [row["num_pixels"] for row in table] == ["8", "6", "4", "1"]
+    assert [row["intensity_mean-0"] for row in table] == ["120", "100", "100", "100"]
 
 
 def test_bands_are_the_whole(mask, tmp_path, monkeypatch):

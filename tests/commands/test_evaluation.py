@@ -86,6 +86,22 @@ def test_a_volume_s_prediction_is_kept_as_a_stack_with_channels(judged, tmp_path
     assert files.read(tmp_path / "predictions" / "overlays" / "a.png").shape[2] == 3
 
 
+def test_predicted_objects_are_measured(judged, tmp_path):
+    with (tmp_path / "predictions" / "objects.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["image"], row["class"]) for row in rows[:5]] == [("a", "golgi")] * 3 + [("a", "nuclei")] * 2
+    assert {row["volume_um3"] for row in rows if row["class"] == "nuclei"} == {str(6**3 / 4)[:-2]}
+    assert rows[0]["intensity_max-1"] == "0"
+    with (tmp_path / "predictions" / "objects.images.csv").open() as file:
+        counts = [(row["image"], row["class"], row["count"]) for row in csv.DictReader(file)]
+    assert counts == [
+        ("a", "golgi", "3"),
+        ("a", "nuclei", "2"),
+        ("sub/b", "golgi", "3"),
+        ("sub/b", "nuclei", "2"),
+    ]
+
+
 def test_every_volume_s_time_is_told(judged):
     assert set(judged.seconds) == {"a", "sub/b"}
     assert judged.seconds_per_image >= 0

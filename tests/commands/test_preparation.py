@@ -29,6 +29,27 @@ def golgi(tmp_path):
     return tmp_path
 
 
+@pytest.fixture
+def cells(tmp_path):
+    """Six images with masks in which a part is ignored, and a recipe of them."""
+    rng = np.random.default_rng(0)
+    for at in range(6):
+        image = rng.integers(0, 200 - 10 * at, (20, 24), np.uint8)
+        mask = rng.choice(np.array([0, 1, 255], np.uint8), (20, 24), p=[0.5, 0.4, 0.1])
+        for kind, pixels in {"images": image, "masks": mask}.items():
+            (tmp_path / "cells" / kind).mkdir(parents=True, exist_ok=True)
+            tifffile.imwrite(tmp_path / "cells" / kind / f"{at}.tif", pixels)
+
+    def told(**changes):
+        source = {"images_masks": {"root": str(tmp_path / "cells")}}
+        data = {"source": source, "classes": ["cell"], "channels": 1}
+        return Recipe.model_validate(
+            {"name": "cells", "data": data | changes, "model": {"unet": {"encoder": "plain"}}}
+        )
+
+    return told
+
+
 def recipe(golgi, *, engine="supervised", **changes):
     source = {"volumes": {"root": str(golgi / "real"), "mask_type": "channels"}}
     data = {"source": source, "classes": ["golgi", "nuclei"], "channels": None, "multilabel": True}
@@ -69,6 +90,61 @@ def test_without_a_source_of_their_own_unpaired_masks_are_the_samples_own(golgi)
     names = [both.names(at) for at in range(8)]
     assert {name for each in names for name in each[:2]} == {name for each in names for name in each[2:]}
     assert any(each[:2] != each[2:] for each in names)
+
+
+def test_images_are_matched_to_all_that_is_learnt_from_but_what_is_ignored(cells):
+    told = cells(match={"leave_out": [0]})
+    parts = preparation.parts(told)
+    match = preparation.matching(told, parts.train)
+    learnt = np.concatenate([s.read()[s.annotate().mask != 255].ravel() for s in parts.train])
+    values, numbers = np.unique(learnt[learnt > 0], return_counts=True)
+    assert (match.dtype, match.leave_out) == ("uint8", (0,))
+    assert match.intensities == (tuple(values),)
+    assert match.counts == (tuple(numbers),)
+    training, _ = preparation.streams(told, parts, 1, match=match)
+    image = training.pairs[0][0]
+    np.testing.assert_array_equal(image, match.image(parts.train[0].read()))
+    counts = preparation.histograms(parts.train, match)
+    assert counts["before"].sum() == counts["after"].sum() > counts["reference"].sum()
+
+
+def test_images_are_matched_to_a_stack_of_slices(cells, tmp_path):
+    stack = np.random.default_rng(9).normal(20_000, 4000, (3, 12, 12)).astype(np.uint16)
+    (tmp_path / "slices").mkdir()
+    for number, plane in enumerate(stack):
+        tifffile.imwrite(tmp_path / "slices" / f"z{number}.tif", plane)
+    told = cells(match={"reference": str(tmp_path / "slices")})
+    match = preparation.matching(told, preparation.parts(told).train)
+    assert match.dtype == "uint16"
+    assert match.intensities == (tuple(np.unique(stack)),)
+
+
+@pytest.mark.parametrize(
+    ("match", "message"),
+    [
+        ({"reference": "nowhere.tif"}, r"data\.match\.reference: .*nowhere\.tif"),
+        (
+            {"reference": "black.tif", "leave_out": [0]},
+            r"data\.match: without \[0\] .* no pixel is left",
+        ),
+        ({"reference": "float.tif"}, r"data\.match\.reference: it holds float32; expected uint8 or uint16"),
+    ],
+)
+def test_a_histogram_that_cannot_be_counted_is_refused(cells, tmp_path, monkeypatch, match, message):
+    monkeypatch.chdir(tmp_path)
+    tifffile.imwrite("black.tif", np.zeros((4, 4), np.uint8))
+    tifffile.imwrite("float.tif", np.zeros((4, 4), np.float32))
+    told = cells(match=match)
+    with pytest.raises(UserError, match=message):
+        check(told)
+
+
+def test_training_images_of_two_types_have_no_histogram(cells, tmp_path):
+    told = cells(match={})
+    for path in sorted((tmp_path / "cells/images").iterdir())[::2]:
+        tifffile.imwrite(path, tifffile.imread(path).astype(np.uint16))
+    with pytest.raises(UserError, match="are uint16 and uint8, which are not counted together"):
+        preparation.matching(told, preparation.samples(told))
 
 
 def test_what_a_run_of_volumes_takes_is_said(golgi, capsys):

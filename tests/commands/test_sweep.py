@@ -3,6 +3,7 @@
 import csv
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -27,7 +28,7 @@ place.mkdir(parents=True, exist_ok=True)
 (place / "recipe.yaml").touch()
 (place / "history.csv").write_text(f"epoch,loss,val_loss,learning_rate,seconds\\n1,0.5,{loss},0.001,1.0\\n")
 (place / "metrics.json").write_text(json.dumps({"test": {"classes": {"cell": {"dice": 0.75}}}}))
-(place / "status.json").write_text(json.dumps({"state": "finished"}))
+(place / "status.json").write_text(json.dumps({"state": "finished", "seconds": 12.5, "peak_mib": 640}))
 """
 
 
@@ -114,6 +115,33 @@ def test_every_combination_is_trained_once_and_the_best_stands_first(recipe, beg
     assert "levels=1, base_filters=4, tied with levels=2, base_filters=4" in page
     sweep(recipe, GRID)
     assert len(began) == 4
+
+
+def test_the_table_is_printed_as_papers_do_and_kept_as_it_is(recipe, began):
+    sweep(recipe, GRID)
+    heading, _, first, *_ = Path("sweeps/tiny/table.md").read_text().splitlines()
+    printed = dict(zip(heading.strip("| ").split(" | "), first.strip("| ").split(" | "), strict=True))
+    assert {name: printed[name].strip("*") for name in ("parameters, M", "loss, 1e-2", "val_loss, 1e-2")} == {
+        "parameters, M": "0.000101",
+        "loss, 1e-2": "50",
+        "val_loss, 1e-2": "25",
+    }
+    assert (table()[0]["parameters"], table()[0]["loss"], table()[0]["val_loss"]) == ("101", "0.5", "0.25")
+    assert '<th class="n">val_loss, 1e-2</th>' in Path("sweeps/tiny/sweep.html").read_text()
+
+
+def test_a_trial_that_outlived_its_sweep_says_itself_what_it_took(recipe, began, monkeypatch):
+    def killed(study, trial, plan, folder):
+        place = sweeping._place(folder, trial.params)
+        subprocess.run(sweeping._command(plan, trial.params, place, resume=False), check=True)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sweeping, "_run_trial", killed)  # nobody waits for it and tells how it ended
+        sweep(recipe, GRID[:1])
+    sweep(recipe, GRID[:1])
+    assert [(row["state"], row["seconds"], row["peak_mib"]) for row in table()] == [
+        ("complete", "12.5", "640")
+    ] * 2
 
 
 def test_another_sweep_of_the_same_name_is_refused_and_told_apart(recipe, began):

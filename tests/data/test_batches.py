@@ -1,4 +1,6 @@
 from collections import Counter
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -112,6 +114,28 @@ def test_softmax_has_a_channel_for_the_background(gradients):
     _, targets = stream(gradients, class_ids=range(2)).batch(0)
     assert targets.shape[-1] == 2
     assert (targets.sum(axis=-1) == 1).all()
+
+
+def test_what_is_seen_beside_an_image_is_cut_and_turned_with_it_and_brightened_never(gradients):
+    """Its own mask as the channel: wherever a target is not ignored, the channel is that target."""
+    samples = [replace(each, channels=(partial(is_cell, each),)) for each in gradients]
+    changes = {
+        "patch": {"size": 32, "foreground": 0.5},
+        "augment": [*AUGMENT, {"RandomBrightnessContrast": {"p": 1}}],
+    }
+    alone, beside = stream(gradients, **changes), stream(samples, **changes)
+    assert (alone.channels, beside.channels) == (1, 2)
+    for number in range(4):
+        images, targets = beside.batch(number)
+        assert same(alone.batch(number), (images[..., :1], targets))
+        assert set(np.unique(images[..., 1])) == {0, 1}
+        np.testing.assert_array_equal(images[..., 1:], targets == 1)
+    images, targets = ValidationBatches(samples, **common()).batch(0)
+    np.testing.assert_array_equal(images[..., 1:], targets == 1)
+
+
+def is_cell(sample):
+    return sample.annotate().mask == 1
 
 
 def test_no_samples_are_refused():

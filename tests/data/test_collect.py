@@ -100,6 +100,25 @@ def test_numbers_to_be_ignored_are_named_as_classes_are(tmp_path):
     assert sample.annotate().mask.tolist() == [[0, 255, 1, 255]]
 
 
+def test_names_that_are_background_are_as_if_nobody_had_drawn_them(tmp_path):
+    files.write(tmp_path / "a.png", np.zeros((2, 6), np.uint8))
+    shapes = [Shape(name, box(x)) for x, name in ((0, "cell"), (2, "debris"), (4, "dead"))]
+    labelme_files.write(tmp_path / "a.json", Drawing("a.png", (2, 6), shapes))
+    source, others = Labelme(root=tmp_path), {"ignored": ["debris"], "background": ["dead"]}
+    (sample,) = collect(source.build, tmp_path, ["cell"], **others)
+    annotation = sample.annotate()
+    assert annotation.mask.tolist() == [[1, 1, 255, 255, 0, 0]] * 2
+    assert annotation.labels.tolist() == [[1, 1, 0, 0, 0, 0]] * 2
+    (sample,) = collect(source.build, tmp_path, ["cell"], **others, multilabel=True)
+    assert sample.annotate().mask[0].tolist() == [[1]] * 2 + [[255]] * 2 + [[0]] * 2
+
+
+def test_channels_that_are_background_are_left_out(tmp_path):
+    source = channelled(tmp_path, [[[[1, 0, 0]]] * 2, [[[0, 1, 1]]] * 2])
+    (sample,) = collect(source.build, tmp_path, ["golgi"], background=["dirt"])
+    assert sample.annotate().mask[0, 0].tolist() == [1, 0, 0]
+
+
 @pytest.mark.parametrize(("multilabel", "expected"), [(False, [1, 255, 255]), (True, [[1], [255], [255]])])
 def test_channels_to_be_ignored_are_ignored_in_all_classes(tmp_path, multilabel, expected):
     source = channelled(tmp_path, [[[[1, 1, 0]]] * 2, [[[0, 1, 1]]] * 2])

@@ -143,3 +143,24 @@ def test_the_audit_warns_of_attributes_that_nobody_grouped_by(tmp_path):
     parts = Split([samples["a"], samples["d"]], [samples["b"]], [samples["c"]])
     (warning,) = audit(parts, None).warnings
     assert warning.startswith("well: 1 of its 2 values are in more than one part")
+
+
+@given(
+    wells=st.lists(st.integers(0, 9), min_size=12, max_size=40),
+    folds=st.integers(2, 4),
+    seed=st.integers(0, 5),
+)
+def test_each_sample_is_in_the_test_of_one_fold_with_all_its_group(wells, folds, seed):
+    samples = [sample(f"s{at}", well=str(well % 6)) for at, well in enumerate([*wells, *range(6)])]
+    tests = [
+        split(samples, folds=folds, fold=fold, group_by="well", seed=seed).test
+        for fold in range(1, folds + 1)
+    ]
+    assert sorted(s.name for part in tests for s in part) == sorted(s.name for s in samples)
+    groups = [{s.attributes["well"] for s in part} for part in tests]
+    assert sum(map(len, groups)) == len(set.union(*groups))
+
+
+def test_more_folds_than_groups_are_refused():
+    with pytest.raises(UserError, match=r"data\.split\.folds: 5 folds of 4 groups"):
+        split([sample(f"s{at}") for at in range(4)], folds=5, seed=0)

@@ -3,13 +3,15 @@
 import numpy as np
 import pytest
 import tifffile
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
 from kerasseg.errors import UserError
 from kerasseg.images import files
+from kerasseg.images.histogram_matching import Matching, counts
 from kerasseg.images.normalisation import Dtype, Minmax, Percentile
 from kerasseg.images.preprocessing import Preprocessing, resize, resize_mask, with_channels
+from kerasseg.images.stores import store as stores
 from kerasseg.images.stores.store import open_store
 
 
@@ -48,6 +50,30 @@ def test_a_region_is_the_whole_image_prepared_and_cut(tmp_path, method, stored, 
     with open_store(tmp_path / "a.tif") as store:
         read = Preprocessing(wanted, method, None).regions(store)
         assert_array_equal(read((slice(7, 30), slice(20, 50))), whole[7:30, 20:50])
+
+
+@pytest.mark.parametrize("method", [Dtype(), Percentile(5, 98)])
+@pytest.mark.parametrize("reference", [np.uint8, np.uint16])
+@pytest.mark.parametrize(("stored", "wanted"), [(1, 1), (1, 3), (3, 1), (4, 3)])
+def test_a_region_is_the_whole_image_matched_and_cut(
+    tmp_path, monkeypatch, method, reference, stored, wanted
+):
+    monkeypatch.setattr(stores, "BAND_BYTES", 700)
+    image = np.random.default_rng(0).integers(9, 60000, (40, 50, stored)).astype(np.uint16)
+    if stored == 4:
+        image[..., -1] = 65535
+    files.write(tmp_path / "a.tif", image)
+    model = np.random.default_rng(1).normal(120, 20, (30, 30, wanted)).astype(reference)
+    match = Matching.to(counts(lambda: [model]), reference)
+    preprocessing = Preprocessing(wanted, method, None, match)
+    whole = preprocessing.image(image)
+    with open_store(tmp_path / "a.tif") as store:
+        region = preprocessing.regions(store)((slice(7, 30), slice(20, 50)))
+    if whole.dtype == np.uint8:
+        whole = whole / np.float32(255)
+    assert_allclose(region, whole[7:30, 20:50], atol=1e-7)
+    if method == Dtype():
+        assert whole.mean() * np.iinfo(reference).max == pytest.approx(model.mean(), abs=2)
 
 
 def test_alpha_that_varies_elsewhere_is_not_dropped_from_a_region(tmp_path):

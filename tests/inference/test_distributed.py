@@ -14,10 +14,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tifffile
-from specs import segmenter, tiling
+from specs import GREY, segmenter, tiling
 
 from kerasseg.errors import UserError
-from kerasseg.images.normalisation import Dtype, Percentile
+from kerasseg.images.normalisation import Percentile
 from kerasseg.images.stores.store import Opening
 from kerasseg.inference.distributed import DaskBackend, StoredImage, connected
 from kerasseg.inference.large_image import Output, segment
@@ -109,7 +109,8 @@ def test_what_was_begun_here_is_gone_on_with_there(image, expected, cluster):
 
 
 def test_a_worker_that_cannot_read_says_who_it_is_and_what_it_missed(cluster):
-    image = StoredImage(Opening(Path("/only/here.tif"), None, None, False), (40, 40, 1), Dtype(), 0)
+    opening = Opening(Path("/only/here.tif"), None, None, False)
+    image = StoredImage(opening, (40, 40, 1), GREY.preprocessing, 0)
     with connected(cluster) as client, pytest.raises(UserError) as caught:
         list(DaskBackend(client, squared, "").answers(image, Tiling((40, 40), 16), ONE_BY_ONE))
     assert caught.value.messages[0].startswith("worker tcp://127.0.0.1:")

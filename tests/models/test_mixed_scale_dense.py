@@ -10,15 +10,19 @@ from kerasseg.models.msdnet import layer_by_layer, mixed_dilations
 
 CLASSES = 3
 DEPTH = MAPS_PER_BLOCK + 2
-CASES = {  # shape of a batch, width, padding
-    "zeros": ((1, 40, 50, 2), 1, "zeros"),
-    "mirrored": ((1, 18, 48, 1), 1, "reflect"),
-    "mirrored with the outermost pixel": ((2, 17, 33, 2), 1, "symmetric"),
-    "as narrow as a mirror allows": ((2, 5, 5, 1), 1, "reflect"),
-    "wide": ((3, 12, 21, 2), 3, "reflect"),
-    "wider than a block": ((1, 12, 21, 2), 9, "zeros"),
-    "volumes": ((2, 7, 9, 11, 1), 1, "reflect"),
-    "wide in volumes": ((1, 9, 6, 20, 2), 2, "symmetric"),
+CYCLE = (1, 2, 3, 4)
+CASES = {  # shape of a batch, width, padding, dilations
+    "zeros": ((1, 40, 50, 2), 1, "zeros", CYCLE),
+    "mirrored": ((1, 18, 48, 1), 1, "reflect", CYCLE),
+    "mirrored with the outermost pixel": ((2, 17, 33, 2), 1, "symmetric", CYCLE),
+    "as narrow as a mirror allows": ((2, 5, 5, 1), 1, "reflect", CYCLE),
+    "wide": ((3, 12, 21, 2), 3, "reflect", CYCLE),
+    "wider than a block": ((1, 12, 21, 2), 9, "zeros", CYCLE),
+    "volumes": ((2, 7, 9, 11, 1), 1, "reflect", CYCLE),
+    "of powers of two": ((1, 20, 23, 2), 1, "reflect", (8, 4, 2, 1)),
+    "of one dilation": ((2, 12, 9, 1), 2, "symmetric", (3,)),
+    "out of order in volumes": ((1, 8, 7, 9, 1), 1, "zeros", (5, 1)),
+    "wide in volumes": ((1, 9, 6, 20, 2), 2, "symmetric", CYCLE),
 }
 
 
@@ -55,9 +59,9 @@ def answer_and_gradients(function, variables, images, truth):
 
 @pytest.mark.parametrize("case", CASES)
 def test_answers_and_gradients_are_those_of_the_network_written_out(case):
-    shape, width, padding = CASES[case]
+    shape, width, padding, cycle = CASES[case]
     rng = np.random.default_rng(0)
-    dilations = mixed_dilations(DEPTH, 4, width)
+    dilations = mixed_dilations(DEPTH, cycle, width)
     layer = MixedScaleDense(CLASSES, dilations, padding)
     layer.build(shape)
     layer.set_weights(weights_of(layer, rng))
@@ -76,7 +80,7 @@ def test_answers_and_gradients_are_those_of_the_network_written_out(case):
 
 
 def test_kernels_are_stored_layer_by_layer():
-    layer = MixedScaleDense(4, mixed_dilations(3, 10, 2))
+    layer = MixedScaleDense(4, mixed_dilations(3, range(1, 11), 2))
     layer.build((None, None, None, 1))
     assert [weight.shape for weight in layer.weights] == [
         *((3, 3, 1, 2), (2,)),
@@ -88,7 +92,7 @@ def test_kernels_are_stored_layer_by_layer():
 
 def small_model():
     image = keras.Input((None, None, 1))
-    model = keras.Model(image, MixedScaleDense(2, mixed_dilations(5, 3, 1))(image))
+    model = keras.Model(image, MixedScaleDense(2, mixed_dilations(5, CYCLE, 1))(image))
     model.set_weights(weights_of(model, np.random.default_rng(0)))
     return model
 
@@ -113,8 +117,8 @@ def test_a_saved_model_takes_images_of_any_size(tmp_path):
 
 def test_it_computes_and_trains_in_half_precision():
     image = np.random.default_rng(0).random((1, 12, 16, 1), np.float32)
-    exact = MixedScaleDense(2, mixed_dilations(3, 3, 1))
-    half = MixedScaleDense(2, mixed_dilations(3, 3, 1), dtype="mixed_bfloat16")
+    exact = MixedScaleDense(2, mixed_dilations(3, CYCLE, 1))
+    half = MixedScaleDense(2, mixed_dilations(3, CYCLE, 1), dtype="mixed_bfloat16")
     for layer in (exact, half):
         layer.build(image.shape)
     half.set_weights(weights_of(exact, np.random.default_rng(0)))

@@ -33,8 +33,23 @@ def test_it_has_the_published_parameters_to_the_last_one(channels, layers, max_d
 
 
 def test_dilations_go_round_map_after_map():
-    assert mixed_dilations(layers=5, max_dilation=3, width=1) == [[1], [2], [3], [1], [2]]
-    assert mixed_dilations(layers=3, max_dilation=4, width=2) == [[1, 2], [3, 4], [1, 2]]
+    assert mixed_dilations(layers=5, cycle=(1, 2, 3), width=1) == [[1], [2], [3], [1], [2]]
+    assert mixed_dilations(layers=3, cycle=(1, 2, 3, 4), width=2) == [[1, 2], [3, 4], [1, 2]]
+
+
+def test_dilations_may_be_chosen_and_change_no_count():
+    powers = build((None, None, 1), layers=40, dilations=(1, 2, 4, 8))
+    assert powers.count_params() == 7_588
+    assert receptive_field.radius(powers) == (10 * (1 + 2 + 4 + 8),) * 2
+    written_out = build((None, None, 1), layers=40, dilations=(1, 2, 4, 8), fast=False)
+    assert receptive_field.radius(written_out) == (150, 150)
+
+
+def test_chosen_dilations_are_those_of_the_largest_one_where_they_are_the_same():
+    chosen = build((None, None, 1), layers=5, width=2, dilations=(1, 2, 3))
+    by_largest = build((None, None, 1), layers=5, width=2, max_dilation=3)
+    layers = [model.get_layer("mixed_scale_dense").dilations for model in (chosen, by_largest)]
+    assert layers[0] == layers[1]
 
 
 @FORMS
@@ -101,15 +116,20 @@ def test_a_saved_model_answers_alike_in_a_process_that_only_loads_it(tmp_path):
     np.testing.assert_array_equal(np.load(tmp_path / "answer.npy"), model(image))
 
 
-@pytest.mark.parametrize("width", [1, 2])
-def test_it_is_dlsia_s_network_without_normalisation(width):
+@pytest.mark.parametrize(("width", "cycle"), [(1, (1, 2, 3, 4, 5)), (2, (1, 2, 3, 4, 5)), (1, (8, 4, 2, 1))])
+def test_it_is_dlsia_s_network_without_normalisation(width, cycle):
     reason = "dlsia is not installed: pip install dlsia torch"
     dlsia = pytest.importorskip("dlsia.core.networks.msdnet", reason=reason, exc_type=ImportError)
     torch = pytest.importorskip("torch", reason=reason)
     theirs = dlsia.MixedScaleDenseNetwork(
-        2, 3, num_layers=12, layer_width=width, max_dilation=5, normalization=None
+        2,
+        3,
+        num_layers=12,
+        layer_width=width,
+        custom_msdnet=np.resize(cycle, (12, width)).T,
+        normalization=None,
     )
-    ours = MixedScaleDense(3, mixed_dilations(12, 5, width), "zeros")
+    ours = MixedScaleDense(3, mixed_dilations(12, cycle, width), "zeros")
     ours.build((None, None, None, 2))
     ours.set_weights(weights_of(theirs, width))
     image = np.random.default_rng(0).random((2, 21, 34, 2), np.float32)

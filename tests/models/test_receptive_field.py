@@ -123,6 +123,8 @@ STRIDES = {
     "resnet": ({"base_filters": 1, "residual_blocks": 1}, 3, 4),
     "tunable_unet": (TunableUnet(levels=3, base_filters=1).arguments, 3, 4),
     "msdnet": (Msdnet(layers=2).arguments, 3, 1),
+    "pspu_skelnet": ({"base_filters": 1}, 2, 64),
+    "classifier": ({"encoder": "plain", "base_filters": 1, "levels": 3}, 3, 4),
 }
 
 

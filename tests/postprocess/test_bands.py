@@ -53,6 +53,20 @@ def test_boundaries_in_bands_are_those_of_the_whole(mask, cuts, smallest, fill):
     np.testing.assert_array_equal(streamed("boundary", mask, cuts, **how), postprocess.boundary(mask, **how))
 
 
+@settings(deadline=None)
+@given(
+    masks,
+    cuts,
+    st.tuples(st.integers(0, 4), st.integers(0, 4)),
+    st.booleans(),
+    st.none() | st.integers(0, 3) | st.tuples(st.none(), st.integers(0, 2)),
+    st.sampled_from([None, (1,), (2,)]),
+)
+def test_numbers_by_size_in_bands_are_those_of_the_whole(mask, cuts, smallest, in_planes, largest, only):
+    how = {"smallest": smallest, "in_planes": in_planes, "largest": largest, "only": only}
+    np.testing.assert_array_equal(streamed("by_size", mask, cuts, **how), postprocess.by_size(mask, **how))
+
+
 def test_bands_take_the_arguments_of_the_whole():
     assert set(streaming.STREAMED) == set(postprocess.INSTANCES)
     for method, banded in streaming.STREAMED.items():

@@ -9,9 +9,8 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from scipy import ndimage
 
 from kerasseg.errors import UserError
-from kerasseg.postprocess.cleaning import CleanUp, number_by_size
+from kerasseg.postprocess.cleaning import CleanUp, by_size, number_by_size
 
-SPACING = (0.015, 0.016, 0.016)
 CLASSES = {"mitochondrion": 1, "endolysosome": 2, "Golgi": 3, "vesicle": 4}
 
 
@@ -42,9 +41,7 @@ def test_the_largest_is_1_and_of_equals_the_first():
         [1, 1, 1, 1, 0, 0, 5],
     ]
     assert objects.classes.tolist() == [2, 1, 2, 1, 1]
-    assert objects.measured.sizes.tolist() == [5, 4, 3, 1, 1]
-    assert objects.measured.starts[0].tolist() == [2, 0]
-    assert objects.measured.stops[0].tolist() == [4, 4]
+    assert objects.sizes.tolist() == [5, 4, 3, 1, 1]
 
 
 @pytest.mark.parametrize(
@@ -61,7 +58,23 @@ def test_the_largest_is_1_and_of_equals_the_first():
 )
 def test_what_is_kept_is_said_class_by_class(clean_up, sizes):
     into, objects = numbered(MASK, clean_up)
-    assert objects.measured.sizes.tolist() == sizes == np.bincount(into.ravel())[1:].tolist()
+    assert objects.sizes.tolist() == sizes == np.bincount(into.ravel())[1:].tolist()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sizes"),
+    [
+        ({}, [5, 4, 3, 1, 1]),
+        ({"connectivity": 4, "smallest": (2, 0)}, [5, 4, 3]),
+        ({"largest": 2}, [5, 4]),
+        ({"largest": (1, None)}, [5, 4, 3]),
+        ({"only": (2,), "smallest": (0, 4)}, [5]),
+    ],
+)
+def test_a_model_s_objects_are_numbered_by_the_same_rules(arguments, sizes):
+    labels = by_size(np.frombuffer(MASK.tobytes(), np.uint8).reshape(MASK.shape), **arguments)  # read-only
+    assert labels.dtype == np.int32
+    assert np.bincount(labels.ravel())[1:].tolist() == sizes
 
 
 def test_what_is_small_in_its_plane_goes_before_the_volume_is_numbered():
@@ -72,13 +85,13 @@ def test_what_is_small_in_its_plane_goes_before_the_volume_is_numbered():
     in_planes, objects = numbered(mask, CleanUp(smallest={1: 3}, in_planes=True), 26)
     assert in_volume[:, 0, 0].tolist() == [2, 2, 2]
     assert in_planes[:, 0, 0].tolist() == [0, 0, 0]
-    assert objects.measured.sizes.tolist() == [4]
+    assert objects.sizes.tolist() == [4]
 
 
 def test_an_image_is_a_plane():
     for cuts in ((), (1,)):
         _, objects = numbered(MASK, CleanUp(smallest={2: 4}, in_planes=True), cuts=cuts)
-        assert objects.measured.sizes.tolist() == [5, 4, 1, 1]
+        assert objects.sizes.tolist() == [5, 4, 1, 1]
 
 
 def test_grey_values_part_what_touches_within_a_class_and_join_no_classes():
@@ -121,13 +134,12 @@ kept = st.builds(
 @given(volumes, kept, st.sets(st.integers(1, 6)), st.booleans())
 def test_bands_give_the_labels_and_the_numbers_of_the_whole(mask, clean_up, cuts, most):
     connectivity = {2: (4, 8), 3: (6, 26)}[mask.ndim][most]
-    how = {"clean_up": clean_up, "connectivity": connectivity, "spacing": (0.3, 0.2, 0.1)[: mask.ndim]}
+    how = {"clean_up": clean_up, "connectivity": connectivity}
     (whole, expected), (labels, found) = numbered(mask, **how), numbered(mask, cuts=cuts, **how)
     np.testing.assert_array_equal(labels, whole)
     np.testing.assert_array_equal(found.classes, expected.classes)
-    np.testing.assert_array_equal(found.surfaces, expected.surfaces)
-    for one, other in zip(found.measured, expected.measured, strict=True):
-        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(found.sizes, expected.sizes)
+    assert found.dropped == expected.dropped
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +153,7 @@ def urocell(shared_data):
 @pytest.mark.parametrize(("connectivity", "count"), [(26, 174), (6, 190), (18, 176)])
 def test_a_real_volume_has_as_many_objects_as_cc3d_finds(urocell, connectivity, count):
     _, objects = numbered(urocell("mask"), connectivity=connectivity, cuts=range(37, 256, 37))
-    assert len(objects.measured.sizes) == count
+    assert len(objects.sizes) == count
 
 
 def test_a_delta_over_class_ids_would_have_melted_31_objects(urocell):
@@ -156,31 +168,32 @@ def test_a_real_volume_is_cleaned_up_by_class(urocell):
     _, every = numbered(mask, connectivity=26)
     assert np.bincount(every.classes).tolist() == [0, 74, 11, 5, 84]
     clean_up = CleanUp(smallest={1: 3000, 2: 2000, 3: 1000, 4: 500})
-    into, objects = numbered(mask, clean_up, 26, cuts=range(50, 256, 50), spacing=SPACING)
+    into, objects = numbered(mask, clean_up, 26, cuts=range(50, 256, 50))
     assert np.bincount(objects.classes).tolist() == [0, 59, 11, 5, 82]
     assert objects.dropped == 174 - 157
-    assert objects.measured.sizes.sum() == np.count_nonzero(into) == 3_265_098
+    np.testing.assert_array_equal(by_size(mask, smallest=(3000, 2000, 1000, 500)), into)
+    assert objects.sizes.sum() == np.count_nonzero(into) == 3_265_098
     for of_class, least in clean_up.smallest.items():  # SciPy is the judge, class by class
         labels, count = ndimage.label(mask == of_class, np.ones((3, 3, 3)))
         sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
-        assert sorted(sizes[sizes >= least]) == sorted(objects.measured.sizes[objects.classes == of_class])
+        assert sorted(sizes[sizes >= least]) == sorted(objects.sizes[objects.classes == of_class])
 
 
 def test_every_height_of_bands_gives_the_labels_of_the_whole(urocell):
     part = urocell("mask")[60:100, 100:180, 60:140]
-    how = {"clean_up": CleanUp(smallest={1: 300, 4: 20}), "connectivity": 18, "spacing": SPACING}
+    how = {"clean_up": CleanUp(smallest={1: 300, 4: 20}), "connectivity": 18}
     whole, expected = numbered(part, **how)
     assert len(expected.classes) > 5
     for height in range(1, len(part)):
         labels, found = numbered(part, cuts=range(height, len(part), height), **how)
         np.testing.assert_array_equal(labels, whole)
-        assert found.surfaces.tolist() == expected.surfaces.tolist()
+        assert found.sizes.tolist() == expected.sizes.tolist()
 
 
 def test_the_twelve_largest_mitochondria(urocell):
     only = CleanUp(classes=frozenset({1}), largest_of_all=12)
     _, objects = numbered(urocell("mask"), only, 26)
-    assert objects.measured.sizes.tolist() == [
+    assert objects.sizes.tolist() == [
         *(50460, 36787, 29091, 28521, 27376, 27298, 26722, 25696, 23526, 23046, 19004, 18778)
     ]
 
@@ -188,4 +201,4 @@ def test_the_twelve_largest_mitochondria(urocell):
 def test_components_are_the_mitochondria_that_experts_told_apart(urocell):
     _, objects = numbered(urocell("mask"), CleanUp(classes=frozenset({1})), 26)
     instances = urocell("mito_instances")
-    assert len(objects.measured.sizes) == len(np.unique(instances[instances > 0])) == 74
+    assert len(objects.sizes) == len(np.unique(instances[instances > 0])) == 74

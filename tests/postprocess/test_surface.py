@@ -4,16 +4,15 @@ import math
 
 import numpy as np
 import pytest
-from skimage.measure import perimeter_crofton
+from skimage.measure import perimeter, perimeter_crofton
 
-from kerasseg.postprocess.surface import Surfaces, direction_weights, half_of_directions
+from kerasseg.postprocess import surface
+from kerasseg.postprocess.measurement import measure
+from kerasseg.postprocess.surface import direction_weights, half_of_directions, perimeters, uneven
 
 
-def surfaces(labels, spacing, height=1000):
-    found = Surfaces(int(labels.max()), spacing)
-    for start in range(0, len(labels), height):
-        found.add(labels[start : start + height])
-    return found.areas()
+def surfaces(labels, spacing):
+    return surface.surfaces(measure(labels).borders, spacing)
 
 
 def ball(radius, spacing):
@@ -41,12 +40,21 @@ def test_what_touches_and_what_the_border_cuts_has_a_surface_too():
     assert both.tolist() == [alone[0], alone[0]]
 
 
-@pytest.mark.parametrize("height", [1, 2, 5])
-@pytest.mark.parametrize("shape", [(9, 5, 6), (9, 11)])
-def test_bands_have_the_surface_of_the_whole_to_the_last_bit(shape, height):
-    labels = np.random.default_rng(0).integers(0, 4, shape).astype(np.int32)
-    spacing = (0.3, 0.2, 0.1)[: len(shape)]
-    assert surfaces(labels, spacing, height).tolist() == surfaces(labels, spacing).tolist()
+def test_an_outline_is_followed_from_centre_to_centre():
+    square = np.ones((4, 4), np.int32)
+    assert perimeters(measure(square).borders).tolist() == [12] == [perimeter(square)]
+
+
+def test_what_has_another_label_near_is_uneven():
+    labels = np.zeros((5, 6), np.int32)
+    labels[:3, :4] = 1
+    assert uneven(labels).astype(int).tolist() == [
+        [0, 0, 0, 1, 1, 0],
+        [0, 0, 0, 1, 1, 0],
+        [1, 1, 1, 1, 1, 0],
+        [1, 1, 1, 1, 1, 0],
+        [0, 0, 0, 0, 0, 0],
+    ]
 
 
 def test_weights_are_those_of_ohser_and_muecklich():

@@ -3,6 +3,7 @@
 import pytest
 
 from kerasseg.errors import UserError
+from kerasseg.recipe import CascadeRecipe, load, load_any
 from kerasseg.recipe.cascade import load_cascade
 
 RECIPE = "{{data: {{source: {{images_masks: {{root: data}}}}, classes: {classes}}}, model: unet}}"
@@ -41,9 +42,19 @@ def test_stages_come_after_what_they_look_within(tmp_path, stages):
 
 def test_a_stages_run_is_named_after_it_and_learns_within_its_region(tmp_path, stages):
     cascade = load_cascade(written(tmp_path, stages))
-    recipe = cascade.recipe("membrane", tmp_path / "masks")
+    recipe = cascade.recipe("membrane", {"interior": tmp_path / "masks"})
     assert recipe.name == "membrane"
     assert recipe.dump()["data"]["region"] == {"masks": str(tmp_path / "masks"), "id": 1}
+
+
+def test_a_stage_sees_classes_of_others_as_channels(tmp_path, stages):
+    stages["membrane"] = stages["membrane"].replace("within: interior.nucleus", "sees: [interior.nucleolus]")
+    cascade = load_cascade(written(tmp_path, stages))
+    assert cascade.order == ["interior", "membrane"]
+    assert cascade.sees("membrane") == (("interior", "nucleolus"),)
+    data = cascade.recipe("membrane", {"interior": tmp_path / "masks"}).dump()["data"]
+    assert data["sees"] == [{"masks": str(tmp_path / "masks"), "id": 2}]
+    assert data["region"] is None
 
 
 def test_a_recipe_may_be_a_file_beside_the_cascade_or_a_shipped_one(tmp_path, stages):
@@ -63,6 +74,24 @@ def test_overrides_reach_into_the_stages(tmp_path, stages):
     assert wrong == "override: stages.interior.recipe.train.epoch: unknown key; did you mean 'epochs'?"
 
 
+def test_overrides_reach_into_recipes_that_are_named(tmp_path, stages):
+    (tmp_path / "inside.yaml").write_text(f"{{name: any, {INTERIOR[1:]}")
+    stages["interior"] = "{recipe: inside.yaml}"
+    path = written(tmp_path, stages)
+    path.write_text(path.read_text() + "baseline: em_unet\n")
+    epochs = [
+        "stages.interior.recipe.train.epochs=7",
+        "baseline.train.epochs=8",
+        "stages.membrane.recipe.seed=3",
+    ]
+    classes = "baseline.data.classes=[nucleolus, membrane]"
+    cascade = load_cascade(path, [*epochs, classes])
+    assert [cascade.recipe(name).train.epochs for name in ("interior", "baseline")] == [7, 8]
+    assert cascade.recipe("membrane").seed == 3
+    (wrong,) = mistakes(path, classes, "baseline.train.epohs=7")
+    assert wrong.endswith("baseline: override: train.epohs: unknown key; did you mean 'epochs'?")
+
+
 def test_all_that_is_wrong_with_stages_is_told_at_once_each_with_its_line(tmp_path, stages):
     stages["membrane"] = f"{{recipe: {MEMBRANE}, within: inferior.nucleus}}"
     stages["complex"] = f"{{recipe: {MEMBRANE}, within: interior.nuclei}}"
@@ -74,7 +103,7 @@ def test_all_that_is_wrong_with_stages_is_told_at_once_each_with_its_line(tmp_pa
     assert [message.partition(": ")[0] for message in said] == ["6", "7", "8", "3", "5"]
     assert "a stage's name must be a letter, and letters" in said[0]
     assert "stages.several.recipe.data.multilabel: is true" in said[1]
-    assert "stages.deep.recipe.data.source: is of volumes, and membrane is of images" in said[2]
+    assert "stages.deep.recipe.data.source: is of volumes, and the first stage is of images" in said[2]
     assert "unknown stage 'inferior': choose one of" in said[3]
     assert "did you mean 'interior'?" in said[3]
     assert "'interior.nuclei': unknown class of interior 'nuclei'" in said[4]
@@ -113,14 +142,54 @@ def test_merged_classes_are_there_once_and_every_stage_is_of_use(tmp_path, stage
         "merge.2: 'outer.membrane': unknown stage 'outer': choose one of idle, interior, membrane",
         "merge.3: interior.nucleolus is named twice; keep the place of its priority",
         "merge.4: 'nucleolus': unknown stage 'nucleolus': choose one of idle, interior, membrane",
-        "merge: nothing of the stage membrane is merged, and no stage looks within it; name a class, such as "
-        "membrane.membrane, or leave the stage out",
-        "merge: nothing of the stage idle is merged, and no stage looks within it; name a class, such as "
-        "idle.membrane, or leave the stage out",
+        "merge: nothing of the stage membrane is merged, and no stage sees anything of it; name a class, "
+        "such as membrane.membrane, or leave the stage out",
+        "merge: nothing of the stage idle is merged, and no stage sees anything of it; name a class, "
+        "such as idle.membrane, or leave the stage out",
     ]
 
 
-def test_channels_of_another_stage_are_refused_in_plain_words(tmp_path, stages):
-    stages["membrane"] = stages["membrane"].replace("within: interior.nucleus", "sees: interior")
+def test_what_a_stage_cannot_see_is_told(tmp_path, stages):
+    sees = "sees: [interior.nucleus, interior.membrane, inner.nucleus, interior.nucleus]"
+    stages["membrane"] = stages["membrane"].replace("within: interior.nucleus", sees)
+    stages["small"] = f"{{recipe: {MEMBRANE.replace('data}}', 'data}}, resize: [9, 9]')}, {sees[:-1]}]}}"
+    stages["own"] = f"{{recipe: {MEMBRANE.replace('data}}', 'data}}, sees: [{masks: a}]')}}}"
+    said = [each.partition(": ")[2] for each in mistakes(written(tmp_path, stages))]
+    assert [each.partition(": ")[0] for each in said] == [
+        "stages.small.recipe.data.resize",
+        "stages.own.recipe.data.sees",
+        *[f"stages.{stage}.sees.{number}" for stage in ("membrane", "small") for number in (1, 2, 3)],
+    ]
+    assert "unknown class of interior 'membrane'" in said[2]
+    assert "unknown stage 'inner'" in said[3]
+    assert "is named twice" in said[4]
+
+
+def test_a_circle_may_be_of_what_is_seen(tmp_path, stages):
+    stages["interior"] = f"{{recipe: {INTERIOR}, sees: [membrane.membrane]}}"
     (said,) = mistakes(written(tmp_path, stages))
-    assert said.startswith("3: stages.membrane.sees: no stage can see another's mask as channels")
+    assert "wait for each other in a circle" in said
+
+
+def test_the_baseline_has_all_merged_classes(tmp_path, stages):
+    path = written(tmp_path, stages)
+    lines = path.read_text()
+    path.write_text(f"{lines}baseline: {RECIPE.format(classes='[nucleolus, membrane]')}\n")
+    assert load_cascade(path).recipe("baseline").name == "baseline"
+    path.write_text(f"{lines}baseline: {MEMBRANE.replace('images_masks', 'volumes')}\n")
+    assert [each.partition(": ")[2] for each in mistakes(path)] == [
+        "baseline.data.source: is of volumes, and the first stage is of images",
+        "baseline.data.classes: nucleolus is merged; unknown class 'nucleolus': choose one of membrane",
+    ]
+    path.write_text(f"{lines}baseline: {{modle: unet}}\n")
+    assert any("baseline.modle: unknown key; did you mean 'model'?" in each for each in mistakes(path))
+
+
+def test_a_cascade_is_told_from_a_recipe_by_its_stages(tmp_path, stages):
+    path = written(tmp_path, stages)
+    assert isinstance(load_any(path), CascadeRecipe)
+    with pytest.raises(UserError, match=r"cascade\.yaml: it is a cascade of several networks"):
+        load(path)
+    assert load_any("phase_unet").name == "phase_unet"
+    with pytest.raises(UserError, match="there is no such file"):
+        load_any(tmp_path / "nothing.yaml")

@@ -7,6 +7,7 @@ import pytest
 from components import MODELS, sections
 
 from kerasseg.data import split
+from kerasseg.data.key_points import TARGETS
 from kerasseg.images import padding
 from kerasseg.inference import blending, tta
 from kerasseg.labelling.embedding import METHODS
@@ -18,14 +19,25 @@ from kerasseg.models import blocks, encoders, receptive_field, translation
 from kerasseg.models.unet import UPSAMPLINGS
 from kerasseg.recipe import data as data_sections
 from kerasseg.recipe.data import AnyNormalisation
+from kerasseg.recipe.key_points import AnyKernel, KeyPoints
 from kerasseg.recipe.labelling import AnyEmbedding, Label, SegmentAnything, Select
 from kerasseg.recipe.models import AnyDiscriminator, AnyModel, Encoder, Initializer, Patchgan, Resnet, Unet
 from kerasseg.recipe.recipe import AnyInstances, Predict
 from kerasseg.recipe.section import Section
 from kerasseg.recipe.sources import AnySource
-from kerasseg.recipe.train import AnyEngine, AnyLoss, AnyOptimizer, AnySchedule, Cycle, EarlyStopping, Train
+from kerasseg.recipe.train import (
+    AnyEngine,
+    AnyLoss,
+    AnyOptimizer,
+    AnySchedule,
+    Cycle,
+    EarlyStopping,
+    Guided,
+    Train,
+)
 from kerasseg.spec import TilingSettings
 from kerasseg.training import cycle, devices, schedule
+from kerasseg.training.losses import SIMILARITIES
 
 ENGINE = {"generator", "model", "to_masks", "to_images", "loss", "optimizer", "threshold", "activation"}
 GIVEN = {
@@ -36,7 +48,8 @@ GIVEN = {
     AnyInstances: {"mask"},
     AnySchedule: {"losses", "initial", "epochs"},
     AnySource: {"classes"},
-    AnyEngine: ENGINE | {"shape", "batch_size"},
+    AnyEngine: ENGINE | {"shape", "batch_size", "kernel", "points", "steps"},
+    AnyKernel: set(),
 }
 """What the program itself gives to the functions of each kind."""
 
@@ -84,12 +97,14 @@ def test_optimizers_take_the_arguments_of_their_sections(name):
         ("resnet", {"residual_blocks": 1, "base_filters": 4}),
         ("tunable_unet", {"levels": 3, "base_filters": 4}),
         ("msdnet", {"layers": 2}),
+        ("pspu_skelnet", {"base_filters": 1}),
+        ("classifier", {"encoder": "plain", "levels": 2, "base_filters": 4}),
     ],
 )
 def test_models_have_the_stride_that_their_sections_say(name, small):
     section = sections(AnyModel)[name](**small)
     assert receptive_field.stride(section.build((None, None, 1), 1)) == (section.stride,) * 2
-    assert len(MODELS) == 6, "a new model belongs into the list above"
+    assert len(MODELS) == 8, "a new model belongs into the list above"
 
 
 @pytest.mark.parametrize(
@@ -130,5 +145,7 @@ def test_choices_are_those_of_the_code():
     assert choices(Predict, "padding") == set(padding.PADDINGS)
     assert choices(Predict, "tta") == set(tta.SYMMETRIES)
     assert choices(Train, "precision") == set(devices.PRECISIONS)
+    assert choices(KeyPoints, "target") == set(TARGETS)
+    assert choices(Guided, "ssim") == set(SIMILARITIES)
     assert choices(Cycle, "choose_by") == set(cycle.CRITERIA)
     assert choices(Train, "devices") == set(devices.DEVICES)

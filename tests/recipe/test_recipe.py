@@ -60,6 +60,45 @@ def test_a_class_of_boundaries_is_one_of_the_classes(tmp_path):
     assert instances.arguments["boundary_id"] == 1
 
 
+ORGANELLES = "[mitochondrion, Golgi, vesicle]"
+
+
+def test_objects_by_size_are_of_named_classes(tmp_path):
+    written = "connectivity: 8, smallest: {vesicle: 500}, largest: {Golgi: 1}, only: [Golgi, vesicle]"
+    instances = loaded(tmp_path, classes=ORGANELLES, instances=f"{{by_size: {{{written}}}}}").instances
+    assert instances.by_ids(["mitochondrion", "Golgi", "vesicle"]) == {
+        "connectivity": 8,
+        "smallest": (0, 0, 500),
+        "in_planes": False,
+        "largest": (None, 1, None),
+        "only": (2, 3),
+    }
+    everywhere = loaded(tmp_path, instances="{by_size: {smallest: 20, largest: 12}}").instances
+    assert everywhere.by_ids(["cell"]) == {
+        "connectivity": None,
+        "smallest": (20,),
+        "in_planes": False,
+        "largest": 12,
+        "only": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("smallest: {vesikle: 500}", r"unknown class 'vesikle'.*did you mean 'vesicle'"),
+        ("only: [nuclei]", r"unknown class 'nuclei'"),
+        ("smallest: -1", r"by_size\.smallest: must be a whole number, or one for each of some classes"),
+        ("largest: {vesicle: many}", r"by_size\.largest: must be a whole number"),
+        ("connectivity: 26", r"connectivity is 26, and labelme needs 4 or 8"),
+        ("delta: 10", r"by_size\.delta: unknown key"),
+    ],
+)
+def test_objects_by_size_of_nothing_are_told(tmp_path, written, message):
+    with pytest.raises(UserError, match=message):
+        loaded(tmp_path, classes=ORGANELLES, instances=f"{{by_size: {{{written}}}}}")
+
+
 def test_pairs_are_of_named_classes(tmp_path):
     assert loaded(tmp_path).pairs is None
     pairs = loaded(tmp_path, classes="[nuclei, golgi, both]", pairs="{pair: both, farthest: 8}").pairs
@@ -78,3 +117,47 @@ def test_pairs_are_of_named_classes(tmp_path):
 def test_pairs_of_nothing_are_told(tmp_path, written, message):
     with pytest.raises(UserError, match=message):
         loaded(tmp_path, **written)
+
+
+DIGITS = """\
+name: digits
+data: {{source: {{whole_images: {{root: digits}}}}, classes: [point], channels: {channels}}}
+model: {model}
+key_points: {points}
+train: {{engine: {engine}}}
+"""
+
+
+def digits(folder, points="{}", engine="guided", channels=1, model="unet"):
+    path = folder / "digits.yaml"
+    path.write_text(DIGITS.format(points=points, engine=engine, channels=channels, model=model))
+    return load(path)
+
+
+@pytest.mark.parametrize(("written", "budget"), [("20", 20), ("5%", 0.05), ("'2.5 %'", 0.025)])
+def test_points_are_a_number_or_a_share(tmp_path, written, budget):
+    assert digits(tmp_path, f"{{points: {written}}}").key_points.budget == pytest.approx(budget)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"points": "{points: 0}"}, r"points: must be a number of points, or a share .* 5%; got 0"),
+        ({"points": "{points: 100%}"}, "got '100%'"),
+        ({"points": "{kernel: {mean: {size: 4}}}"}, "size: must be odd"),
+        ({"points": "{kernel: psf}"}, "wavelength: is missing"),
+        ({"channels": 3, "model": "msdnet"}, r"set data\.channels: 1"),
+        ({"model": "{unet: {activation: softmax}}"}, "activation sigmoid"),
+        ({"points": "null"}, "whole_images has no annotations; say what is learnt"),
+    ],
+)
+def test_what_points_need_is_told(tmp_path, changed, message):
+    with pytest.raises(UserError, match=message):
+        digits(tmp_path, **changed)
+
+
+def test_only_points_guide(tmp_path):
+    path = tmp_path / "cells.yaml"
+    path.write_text(RECIPE.format(instances="null", classes="[cell]", pairs="null"))
+    with pytest.raises(UserError, match="engine is guided, by the image that key points rebuild"):
+        load(path, ["train.engine=guided"])

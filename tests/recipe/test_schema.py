@@ -48,3 +48,20 @@ def test_it_knows_the_short_forms_and_the_mistakes(key, value, valid):
     section = recipe["data"] if key == "augment" else recipe
     section[key] = value
     assert jsonschema.Draft202012Validator(schema()).is_valid(recipe) is valid
+
+
+@pytest.mark.parametrize(
+    ("change", "valid"),
+    [
+        ({}, True),
+        ({"baseline": None}, True),
+        ({"stages": {"a": {"recipe": "phase_unet", "sees": ["b.c"], "within": "b.c"}}}, True),
+        ({"stages": {"a": {"recipe": "phase_unet", "sees": "b.c"}}}, False),
+        ({"stages": {"a": {"recipe": {"model": "unet"}}}}, False),  # it has no data
+        ({"merges": []}, False),
+        ({"model": "unet"}, False),
+    ],
+)
+def test_it_knows_cascades(change, valid):
+    cascade = yaml.safe_load(shipped()["fibsem_cascade"].read_text()) | change
+    assert jsonschema.Draft202012Validator(schema()).is_valid(cascade) is valid

@@ -11,6 +11,8 @@ from kerasseg import postprocess
 from kerasseg.images.files import write
 from kerasseg.metrics import objects, pixel
 from kerasseg.metrics.objects import Labelled
+from kerasseg.postprocess.measurement import measure
+from kerasseg.postprocess.table import Tables
 from kerasseg.report import pictures
 from kerasseg.training import history
 
@@ -88,7 +90,7 @@ def write_run(directory: Path, tested: dict[str, tuple[np.ndarray, np.ndarray]])
 
 def judged(directory: Path, tested: dict[str, tuple[np.ndarray, np.ndarray]]) -> dict:
     """Score shifted truths as predictions, draw them, and give what `metrics.json` holds."""
-    counts, probabilities, truths, found = {}, [], [], {}
+    counts, probabilities, truths, found, tables = {}, [], [], {}, Tables()
     for shift, (name, (image, truth)) in enumerate(tested.items(), start=1):
         probability = ndimage.gaussian_filter(np.roll(truth, shift, 1).astype(np.float32), 1.2)
         predicted = (probability >= 0.5).astype(np.uint8)
@@ -97,6 +99,8 @@ def judged(directory: Path, tested: dict[str, tuple[np.ndarray, np.ndarray]]) ->
         write(directory / "predictions" / "overlays" / f"{name}.png", overlay)
         write(directory / "examples" / f"{name}.png", pictures.annotated(image, truth))
         labelled = [Labelled(postprocess.labels(mask), mask) for mask in (truth, predicted)]
+        cells = measure(labelled[1].labels)
+        tables.add(name, cells, truth.shape, (0.5, 0.5), dict.fromkeys(cells.ids.tolist(), "cell"))
         found[name] = objects.compare(*labelled, probability[..., None])
         probabilities.append(probability[..., None])
         truths.append(truth)
@@ -107,6 +111,7 @@ def judged(directory: Path, tested: dict[str, tuple[np.ndarray, np.ndarray]]) ->
     curve = pixel.threshold_curve(
         [pixel.threshold_counts(*pair, thresholds) for pair in pairs], thresholds, ["cell"]
     )
+    tables.write(directory / "predictions" / "objects.csv")
     return {
         "threshold": 0.5,
         "size": "256x256",

@@ -69,5 +69,25 @@ def test_each_true_class_is_100_percent_of_what_it_was_taken_for():
 
 def test_every_cumulative_histogram_is_a_line_in_each_channel():
     counts = {name: np.eye(2, 65536, dtype=np.int64) for name in ("before", "after", "reference")}
-    assert lines(charts.histograms(counts, 256)) == 6
-    assert lines(charts.histograms({"nothing": np.zeros((1, 65536), np.int64)}, 65536)) == 1
+    assert lines(charts.histograms(counts)) == 6
+    assert lines(charts.histograms({"nothing": np.zeros((1, 65536), np.int64)})) == 1
+
+
+def test_every_image_with_objects_has_a_median_and_every_group_a_histogram():
+    sizes = {"a": [3.0, 4.0, 5.0], "b": [4.0], "c": [], "d": [9.0, 1.0]}
+    groups = {"a": "first", "b": "first", "c": "second", "d": "second"}
+    svg = charts.objects(sizes, groups, "area, pixels")
+    axes = [group for group in ElementTree.fromstring(svg).iter() if re.match("axes_", group.get("id", ""))]
+    medians, histograms = (
+        [group.get("id") for group in each if re.match(kind, group.get("id", ""))]
+        for each, kind in zip(axes, ("line2d", "patch"), strict=True)
+    )
+    assert len(medians) == 3
+    background_and_spines = 3
+    assert len(histograms) == background_and_spines + 2
+
+
+def test_images_that_are_groups_of_their_own_have_one_histogram():
+    sizes = {"a": [1.0], "b": [2.0]}
+    together = dict.fromkeys(sizes, "all images")
+    assert charts.objects(sizes, {"a": "a", "b": "b"}, "area") == charts.objects(sizes, together, "area")

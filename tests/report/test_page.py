@@ -54,6 +54,15 @@ def change(path, **facts):
     path.write_text(json.dumps({**json.loads(path.read_text()), **facts}))
 
 
+def test_counts_and_sizes_of_predicted_objects_are_drawn(finished_run):
+    counts = json.loads((finished_run / "metrics.json").read_text())["instances"]["classes"]["cell"]
+    page = read(finished_run)
+    assert "Counts and sizes" in page.headings
+    assert f"cell: {counts['predicted_objects']} predicted in all" in page.text
+    (finished_run / "predictions" / "objects.csv").unlink()
+    assert "Counts and sizes" not in read(finished_run).headings
+
+
 def test_a_finished_run_has_every_section(finished_run):
     assert [heading for heading in read(finished_run).headings if heading] == [
         "Data",
@@ -64,6 +73,7 @@ def test_a_finished_run_has_every_section(finished_run):
         "At the images' own size",
         "Threshold",
         "Objects",
+        "Counts and sizes",
         "Predictions",
         "Every test image, worst first",
         "Model",
@@ -76,7 +86,7 @@ def test_a_finished_run_has_every_section(finished_run):
 
 def test_the_page_needs_nothing_but_itself(finished_run):
     reader = read(finished_run)
-    assert len(reader.addresses) == 2 + 4 + 4  # charts, examples, overlays
+    assert len(reader.addresses) == 3 + 4 + 4  # charts, examples, overlays
     assert all(address.startswith("data:image/") for address in reader.addresses)
     assert "<script" not in (finished_run / "report.html").read_text(encoding="utf-8")
 
@@ -230,7 +240,7 @@ def test_an_empty_directory_has_a_page(tmp_path):
 
 def test_an_image_without_an_overlay_is_not_shown(finished_run):
     (finished_run / "predictions" / "overlays" / "field1.png").unlink()
-    assert len(read(finished_run).addresses) == 9
+    assert len(read(finished_run).addresses) == 10
 
 
 def test_the_same_run_gives_the_same_page(finished_run):
@@ -290,6 +300,13 @@ def test_several_classes_have_averages_and_a_picture_of_what_was_taken_for_what(
     assert f"with the background pooled pixels {160 / 200:.3f}" in reader.text
     change(path, test=test)
     assert len(read(finished_run).addresses) == before - 1
+
+
+def test_intensities_that_were_matched_are_shown(finished_run):
+    (finished_run / "histograms.svg").write_text("<svg/>")
+    text = page.write(finished_run).read_text()
+    assert "to the histogram of all training images together" in " ".join(text.split())
+    assert "Cumulative histograms of the images before and after" in text
 
 
 def test_what_was_ignored_was_never_taught(finished_run):

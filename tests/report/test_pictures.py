@@ -185,3 +185,24 @@ def test_two_channels_are_magenta_and_green():
 def test_a_volume_and_a_mask_of_another_depth_are_refused():
     with pytest.raises(UserError, match=r"differ in size: \(2, 4, 4\), \(3, 4, 4\)"):
         pictures.annotated(np.zeros((2, 4, 4, 1)), np.zeros((3, 4, 4), np.uint8))
+
+
+def test_objects_are_outlined_and_named_where_there_is_room(as_they_are):
+    labels = np.zeros((40, 60, 1), np.int32)
+    labels[5:35, 5:35], labels[20:23, 50:53] = 7, 1234
+    picture = pictures.with_objects(np.zeros((40, 60, 1), np.uint8), labels)
+    amber, white = (picture == PREDICTED).all(axis=-1), (picture > 200).all(axis=-1)
+    assert amber[5, 5:35].all()
+    assert amber[20:23, 50:53].sum() == 8
+    assert not amber[:, 40:48].any()
+    assert white[15:25, 15:25].any()
+    assert not white[:, 40:].any()  # four digits are wider than three pixels
+
+
+def test_channels_of_labels_stand_one_below_the_other(as_they_are):
+    labels = np.zeros((10, 10, 2), np.int32)
+    labels[2:5, 2:5, 1] = 1
+    picture = pictures.with_objects(np.zeros((10, 10, 1), np.uint8), labels)
+    amber = (picture == PREDICTED).all(axis=-1)
+    assert not amber[: 10 + GAP].any()
+    assert amber[10 + GAP :].any()

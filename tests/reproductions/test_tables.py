@@ -5,11 +5,14 @@ import json
 import abbas2023
 import cai_cfos
 import darosa_golgi
+import gunet
+import numpy as np
 import pytest
 import trained
 from rich.console import Console
 
 from kerasseg.commands.learning_curve.points import Point
+from kerasseg.synthetic.strokes import stroke
 
 PLAN = {"start": 5, "reviewed": 25}
 
@@ -86,3 +89,23 @@ def test_a_learning_curve_stands_beside_the_tables_of_the_c_fos_paper():
         [" balanced, proposals, round 1 ", "    0.7292 ", "      0.6731 "]
     ]
     assert "0.6367" in numbers  # the paper's 30 tiles
+
+
+def test_every_seed_stands_beside_the_gunet_paper_by_both_norms():
+    digits = np.stack([stroke(digit, np.random.default_rng(digit)) for digit in range(6)])
+    skeletons, bitmaps = (gunet.chosen(digits, name, None) for name in ("zhang_suen", "bitmap"))
+    points = {"three losses, peak kernel": [skeletons, bitmaps], "skeleton loss alone": [skeletons]}
+    seeds = [line for line in printed(gunet.seeds_table(digits, points)).splitlines() if "│" in line]
+    assert [line.split("│")[3].strip() for line in seeds] == ["0", "1", "0"]
+    assert "0.7943 / 0.0628" in printed(gunet.table_2a(digits, "skeleton loss alone", [skeletons]))
+    both = printed(gunet.table_2b(digits, points, {"bitmap": bitmaps}))
+    assert "0.8397 / 0.0621" in both
+    black = next(line for line in both.splitlines() if "black" in line)
+    assert f"{np.mean((digits / 255.0) ** 2):.4f}" in black
+
+
+def test_a_drop_of_accuracy_is_of_the_same_images():
+    right, still = np.array([True] * 90 + [False] * 10), np.array([True] * 80 + [False] * 20)
+    low, high = gunet.drop_interval(right, still)
+    assert low < 10 < high
+    np.testing.assert_array_equal(gunet.drop_interval(right, right), [0, 0])

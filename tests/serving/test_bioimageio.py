@@ -71,9 +71,9 @@ needs_bioimageio = pytest.mark.skipif(
 
 
 def by_bioimageio(*command, folder):
-    """Run a command in bioimageio.core's environment."""
+    """Run a command in bioimageio.core's environment, and where it may leave what it unzips."""
     environment = {**os.environ, "BIOIMAGEIO_CACHE_PATH": str(folder), "PYTHONPATH": ""}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
     return done.stdout
 

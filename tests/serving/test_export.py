@@ -16,13 +16,15 @@ from PIL import Image
 from specs import spec as grey
 from specs import tiling
 
+from kerasseg.cascade import Cascade, Stage
 from kerasseg.errors import UserError
+from kerasseg.images.histogram_matching import Matching, counts
 from kerasseg.images.normalisation import Dtype, Minmax, Percentile
 from kerasseg.inference.backends import Backend
 from kerasseg.inference.forward import forward
 from kerasseg.segmenter import Segmenter
 from kerasseg.serving import export as exporting
-from kerasseg.serving.export import export
+from kerasseg.serving.export import export, export_cascade
 from kerasseg.serving.signatures import Served
 from kerasseg.spec import ModelSpec, Objects
 
@@ -49,8 +51,12 @@ def local(spec):
 
 SMALLER = grey(resize=(32, 64))
 
+MODEL = np.random.default_rng(5).normal(90, 25, (40, 40, 1)).clip(1, 255).astype(np.uint8)
+MATCHED = grey(match=Matching.to(counts(lambda: [MODEL]), np.uint8, (0,)))
 CASES = {
     "plain": grey(),
+    "matched": MATCHED,
+    "matched and resized": replace(MATCHED, normalise=Percentile(5, 98), resize=(32, 64)),
     "resized": SMALLER,
     "enlarged": grey(resize=(96, 96)),
     "minmax": grey(normalise=Minmax()),
@@ -84,7 +90,7 @@ def test_a_resized_image_is_answered_alike_whatever_its_size_and_type(dtype, sto
 def test_an_export_is_compared_on_the_image_that_is_given(monkeypatch, tmp_path):
     compared = []
     monkeypatch.setattr(
-        exporting, "_intensities", lambda image, _: compared.append(image) or image / np.float32(255)
+        exporting, "_intensities", lambda image, *_, **__: compared.append(image) or image / np.float32(255)
     )
     image = np.full((40, 50, 1), 80, np.uint8)
     export(model_of(SMALLER), tmp_path, SMALLER, name="cells", facts={}, image=image)
@@ -250,6 +256,72 @@ def test_a_version_is_not_where_versions_are_kept(tmp_path):
         export(small(1, 1), tmp_path / "3", grey(), name="cells", facts={})
 
 
+@pytest.fixture(scope="module")
+def cascade(tmp_path_factory):
+    """Two classes; one within the first of them; one that sees both, at other channels and intensities."""
+    specs = {
+        "tissue": grey(activation="softmax", classes=("a", "b"), normalise=Minmax()),
+        "inside": grey(channels=3, classes=("c",), normalise=Percentile(5, 98)),
+        "sight": grey(activation="softmax", classes=("d",), beside=2),
+    }
+    models = {
+        name: small(spec.channels + spec.beside, spec.outputs, spec.activation)
+        for name, spec in specs.items()
+    }
+    seen = {"inside": {"within": ("tissue", 1)}, "sight": {"sees": (("tissue", 2), ("inside", 1))}}
+    stages = {
+        name: Stage(
+            Segmenter(replace(spec, tiling=tiling(tile=256, overlap=0)), Backend(forward(models[name]))),
+            **seen.get(name, {}),
+        )
+        for name, spec in specs.items()
+    }
+    cascade = Cascade(stages, (("sight", 1), ("inside", 1), ("tissue", 2), ("tissue", 1)))
+    written = export_cascade(
+        models, tmp_path_factory.mktemp("served") / "em", cascade, name="em", facts={"run": "runs/em"}
+    )
+    return cascade, written
+
+
+@pytest.mark.parametrize("size", [(45, 70), (64, 64), (200, 31), (4, 5)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_cascade_is_one_model_that_answers_to_the_last_bit(cascade, size, dtype):
+    cascade, written = cascade
+    image = np.random.default_rng(1).integers(0, np.iinfo(dtype).max, (*size, 1), dtype)
+    signatures = tf.saved_model.load(str(written.path)).signatures
+    answer = signatures["serving_default" if dtype is np.uint8 else "uint16"](image=tf.constant(image[None]))
+    assert len(np.unique(cascade.mask(image))) > 2
+    np.testing.assert_array_equal(answer["mask"][0], cascade.mask(image))
+    np.testing.assert_array_equal(answer["stages"][0], cascade.origins(image))
+    file = tf.io.encode_png(image).numpy()
+    np.testing.assert_array_equal(
+        signatures["encoded"](image_bytes=tf.constant([file]))["mask"][0], cascade.mask(image)
+    )
+
+
+def test_a_cascade_says_what_it_is(cascade):
+    cascade, written = cascade
+    assert written.largest_difference == 0
+    signatures = tf.saved_model.load(str(written.path)).signatures
+    assert set(signatures) == {"serving_default", "uint16", "float32", "encoded", "metadata"}
+    told = json.loads(signatures["metadata"](request=tf.constant([""]))["metadata"].numpy()[0])
+    assert told["classes"] == ["d", "c", "b", "a"]
+    assert told["merge"] == [["sight", 1], ["inside", 1], ["tissue", 2], ["tissue", 1]]
+    assert told["stages"]["sight"]["sees"] == [["tissue", 2], ["inside", 1]]
+    card = (written.path / "README.md").read_text()
+    assert "0 is background, 1 is d, 2 is c, 3 is b, 4 is a" in card
+    assert "0 is none, 1 is tissue (b, a), 2 is inside (c), 3 is sight (d)" in card
+    assert "no pixel differed" in card
+    requests = tf.data.TFRecordDataset(str(written.path / "assets.extra" / "tf_serving_warmup_requests"))
+    assert len([*requests]) == 5
+
+
+def test_a_stage_that_sees_others_is_no_model_of_its_own(tmp_path):
+    spec = grey(beside=1)
+    with pytest.raises(UserError, match="export the cascade's folder"):
+        export(small(2, 1), tmp_path / "cells", spec, name="cells", facts={})
+
+
 def test_metadata_that_says_too_little_is_refused():
     assert ModelSpec.from_json(json.dumps({**json.loads(grey().to_json()), "newer": 1})) == grey()
     for text in ("", "[]", '{"classes": []}'):
@@ -262,6 +334,18 @@ def test_a_normalisation_travels_with_its_numbers(method):
     spec = grey(normalise=method)
     assert ModelSpec.from_json(spec.to_json()) == spec
     assert ModelSpec.from_json(as_told(spec, {method.name: {}})).normalise.name == method.name
+
+
+def test_a_histogram_travels_and_floats_which_have_none_are_not_asked_for(tmp_path):
+    assert ModelSpec.from_json(MATCHED.to_json()) == MATCHED
+    before = {name: value for name, value in json.loads(grey().to_json()).items() if name != "match"}
+    assert ModelSpec.from_json(json.dumps(before)) == grey()  # of models from before there was any
+    written = exported(tmp_path, MATCHED)
+    assert written.largest_difference < 1e-5
+    signatures = tf.saved_model.load(str(written.path)).signatures
+    assert "uint16" in signatures
+    assert "float32" not in signatures
+    assert "is matched to that of what the model learnt from" in (written.path / "README.md").read_text()
 
 
 @pytest.mark.parametrize("normalise", ["zscore", {"zscore": {}}, {"percentile": {"gamma": 2}}, {}, 3])

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 from specs import spec
 
+from kerasseg.images.histogram_matching import Matching, counts
 from kerasseg.images.normalisation import Dtype, Minmax, Percentile
 from kerasseg.images.padding import cut
 from kerasseg.images.preprocessing import normalise, resize, with_channels
@@ -27,6 +28,22 @@ def test_normalise_scales_each_image_by_itself(method, dtype, size):
     found = graph.normalise(tf.cast(images, tf.float32), method, tf.as_dtype(dtype))
     for one, image in zip(found, images, strict=True):
         np.testing.assert_allclose(one, normalise(image, method), atol=1e-6)
+
+
+@pytest.mark.parametrize("leave_out", [(), (0, 77)])
+@pytest.mark.parametrize("reference", [np.uint8, np.uint16])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("size", [(1, 1), (23, 31), (3, 5, 4)])
+def test_match_matches_each_image_by_itself(size, dtype, reference, leave_out):
+    images = stored(dtype, (2, *size, 3))
+    images[1, ..., 2] = images[1, ..., 2].flat[0]  # one channel is constant
+    images[0, ..., 1] = 77  # and another is left out
+    model = stored(reference, (9, 11, 3))
+    model[..., 0] = 5
+    wanted = Matching.to(counts(lambda: [model], leave_out), reference, leave_out)
+    found = graph.match(tf.cast(images, tf.float32), wanted, tf.as_dtype(dtype))
+    for one, image in zip(found, images, strict=True):
+        np.testing.assert_array_equal(one, wanted.image(image))
 
 
 @pytest.mark.parametrize("value", [1.5, np.nan])

@@ -46,6 +46,23 @@ def test_lagging_batch_statistics_are_noticed(last, expected):
     assert history.degenerate([row(1), last]) == expected
 
 
+@pytest.mark.parametrize(
+    ("rows", "stopped", "expected"),
+    [
+        ([row(1), row(2, val_loss=0.4)], "epochs", []),
+        ([row(1), row(2, val_loss=0.6)], "epochs", []),  # too early to tell
+        ([row(1, val_loss=0.4), row(2), row(3)], "epochs", ["No epoch was better than the first"]),
+        ([row(1), row(2, val_loss=0.4, val_dice=0.0)], "epochs", ["The model finds next to nothing"]),
+        ([row(1), row(2, val_loss=0.4)], "divergence", ["The training diverged in epoch 3: "]),
+        ([], "interrupted", []),
+        ([{"epoch": 1, "val_loss": 0.4}], None, []),
+    ],
+)
+def test_a_training_that_failed_is_told(rows, stopped, expected):
+    failures = history.failures(rows, stopped)
+    assert [failure[: len(begin)] for failure, begin in zip(failures, expected, strict=True)] == expected
+
+
 def test_what_an_engine_logs_stands_in_order():
     logs = {"val_dice": 0.1, "discriminator_loss": 0.2, "val_loss": 0.3, "dice": 0.4, "loss": 0.5}
     assert list(history.ordered(logs)) == ["loss", "dice", "discriminator_loss", "val_loss", "val_dice"]

@@ -6,13 +6,19 @@ import pytest
 import tensorflow as tf
 from components import LOSSES
 
+from kerasseg.compact.kernels import KERNELS, gaussian, spread
 from kerasseg.errors import UserError
+from kerasseg.metrics import similarity
 from kerasseg.training.losses import (
     IGNORE,
+    SIMILARITIES,
     absolute_loss,
+    budget_loss,
     cross_entropy_loss,
     dice_loss,
     least_squares_loss,
+    rebuilt,
+    straight_through,
     tversky_loss,
 )
 
@@ -152,3 +158,45 @@ def test_absolute_differences_leave_out_ignored_pixels():
     np.testing.assert_allclose(absolute_loss(TARGET[:1], GUESS[:1]), [2 * (0.2 + 0.4) / 2], rtol=1e-6)
     target = np.array([[[[1], [IGNORE]]]], np.uint8)
     np.testing.assert_allclose(absolute_loss(target, GUESS[:1]), [2 * 0.2], rtol=1e-6)
+
+
+def test_the_threshold_lets_a_sigmoid_s_gradient_through():
+    guess = tf.constant([0.1, 0.3, 0.9])
+    with tf.GradientTape() as tape:
+        tape.watch(guess)
+        points = straight_through(guess, threshold=0.3, slope=10.0)
+    np.testing.assert_array_equal(points, [0, 1, 1])
+    soft = 1 / (1 + np.exp(-10.0 * (guess.numpy() - 0.3)))
+    np.testing.assert_allclose(tape.gradient(points, guess), 10 * soft * (1 - soft), rtol=1e-4)
+
+
+def test_points_are_rebuilt_as_elsewhere_and_end_at_one():
+    points = np.random.default_rng(0).random((2, 9, 12, 1)) < 0.2
+    for kernel in (KERNELS["mean"](size=3, norm="sum"), gaussian(sigma=1.0)):
+        expected = [np.minimum(spread(each[..., 0].astype(float), kernel), 1) for each in points]
+        images = rebuilt(points.astype("float32"), kernel.values)
+        np.testing.assert_allclose(images[..., 0], expected, atol=1e-6)
+
+
+def test_a_budget_is_a_number_of_points_or_a_share():
+    points = np.zeros((2, 4, 5, 1), "float32")
+    points[1, :2] = 1
+    np.testing.assert_allclose(budget_loss(points, 4), [4 / 20, 6 / 20])
+    np.testing.assert_allclose(budget_loss(points, 0.25), [0.25, 0.25])
+
+
+@pytest.mark.parametrize(("name", "judge"), [("global", "ssim_global"), ("windowed", "ssim_11")])
+def test_similarities_are_those_of_the_measures(name, judge):
+    images, others = np.random.default_rng(0).random((2, 3, 16, 20, 1)).astype("float32")
+    expected = [similarity.MEASURES[judge](a[..., 0], b[..., 0]) for a, b in zip(images, others, strict=True)]
+    np.testing.assert_allclose(SIMILARITIES[name](images, others), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", SIMILARITIES)
+def test_flat_images_have_a_finite_gradient(name):
+    image = tf.fill((1, 12, 12, 1), 0.7)
+    with tf.GradientTape() as tape:
+        tape.watch(image)
+        likeness = SIMILARITIES[name](image, tf.zeros_like(image))
+    assert np.isfinite(likeness).all()
+    assert np.isfinite(tape.gradient(likeness, image)).all()

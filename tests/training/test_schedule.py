@@ -35,6 +35,14 @@ def test_the_cosine_is_that_of_keras_after_rising_in_equal_steps(minimum, peak):
     assert rates[3:] == pytest.approx([float(judge(step)) for step in range(8)], abs=1e-6)
 
 
+def test_steps_are_those_of_keras_at_shares_of_the_epochs():
+    judge = keras.optimizers.schedules.PiecewiseConstantDecay([5, 8], [0.1, 0.01, 0.001])
+    rates = [schedule.step([0.5] * epoch, 0.1, 10, milestones=(0.5, 0.8), factor=0.1) for epoch in range(10)]
+    # Keras' boundary is the last epoch of the old rate, and ours the number of epochs before it falls.
+    assert rates == pytest.approx([float(judge(epoch + 1)) for epoch in range(10)])
+    assert rates == pytest.approx([0.1] * 5 + [0.01] * 3 + [0.001] * 2)
+
+
 @settings(deadline=None)
 @given(LOSSES, st.integers(1, 4), st.integers(0, 6))
 def test_stop_is_that_of_early_stopping(losses, patience, start):

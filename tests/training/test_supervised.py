@@ -90,19 +90,43 @@ def test_patience_ends_it(tmp_path):
     assert not schedule.stop(losses[:-1], **patience)
 
 
-def test_divergence_names_epoch_step_and_files(tmp_path):
+def test_divergence_names_epoch_step_and_files_and_keeps_the_best_epoch(tmp_path, capsys):
     class Broken(TrainingBatches):
         def batch(self, index):
             images, targets = super().batch(index)
             return (images * np.nan if index == small.STEPS + 1 else images), targets
 
     broken = Broken(small.samples(tmp_path / "data"), seed=3, augment=(), **small.ARGUMENTS)
-    with pytest.raises(TrainingDiverged) as error:
-        small.learn(tmp_path, trained=small.model(), training=broken)
-    assert "epoch 2, step 2" in str(error.value)
-    assert ", ".join(broken.names(small.STEPS + 1)) in str(error.value)
-    assert len(history.read(tmp_path / "history.csv")) == 1
-    assert (tmp_path / "checkpoints" / "epoch-0001").is_dir()
+    result = small.learn(tmp_path, trained=(model := small.model()), training=broken)
+    said = capsys.readouterr().out
+    assert "epoch 2, step 2" in said
+    assert ", ".join(broken.names(small.STEPS + 1)) in said
+    assert "The training diverged in epoch 2" in said
+    assert (result.stopped, result.best["epoch"], len(result.rows)) == ("divergence", 1, 1)
+    assert history.read(tmp_path / "history.csv") == result.rows
+    assert all(np.isfinite(weights).all() for weights in model.get_weights())  # those of the first epoch
+
+
+def test_divergence_in_the_first_epoch_leaves_nothing(tmp_path):
+    far = keras.optimizers.SGD(1e30)
+    with pytest.raises(TrainingDiverged, match=r"epoch 1, step \d"):
+        small.learn(tmp_path, trained=small.model(), optimizer=far)
+
+
+def test_the_weights_that_are_kept_are_those_of_the_best_epoch(tmp_path):
+    """A rate at which each epoch is worse than the one before: what comes back is the first epoch's."""
+    after = {}
+
+    class Copy(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs):
+            logs["val_loss"] = [0.9, 0.5, 0.7, 0.8][epoch]
+            after[epoch] = [weights.copy() for weights in model.get_weights()]
+
+    model = small.model()
+    small.learn(tmp_path, trained=model, epochs=4, watching=[Copy()])
+    for kept, best, last in zip(model.get_weights(), after[1], after[3], strict=True):
+        np.testing.assert_array_equal(kept, best)
+        assert kept.size == 1 or not np.array_equal(kept, last)
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ def _clean(mask: np.ndarray, height: int) -> int:
 
     into = np.empty(mask.shape, np.int32)
     bands = (mask[rows] for rows in cuts(len(mask), height))
-    return number_by_size(bands, into, CleanUp(smallest=LEAST), connectivity=26).measured.sizes.sum()
+    return number_by_size(bands, into, CleanUp(smallest=LEAST), connectivity=26).sizes.sum()
 
 
 def cc3d(mask: np.ndarray) -> dict[str, Work]:

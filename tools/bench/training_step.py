@@ -1,6 +1,7 @@
 """LinkNet-B0's training step, time to the first one, and inference, against plain Keras and PyTorch.
 
     python tools/bench/training_step.py [--batch 8] [--rounds 3]
+    python tools/bench/training_step.py --guided [--batch 50] [--rounds 51]  # and cross-entropy alone
 
 Each contender lives in a process of its own, since TensorFlow reads its switches when imported; they take
 turns, and a ratio is the median of the rounds' ratios. segmentation_models_pytorch joins if installed.
@@ -21,6 +22,7 @@ from rich.table import Table
 from kerasseg.console import console
 
 SIZE = (256, 256)
+DIGIT = (28, 28)
 
 
 def linknet() -> object:
@@ -84,14 +86,37 @@ def smp(images: np.ndarray, targets: np.ndarray) -> tuple[Work, Work]:
     return step, infer
 
 
+def gunet(images: np.ndarray, targets: np.ndarray, *, guided: bool) -> tuple[Work, Work]:
+    """The U-Net of the recipe gunet_mnist: guided by budget and shape, or by cross-entropy alone."""
+    import tensorflow as tf
+
+    from kerasseg.compact.kernels import gaussian
+    from kerasseg.inference.forward import forward
+    from kerasseg.recipe.models import Unet
+    from kerasseg.recipe.train import Adam, Bce, Guided, Supervised
+
+    size = {"base_filters": 8, "levels": 3, "attention": False, "decoder_filters": None}
+    model = Unet(encoder="plain", **size).build((*DIGIT, 1), 1)
+    losses = {"loss": Bce().build(), "optimizer": Adam().build(), "threshold": 0.3, "activation": "sigmoid"}
+    if guided:
+        rebuilding = {"kernel": gaussian().values, "points": 20, "steps": 1}
+        engine = Guided(warmup=0).build(model, **rebuilding, **losses)
+    else:
+        engine = Supervised().build(model, **losses)
+    x, y = tf.constant(images[:, : DIGIT[0], : DIGIT[1], :1]), tf.constant(targets[:, : DIGIT[0], : DIGIT[1]])
+    answer = cache(partial(forward, model))
+    return lambda: engine.train_on_batch(x, y), lambda: answer()(images[:1, : DIGIT[0], : DIGIT[1], :1])
+
+
 CONTENDERS = {"kerasseg": ours, "plain Keras": plain_keras, "smp": smp}
+GUIDED = {"guided": partial(gunet, guided=True), "cross-entropy alone": partial(gunet, guided=False)}
 
 
 def contend(name: str, batch: int) -> None:
     """Be a contender."""
     rng = np.random.default_rng(0)
     images = rng.random((batch, *SIZE, 3), np.float32)
-    step, infer = CONTENDERS[name](images, (images[..., :1] > 0.5).astype(np.uint8))
+    step, infer = (CONTENDERS | GUIDED)[name](images, (images[..., :1] > 0.5).astype(np.uint8))
     step()
     serve({"step": step, "infer": infer})
 
@@ -101,12 +126,14 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--batch", type=int, default=8)
     arguments.add_argument("--rounds", type=int, default=3)
-    arguments.add_argument("--contend", choices=CONTENDERS, help=argparse.SUPPRESS)
+    arguments.add_argument("--guided", action="store_true")
+    arguments.add_argument("--contend", choices=CONTENDERS | GUIDED, help=argparse.SUPPRESS)
     given = arguments.parse_args()
     if given.contend:
         contend(given.contend, given.batch)
         return
-    names = [name for name in CONTENDERS if name != "smp" or find_spec("segmentation_models_pytorch")]
+    known = GUIDED if given.guided else CONTENDERS
+    names = [name for name in known if name != "smp" or find_spec("segmentation_models_pytorch")]
     alone = [[__file__, "--contend", name, "--batch", str(given.batch)] for name in names]
     contenders = [Contender(each) for each in alone]
     works = ("step", "infer")
@@ -124,7 +151,7 @@ def show(names: list[str], first: list[float], times: np.ndarray) -> None:
         cells = (ready, first[0] / ready, step, faster, infer * 1e3, inferred)
         table.add_row(name, *(f"{cell:.2f}" for cell in cells))
     console.print(table)
-    console.print("a ratio is kerasseg's time over the contender's: below 1, kerasseg is faster")
+    console.print(f"a ratio is the time of {names[0]} over the contender's: below 1, {names[0]} is faster")
 
 
 if __name__ == "__main__":

@@ -67,8 +67,9 @@ def compute_curve(
     if truth:
         samples = true_samples(root, truth, data.classes)
     else:
+        others = {"ignored": data.ignore, "background": data.background}
         source = partial(labelled_tiles, root)
-        samples = collect(source, root, data.classes, ignored=data.ignore, multilabel=data.multilabel)
+        samples = collect(source, root, data.classes, **others, multilabel=data.multilabel)
     samples = [replace(sample, annotate=cache(sample.annotate)) for sample in samples]
     candidates, test = _parts(samples, plan, recipe.seed)
     slide = Path(read_slide(root)["slide"]["path"])

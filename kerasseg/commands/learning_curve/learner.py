@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -65,7 +66,10 @@ class Learner:
         if not samples:
             return
         stride, channels = receptive_field.stride(self.model), self.model.input_shape[-1]
-        training, validation = preparation.streams(self.recipe, shared(samples), channels, stride)
+        parts = shared(samples)
+        match = preparation.matching(self.recipe, parts.train)
+        self.segmenter = replace(self.segmenter, spec=replace(self.segmenter.spec, match=match))
+        training, validation = preparation.streams(self.recipe, parts, channels, stride, match)
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
             settings = build.training_settings(self.recipe)
             options = {"directory": Path(folder), "seed": self.recipe.seed}

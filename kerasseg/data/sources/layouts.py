@@ -10,7 +10,7 @@ import numpy as np
 from kerasseg.annotations.kaggle import is_table
 from kerasseg.errors import UserError
 from kerasseg.files import read_json
-from kerasseg.images import files, folders
+from kerasseg.images import arrays, files, folders
 from kerasseg.images.folders import stem
 
 ENDINGS = ("_labels", "_masks", "_cp_masks", "_seg")  # of label images beside their images
@@ -69,6 +69,8 @@ def _looks(root: Path) -> Iterator[tuple[str, str, str]]:
         )
     if any(folders.is_store(path) or path.suffix.lower() in (".h5", ".hdf5") for path in paths):
         yield "volumes", "these look like volumes", ""
+    if any(path.name.lower().endswith(arrays.SUFFIXES) for path in paths):
+        yield "whole_images", "there are files of many images, such as MNIST's", ""
     images = _some(paths, files.SUFFIXES)
     if any(map(_is_stack, images)):
         yield "volumes", "these look like volumes", ""

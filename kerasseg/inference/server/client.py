@@ -152,6 +152,8 @@ def _introduce(connection: Connection, address: Address, patience: float) -> tup
     """Ask the model what it takes, and the server which version that is."""
     try:
         text, version = insist(lambda: connection.metadata(address.version), patience)
+        if '"merge": ' in text:
+            raise UserError(f"{address}: this is a cascade, which takes whole images; predict by its folder")
         return ModelSpec.from_json(text), version
     except (Refused, ValueError) as error:
         raise UserError(

@@ -24,6 +24,19 @@ def result(axes, dtype, **how):
     return Result(pixels, axes, size, **{"shrink": "nearest", **how})
 
 
+def test_napari_opens_labels_as_labels_of_the_file_s_name(tmp_path):
+    napari = pytest.importorskip("napari.components", reason="napari is not installed")
+    pytest.importorskip("npe2").PluginManager.instance().discover()
+    for axes in ("YX", "ZYX"):
+        labels = result(axes, np.int32)
+        write_tiff(tmp_path / "a.labels.ome.tif", labels)
+        viewer = napari.ViewerModel()
+        viewer.open(str(tmp_path / "a.labels.ome.tif"), plugin="napari")
+        (layer,) = viewer.layers
+        assert (type(layer).__name__, layer.name) == ("Labels", "a.labels.ome")
+        assert_array_equal(layer.data, labels.pixels)
+
+
 def channels_last(array, axes):
     return np.moveaxis(array, axes.index("C"), -1) if "C" in axes else array
 

@@ -1,0 +1,1 @@
+"""An image as few points: selected, stored, and built again."""
