@@ -92,7 +92,7 @@ def run(
     ] = False,
     stage: Annotated[str | None, typer.Option(help="Train only this stage of a cascade.")] = None,
 ) -> None:
-    """Train a recipe's model or a cascade; test, export and report it."""
+    """Train a recipe's model or a cascade, and report on it."""
     recipe = load_recipe(recipe, overrides, or_cascade=True)
     if stage is not None and not cascade.is_cascade(recipe):
         raise UserError(f"--stage {stage}: only a cascade has stages, and this is one recipe; leave it out")
@@ -103,6 +103,8 @@ def run(
         from kerasseg.commands.label import run_round as run
     elif recipe.data.split.folds and not recipe.data.split.fold:
         from kerasseg.commands.folds import run
+    elif recipe.train.devices == "workers":
+        from kerasseg.commands.train import learn_together as run
     else:
         from kerasseg.commands.train import run
 
@@ -157,7 +159,7 @@ def inspect(
     ],
     overrides: Overrides = None,
 ) -> None:
-    """Show the blocks of a model, their parameters, FLOPs and latency."""
+    """Show a model's blocks, parameters, FLOPs and latency."""
     path = Path(target)
     inspected = path if path.is_dir() or path.suffix == ".keras" else load_recipe(target, overrides)
     if overrides and inspected is path:
@@ -351,7 +353,7 @@ def compare(
 def runs(
     directory: Annotated[Path, typer.Argument(help="The folder that holds runs.")] = Path("runs"),
 ) -> None:
-    """List runs: when they began, how far they are, and their scores."""
+    """List runs, how far they are, and their scores."""
     from kerasseg.commands.runs import list_runs
 
     list_runs(directory)

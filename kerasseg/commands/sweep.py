@@ -56,7 +56,12 @@ def sweep(plan: Plan, *, directory: Path = Path("sweeps"), storage: str | None =
     UserError
         If Optuna is missing, the storage cannot be used, or another sweep was begun there.
     """
-    folder = directory / load(plan.recipe, plan.fixed).name
+    recipe = load(plan.recipe, plan.fixed)
+    if recipe.train.devices == "workers":
+        raise UserError(
+            "train.devices: workers is for kerasseg run; a sweep shares out trials: add train.devices=auto"
+        )
+    folder = directory / recipe.name
     study = open_study(plan, folder, storage)
     with locks.awaited(folder / ".plan.lock"):
         _begin(study, plan)

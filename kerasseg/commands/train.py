@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -30,7 +31,13 @@ from kerasseg.synthetic.origin import is_synthetic
 from kerasseg.training import devices
 
 
-def run(recipe: Recipe, *, directory: Path = Path("runs"), resume: bool = False) -> RunDirectory:
+def run(
+    recipe: Recipe,
+    *,
+    directory: Path = Path("runs"),
+    resume: bool = False,
+    setting: devices.Setting | None = None,
+) -> RunDirectory:
     """Follow a recipe from files to report.
 
     Parameters
@@ -40,6 +47,8 @@ def run(recipe: Recipe, *, directory: Path = Path("runs"), resume: bool = False)
         Where runs are kept; this one gets ``<directory>/<name>/<n>``.
     resume : bool
         Whether to go on with the last run of this recipe, which was killed or interrupted.
+    setting : Setting, optional
+        What to compute on; by default what the recipe says.
 
     Returns
     -------
@@ -57,16 +66,14 @@ def run(recipe: Recipe, *, directory: Path = Path("runs"), resume: bool = False)
     find = rundirectory.unfinished if resume else rundirectory.create
     with find(recipe.name, recipe.to_yaml(), directory).kept() as folder:
         say(f"run {folder.path}")
-        setting = devices.configure(recipe.train.precision, recipe.train.devices)
+        setting = setting or devices.configure(recipe.train.precision, recipe.train.devices)
         say(f"computing on {setting}")
         folder.write_json(rundirectory.ENVIRONMENT, environment.facts() | setting.facts())
 
         parts = preparation.parts(recipe)
         match = preparation.matching(recipe, parts.train)
         survey_data(recipe, parts, match, folder)
-        keras.utils.set_random_seed(recipe.seed)
-        with setting.scope():
-            model = build.network(recipe, preparation.model_channels(recipe, parts))
+        model = untrained(recipe, parts, setting)
         resolve_overlap(build.model_spec(recipe, model, match))  # refuses too small a tile before it learns
         history = build.learn(recipe, model, parts, folder.path, match=match, resume=resume)
         with write_atomically(folder / rundirectory.MODEL) as path:
@@ -94,6 +101,45 @@ def run(recipe: Recipe, *, directory: Path = Path("runs"), resume: bool = False)
         epochs = len(history.rows)
         raise KeyboardInterrupt(f"after epoch {epochs}, which was scored; {folder.path} {rundirectory.GO_ON}")
     return folder
+
+
+def learn_together(recipe: Recipe, *, directory: Path = Path("runs"), resume: bool = False) -> None:
+    """Follow a recipe as one of many workers, of which the chief alone keeps and reports what comes of it.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        The same on all workers, as is what it reads.
+    directory : Path
+        Where the chief keeps runs.
+    resume : bool
+        See `run`; others than the chief get their state from it.
+
+    Raises
+    ------
+    UserError
+        See `run`; also if nothing says which workers there are, or one of them is gone.
+    KeyboardInterrupt
+        If Ctrl-C ended the training, which can be resumed.
+    """
+    with devices.if_lost():
+        setting = devices.join(recipe.train.precision)
+        if devices.is_chief(setting.strategy):
+            run(recipe, directory=directory, resume=resume, setting=setting)
+            return
+        say(f"computing on {setting}; worker 0 keeps the run")
+        parts = preparation.parts(recipe)
+        match = preparation.matching(recipe, parts.train)
+        model = untrained(recipe, parts, setting)
+        with tempfile.TemporaryDirectory() as folder:
+            build.learn(recipe, model, parts, Path(folder), match=match, resume=resume)
+
+
+def untrained(recipe: Recipe, parts: Split, setting: devices.Setting) -> keras.Model:
+    """Build the model that a training begins with: the same each time."""
+    keras.utils.set_random_seed(recipe.seed)
+    with setting.scope():
+        return build.network(recipe, preparation.model_channels(recipe, parts))
 
 
 def trained(recipe: Recipe, folder: Path) -> RunDirectory | None:

@@ -195,6 +195,7 @@ class TrainingBatches(Batches):
         super().__init__(samples, **arguments)
         self.augment = augmentation(augment)
         self.seed = seed
+        self.worker, self.workers = 0, 1
         check_fit(augment, self.shape, [sample.spacing for sample in self.samples])
         self._foregrounds: dict[int, Foreground] = {}
 
@@ -204,13 +205,31 @@ class TrainingBatches(Batches):
         other.seed = seed
         return other
 
+    def share(self, worker: int, workers: int) -> TrainingBatches:
+        """Return one worker's part of every batch: put one after the other, the parts are the batch.
+
+        Raises
+        ------
+        UserError
+            If a batch does not divide into equal parts.
+        """
+        if self.batch_size % workers:
+            raise UserError(
+                f"train.batch_size is {self.batch_size}, which {workers} workers cannot share: set it to a "
+                f"multiple of {workers}"
+            )
+        other = copy(self)
+        other.worker, other.workers, other.batch_size = worker, workers, self.batch_size // workers
+        return other
+
     def __len__(self) -> int:
         """Count the batches in which every sample is seen."""
-        return math.ceil(len(self.samples) / self.batch_size)
+        return math.ceil(len(self.samples) / (self.batch_size * self.workers))
 
     def _entries(self, index: int) -> list[tuple[int, int]]:
         """List sample and pass of each place in a batch."""
-        places = range(index * self.batch_size, (index + 1) * self.batch_size)
+        first = (index * self.workers + self.worker) * self.batch_size
+        places = range(first, first + self.batch_size)
         entries = []
         for place in places:
             epoch, position = divmod(place, len(self.samples))
@@ -298,6 +317,10 @@ class UnpairedBatches:
         self.shape = images.shape
         self.channels = images.channels
         self.class_ids = masks.class_ids
+
+    def share(self, worker: int, workers: int) -> UnpairedBatches:
+        """Return one worker's part of every batch, as :meth:`TrainingBatches.share`."""
+        return UnpairedBatches(self.images.share(worker, workers), self.masks.share(worker, workers))
 
     def __len__(self) -> int:
         """Count the batches in which every image is seen."""

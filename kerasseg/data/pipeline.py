@@ -44,7 +44,7 @@ class Feed:
         self._changed = threading.Condition()
         self._open, self._busy, self._asked = True, 0, 0.0
 
-    def dataset(self, *, start: int = 0, stop: int | None = None) -> tf.data.Dataset:
+    def dataset(self, *, start: int = 0, stop: int | None = None, step: int = 1) -> tf.data.Dataset:
         """Turn the stream into a dataset.
 
         Parameters
@@ -53,6 +53,8 @@ class Feed:
             The first batch.
         stop : int, optional
             The batch to stop before; by default `ValidationBatches` stop at their end, and others never.
+        step : int, default 1
+            From one batch to the next.
 
         Returns
         -------
@@ -61,7 +63,7 @@ class Feed:
             in order. B is None where the last batch may be smaller, C where images' own channels are taken.
         """
         endless = len(self.stream) if isinstance(self.stream, ValidationBatches) else tf.int64.max
-        numbers = tf.data.Dataset.range(start, endless if stop is None else stop)
+        numbers = tf.data.Dataset.range(start, endless if stop is None else stop, step)
         batches = numbers.map(self._make, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         return batches.prefetch(AHEAD)
 

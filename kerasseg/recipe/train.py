@@ -265,5 +265,5 @@ class Train(Section):
     """How the learning rate falls; null is never."""
     precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = "auto"
     """Precision of the computation; auto is float32 on a CPU and mixed on a GPU."""
-    devices: Literal["auto", "cpu", "mirrored"] = "auto"
-    """Devices that compute; mirrored takes every GPU of this machine."""
+    devices: Literal["auto", "cpu", "mirrored", "workers"] = "auto"
+    """Devices that compute; mirrored takes every GPU of this machine, workers those of many processes."""

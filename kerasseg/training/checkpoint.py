@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
@@ -18,7 +18,7 @@ import keras
 from kerasseg.training import history
 from kerasseg.training.history import Row
 
-UNFINISHED = ".unfinished"
+UNFINISHED, STATE = ".unfinished", "state.weights.h5"
 
 
 def save(directory: Path, model: keras.Model, rows: Sequence[Row]) -> None:
@@ -36,7 +36,7 @@ def save(directory: Path, model: keras.Model, rows: Sequence[Row]) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     unfinished = _discard(directory / UNFINISHED)
     unfinished.mkdir()
-    model.save_weights(unfinished / "state.weights.h5")
+    model.save_weights(unfinished / STATE)
     history.write(unfinished / "history.csv", rows)
     _flush(unfinished)
     unfinished.rename(_folder(directory, rows[-1]))
@@ -71,14 +71,33 @@ def load_last(directory: Path, model: keras.Model) -> list[Row]:
         History up to that epoch; empty, and the model as it was, where there is no checkpoint.
     """
     if folder := last(directory):
-        model.load_weights(folder / "state.weights.h5")
+        model.load_weights(folder / STATE)
     return rows(directory)
+
+
+def send(directory: Path, from_chief: Callable[[Callable[[], bytes]], bytes]) -> None:
+    """Give the workers, who all call it, the chief's last checkpoint; those that have it keep it.
+
+    Parameters
+    ----------
+    directory : Path
+        Where checkpoints lie, on each worker.
+    from_chief : callable
+        See `kerasseg.training.devices.from_chief`.
+    """
+    name = from_chief(lambda: getattr(last(directory), "name", "").encode()).decode()
+    for file in (STATE, "history.csv") if name else ():
+        path = directory / Path(name).name / file
+        content = from_chief(path.read_bytes)
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
 
 
 def load_best(directory: Path, model: keras.Model, rows: Sequence[Row]) -> None:
     """Bring `model` to the best of `rows`; leave it as it is where there are none."""
     if rows:
-        model.load_weights(_folder(directory, history.best(rows)) / "state.weights.h5")
+        model.load_weights(_folder(directory, history.best(rows)) / STATE)
 
 
 def _folder(directory: Path, row: Row) -> Path:

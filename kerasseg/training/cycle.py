@@ -30,6 +30,7 @@ from kerasseg.training.adversarial import (
     trainable_weights,
     without_ignored,
 )
+from kerasseg.training.devices import place
 from kerasseg.training.keras_speedups import fused
 from kerasseg.training.losses import Loss, Shape, Tensor, absolute_loss, least_squares_loss
 
@@ -99,10 +100,16 @@ def cycle(
     Raises
     ------
     UserError
-        If there are identities to compare and channels differ, or the criterion is unknown.
+        If there are identities to compare and channels differ, the criterion is unknown, or many workers
+        were to replay.
     """
-    _check(to_masks, identity_weight, choose_by)
     strategy = to_masks.distribute_strategy
+    _check(to_masks, identity_weight, choose_by)
+    if replay and place(strategy)[1] > 1:
+        raise UserError(
+            "train.engine.cycle.replay: workers do not share past translations; set it to 0, or set "
+            "train.devices to auto"
+        )
     with strategy.scope():
         batch = batch_size // strategy.num_replicas_in_sync
         pools = [

@@ -8,19 +8,26 @@ float32.
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import subprocess
 import warnings
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 import keras
+import numpy as np
 import tensorflow as tf
 
+from kerasseg.console import say
 from kerasseg.errors import Fallback, UserError, unknown
 
+FIRST_PORT, PORTS = 15000, 15000  # of Slurm's jobs, below those that systems give away
+MOST_SENT = 1 << 24  # numbers in one message
 PRECISIONS = ("auto", "float32", "mixed_float16", "mixed_bfloat16")
-DEVICES = ("auto", "cpu", "mirrored")
+DEVICES = ("auto", "cpu", "mirrored", "workers")
 
 
 @dataclass(frozen=True)
@@ -91,10 +98,19 @@ def configure(precision: str = "auto", devices: str = "auto") -> Setting:
     Raises
     ------
     UserError
-        If a name is unknown.
+        If a name is unknown, or is ``"workers"``, which are for `join`.
     """
     _check(precision, devices)
+    if devices == "workers":
+        raise UserError(
+            "train.devices: workers is for kerasseg run and one recipe, and this computes in one process; "
+            "set it to auto"
+        )
     names = _choose(devices)
+    return _setting(precision, names, share(names))
+
+
+def _setting(precision: str, names: tuple[str, ...], strategy: tf.distribute.Strategy) -> Setting:
     precision = _precision(names) if precision == "auto" else precision
     on_cpu = names[0].startswith("CPU")
     if on_cpu and precision != "float32":
@@ -102,7 +118,7 @@ def configure(precision: str = "auto", devices: str = "auto") -> Setting:
             f"train.precision: {precision} is about 8 times slower than float32 on a CPU", stacklevel=2
         )
     keras.config.set_dtype_policy(precision)
-    return Setting(names, _description(on_cpu), precision, _onednn() and on_cpu, False, share(names))
+    return Setting(names, _description(on_cpu), precision, _onednn() and on_cpu, False, strategy)
 
 
 def share(names: Sequence[str]) -> tf.distribute.Strategy:
@@ -122,6 +138,137 @@ def share(names: Sequence[str]) -> tf.distribute.Strategy:
     if len(names) == 1:
         return tf.distribute.get_strategy()
     return tf.distribute.MirroredStrategy(names, tf.distribute.ReductionToOneDevice())
+
+
+def join(precision: str = "auto") -> Setting:
+    """Become one of the processes that ``TF_CONFIG``, or Slurm, says are to share every batch; wait for all.
+
+    Parameters
+    ----------
+    precision : {"auto", "float32", "mixed_float16", "mixed_bfloat16"}
+        As for `configure`.
+
+    Returns
+    -------
+    Setting
+        Of this process, which computes on one device.
+
+    Raises
+    ------
+    UserError
+        If nothing says which processes there are, TF_CONFIG is not one, or several GPUs are seen.
+    """
+    names = _choose("workers")
+    if len(names) > 1:
+        raise UserError(
+            f"train.devices: workers computes on one GPU in each process, and this one sees {len(names)}: "
+            "start one process for each, and set CUDA_VISIBLE_DEVICES to its GPU"
+        )
+    resolver = _cluster()
+    addresses = resolver.cluster_spec().as_dict().get("worker", [])
+    say(f"worker {resolver.task_id} of {len(addresses)} waits for the others: {', '.join(addresses)}")
+    return _setting(precision, names, tf.distribute.MultiWorkerMirroredStrategy(resolver))
+
+
+def _cluster() -> tf.distribute.cluster_resolver.ClusterResolver:
+    """Find out which processes there are, and which this one is."""
+    if "TF_CONFIG" in os.environ:
+        _check_cluster(os.environ["TF_CONFIG"])
+        return tf.distribute.cluster_resolver.TFConfigClusterResolver()
+    if "SLURM_PROCID" in os.environ:
+        cluster = tf.train.ClusterSpec({"worker": _tasks_of_slurm(os.environ)})
+        number = int(os.environ["SLURM_PROCID"])
+        return tf.distribute.cluster_resolver.SimpleClusterResolver(
+            cluster, task_type="worker", task_id=number
+        )
+    raise UserError(
+        "train.devices: workers needs TF_CONFIG, or to be started by Slurm's srun, to know of the other "
+        "processes; neither is there, see docs/workers.md"
+    )
+
+
+def _tasks_of_slurm(variables: Mapping[str, str]) -> list[str]:
+    """List where the tasks of a step of Slurm's listen, by their numbers, which come machine by machine.
+
+    TensorFlow's own ``SlurmClusterResolver`` fails without GPUs, and takes node10 to come before node9.
+    """
+    command = ["scontrol", "show", "hostnames", variables["SLURM_STEP_NODELIST"]]
+    hosts = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    runs = re.findall(r"(\d+)(?:\(x(\d+)\))?", variables["SLURM_STEP_TASKS_PER_NODE"])  # "2(x3),1"
+    tasks = [int(count) for count, times in runs for _ in range(int(times or 1))]
+    port = FIRST_PORT + int(variables["SLURM_JOB_ID"]) % PORTS  # jobs may share a machine
+    return [f"{host}:{port + i}" for host, count in zip(hosts, tasks, strict=True) for i in range(count)]
+
+
+@contextmanager
+def if_lost() -> Iterator[None]:
+    """Say so where another worker is gone, without which none can go on.
+
+    Raises
+    ------
+    UserError
+        Instead of what TensorFlow's collective operations raise: a killed process is noticed after some ten
+        seconds, by the heartbeats that it lacks.
+    """
+    try:
+        yield
+    except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError) as error:
+        raise UserError(
+            "another worker has ended, or cannot be reached, and no batch is complete without it; see what "
+            "it printed. Once it can run again, repeat the command on all workers: with --resume if an epoch "
+            "was completed, and all go on after that"
+        ) from error
+
+
+def place(strategy: tf.distribute.Strategy) -> tuple[int, int]:
+    """Give the number of this process among those that share every batch, and how many they are.
+
+    Number 0 is the chief, which alone writes; a strategy of one machine gives ``(0, 1)``.
+    """
+    resolver = strategy.cluster_resolver
+    if resolver is None:
+        return 0, 1
+    return resolver.task_id, resolver.cluster_spec().num_tasks("worker")
+
+
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """Tell whether this process is the one that writes."""
+    return place(strategy)[0] == 0
+
+
+def distributed(strategy: tf.distribute.Strategy, dataset: tf.data.Dataset) -> Iterable:
+    """Share batches among this process's devices; those of `join` have one each, and their share already."""
+    return dataset if place(strategy)[1] > 1 else strategy.experimental_distribute_dataset(dataset)
+
+
+def from_chief(strategy: tf.distribute.Strategy, content: Callable[[], bytes]) -> bytes:
+    """Give every worker what the chief has; all must call it, and `content` is called on the chief alone."""
+    worker, workers = place(strategy)
+    if workers == 1:
+        return content()
+    sent = b"" if worker else content()
+
+    def total(numbers: np.ndarray) -> np.ndarray:
+        return strategy.reduce("SUM", tf.constant(numbers), axis=None).numpy()
+
+    length = int(total(np.int64(len(sent))))
+    words = np.zeros(-(-length // 4), np.int32)  # collectives know no bytes
+    words.view(np.uint8)[: len(sent)] = np.frombuffer(sent, np.uint8)
+    parts = [total(words[i : i + MOST_SENT]) for i in range(0, len(words), MOST_SENT)]
+    return b"".join(part.tobytes() for part in parts)[:length]
+
+
+def _check_cluster(config: str) -> None:
+    """Look at a TF_CONFIG before TensorFlow does, which waits for what is not there, or dies of it."""
+    example = '{"cluster": {"worker": ["HOST:PORT", "HOST:PORT"]}, "task": {"type": "worker", "index": 0}}'
+    try:
+        given = json.loads(config)
+        workers, task = given["cluster"]["worker"], given["task"]
+        right = set(given["cluster"]) == {task["type"]} == {"worker"} and task["index"] in range(len(workers))
+    except (ValueError, KeyError, TypeError):
+        right = False
+    if not right:
+        raise UserError(f"TF_CONFIG is {config!r}; expected {example}, with each worker's own index")
 
 
 def _check(precision: str, devices: str) -> None:

@@ -20,6 +20,7 @@ import tensorflow as tf
 from keras import ops
 
 from kerasseg.models.keras_internals import moments
+from kerasseg.training.devices import place
 
 
 class FusedBatchNormalization(keras.layers.Layer):
@@ -43,11 +44,24 @@ class FusedBatchNormalization(keras.layers.Layer):
         """
         if not (training and self.layer.trainable):
             return self._normalised(x, self.layer.moving_mean, self.layer.moving_variance)[0]
+        if place(tf.distribute.get_strategy())[1] > 1:
+            return self._normalised_by_all(x)
         # Of no elements, as the operation wants it: it takes the statistics from the batch.
         normalised, mean, variance = self._normalised(x, ops.zeros(0), ops.zeros(0), is_training=True)
         pixels = ops.cast(ops.size(x) // x.shape[-1], "float32")
         self._follow(mean, variance * (pixels - 1) / pixels)  # as Keras: not Bessel's
         return normalised
+
+    def _normalised_by_all(self, x: tf.Tensor) -> tf.Tensor:
+        """Normalise by the statistics of all workers' equal shares: those of the batch that they are."""
+        mean_of = tf.distribute.get_replica_context().all_reduce
+        values, axes = ops.cast(x, "float32"), tuple(range(len(x.shape) - 1))
+        mean = mean_of("MEAN", ops.mean(values, axis=axes))
+        variance = mean_of("MEAN", ops.mean(ops.square(values - mean), axis=axes))
+        self._follow(mean, variance)
+        gamma, beta = (ops.cast(each, "float32") for each in (self.layer.gamma, self.layer.beta))
+        normalised = (values - mean) * ops.rsqrt(variance + self.layer.epsilon)
+        return ops.cast(normalised * gamma + beta, x.dtype)
 
     def _normalised(
         self, x: tf.Tensor, mean: tf.Tensor, variance: tf.Tensor, **options

@@ -11,13 +11,16 @@ ends with the very weights that it would have had.
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from kerasseg.console import say
 from kerasseg.data.batches import TrainingBatches, ValidationBatches
@@ -25,7 +28,7 @@ from kerasseg.data.pipeline import Feed
 from kerasseg.errors import UserError
 from kerasseg.models.keras_internals import random_states
 from kerasseg.runs.rundirectory import CHECKPOINTS, HISTORY
-from kerasseg.training import checkpoint, history
+from kerasseg.training import checkpoint, devices, history
 from kerasseg.training.callbacks import Progress, StopOnDivergence, TrainingDiverged, WatchFeeds, tensorboard
 from kerasseg.training.history import History, Row
 from kerasseg.training.keras_speedups import rate
@@ -114,31 +117,114 @@ def train(
         If `directory` holds checkpoints that were not to be resumed.
     """
     steps = settings.steps_per_epoch or len(training)
+    worker, workers = devices.place(engine.distribute_strategy)
+    share = training.share(worker, workers)
     between = BetweenEpochs(engine, settings, directory, seed)  # before a checkpoint brings its own rates
     between.rows = _start(directory / CHECKPOINTS, engine, resume)
     done = len(between.rows)
     callbacks = [*watching, between, StopOnDivergence(training, steps), Progress(settings.epochs, steps)]
+    callbacks += [] if worker else tensorboard(directory)
     try:
         if not between.stopped:
-            with Feed(training) as batches, Feed(validation) as held_out:
-                engine.fit(
+            with Feed(share) as batches, Feed(validation) as held_out:
+                fit(
+                    engine,
                     batches.dataset(start=done * steps),
-                    validation_data=held_out.dataset(stop=len(validation)),
-                    initial_epoch=done,
-                    epochs=settings.epochs,
-                    steps_per_epoch=steps,
-                    callbacks=[WatchFeeds(batches, held_out), *callbacks, *tensorboard(directory)],
-                    shuffle=False,
-                    verbose=0,
+                    held_out.dataset(start=worker, step=workers),
+                    epochs=range(done, settings.epochs),
+                    steps=steps,
+                    callbacks=[WatchFeeds(batches, held_out), *callbacks],
                 )
     except KeyboardInterrupt:
-        return _finish(directory, engine, "interrupted")
+        if workers > 1:
+            raise  # the others wait for this one until it ends
+        return _finish(directory, engine, between.rows, "interrupted")
     except TrainingDiverged as error:
         if not between.rows:
             raise
         say(str(error), style="bold yellow")
-        return _finish(directory, engine, history.DIVERGENCE)
-    return _finish(directory, engine, between.stopped)
+        return _finish(directory, engine, between.rows, history.DIVERGENCE)
+    return _finish(directory, engine, between.rows, between.stopped)
+
+
+def fit(
+    engine: keras.Model,
+    batches: tf.data.Dataset,
+    held_out: tf.data.Dataset,
+    *,
+    epochs: range,
+    steps: int,
+    callbacks: Sequence[keras.callbacks.Callback],
+) -> None:
+    """Train as `keras.Model.fit` does, which fails where several machines share a batch (keras#20585).
+
+    Parameters
+    ----------
+    engine : keras.Model
+        Compiled; `callbacks` may set its ``stop_training``.
+    batches : tf.data.Dataset
+        Endless, of this process's share of every batch.
+    held_out : tf.data.Dataset
+        This process's batches for validation; other processes may have more or fewer.
+    epochs : range
+        Numbers of the epochs, from 0.
+    steps : int
+        Batches in an epoch.
+    callbacks : sequence of keras.callbacks.Callback
+        Logs of a step are means over all processes of their epoch so far; those of an epoch are exact.
+    """
+    train_step, test_step = _steps(engine)
+    share = partial(devices.distributed, engine.distribute_strategy)
+    calls = keras.callbacks.CallbackList(callbacks, model=engine, epochs=epochs.stop, steps=steps)
+    endless, logs = iter(share(batches)), {}
+    engine.stop_training = False
+    calls.on_train_begin()
+    for epoch in epochs:
+        engine.reset_metrics()
+        calls.on_epoch_begin(epoch)
+        for step in range(steps):
+            calls.on_train_batch_begin(step)
+            logs = train_step(next(endless))
+            calls.on_train_batch_end(step, logs)
+        row = _results(engine, logs)
+        engine.reset_metrics()
+        calls.on_test_begin()
+        for step, batch in enumerate(share(held_out)):
+            calls.on_test_batch_begin(step)
+            logs = test_step(batch)
+            calls.on_test_batch_end(step)
+        row |= {f"val_{name}": value for name, value in _results(engine, logs).items()}
+        calls.on_test_end()
+        calls.on_epoch_end(epoch, row)
+        if engine.stop_training:
+            break
+    calls.on_train_end()
+
+
+def _steps(engine: keras.Model) -> tuple[Callable, Callable]:
+    """Compile a step of training and one of validation, once for all trainings of an engine."""
+    strategy = engine.distribute_strategy
+
+    def mean(value: tf.Tensor) -> tf.Tensor:
+        return strategy.reduce("MEAN", value, axis=None)
+
+    @tf.function(reduce_retracing=True)
+    def train_step(batch: tuple) -> dict[str, tf.Tensor]:
+        return {name: mean(value) for name, value in strategy.run(engine.train_step, (batch,)).items()}
+
+    @tf.function(reduce_retracing=True)
+    def test_step(batch: tuple) -> dict[str, tf.Tensor]:
+        return strategy.run(engine.test_step, (batch,))
+
+    engine.train_function = engine.train_function or train_step
+    engine.test_function = engine.test_function or test_step
+    return engine.train_function, engine.test_function
+
+
+def _results(engine: keras.Model, names: Iterable[str]) -> dict[str, float]:
+    """Read what was counted since the metrics were reset, by all processes together."""
+    results = engine.get_metrics_result()
+    return {name: float(results[name]) for name in names}
 
 
 class BetweenEpochs(keras.callbacks.Callback):
@@ -183,9 +269,12 @@ class BetweenEpochs(keras.callbacks.Callback):
         """Keep and say what the epoch came to."""
         seconds = round(time.monotonic() - self.started, 2)
         rest = {"learning_rate": self.rates[0], "seconds": seconds}
-        self.rows.append({"epoch": epoch + 1, **history.ordered(logs), **rest})
-        checkpoint.save(self.directory / CHECKPOINTS, self.model, self.rows)
-        history.write(self.directory / HISTORY, self.rows)
+        row = {"epoch": epoch + 1, **history.ordered(logs), **rest}
+        strategy = self.model.distribute_strategy
+        self.rows.append(json.loads(devices.from_chief(strategy, lambda: json.dumps(row).encode())))
+        if devices.is_chief(strategy):
+            checkpoint.save(self.directory / CHECKPOINTS, self.model, self.rows)
+            history.write(self.directory / HISTORY, self.rows)
         _say(self.rows, self.settings.epochs)
         self.model.stop_training = self.stopped is not None
 
@@ -193,6 +282,7 @@ class BetweenEpochs(keras.callbacks.Callback):
 def _start(checkpoints: Path, engine: keras.Model, resume: bool) -> list[Row]:
     """History so far, with `engine` brought to its end."""
     if resume:
+        checkpoint.send(checkpoints, partial(devices.from_chief, engine.distribute_strategy))
         return checkpoint.load_last(checkpoints, engine)
     if checkpoint.last(checkpoints):
         raise UserError(
@@ -201,8 +291,13 @@ def _start(checkpoints: Path, engine: keras.Model, resume: bool) -> list[Row]:
     return []
 
 
-def _finish(directory: Path, engine: keras.Model, stopped: str) -> History:
-    """Bring `engine` to its best epoch; what counts is what the last checkpoint says, also after Ctrl-C."""
+def _finish(directory: Path, engine: keras.Model, rows: list[Row], stopped: str) -> History:
+    """Bring `engine` to its best epoch; what counts is what the last checkpoint says, also after Ctrl-C.
+
+    Workers other than the chief have none, and are not asked what was learnt.
+    """
+    if not devices.is_chief(engine.distribute_strategy):
+        return History(rows, stopped)
     rows = checkpoint.rows(directory / CHECKPOINTS)
     if rows:
         history.write(directory / HISTORY, rows)
@@ -224,8 +319,9 @@ def _optimizers(engine: keras.Model) -> list[keras.optimizers.Optimizer]:
 
 def _seed(engine: keras.Model, seed: int, epoch: int) -> None:
     """Make what the layers draw in an epoch depend on nothing that happened before."""
+    worker, _ = devices.place(engine.distribute_strategy)
     for index, state in enumerate(random_states(engine)):
-        state.assign(np.random.SeedSequence((seed, epoch, index)).generate_state(2))
+        state.assign(np.random.SeedSequence((seed, epoch, index, worker)).generate_state(2))
 
 
 def _say(rows: list[Row], epochs: int) -> None:

@@ -5,6 +5,7 @@ import json
 import abbas2023
 import cai_cfos
 import darosa_golgi
+import fibsem
 import gunet
 import numpy as np
 import pytest
@@ -89,6 +90,42 @@ def test_a_learning_curve_stands_beside_the_tables_of_the_c_fos_paper():
         [" balanced, proposals, round 1 ", "    0.7292 ", "      0.6731 "]
     ]
     assert "0.6367" in numbers  # the paper's 30 tiles
+
+
+def test_slices_for_the_test_lie_apart_from_those_learnt_from_and_the_gap_is_nowhere(tmp_path, monkeypatch):
+    monkeypatch.setattr(fibsem, "PREPARED", tmp_path / "prepared")
+    for kind in ("image", "mask"):
+        (tmp_path / "isbi2012_membrane" / kind).mkdir(parents=True)
+        for number in range(10):
+            (tmp_path / f"isbi2012_membrane/{kind}/z{number:02}.png").write_bytes(b"")
+    fibsem.prepare(fibsem.MEMBRANES, tmp_path)
+    root = fibsem.MEMBRANES.root
+    assert [path.name for path in sorted(root.glob("mask/test/*"))] == ["z08.png", "z09.png"]
+    assert len([*root.glob("image/learn/*")]) == 7
+    assert not [*root.rglob("z07.png")]
+    assert fibsem.mask_of(f"{root}/image/learn/z00.png") == f"{root}/mask/learn/z00.png"
+
+
+def test_settings_stand_beside_the_fibsem_paper(monkeypatch):
+    monkeypatch.setattr(fibsem, "parameters", lambda setting: 2_567_716)
+    row = {"loss": "0.25", "val_loss": "0.3", "f1_micro": "0.9"}
+    rows = {setting.sizes: row for setting in fibsem.TABLES}
+    said = printed(fibsem.paper(rows))
+    (line,) = (line for line in said.splitlines() if "4/64/1.5" in line)
+    cells = [cell.strip() for cell in line.split("│")[2:-1]]
+    assert cells == [
+        *["2.57", "2.567716", "2.97", "3.42", "0.896", "3.89", "4.11", "0.7445"],
+        *["25", "30", "0.900"],
+    ]
+
+
+def test_a_class_that_a_tissue_does_not_have_is_a_dash():
+    counts = fibsem.Confusion(np.array([[6, 2], [0, 2]]))
+    result = fibsem.Result("U-Net", 1, 483_204, None, ["membrane"], counts)
+    assert result.cells() == [
+        *["1", "483,204", trained.DASH, "0.857", "0.667", trained.DASH, trained.DASH],
+        *["0.800", "0.819", "0.762", "0.667", "0.667", "0.667"],
+    ]
 
 
 def test_every_seed_stands_beside_the_gunet_paper_by_both_norms():
