@@ -65,7 +65,7 @@ class Segmenter:
     def load(cls, run: str | Path, *, engine: str = TENSORFLOW) -> Segmenter:
         """Load the model of a run, or of a package of the BioImage Model Zoo.
 
-        The network of a run is opened, and TensorFlow started, by the first image.
+        The network itself is opened, and TensorFlow started, by the first image.
 
         Parameters
         ----------
@@ -86,13 +86,10 @@ class Segmenter:
             is another than the specification's, or cannot be loaded safely.
         """
         backends.engine(engine)  # refuses what is unknown
-        path = Path(run)
-        if package.is_package(path):
-            spec, backend = package.load(path, engine)
-            return cls(spec, replace(backend, elsewhere=StoredForward(path.resolve(), engine, spec.weights)))
-        spec = read_spec(path)
-        stored = StoredForward(path.resolve(), engine, spec.weights)
-        return cls(spec, Backend(opened_when_asked(stored.open), engine, elsewhere=stored))
+        spec, path = read_spec(Path(run)), Path(run).resolve()
+        computing = package.engine(path, engine) if package.is_package(path) else engine
+        stored = StoredForward(path, engine, spec.weights)
+        return cls(spec, Backend(opened_when_asked(stored.open), computing, elsewhere=stored))
 
     @classmethod
     def connect(cls, url: str) -> Segmenter:
@@ -252,13 +249,15 @@ class Segmenter:
 
 
 def read_spec(run: Path) -> ModelSpec:
-    """Read what a run's model takes and gives; the run is its folder or its ``model.keras``.
+    """Read what a model takes and gives; the run is its folder or its ``model.keras``, or a package.
 
     Raises
     ------
     UserError
         If there is no such run, it has no model yet, or a file is damaged.
     """
+    if package.is_package(run):
+        return package.read_spec(run)
     folder = existing(run)
     if missing := [name for name in (MODEL, SPEC) if not (folder / name).is_file()]:
         raise UserError(f"{folder.path}: {_advice(folder, missing)}")
@@ -323,13 +322,15 @@ class StoredForward:
     weights: str
 
     def open(self) -> Forward:
-        """Load and compile the network of a run.
+        """Load and compile the network.
 
         Raises
         ------
         UserError
-            See `load_trained`.
+            See `load_trained`, and `kerasseg.inference.package.open_network`.
         """
+        if package.is_package(self.path):
+            return package.open_network(self.path, self.engine)
         return backends.engine(self.engine)(load_trained(self.path)[1])
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
@@ -339,7 +340,6 @@ class StoredForward:
 
 @lru_cache(maxsize=1)
 def _opened(stored: StoredForward) -> Forward:
-    segmenter = Segmenter.load(stored.path, engine=stored.engine)
-    if segmenter.spec.weights != stored.weights:
+    if read_spec(stored.path).weights != stored.weights:
         raise UserError(f"{stored.path}: it holds another model than the one that was asked for")
-    return segmenter.backend.forward
+    return stored.open()

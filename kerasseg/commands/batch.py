@@ -23,7 +23,7 @@ from kerasseg.images.stores.omezarr import is_zarr
 from kerasseg.inference.resume import recorded_results
 
 STORES = (".zarr", *hdf5.SUFFIXES)  # files and folders that are one image, of any size
-FILES = (*files.SUFFIXES, *STORES, ".json", ".geojson", ".zip")  # what images and results end with
+FILES = (*files.SUFFIXES, *STORES, ".json", ".geojson", ".zip", ".kpt")  # what images and results end with
 
 WRITTEN, THERE, FAILED, BUSY = "written", "existed already", "failed", "left to other processes"
 

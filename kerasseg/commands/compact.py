@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,12 @@ import numpy as np
 
 from kerasseg import locks
 from kerasseg.commands import batch
-from kerasseg.commands.batch import check_folder, images_in
+from kerasseg.commands.batch import Outcome, check_folder, images_in
 from kerasseg.compact import keypoints_file
 from kerasseg.compact.keypoints import KeyPoints
 from kerasseg.compact.keypoints_file import SUFFIX, KeyPointsFile
 from kerasseg.compact.rebuilding import rebuild
-from kerasseg.compact.selection import SELECTORS, select, suggested
+from kerasseg.compact.selection import SELECTORS, check_ssim, parsed_budget, select, suggested
 from kerasseg.console import say, track
 from kerasseg.errors import Mistakes, UserError, naming, unknown
 from kerasseg.files import Written
@@ -84,8 +85,7 @@ def compact(
     work = partial(_compact_one, wanted=wanted, network=network, axes=axes, force=force)
     outcomes = batch.work_through(results, work)
     if report:
-        kept = {Path(each.file): Path(each.result) for each in outcomes if each.result}
-        _report(kept, out, wanted, network, axes)
+        outcomes = _report(outcomes, out, wanted, network, axes)
     batch.report(outcomes, out)
 
 
@@ -98,6 +98,12 @@ def _check(method: str | None, points: str | None, ssim: float | None, run: Path
         mistakes.add(f"--method: {unknown('method', method, SELECTORS)}")
     if points is not None and ssim is not None:
         mistakes.add(f"--points {points} and --ssim {ssim}: expected one of them; the other follows from it")
+    if points is not None:
+        with mistakes.noted(), naming("--points"):
+            parsed_budget(points)
+    if ssim is not None:
+        with mistakes.noted(), naming("--ssim"):
+            check_ssim(ssim)
     mistakes.check()
 
 
@@ -143,7 +149,8 @@ def _compact_one(
         keypoints_file.write(result, points)
         record(result, settings, name=RECORD)
     size = result.stat().st_size
-    say(f"{result}: {len(points):,} points, {size:,} bytes, {size / raw:.2%} of the pixels' {raw:,}")
+    count = f"{len(points):,} {'point' if len(points) == 1 else 'points'}"
+    say(f"{result}: {count}, {size:,} bytes, {size / raw:.2%} of the pixels' {raw:,}")
     return Written(result, new=True)
 
 
@@ -159,20 +166,26 @@ def _selected(image: Path, store: Store, wanted: Mapping[str, Any], network: Map
 
 
 def _report(
-    results: Mapping[Path, Path],
+    outcomes: Sequence[Outcome],
     out: Path,
     wanted: Mapping[str, Any],
     network: Mapping[str, Any],
     axes: str | None,
-) -> None:
-    """Judge some of the images, evenly spread, and write a page."""
-    chosen = list(results.items())[:: max(1, -(-len(results) // MOST_JUDGED))]
-    judged = []
-    for image, result in track(chosen, "comparing with codecs"):
-        with open_store(image, axes) as store, keypoints_file.opened(result) as file:
-            judged.append(_judged(image, store, file, wanted, network))
+) -> list[Outcome]:
+    """Judge some of the images, evenly spread, and write a page; those that cannot be judged have failed."""
+    kept = [outcome for outcome in outcomes if outcome.result]
+    chosen = kept[:: max(1, -(-len(kept) // MOST_JUDGED))]
+    judged, failed = [], {}
+    for outcome in track(chosen, "comparing with codecs"):
+        image, result = Path(outcome.file), Path(outcome.result)
+        try:
+            with naming(str(image)), open_store(image, axes) as store, keypoints_file.opened(result) as file:
+                judged.append(_judged(image, store, file, wanted, network))
+        except UserError as error:
+            failed[outcome] = replace(outcome, state=batch.FAILED, error=error.messages)
     if judged:
-        say(f"wrote {compaction.write(out, judged, len(results))}")
+        say(f"wrote {compaction.write(out, judged, len(kept))}")
+    return [failed.get(outcome, outcome) for outcome in outcomes]
 
 
 def _judged(

@@ -29,7 +29,7 @@ from kerasseg.images.stores.blocks import cuts
 from kerasseg.images.writing.outputs import appearing
 from kerasseg.images.writing.result import AXES, Result
 from kerasseg.images.writing.tiff import write_tiff
-from kerasseg.inference.resume import finished, record
+from kerasseg.inference.resume import finished, record, recorded_results
 
 RECORD = "expand.json"  # by which settings each image was made
 BAND = 1024  # rows that are rebuilt together
@@ -120,6 +120,11 @@ def _expand_one(path: Path, stem: Path, *, region: str | None, to: str | None, f
         part = _region(region, file.described, path)
         result = stem.with_name(f"{stem.name}{_suffix(file.described, part, to, path)}")
         with locks.held(result.with_name(f".{result.name}.{RECORD}.lock"), result):
+            if result.exists() and result.name not in recorded_results(result.parent, RECORD):
+                raise UserError(
+                    f"{result}: it is there, and {RECORD} does not say that it was built from key points: it "
+                    "may be the original, which --force does not replace. Choose another folder"
+                )
             if not force and (there := finished(result, settings, RECORD)):
                 return there
             _expand(file, part, result)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import islice
@@ -25,6 +26,7 @@ from kerasseg.images.normalisation import Minmax, Normalisation
 from kerasseg.images.preprocessing import Preprocessing, channel_reader, with_channels
 from kerasseg.images.statistics import bands_of
 from kerasseg.images.stores.store import open_store
+from kerasseg.metrics.similarity import WINDOW
 from kerasseg.recipe import Recipe
 from kerasseg.recipe.data import Data
 from kerasseg.recipe.sources import Source
@@ -195,7 +197,26 @@ def streams(
     """Make the batches to learn from and those to watch; their sides suit the model's stride."""
     common = _batching(recipe, channels, multiple_of, match)
     training = TrainingBatches(parts.train, augment=recipe.data.augment, seed=recipe.seed, **common)
+    if recipe.key_points:
+        _check_key_points(recipe, training.shape)
     return training, ValidationBatches(parts.validation, **common)
+
+
+def _check_key_points(recipe: Recipe, shape: Sequence[int]) -> None:
+    """Refuse more points than there are pixels, and windows of SSIM that no image holds."""
+    mistakes, sides = Mistakes(), " x ".join(map(str, shape))
+    if recipe.key_points.budget > math.prod(shape):
+        mistakes.add(
+            f"key_points.points: {recipe.key_points.points} points of images of {sides}, as the network sees "
+            f"them; expected at most their {math.prod(shape)} pixels, or a share such as 5%"
+        )
+    engine = recipe.train.engine
+    if engine.name == "guided" and engine.ssim == "windowed" and min(shape) < WINDOW:
+        mistakes.add(
+            f"train.engine.guided.ssim: windows of {WINDOW} x {WINDOW} pixels do not fit into images of "
+            f"{sides}, as the network sees them; choose global, or larger patches"
+        )
+    mistakes.check()
 
 
 def unpaired(

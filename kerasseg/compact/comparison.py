@@ -207,7 +207,7 @@ def scored(contender: Contender, original: np.ndarray) -> dict[str, float]:
     """
     scores = {}
     for name, measure in similarity.MEASURES.items():
-        small = name == "ssim_11" and min(original.shape) < similarity.WINDOW
+        small = min(original.shape) < similarity.WINDOWS.get(name, 1)
         scores[name] = math.nan if small else measure(original, contender.image, WHITE)
     return scores | measured_afterwards(original, contender.image)
 

@@ -94,6 +94,8 @@ def opened(path: Path) -> Iterator[KeyPointsFile]:
     UserError
         If there is no such file, it is damaged, or it is none.
     """
+    if Path(path).is_dir():
+        raise UserError(f"{path}: this is a folder; name one of its files, NAME{SUFFIX}")
     if not Path(path).is_file():
         raise UserError(f"{path}: there is no such file")
     with Path(path).open("rb") as stream:

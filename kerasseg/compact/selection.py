@@ -125,6 +125,8 @@ def select(
     """
     if method not in SELECTORS:
         raise UserError(unknown("method", method, SELECTORS))
+    if ssim is not None:
+        check_ssim(ssim)
     selector = SELECTORS[method]
     kernel = kernel or selector.kernel()
     pixels = _with_channels(image, axes)
@@ -148,20 +150,48 @@ def points_of(budget: float | str, pixels: int) -> int:
     Raises
     ------
     UserError
-        If it is no number, below 1 point or above the pixels.
+        If it is none, or above the pixels.
+    """
+    number, is_share = parsed_budget(budget)
+    if is_share:
+        return max(round(pixels * number / 100), 1)
+    if number > pixels:
+        raise UserError(f"a budget of {budget} points; expected at most the {pixels} pixels of the image")
+    return int(number)
+
+
+def parsed_budget(budget: float | str) -> tuple[float, bool]:
+    """Read a budget without the image: a number, and whether it is one of per cent.
+
+    Raises
+    ------
+    UserError
+        If it is neither a whole number from 1 nor a share above 0% up to 100%.
     """
     text = str(budget).strip()
+    is_share = text.endswith("%")
     try:
         number = float(text.removesuffix("%"))
     except ValueError:
-        raise UserError(f"a budget of {text!r}; expected a number of points such as 500, or '3%'") from None
-    count = pixels * number / 100 if text.endswith("%") else number
-    if not 0 < count <= pixels or (count < 1 and not text.endswith("%")):
+        number = math.nan
+    if not (0 < number <= 100 if is_share else number >= 1 and number.is_integer()):
         raise UserError(
-            f"a budget of {text} points; expected at least 1 and at most the {pixels} pixels of the image, "
-            "or their share, above 0% up to 100%"
+            f"a budget of {text!r}; expected a number of points such as 500, from 1, or a share of the "
+            "pixels such as 3%, above 0% up to 100%"
         )
-    return max(round(count), 1)
+    return number, is_share
+
+
+def check_ssim(ssim: float) -> None:
+    """Refuse a likeness that no image, or only the whole image has.
+
+    Raises
+    ------
+    UserError
+        If it is not between 0 and 1.
+    """
+    if not 0 < ssim < 1:
+        raise UserError(f"an SSIM of {ssim}; expected a number above 0 and below 1, such as 0.9")
 
 
 def suggested(image: np.ndarray | Store, axes: str) -> tuple[str, str]:
@@ -185,6 +215,8 @@ def suggested(image: np.ndarray | Store, axes: str) -> tuple[str, str]:
     if pixels.shape[-1] > 1:
         return "hybrid", f"hybrid: the image has {pixels.shape[-1]} channels, whose points have grey values."
     lit, white = _lit_and_white(pixels)
+    if not lit:
+        return "hybrid", "hybrid: all pixels of the image are equal."
     if white >= WHITE_SHARE and lit <= LIT_SHARE:
         return (
             "pursuit",
@@ -375,8 +407,6 @@ def likeness(points: KeyPoints, field: Field) -> float:
 
 def _least(chosen: Callable[[int], KeyPoints], field: Field, ssim: float) -> KeyPoints:
     """Find the least number of points that are enough, by doubling and then by halving what is between."""
-    if not 0 < ssim < 1:
-        raise UserError(f"an SSIM of {ssim}; expected a number above 0 and below 1, such as 0.9")
     pixels = math.prod(field.grid)
     below, count, best = 0, 1, None
     while best is None:
@@ -414,14 +444,18 @@ def _check(pixels: np.ndarray | Store, axes: str, method: str, kernel: Kernel) -
             f"axes {axes} of an image of shape {pixels.shape}; expected Y and X last, or before C"
         )
     if str(pixels.dtype) not in DTYPES:
-        mistakes.append(f"the image is {pixels.dtype}; expected {' or '.join(DTYPES)}")
+        mistakes.append(
+            f"the image is read as {pixels.dtype}; expected {' or '.join(DTYPES)}. Save it with 8 or 16 "
+            "bits and without sign"
+        )
     if not math.prod(pixels.shape):
         mistakes.append(f"the image of shape {pixels.shape} is empty")
     elif min(pixels.shape[-3:-1]) < len(kernel.values):
         height, width = pixels.shape[-3:-1]
         side = len(kernel.values)
         mistakes.append(
-            f"the kernel of {side} x {side} pixels is larger than the image of {height} x {width}"
+            f"the kernel of {side} x {side} pixels is larger than the image of {height} x {width}; choose "
+            "bitmap, whose kernel is a pixel, or keep so small an image as it is"
         )
     if pixels.shape[-1] > 1 and SELECTORS[method].grey_only:
         grey_too = ", ".join(name for name, each in SELECTORS.items() if not each.grey_only)

@@ -69,7 +69,8 @@ def collect(
         synthesize()
         samples = source(classes=named)
     if is_synthetic(root):
-        warnings.warn(f"SYNTHETIC data: {root} holds drawn look-alikes, not cells", Fallback, stacklevel=2)
+        message = f"SYNTHETIC data: {root} holds drawn look-alikes, not real images"
+        warnings.warn(message, Fallback, stacklevel=2)
     others = [IGNORE] * len(ignored) + [BACKGROUND] * len(background)
     options = {"classes": list(classes), "others": others, "multilabel": multilabel}
     return [replace(sample, annotate=partial(_annotate, sample, **options)) for sample in samples]

@@ -29,10 +29,10 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError
 
 from kerasseg.console import say
-from kerasseg.errors import UserError, naming
+from kerasseg.errors import Blocked, UserError, naming
 from kerasseg.images.steps import Step, Steps, changed
 from kerasseg.inference import backends
-from kerasseg.inference.backends import TENSORFLOW, Backend
+from kerasseg.inference.backends import TENSORFLOW
 from kerasseg.inference.forward import Forward
 from kerasseg.spec import ModelSpec, Objects, TilingSettings
 from kerasseg.startup import start_tensorflow
@@ -42,6 +42,7 @@ LARGEST_DESCRIPTION = 4 << 20
 LARGEST_WEIGHTS = 8 << 30
 MOST_FILES = 10_000  # in a zipped SavedModel
 TILE = {2: 256, 3: 64}  # pixels a side, where a package leaves the choice
+OWN = "kerasseg"  # what kerasseg itself wrote into `config`
 KERAS, SAVED_MODEL, ONNX = "keras_v3", "tensorflow_saved_model_bundle", "onnx"
 SPACE = "zyx"
 
@@ -138,10 +139,8 @@ class Package:
         UserError
             If it is none, or of a version other than 0.5.
         """
-        with self._opened(self._named(), LARGEST_DESCRIPTION) as file:
-            content = file.read()
         try:
-            given = yaml.safe_load(content)
+            given = yaml.safe_load(self._content)
         except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
             raise UserError(f"{self.path}: its {self._named()} is not YAML ({error})") from error
         version = str(given.get("format_version")) if isinstance(given, dict) else "none"
@@ -155,9 +154,19 @@ class Package:
         except ValidationError as error:
             raise UserError(*(f"{self.path}: {_mistake(each)}" for each in error.errors())) from error
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the description."""
+        return hashlib.sha256(self._content).hexdigest()
+
+    @cached_property
+    def _content(self) -> bytes:
+        with self._opened(self._named(), LARGEST_DESCRIPTION) as file:
+            return file.read()
+
     @contextmanager
-    def file(self, weights: _Weights, suffix: str) -> Iterator[tuple[Path, str]]:
-        """Yield the path of a copy of weights, which has the SHA-256 that the description says, and that."""
+    def file(self, weights: _Weights, suffix: str) -> Iterator[Path]:
+        """Yield the path of a copy of weights, which has the SHA-256 that the description says."""
         if "://" in weights.source:
             raise UserError(
                 f"{self.path}: its weights lie at {weights.source}, and nothing is fetched from there; "
@@ -174,7 +183,7 @@ class Package:
                     f"{self.path}: {weights.source} is not the file that its description speaks of "
                     "(SHA-256); download the package again"
                 )
-            yield copy, digest
+            yield copy
 
     def _named(self) -> str:
         return next((name for name in DESCRIPTIONS if self._has(name)), DESCRIPTIONS[0])
@@ -223,41 +232,66 @@ def is_package(path: Path) -> bool:
     return path.suffix.lower() == ".zip" and path.is_file()
 
 
-def load(path: Path, engine: str) -> tuple[ModelSpec, Backend]:
-    """Load a package's network, with what it takes and gives.
+def read_spec(path: Path) -> ModelSpec:
+    """Read what a package's network takes and gives.
 
-    Parameters
-    ----------
-    path : Path
-    engine : str
-        One of `kerasseg.inference.backends.ENGINES`. ONNX weights are run by ONNX Runtime, or by OpenVINO
-        where that was asked for or is what there is.
-
-    Returns
-    -------
-    ModelSpec, Backend
+    Two packages are told apart by their descriptions, which hold the SHA-256 of their weights.
 
     Raises
     ------
     UserError
-        If it is no package of the zoo, is damaged, wants something that is not known here, or has no weights
-        that can be run here.
+        If it is no package of the zoo, is damaged, or wants something that is not known here.
     """
     package = Package(path)
-    description = package.description
-    forward, name, weights = _network(package, engine)
-    if "kerasseg" in description.config:
-        return replace(_own_spec(package), weights=weights), Backend(forward, name)
+    if OWN in package.description.config:
+        return replace(_own_spec(package), weights=package.digest)
     with naming(str(path)):
-        tensors = _only("input", description.inputs), _only("output", description.outputs)
-        return _spec(*tensors, weights), Backend(_Arranged(forward, *tensors), name)
+        return _spec(*_tensors(package.description), package.digest)
+
+
+def engine(path: Path, wanted: str) -> str:
+    """Say what computes a package's network: ONNX weights ONNX Runtime, or OpenVINO where that is missing.
+
+    Raises
+    ------
+    UserError
+        If it has no weights that can be run here.
+    """
+    if _chosen(Package(path), wanted) != ONNX or wanted == "openvino":
+        return wanted
+    return "onnxruntime" if find_spec("onnxruntime") or not find_spec("openvino") else "openvino"
+
+
+def open_network(path: Path, wanted: str) -> Forward:
+    """Open a package's network with an engine, `kerasseg.inference.backends.ENGINES`.
+
+    Returns
+    -------
+    Forward
+        From (B, ..., C), to which `read_spec` says how images come, to (B, ..., K).
+
+    Raises
+    ------
+    Blocked
+        If its weights are missing, damaged, or not those that it speaks of, or do more than compute.
+    """
+    package, computing = Package(path), engine(path, wanted)
+    name = _chosen(package, wanted)
+    suffix, open_weights = OPENED[name]
+    try:
+        with naming(str(path)), package.file(package.description.weights[name], suffix) as copy:
+            forward = open_weights(copy, computing)
+    except UserError as error:
+        raise Blocked(*error.messages) from error  # other images would be answered no better
+    own = OWN in package.description.config
+    return forward if own else _Arranged(forward, *_tensors(package.description))
 
 
 def _own_spec(package: Package) -> ModelSpec:
     """Read what kerasseg itself wrote into a package, and compare it with what the package says to all."""
     description = package.description
     try:
-        spec = ModelSpec.from_json(json.dumps(description.config["kerasseg"]))
+        spec = ModelSpec.from_json(json.dumps(description.config[OWN]))
     except (TypeError, ValueError) as error:
         raise UserError(
             f"{package.path}: its config.kerasseg cannot be read ({error}); export it again"
@@ -269,11 +303,13 @@ def _own_spec(package: Package) -> ModelSpec:
     return spec
 
 
-def _only(kind: str, tensors: Sequence[_Tensor]) -> _Tensor:
-    if len(tensors) > 1:
-        names = ", ".join(tensor.id for tensor in tensors)
-        raise UserError(f"it has {len(tensors)} {kind}s ({names}); networks of one are run here")
-    return tensors[0]
+def _tensors(description: _Description) -> tuple[_Tensor, _Tensor]:
+    """Give what a network takes and gives: one tensor each."""
+    for kind, tensors in (("input", description.inputs), ("output", description.outputs)):
+        if len(tensors) > 1:
+            names = ", ".join(tensor.id for tensor in tensors)
+            raise UserError(f"it has {len(tensors)} {kind}s ({names}); networks of one are run here")
+    return description.inputs[0], description.outputs[0]
 
 
 def _space(tensor: _Tensor) -> list[str]:
@@ -421,45 +457,42 @@ def laid_back(answer: np.ndarray, names: Sequence[str], space: Sequence[str]) ->
     return answer if "channel" in there else answer[..., None]
 
 
-def _network(package: Package, engine: str) -> tuple[Forward, str, str]:
-    """Open the weights that an engine runs best: the network, what computes it, and the weights' SHA-256."""
-    weights = {name: entry for name, entry in package.description.weights.items() if entry is not None}
-    order = (KERAS, SAVED_MODEL, ONNX) if engine == TENSORFLOW else (ONNX, KERAS)
+def _chosen(package: Package, wanted: str) -> str:
+    """Choose the weights that an engine runs best."""
+    weights = [name for name, entry in package.description.weights.items() if entry is not None]
+    order = (KERAS, SAVED_MODEL, ONNX) if wanted == TENSORFLOW else (ONNX, KERAS)
     name = next((name for name in order if name in weights), None)
     if name is None:
         raise UserError(
-            f"{package.path}: it has weights for {', '.join(sorted(weights))}; with the engine {engine} "
+            f"{package.path}: it has weights for {', '.join(sorted(weights))}; with the engine {wanted} "
             f"{', '.join(order)} are run here, and PyTorch's are not at all: convert them to ONNX, such as "
             "by `bioimageio add-weights`"
         )
-    suffix, open_weights = OPENED[name]
-    with package.file(weights[name], suffix) as (copy, digest):
-        return (*open_weights(copy, engine), digest)
+    return name
 
 
-def _open_keras(path: Path, engine: str) -> tuple[Forward, str]:
+def _open_keras(path: Path, computing: str) -> Forward:
     start_tensorflow()
     from kerasseg.models.saved import load_model
 
-    return backends.engine(engine)(load_model(path)), engine
+    return backends.engine(computing)(load_model(path))
 
 
-def _open_onnx(path: Path, engine: str) -> tuple[Forward, str]:
-    if engine == "openvino" or (find_spec("onnxruntime") is None and find_spec("openvino")):
-        return backends.compiled_by_openvino(path), "openvino"
-    return backends.on_onnx_runtime(path), "onnxruntime"
+def _open_onnx(path: Path, computing: str) -> Forward:
+    opened = backends.compiled_by_openvino if computing == "openvino" else backends.on_onnx_runtime
+    return opened(path)
 
 
-def _open_saved_model(path: Path, engine: str) -> tuple[Forward, str]:
+def _open_saved_model(path: Path, computing: str) -> Forward:
     start_tensorflow()
     from kerasseg.models.saved import open_saved_model
 
     with TemporaryDirectory() as folder:
         unzip(path, Path(folder))
-        return open_saved_model(Path(folder)), engine
+        return open_saved_model(Path(folder))
 
 
-OPENED: dict[str, tuple[str, Callable[[Path, str], tuple[Forward, str]]]] = {
+OPENED: dict[str, tuple[str, Callable[[Path, str], Forward]]] = {
     KERAS: (".keras", _open_keras),
     SAVED_MODEL: (".zip", _open_saved_model),
     ONNX: (".onnx", _open_onnx),

@@ -19,13 +19,14 @@ from typing import Any
 import numpy as np
 
 from kerasseg import locks
-from kerasseg.errors import UserError, changes
-from kerasseg.files import Written, write_json
+from kerasseg.errors import Blocked, UserError, changes
+from kerasseg.files import Written, read_json, write_json
 from kerasseg.images import ondisk
 from kerasseg.images.ondisk import OnDisk
 
 LEDGER, ANSWER = "ledger.json", "answer.npy"
 RECORD, INSTEAD, OBJECTS = "predictions.json", "written_instead", "objects"
+DAMAGED = "  It tells how the results beside it were made: remove it, and make them again with --force"
 
 
 @dataclass
@@ -203,14 +204,23 @@ def _add(folder: Path, entries: Mapping[str, Any], name: str = RECORD) -> None:
         write_json(path, _recorded(folder, name) | entries)
 
 
-def recorded_results(folder: Path) -> frozenset[str]:
+def recorded_results(folder: Path, name: str = RECORD) -> frozenset[str]:
     """Name the results in a folder that its record tells of."""
-    return frozenset(_recorded(folder))
+    return frozenset(_recorded(folder, name))
 
 
 def _recorded(folder: Path, name: str = RECORD) -> dict[str, Any]:
+    """Read a record; one that a person or a broken disk has changed stops all work in its folder."""
     path = folder / name
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    if not path.exists():
+        return {}
+    try:
+        records = read_json(path)
+    except UserError as error:
+        raise Blocked(*error.messages, DAMAGED) from error
+    if not isinstance(records, dict) or not all(isinstance(each, dict) for each in records.values()):
+        raise Blocked(f"{path}: expected an object of results, each with its settings", DAMAGED)
+    return records
 
 
 def _as_json(settings: Mapping[str, Any]) -> dict[str, Any]:

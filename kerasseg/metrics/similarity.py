@@ -19,6 +19,7 @@ Filter = Callable[[np.ndarray], np.ndarray]
 
 WINDOW = 11  # pixels along a side of the usual window
 SIGMA = 1.5  # of its Gaussian weights
+PAPER_WINDOW = 3  # of the GU-Net paper, by what its figures fit best
 
 
 def mse(image: np.ndarray, other: np.ndarray, span: float = 1.0) -> float:
@@ -57,7 +58,7 @@ def ssim_paper(image: np.ndarray, other: np.ndarray, span: float = 1.0) -> float
     pixels of the same weight, where the window lies inside, with variances of a sample (8 in the
     denominator). The paper prints neither its window nor L: these are what its figures fit best.
     """
-    size = 3
+    size = PAPER_WINDOW
 
     def averaged(values: np.ndarray) -> np.ndarray:
         return _inside(ndimage.uniform_filter(values, size, axes=(-2, -1)), size)
@@ -72,6 +73,8 @@ MEASURES = {
     "rmse": rmse,
     "mse": mse,
 }
+WINDOWS = {"ssim_11": WINDOW, "ssim_paper": PAPER_WINDOW}
+"""Measures that need an image of so many pixels along a side."""
 
 
 def _ssim(

@@ -14,7 +14,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-from kerasseg.errors import Blocked, UserError
+from kerasseg.errors import Blocked
 from kerasseg.models import mixed_scale_dense  # noqa: F401  registers a layer that a model may have
 
 # What networks compute by. TensorFlow has others that read and write files, or call Python.
@@ -66,7 +66,7 @@ def open_saved_model(folder: Path) -> Callable[[np.ndarray], np.ndarray]:
 
     Raises
     ------
-    UserError
+    Blocked
         If it is damaged, of TensorFlow 1, takes or gives several tensors, or could do anything else, such as
         to write a file.
     """
@@ -74,21 +74,21 @@ def open_saved_model(folder: Path) -> Callable[[np.ndarray], np.ndarray]:
     try:
         graph = SavedModel.FromString((folder / "saved_model.pb").read_bytes()).meta_graphs[0]
     except (OSError, IndexError, DecodeError) as error:
-        raise UserError(f"this is not a SavedModel, or not all of it ({error}); copy it again") from error
+        raise Blocked(f"this is not a SavedModel, or not all of it ({error}); copy it again") from error
     kinds = {node.WhichOneof("kind") for node in graph.object_graph_def.nodes}
     if not kinds or kinds & {"asset", "resource"}:
-        raise UserError(
+        raise Blocked(
             "this SavedModel is one of TensorFlow 1, or brings tables or files; what it does when it is "
             "opened cannot be told beforehand. Convert it to ONNX"
         )
     signatures = tf.saved_model.load(str(folder)).signatures
     if DEFAULT not in signatures:
-        raise UserError(f"this SavedModel has no signature {DEFAULT}, but {', '.join(signatures) or 'none'}")
+        raise Blocked(f"this SavedModel has no signature {DEFAULT}, but {', '.join(signatures) or 'none'}")
     function = signatures[DEFAULT]
     _check_that_it_computes(function)
     takes, gives = function.structured_input_signature[1], function.structured_outputs
     if len(takes) != 1 or len(gives) != 1:
-        raise UserError(
+        raise Blocked(
             f"this SavedModel takes {', '.join(takes)} and gives {', '.join(gives)}; expected one of each"
         )
     ((name, kind),), (answer,) = takes.items(), gives
@@ -100,7 +100,7 @@ def _check_that_it_computes(function: tf.types.experimental.ConcreteFunction) ->
     graph = function.graph.as_graph_def()
     nodes = [*graph.node, *(node for called in graph.library.function for node in called.node_def)]
     if unknown := sorted({node.op for node in nodes} - set(COMPUTING.split())):
-        raise UserError(f"this SavedModel does more than networks are known to do: {', '.join(unknown)}")
+        raise Blocked(f"this SavedModel does more than networks are known to do: {', '.join(unknown)}")
 
 
 def fingerprint(model: keras.Model) -> str:

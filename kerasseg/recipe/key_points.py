@@ -5,17 +5,11 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
 from kerasseg.recipe.document import shown
-from kerasseg.recipe.section import Component, Positive, Rate, Section, one_of
-
-
-def _odd(side: int) -> int:
-    if side % 2 == 0:
-        raise PydanticCustomError("component", "must be odd, such as 5")
-    return side
+from kerasseg.recipe.section import Component, Rate, Section, one_of
 
 
 def _points(value: Any) -> Any:
@@ -31,8 +25,8 @@ def _points(value: Any) -> Any:
 class Kernel(Component):
     """Keys of every kernel."""
 
-    size: Annotated[Positive, AfterValidator(_odd)] = 5
-    """Side of the kernel in pixels, odd."""
+    size: Literal[1, 3, 5, 7, 9] = 5
+    """Side of the kernel in pixels."""
     norm: Literal["sum", "peak"] = "peak"
     """Whether the greatest value is 1, or the values sum to 1, which leaves thin objects dim."""
 

@@ -149,7 +149,7 @@ def verdict(rows: Sequence[Mapping]) -> list[str]:
         sentences.append("No codec that was tried gets by with so few bytes.")
     if bitmap[LIKENESS] >= ours[LIKENESS]:
         sentences.append(
-            f"A bitmap of one bit a pixel is more like the image: {bitmap[LIKENESS]:.3f} in "
+            f"A bitmap of one bit a pixel is no less like the image: {bitmap[LIKENESS]:.3f} in "
             f"{bitmap['bytes']:,} bytes."
         )
     if black[LIKENESS] >= ours[LIKENESS]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -25,7 +26,13 @@ from kerasseg.inference.backends import (
 from kerasseg.inference.forward import Forward
 from kerasseg.spec import ModelSpec
 
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    import onnx
+
 OPSET = 17  # of ONNX: the newest that tf2onnx writes and most that reads it knows
+CONVERSIONS = 10  # of which one is right by all that can be expected
 TOLERANCE = 1e-4
 FACTS = "kerasseg"  # the name under which a file carries its `ModelSpec`
 STRIDES = ((2, 3, 2), (1, 2, 3))  # sides of the compared batches, in strides
@@ -54,12 +61,25 @@ def write_onnx(model: keras.Model, path: Path, spec: ModelSpec) -> float:
     """
     tf2onnx, onnx = needed("tf2onnx", "onnx"), needed("onnx", "onnx")
     needed("onnxruntime", "onnx")  # which compares, and is missed before the work is done
-    function, takes = _named(model)
-    network, _ = tf2onnx.convert.from_function(function, takes, opset=OPSET)
+    network = _converted(tf2onnx, model)
     onnx.helper.set_model_props(network, {FACTS: spec.to_json()})
     with write_atomically(path) as temporary:
         onnx.save(network, temporary)
         return compared(on_onnx_runtime(temporary), model, spec, path)
+
+
+def _converted(tf2onnx: ModuleType, model: keras.Model) -> onnx.ModelProto:
+    """Convert a model, once more where the answer lacks or has an axis too many.
+
+    tf2onnx 1.17 loses the last step of about one network in ten that gives one channel: its optimisers go
+    through sets, whose order is another each time.
+    """
+    function, takes = _named(model)
+    for _ in range(CONVERSIONS):
+        network, _ = tf2onnx.convert.from_function(function, takes, opset=OPSET)
+        if len(network.graph.output[0].type.tensor_type.shape.dim) == len(model.output_shape):
+            break
+    return network
 
 
 def write_openvino(model: keras.Model, path: Path, spec: ModelSpec) -> float:
@@ -106,7 +126,8 @@ def compared(forward: Forward, model: keras.Model, spec: ModelSpec, path: Path) 
         size = (times * side for times, side in zip(strides, spec.stride, strict=False))
         batch = rng.random((2, *size, spec.channels), np.float32)
         expected = keras.ops.convert_to_numpy(model(batch, training=False))
-        differences.append(np.abs(forward(batch) - expected).max())
+        found = forward(batch)
+        differences.append(np.abs(found - expected).max() if found.shape == expected.shape else np.inf)
     difference = float(max(differences))
     if not difference <= TOLERANCE:
         raise UserError(

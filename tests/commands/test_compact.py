@@ -102,18 +102,19 @@ def test_a_broken_image_does_not_stop_the_others(images, tmp_path):
     ("image", "options", "message"),
     [
         ("colour.png", ("--method", "pursuit"), "has 3 channels, and pursuit takes grey images"),
-        ("grey.png", ("--points", "0"), "a budget of 0 points; expected at least 1"),
+        ("grey.png", ("--points", "0"), "--points: a budget of '0'; expected a number of points"),
         ("grey.png", ("--points", "6000"), "at most the 5400 pixels"),
         ("grey.png", ("--points", "many"), "a budget of 'many'"),
-        ("grey.png", ("--points", "-1%"), "a budget of -1% points"),
-        ("grey.png", ("--ssim", "1.5"), "an SSIM of 1.5"),
+        ("grey.png", ("--points", "-1%"), "--points: a budget of '-1%'"),
+        ("grey.png", ("--ssim", "1.5"), "--ssim: an SSIM of 1.5"),
         ("grey.png", ("--ssim", "0.9", "--points", "3"), "expected one of them"),
         ("grey.png", ("--method", "persuit"), "did you mean 'pursuit'?"),
         ("grey.png", ("--method", "network"), "--method network and --run RUN go together"),
         ("grey.png", ("--run", "runs/a/1"), "--method network and --run RUN go together"),
         ("grey.png", ("--method", "network", "--run", "none"), "none: "),
-        ("tiny.png", (), "larger than the image of 2 x 3"),
-        ("float.tif", (), "the image is float32; expected uint8 or uint16"),
+        ("tiny.png", (), "larger than the image of 2 x 3; choose bitmap"),
+        ("none.png", ("--points", "0", "--ssim", "2"), "an SSIM of 2.0"),
+        ("float.tif", (), "the image is read as float32; expected uint8 or uint16"),
         ("empty.png", (), "the file is empty"),
         ("none.png", (), "there is no such file"),
         ("text.png", (), "text.png"),
@@ -196,6 +197,8 @@ def test_points_are_listed_as_a_table_and_as_geojson(images, tmp_path):
         (("--show", "a.kpt", "--method", "grey"), "--show lists points that are there"),
         (("--show", "a.kpt", "b.txt"), "expected a name that ends in .csv or .geojson"),
         (("--show", "a.kpt"), "there is no such file"),
+        (("--show", "."), "this is a folder; name one of its files, NAME.kpt"),
+        (("a.png", "b.kpt"), "this is the name of a file"),
         (("a.png",), "OUT is missing"),
         (("a.png", "b.tif"), "this is the name of a file"),
     ],
@@ -215,3 +218,52 @@ def test_a_page_says_what_points_are_worth(images, tmp_path):
         assert word in page
     for word in ("black", "1-bit bitmap", "JPEG 2000", "AVIF", "WebP", "JPEG XL, lossless", "2 n + 2"):
         assert word in page
+
+
+def test_what_cannot_be_judged_keeps_no_page_from_the_others(images, tmp_path):
+    out = tmp_path / "points"
+    files.write(images / "line.png", LINE[:1])
+    assert typed("compact", images, out, "--method", "bitmap").exit_code == 3  # colour.png has channels
+    (out / "grey.kpt").write_bytes((out / "grey.kpt").read_bytes()[:-1])
+    shown = typed("compact", images, out, "--method", "bitmap", "--report")
+    assert shown.exit_code == 3, shown.output
+    assert "wrote 0 of 5 results" in plain(shown.stdout)
+    assert f"{images / 'grey.png'}: {out / 'grey.kpt'}: this file of key points is damaged" in plain(
+        shown.stderr
+    )
+    page = (out / "compact.html").read_text(encoding="utf-8")
+    assert ("line.tif" in page, "line.png" in page, "grey.png" in page) == (True, True, False)
+
+
+@pytest.mark.parametrize("record", ['{"a', "[]", '{"grey.kpt": 1}', ""])
+def test_a_damaged_record_stops_the_work_in_its_folder(images, tmp_path, record):
+    out = tmp_path / "points"
+    assert typed("compact", images, out).exit_code == 0
+    (out / "compact.json").write_text(record)
+    for words in ((), ("--force",)):
+        shown = typed("compact", images, out, *words)
+        assert shown.exit_code == 2
+        assert f"{out / 'compact.json'}: " in plain(shown.stderr)
+        assert plain(shown.stderr).count("remove it, and make them again with --force") == 1
+    (out / "compact.json").unlink()
+    assert typed("compact", images, out, "--force").exit_code == 0
+
+
+def test_an_original_is_never_replaced_by_what_is_built_again(images, tmp_path):
+    assert typed("compact", images / "grey.png", images).exit_code == 0
+    for words in ((), ("--force",)):
+        shown = typed("expand", images / "grey.kpt", images, *words)
+        assert shown.exit_code == 2
+        assert "it may be the original, which --force does not replace" in plain(shown.stderr)
+    assert np.array_equal(files.read(images / "grey.png")[..., 0], GREY)
+    again = tmp_path / "again"
+    for words in ((), ("--force",)):
+        assert typed("expand", images / "grey.kpt", again, *words).exit_code == 0
+
+
+def test_a_link_that_leads_nowhere_stops_no_other_image(images, tmp_path):
+    (images / "dangling.png").symlink_to("nowhere.png")
+    shown = typed("compact", images, tmp_path / "points")
+    assert shown.exit_code == 3, shown.output
+    assert "dangling.png: there is a link to nowhere.png" in plain(shown.stderr)
+    assert "wrote 4 of 5 results" in plain(shown.stdout)

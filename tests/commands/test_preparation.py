@@ -162,3 +162,37 @@ def test_a_check_of_unpaired_masks_looks_for_them_and_makes_none(golgi, capsys):
     check(recipe(golgi, engine="cycle", unpaired=masks, if_missing="synthesize"))
     assert "nowhere is missing: a run would make SYNTHETIC" in " ".join(capsys.readouterr().out.split())
     assert not (golgi / "nowhere").exists()
+
+
+@pytest.mark.parametrize(
+    ("key_points", "guided", "message"),
+    [
+        (
+            {"points": 401},
+            {},
+            r"key_points.points: 401 points of images of 20 x 20.*at most their 400",
+        ),
+        ({"points": 400}, {"ssim": "windowed"}, None),
+        (
+            {"points": 400},
+            {"ssim": "windowed", "side": 8},
+            r"400 points of images of 8 x 8(.|\n)*11 x 11",
+        ),
+        ({"points": "5%"}, {"ssim": "global", "side": 8}, None),
+    ],
+)
+def test_key_points_fit_into_what_the_network_sees(tmp_path, key_points, guided, message):
+    rng = np.random.default_rng(0)
+    for number in range(6):
+        tifffile.imwrite(tmp_path / f"{number}.tif", rng.integers(0, 255, (20, 20), np.uint8))
+    side = guided.pop("side", 20)
+    source = {"whole_images": {"root": str(tmp_path)}}
+    data = {"source": source, "classes": ["point"], "channels": 1, "patch": {"size": side}}
+    train = {"engine": {"guided": guided}, "batch_size": 2}
+    recipe = Recipe(name="points", data=data, model="unet", key_points=key_points, train=train)
+    if message is None:
+        training, _ = preparation.streams(recipe, preparation.parts(recipe), 1, 4)
+        assert training.shape == (side, side)
+    else:
+        with pytest.raises(UserError, match=message):
+            preparation.streams(recipe, preparation.parts(recipe), 1, 4)

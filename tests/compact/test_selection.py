@@ -145,13 +145,13 @@ def test_a_budget_in_words():
     assert points_of("3%", 784) == 24
     assert points_of("0.001%", 784) == 1
     assert points_of(5, 784) == points_of("5", 784) == 5
-    for wrong in (0, 785, -1, "0%", "101%", 0.5, "nan"):
-        with pytest.raises(UserError, match="at least 1 and at most the 784 pixels"):
+    assert points_of("100%", 784) == points_of(784.0, 784) == 784
+    for wrong in (0, -1, "0%", "101%", "nan%", 0.5, 2.7, "nan", "inf", "many", ""):
+        with pytest.raises(UserError, match=f"a budget of '{wrong}'; expected a number of points such as"):
             points_of(wrong, 784)
-    with pytest.raises(
-        UserError, match=r"a budget of 'many'; expected a number of points such as 500, or '3%'"
-    ):
-        points_of("many", 784)
+    for many in (785, "1e99"):
+        with pytest.raises(UserError, match=f"a budget of {many} points; expected at most the 784 pixels"):
+            points_of(many, 784)
 
 
 def test_what_an_image_suggests(digits, mitochondria):
@@ -161,6 +161,7 @@ def test_what_an_image_suggests(digits, mitochondria):
     assert reason.startswith("hybrid: the image has grey levels (")
     assert suggested(np.zeros((9, 9, 3), np.uint8), "YXC")[0] == "hybrid"
     assert suggested(np.zeros((9, 9), np.uint8), "YX")[0] == "hybrid"
+    assert suggested(np.full((9, 9), 7, np.uint8), "YX")[1] == "hybrid: all pixels of the image are equal."
 
 
 @pytest.mark.parametrize(
@@ -179,7 +180,7 @@ def test_what_an_image_suggests(digits, mitochondria):
             "hybrid",
             "the kernel of 7 x 7 pixels is larger than the image of 6 x 9",
         ),
-        (np.zeros((9, 9), np.float32), "YX", "hybrid", "the image is float32; expected uint8 or uint16"),
+        (np.zeros((9, 9), np.float32), "YX", "hybrid", "read as float32; expected uint8 or uint16"),
         (np.zeros((9, 9), np.uint8), "XY", "hybrid", "axes XY .*expected Y and X last"),
         (np.zeros((9, 9), np.uint8), "YX", "hybird", "unknown method 'hybird'.*did you mean 'hybrid'"),
     ],

@@ -144,7 +144,7 @@ def test_points_are_a_number_or_a_share(tmp_path, written, budget):
     [
         ({"points": "{points: 0}"}, r"points: must be a number of points, or a share .* 5%; got 0"),
         ({"points": "{points: 100%}"}, "got '100%'"),
-        ({"points": "{kernel: {mean: {size: 4}}}"}, "size: must be odd"),
+        ({"points": "{kernel: {mean: {size: 4}}}"}, "size: must be 1, 3, 5, 7 or 9, got 4"),
         ({"points": "{kernel: psf}"}, "wavelength: is missing"),
         ({"channels": 3, "model": "msdnet"}, r"set data\.channels: 1"),
         ({"model": "{unet: {activation: softmax}}"}, "activation sigmoid"),

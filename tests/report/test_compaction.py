@@ -45,7 +45,7 @@ def test_good_points_are_called_good():
         ),
         (
             {"1-bit_bitmap": ("trivial", 300, 0.85)},
-            "A bitmap of one bit a pixel is more like",
+            "A bitmap of one bit a pixel is no less like",
         ),
         ({"black": ("trivial", 0, 0.81)}, "the points are worthless"),
     ],

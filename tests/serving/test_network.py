@@ -60,6 +60,30 @@ def test_what_answers_otherwise_is_refused():
         network.compared(lambda batch: model(batch).numpy() * np.nan, model, spec, "cells.onnx")
 
 
+def test_numbers_that_are_right_in_another_shape_are_refused():
+    spec = SPECS["image"]
+    model = model_of(spec)
+    with pytest.raises(UserError, match="differ by inf"):
+        network.compared(lambda batch: model(batch).numpy()[None], model, spec, "cells.onnx")
+
+
+def test_a_conversion_that_loses_the_last_step_is_done_again(tmp_path, monkeypatch):
+    tf2onnx = pytest.importorskip("tf2onnx")
+    convert, spec = tf2onnx.convert.from_function, SPECS["image"]
+    calls = []
+
+    def forgetful(*arguments, **options):
+        calls.append(None)
+        made, more = convert(*arguments, **options)
+        if len(calls) == 1:
+            made.graph.output[0].type.tensor_type.shape.dim.add()
+        return made, more
+
+    monkeypatch.setattr(tf2onnx.convert, "from_function", forgetful)
+    assert network.write_onnx(model_of(spec), tmp_path / "cells.onnx", spec) < 1e-5
+    assert len(calls) >= 2
+
+
 def test_what_is_refused_leaves_no_file(tmp_path, monkeypatch):
     pytest.importorskip("tf2onnx")
     monkeypatch.setattr(network, "TOLERANCE", -1)

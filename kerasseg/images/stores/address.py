@@ -77,8 +77,16 @@ def file_signature(image: Path) -> dict[str, Any]:
     """Say what an image is recognised by: where it lies, how long its file is, when it was changed.
 
     Of a folder of planes it is how long they are together, and when the last of them was changed.
+
+    Raises
+    ------
+    UserError
+        If there is no such file, or its link leads nowhere.
     """
     file, _ = parted(image)
+    if not file.exists():
+        reason = f"a link to {file.readlink()}, where nothing is" if file.is_symlink() else "no such file"
+        raise UserError(f"{file}: there is {reason}")
     inside = folders.entries(file) if file.is_dir() and not is_zarr(file) else []
     states = [part.stat() for part in (file, *inside) if part.exists()]  # a link may lead nowhere
     changed = max(state.st_mtime_ns for state in states)

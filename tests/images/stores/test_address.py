@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kerasseg.errors import UserError
 from kerasseg.images import files
 from kerasseg.images.stores import address
 from kerasseg.images.stores.address import file_signature
@@ -55,3 +56,11 @@ def test_a_folder_of_planes_is_known_by_its_files(tmp_path):
     assert before["bytes"] > sum(path.stat().st_size for path in folder.iterdir()) - 1
     files.write(folder / "1.png", np.eye(4, 5, dtype=np.uint8))
     assert file_signature(folder) != before
+
+
+def test_what_is_not_there_is_said(tmp_path):
+    (tmp_path / "dangling.tif").symlink_to("nowhere.tif")
+    with pytest.raises(UserError, match=r"dangling.tif: there is a link to nowhere.tif, where nothing is"):
+        file_signature(tmp_path / "dangling.tif")
+    with pytest.raises(UserError, match=r"none.tif: there is no such file"):
+        file_signature(tmp_path / "none.tif")
