@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kerasseg.annotations.masks import refuse_lossy
 from kerasseg.console import say, track
 from kerasseg.errors import Mistakes, UserError, naming
 from kerasseg.images import histogram_matching, ondisk
@@ -102,7 +103,12 @@ def _check(image: Store, model: Store, leave_out: Sequence[int]) -> None:
 
 
 def _check_mask(image: Store, mask: Store | None) -> None:
-    if mask is not None and mask.shape[:-1] != image.shape[:-1]:
+    if mask is None:
+        return
+    refuse_lossy(mask, mask.path)
+    if mask.shape[-1] != 1:
+        raise UserError(f"{mask.path}: it has {mask.shape[-1]} channels; expected one number for each pixel")
+    if mask.shape[:-1] != image.shape[:-1]:
         raise UserError(
             f"{mask.path}: a mask of {' x '.join(map(str, mask.shape[:-1]))} pixels was given for "
             f"{image.path} of {' x '.join(map(str, image.shape[:-1]))}"

@@ -96,6 +96,23 @@ def test_what_does_not_fit_is_said_and_nothing_is_written(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["reference.tif", "stack.tif"]
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"compression": "jpeg"}, "the file was compressed with loss"),
+        ({}, "it has 3 channels; expected one number for each pixel"),
+    ],
+)
+def test_a_mask_that_has_no_sure_numbers_is_refused(tmp_path, options, message):
+    field = written(tmp_path / "field.tif", STACK[0])
+    colours = np.zeros((20, 30, 3), np.uint8)
+    tifffile.imwrite(tmp_path / "mask.tif", colours, photometric="rgb", **options)
+    shown = typed(field, field, tmp_path / "out.tif", "--mask", tmp_path / "mask.tif")
+    assert shown.exit_code == 2, shown.output
+    assert message in " ".join(shown.stderr.split())
+    assert not list(tmp_path.glob("out*"))
+
+
 def test_what_is_there_is_replaced_only_if_asked(files, tmp_path):
     assert typed(*files, tmp_path / "matched.tif").exit_code == 0
     assert "it exists; replace it by --overwrite" in typed(*files, tmp_path / "matched.tif").stderr
