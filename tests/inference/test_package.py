@@ -327,4 +327,4 @@ def test_a_file_that_is_no_zip_is_a_damaged_package(tmp_path, content):
     path.write_bytes(content)
     assert package.is_package(path)
     with pytest.raises(UserError, match=r"a\.zip: it is damaged .*; download the package again"):
-        package.load(path, "tensorflow")
+        Segmenter.load(path)
