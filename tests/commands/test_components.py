@@ -149,6 +149,14 @@ def test_a_mask_and_an_image_of_two_shapes_are_refused(mask, tmp_path):
     assert "ZYXC are 3 x 3 x 6 x 1; expected one channel of 3 x 4 x 6" in " ".join(shown.stderr.split())
 
 
+def test_a_mask_compressed_with_loss_is_refused(tmp_path):
+    tifffile.imwrite(tmp_path / "mask.tif", np.zeros((16, 16), np.uint8), compression="jpeg")
+    shown = typed(tmp_path / "mask.tif", tmp_path / "labels.tif")
+    assert shown.exit_code == 2
+    assert "mask.tif: the file was compressed with loss" in " ".join(shown.stderr.split())
+    assert not (tmp_path / "labels.tif").exists()
+
+
 def test_what_is_there_is_replaced_only_if_asked(mask, tmp_path):
     for name in ("labels.tif", "labels.ome.zarr"):
         assert typed(mask, tmp_path / name, "--overwrite").exit_code == 0

@@ -241,3 +241,13 @@ def test_a_volume_has_a_table_and_no_overlay(tmp_path, capsys):
     predict_by(model, tmp_path / "v.tif", tmp_path / "out", table=tmp_path / "cells.csv", overlay=True)
     assert [row["volume_px3"] for row in rows(tmp_path / "cells.csv")] == ["300"]
     assert "it is a volume, of which no overlay is drawn" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_an_object_with_a_pixel_that_is_no_number_has_no_intensities(tmp_path):
+    labels, image = np.array([[1, 1, 0, 2]], np.uint8), np.array([[np.nan, 3, 1, 4]], np.float32)
+    files.write(tmp_path / "a.labels.tif", labels)
+    tifffile.imwrite(tmp_path / "a.tif", image)
+    shown = typed(tmp_path / "a.labels.tif", tmp_path / "a.tif", tmp_path / "cells.csv")
+    assert shown.exit_code == 0, shown.output
+    assert [row["intensity_max-0"] for row in rows(tmp_path / "cells.csv")] == ["", "4"]
