@@ -323,6 +323,7 @@ def export(
     license: Annotated[
         str | None, typer.Option(help="SPDX name of the licence, for bioimageio, such as CC-BY-4.0.")
     ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that exists.")] = False,
 ) -> None:
     """Export the model of a run, or a cascade, for other programs."""
     is_cascade = cascade.is_trained(run)
@@ -335,7 +336,7 @@ def export(
     if is_cascade:
         export_cascade(run, out)
     else:
-        export(run, out, to=to, authors=author or (), license=license)
+        export(run, out, to=to, authors=author or (), license=license, overwrite=overwrite)
 
 
 @app.command(**example("compare runs/cells/1 runs/cells/2"))

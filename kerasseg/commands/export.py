@@ -13,6 +13,7 @@ from kerasseg.commands import preparation
 from kerasseg.console import say
 from kerasseg.data.sample import Sample
 from kerasseg.errors import UserError, unknown
+from kerasseg.images.writing.outputs import check_free
 from kerasseg.recipe import load
 from kerasseg.recipe.recipe import Recipe
 from kerasseg.runs import rundirectory
@@ -36,6 +37,7 @@ def export(
     to: str = SAVED_MODEL,
     authors: Sequence[str] = (),
     license: str | None = None,
+    overwrite: bool = False,
 ) -> None:
     """Write a run's model in a format.
 
@@ -50,6 +52,8 @@ def export(
         One of `SAVED_MODEL`, which TensorFlow Serving serves, and `FILES`.
     authors, license
         For a package of the BioImage Model Zoo: see `kerasseg.serving.bioimageio.Origin`.
+    overwrite : bool
+        Whether a file that is there is replaced.
 
     Raises
     ------
@@ -62,14 +66,18 @@ def export(
     if to != BIOIMAGEIO and (authors or license):
         raise UserError(f"authors and a license are told in a package; say --format {BIOIMAGEIO}")
     run = rundirectory.existing(path)
-    if to in FILES and out is not None and out.suffix != FILES[to]:
-        raise UserError(f"{out}: expected the name of a file that ends with {FILES[to]}, as {to} is one file")
-    spec, model = load_trained(path)
     recipe = load(run / rundirectory.RECIPE)
     if to == SAVED_MODEL:
+        spec, model = load_trained(path)
         folder, name = out or run / rundirectory.EXPORT, out.name if out else recipe.name
         return export_model(model, spec, run, folder, name, _sample(recipe))
     file = out or run / f"{recipe.name}{FILES[to]}"
+    if file.suffix != FILES[to]:
+        raise UserError(
+            f"{file}: expected the name of a file that ends with {FILES[to]}, as {to} is one file"
+        )
+    check_free((file,), overwrite)
+    spec, model = load_trained(path)
     if to == BIOIMAGEIO:
         difference = _write_package(model, spec, run, file, recipe, Origin(authors, license))
     else:

@@ -298,3 +298,12 @@ def test_a_model_that_carries_code_is_refused(tmp_path):
 def test_a_folder_without_a_run_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"holds recipe\.yaml"):
         Segmenter.load(tmp_path)
+
+
+def test_an_exported_file_is_not_replaced_unless_that_was_asked_for(finished, tmp_path):
+    (tmp_path / "cells.onnx").write_text("mine")
+    with pytest.raises(UserError, match=r"cells\.onnx: it exists; replace it by --overwrite"):
+        export(finished.path, tmp_path / "cells.onnx", to="onnx")
+    assert (tmp_path / "cells.onnx").read_text() == "mine"
+    with pytest.raises(UserError, match=r"cells\.onnx: expected the name of a file that ends with \.zip"):
+        export(finished.path, tmp_path / "cells.onnx", to="bioimageio")
