@@ -5,6 +5,7 @@ What they hold together is said to the user, and written down for the report.
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,8 +22,12 @@ from kerasseg.console import track
 from kerasseg.data.sample import Sample
 from kerasseg.data.split import Split, audit
 from kerasseg.errors import Mistakes, naming
+from kerasseg.images import files, raster
+from kerasseg.images.headers import Embedded
 from kerasseg.images.masks import IGNORE
 from kerasseg.images.preprocessing import Preprocessing, with_channels
+from kerasseg.images.stores.store import open_store
+from kerasseg.images.stores.volume import Volume
 
 MOST_IGNORED = 0.5  # share of all pixels; above it little is left to learn from
 
@@ -42,6 +48,10 @@ class Contents:
         Objects of each class; None where those of a sample were not told apart.
     ignored, total : int
         Pixels that are ignored, for all classes or for some, and all pixels.
+    diameters : numpy.ndarray, shape (N,)
+        Of each object that was told apart in a 2-D image, that of a circle of its area, in pixels.
+    pixel_sizes : numpy.ndarray, shape (M,)
+        Of each 2-D image whose file says how large a pixel is, in micrometres.
     """
 
     samples: int
@@ -50,6 +60,18 @@ class Contents:
     objects: np.ndarray | None
     ignored: int
     total: int
+    diameters: np.ndarray
+    pixel_sizes: np.ndarray
+
+    @property
+    def diameter(self) -> float | None:
+        """The median diameter of the objects, in pixels; None where none were told apart."""
+        return float(np.median(self.diameters)) if len(self.diameters) else None
+
+    @property
+    def pixel_size(self) -> float | None:
+        """The median size of a pixel, in micrometres; None where no file says it."""
+        return float(np.median(self.pixel_sizes)) if len(self.pixel_sizes) else None
 
     def __add__(self, other: Contents) -> Contents:
         apart = self.objects is not None and other.objects is not None
@@ -60,6 +82,8 @@ class Contents:
             self.objects + other.objects if apart else None,
             self.ignored + other.ignored,
             self.total + other.total,
+            np.concatenate([self.diameters, other.diameters]),
+            np.concatenate([self.pixel_sizes, other.pixel_sizes]),
         )
 
     def lines(self, classes: Sequence[str]) -> list[str]:
@@ -159,12 +183,30 @@ def contents(sample: Sample, classes: int, preprocessing: Preprocessing) -> Cont
     ignored = mask == IGNORE
     if multilabel:
         ignored = ignored.any(axis=-1)
-    objects = None
+    objects, diameters = None, np.empty(0)
     if annotation.labels is not None:
-        ids = (np.unique(annotation.labels[layer]) for layer in layers)
-        objects = np.array([np.count_nonzero(numbers) for numbers in ids])
+        areas = [_areas(annotation.labels[layer]) for layer in layers]
+        objects = np.array([len(of_class) for of_class in areas])
+        if len(sample.size) == 2:
+            diameters = 2 * np.sqrt(np.concatenate(areas) / np.pi)
     images = (pixels > 0).astype(np.int64)
-    return Contents(1, pixels, images, objects, int(np.count_nonzero(ignored)), ignored.size)
+    ignored_pixels, sizes = int(np.count_nonzero(ignored)), _pixel_sizes(sample.image)
+    return Contents(1, pixels, images, objects, ignored_pixels, ignored.size, diameters, sizes)
+
+
+def _areas(labels: np.ndarray) -> np.ndarray:
+    """Count the pixels of each object."""
+    ids, counts = np.unique(labels, return_counts=True)
+    return counts[ids != 0]
+
+
+def _pixel_sizes(image: Path | Embedded | Volume) -> np.ndarray:
+    """Read how large a pixel of a 2-D image is, (1,) micrometres; (0,) where its file does not say."""
+    if not isinstance(image, Path) or files.format_of(image) is raster:  # whose formats cannot say it
+        return np.empty(0)
+    with open_store(image) as store:
+        sizes = [size for size in store.pixel_size if size]
+    return np.array([np.sqrt(math.prod(sizes))] if len(sizes) == 2 else [])
 
 
 def total(contents: Sequence[Contents]) -> Contents:
