@@ -8,7 +8,8 @@ is ready a good deal sooner, and a step on a GPU starts hundreds of kernels inst
 Adam's numbers are the same. Keras' moving statistics are not: they begin at 0 and 1, and at a momentum of
 0.99 hold more of that than of the data for seventy steps, so that on few images validation finds nothing for
 many epochs, and patience ends the training. Here they are the mean of all steps so far until that is the
-slower of the two, so they never hold what was not seen. Those that come with weights are moved on at once.
+slower of the two, so they never hold what was not seen. Statistics that came with weights, of ImageNet or
+of another run, are gone on from: only those that a layer was made with are forgotten.
 """
 
 from __future__ import annotations
@@ -35,10 +36,8 @@ class FusedBatchNormalization(keras.layers.Layer):
     def __init__(self, layer: keras.layers.BatchNormalization) -> None:
         super().__init__(name=layer.name, dtype=layer.dtype_policy)
         self.layer = layer
-        # As many steps as make momentum the slower of the two, where statistics came with weights.
-        steps = layer.momentum / (1 - layer.momentum) if _has_statistics(layer) else 0.0
-        initial = keras.initializers.Constant(steps)
-        self.steps = self.add_weight((), initial, trainable=False, autocast=False, name="steps")
+        options = {"trainable": False, "autocast": False, "name": "steps"}
+        self.steps = self.add_weight((), keras.initializers.Constant(_steps_before(layer)), **options)
 
     def call(self, x: tf.Tensor, training: bool = False, mask: None = None) -> tf.Tensor:
         """Normalise `(B, ..., C)` by its own statistics in training, by the moving ones otherwise.
@@ -91,12 +90,13 @@ class FusedBatchNormalization(keras.layers.Layer):
         self.steps.assign_add(1.0)
 
 
-def _has_statistics(layer: keras.layers.BatchNormalization) -> bool:
-    """Tell moving statistics of something from the 0 and 1 that they begin with."""
+def _steps_before(layer: keras.layers.BatchNormalization) -> float:
+    """Count the steps that the moving statistics stand for: none, or as many as the momentum remembers."""
     if not layer.built:
-        return False
+        return 0.0
     mean, variance = (ops.convert_to_numpy(each) for each in (layer.moving_mean, layer.moving_variance))
-    return bool((mean != 0).any() or (variance != 1).any())
+    untouched = not mean.any() and (variance == 1).all()
+    return 0.0 if untouched else layer.momentum / (1 - layer.momentum)
 
 
 def fused(model: keras.Model) -> keras.Model:
