@@ -1,4 +1,7 @@
-"""Whether a recipe would run, and what the run would take, without TensorFlow: every file is read once."""
+"""Whether a recipe would run, and what the run would take, without TensorFlow: every file is read once.
+
+TensorFlow starts only to see whether a model fits that training is to go on from.
+"""
 
 from __future__ import annotations
 
@@ -64,8 +67,21 @@ def check(recipe: Recipe) -> None:
     problems = preparation.problems(recipe, contents) + preparation.without_truth(recipe, contents)
     for problem in problems + preparation.doubts(recipe, parts):
         say(f"warning: {problem}", style="yellow")
+    if recipe.train.start_from:
+        _begin(recipe, parts)
     for line in _needs(recipe, parts):
         say(line)
+
+
+def _begin(recipe: Recipe, parts: Split) -> None:
+    """Try whether the model that training is to go on from fits; the one check that builds the network."""
+    from kerasseg.startup import start_tensorflow
+
+    start_tensorflow()
+    from kerasseg.commands import base, build
+
+    match = preparation.matching(recipe, parts.train)
+    base.begin(recipe, build.network(recipe, preparation.model_channels(recipe, parts)), match)
 
 
 def check_cascade(cascade: CascadeRecipe) -> None:

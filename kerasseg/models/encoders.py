@@ -271,23 +271,24 @@ def standardise(image: KerasTensor) -> KerasTensor:
 
 
 def adapt_kernel(kernel: np.ndarray, channels: int) -> np.ndarray:
-    """Make an RGB kernel take any number of channels.
+    """Make a kernel take any number of channels.
 
-    Every channel gets the mean of the three kernels times ``3 / channels``, so that an image repeated along
-    its channels gives what its grey version would give; for one channel that is the sum of the three.
+    Every channel gets the mean of the C kernels times ``C / channels``, so that an image repeated along its
+    channels gives what its grey version would give; for one channel that is the sum of all.
 
     Parameters
     ----------
-    kernel : ndarray, (Y, X, 3, F)
+    kernel : ndarray, (..., C, F)
     channels : int
 
     Returns
     -------
-    ndarray, (Y, X, channels, F)
+    ndarray, (..., channels, F)
     """
-    if channels == kernel.shape[2]:
+    if channels == kernel.shape[-2]:
         return kernel
-    return np.repeat(kernel.mean(axis=2, keepdims=True) * 3 / channels, channels, axis=2)
+    mean = kernel.mean(axis=-2, keepdims=True)
+    return np.repeat(mean * kernel.shape[-2] / channels, channels, axis=-2)
 
 
 def _keras_layer(layer: layers.Layer, *, momentum: float) -> layers.Layer:

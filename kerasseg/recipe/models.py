@@ -78,6 +78,11 @@ class Encoded(Component):
         """What the sides of images are multiples of; see `kerasseg.models.receptive_field.stride`."""
         return 2 ** (self.levels - 1) if self.encoder == "plain" else 32
 
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether the encoder starts from weights that were learnt elsewhere."""
+        return self.encoder != "plain" and self.encoder_weights is not None
+
 
 class Skipped(Encoded):
     """Keys of every architecture with an encoder and skip connections."""
