@@ -63,15 +63,16 @@ class Segmenter:
 
     @classmethod
     def load(cls, run: str | Path, *, engine: str = TENSORFLOW) -> Segmenter:
-        """Load the model of a run, or of a package of the BioImage Model Zoo.
+        """Load the model of a run, a shipped model, or a package of the BioImage Model Zoo.
 
         The network itself is opened, and TensorFlow started, by the first image.
 
         Parameters
         ----------
         run : str or Path
-            The run's folder, such as ``runs/cells/1``, or its ``model.keras``; or a package, whoever made it:
-            see `kerasseg.inference.package`.
+            The run's folder, such as ``runs/cells/1``, or its ``model.keras``; a shipped model's name, such
+            as ``nuclei-2d`` (`kerasseg.runs.shipped`); or a package, whoever made it: see
+            `kerasseg.inference.package`.
         engine : {"tensorflow", "openvino"}
             What computes; OpenVINO is the extra ``kerasseg[openvino]``, for CPUs.
 
@@ -86,7 +87,8 @@ class Segmenter:
             is another than the specification's, or cannot be loaded safely.
         """
         backends.engine(engine)  # refuses what is unknown
-        spec, path = read_spec(Path(run)), Path(run).resolve()
+        path = Path(run) if package.is_package(Path(run)) else existing(Path(run)).path
+        spec, path = read_spec(path), path.resolve()
         computing = package.engine(path, engine) if package.is_package(path) else engine
         stored = StoredForward(path, engine, spec.weights)
         return cls(spec, Backend(opened_when_asked(stored.open), computing, elsewhere=stored))

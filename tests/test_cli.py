@@ -21,8 +21,8 @@ from kerasseg.cli.verbs import KEPT
 from kerasseg.errors import UserError
 from kerasseg.images import files
 
-VERBS = ["run", "sweep", "check", "inspect", "evaluate", "predict", "export", "compare", "runs", "report"]
-VERBS += ["convert", "extract", "components", "compact", "expand", "measure", "schema"]
+VERBS = ["run", "sweep", "check", "inspect", "evaluate", "predict", "export", "compare", "runs"]
+VERBS += ["models", "report", "convert", "extract", "components", "compact", "expand", "measure", "schema"]
 GROUPS = ["label", "data", "recipes"]
 STEPS = [
     f"label {step}"
@@ -41,7 +41,7 @@ def test_help_fits_a_screen_and_shows_an_example(verb):
     shown = typed(*verb.split(), "--help")
     assert shown.exit_code == 0
     lines = shown.output.splitlines()
-    assert len(lines) <= {"": 32, "predict": 42}.get(verb, 24)
+    assert len(lines) <= {"": 33, "predict": 42}.get(verb, 24)
     assert max(map(len, lines)) <= 80
     assert re.search(rf"Example:  kerasseg {verb}", shown.output)
     assert "..." not in shown.output.replace("KEY.PATH=VALUE]...", "").replace("{RUN}...", "").replace(

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, DTypeLike
 from PIL import Image, ImageDraw
 
 from kerasseg.annotations.corners import as_pixels
@@ -25,6 +25,9 @@ from kerasseg.images.masks import IGNORE
 
 LINE_WIDTH = 10  # pixels, labelme's
 POINT_RADIUS = 5  # pixels, labelme's
+
+Ink = tuple[int, ...]
+"""The bytes of a pixel."""
 
 
 def draw_mask(
@@ -55,7 +58,7 @@ def draw_mask(
         raise UserError(*(place + unknown("label", label, classes) for label in strangers))
     crowds_first = sorted(as_pixels(shapes, size), key=lambda shape: not shape.is_crowd)
     painted = ((shape, IGNORE if shape.is_crowd else values[shape.label]) for shape in crowds_first)
-    return _draw("L", size, painted)
+    return _draw(np.uint8, size, painted)
 
 
 def draw_labels(shapes: Sequence[Shape], size: tuple[int, int]) -> np.ndarray:
@@ -75,7 +78,7 @@ def draw_labels(shapes: Sequence[Shape], size: tuple[int, int]) -> np.ndarray:
     numbers = {
         id(shape): number for number, group in enumerate(instances(shapes), start=1) for shape in group
     }
-    return _draw("I", size, ((shape, numbers[id(shape)]) for shape in shapes))
+    return _draw(np.int32, size, ((shape, numbers[id(shape)]) for shape in shapes))
 
 
 def draw_instance(shapes: Sequence[Shape], size: tuple[int, int]) -> Shape | None:
@@ -101,7 +104,7 @@ def draw_instance(shapes: Sequence[Shape], size: tuple[int, int]) -> Shape | Non
     if (high <= low).any():
         return None
     low[0] = 0  # which pixels Pillow gives a slanted line depends on the column that it begins in
-    drawn = _draw("L", tuple((high - low)[::-1].tolist()), ((shape, 1) for shape in shapes), low) > 0
+    drawn = _draw(np.uint8, tuple((high - low)[::-1].tolist()), ((shape, 1) for shape in shapes), low)
     rows, columns = np.nonzero(drawn)
     if not rows.size:
         return None
@@ -117,7 +120,7 @@ def _reach(shape: Shape) -> int:
 
 
 def _draw(
-    mode: str,
+    dtype: DTypeLike,
     size: tuple[int, int],
     painted: Iterable[tuple[Shape, int]],
     corner: ArrayLike = (0, 0),
@@ -126,54 +129,60 @@ def _draw(
 
     Outlines are worked out in the image's coordinates, and moved then: in this order nothing is rounded
     otherwise than in the whole image.
+
+    Pillow draws into the array's own memory: to copy an image of Pillow's takes longer than to draw it. It
+    can do so for pixels of one byte and of four, which it takes for colours.
     """
-    image = Image.new(mode, size[::-1])
+    pixels, corner = np.zeros(size, dtype), np.asarray(corner)
+    mode = {1: "L", 4: "RGBA"}[pixels.itemsize]
+    image = Image.frombuffer(mode, size[::-1], pixels, "raw", mode, 0, 1)
+    image.readonly = 0  # otherwise what is drawn on is a copy
     canvas = ImageDraw.Draw(image)
     for shape, value in painted:
-        PAINTERS[shape.shape_type](canvas, shape, value, corner)
-    return np.array(image)
+        PAINTERS[shape.shape_type](canvas, shape, tuple(pixels.dtype.type(value).tobytes()), corner)
+    return pixels
 
 
-def _polygon(canvas: ImageDraw.ImageDraw, shape: Shape, value: int, corner: ArrayLike) -> None:
-    canvas.polygon(_flat(shape.points - corner), fill=value, outline=value)
+def _polygon(canvas: ImageDraw.ImageDraw, shape: Shape, ink: Ink, corner: np.ndarray) -> None:
+    canvas.polygon(_flat(shape.points - corner), fill=ink, outline=ink)
 
 
-def _rectangle(canvas: ImageDraw.ImageDraw, shape: Shape, value: int, corner: ArrayLike) -> None:
+def _rectangle(canvas: ImageDraw.ImageDraw, shape: Shape, ink: Ink, corner: np.ndarray) -> None:
     ends = np.stack([shape.points.min(axis=0), shape.points.max(axis=0)])
-    canvas.rectangle(_flat(ends - corner), fill=value, outline=value)
+    canvas.rectangle(_flat(ends - corner), fill=ink, outline=ink)
 
 
-def _circle(canvas: ImageDraw.ImageDraw, shape: Shape, value: int, corner: ArrayLike) -> None:
+def _circle(canvas: ImageDraw.ImageDraw, shape: Shape, ink: Ink, corner: np.ndarray) -> None:
     (x, y), (rim_x, rim_y) = shape.points.tolist()
-    _disc(canvas, shape.points[0], math.sqrt((x - rim_x) ** 2 + (y - rim_y) ** 2), value, corner)
+    _disc(canvas, shape.points[0], math.sqrt((x - rim_x) ** 2 + (y - rim_y) ** 2), ink, corner)
 
 
-def _line(canvas: ImageDraw.ImageDraw, shape: Shape, value: int, corner: ArrayLike) -> None:
-    canvas.line(_flat(shape.points - corner), fill=value, width=LINE_WIDTH)
+def _line(canvas: ImageDraw.ImageDraw, shape: Shape, ink: Ink, corner: np.ndarray) -> None:
+    canvas.line(_flat(shape.points - corner), fill=ink, width=LINE_WIDTH)
 
 
-def _points(canvas: ImageDraw.ImageDraw, shape: Shape, value: int, corner: ArrayLike) -> None:
+def _points(canvas: ImageDraw.ImageDraw, shape: Shape, ink: Ink, corner: np.ndarray) -> None:
     for centre in shape.points:
-        _disc(canvas, centre, POINT_RADIUS, value, corner)
+        _disc(canvas, centre, POINT_RADIUS, ink, corner)
 
 
-def _mask(canvas: ImageDraw.ImageDraw, shape: Shape, value: int, corner: ArrayLike) -> None:
+def _mask(canvas: ImageDraw.ImageDraw, shape: Shape, ink: Ink, corner: np.ndarray) -> None:
     left, top = (shape.points[0].astype(int) - corner).tolist()
-    canvas.bitmap((left, top), Image.fromarray(np.ascontiguousarray(shape.mask)), fill=value)
+    canvas.bitmap((left, top), Image.fromarray(np.ascontiguousarray(shape.mask)), fill=ink)
 
 
 def _disc(
-    canvas: ImageDraw.ImageDraw, centre: np.ndarray, radius: float, value: int, corner: ArrayLike
+    canvas: ImageDraw.ImageDraw, centre: np.ndarray, radius: float, ink: Ink, corner: np.ndarray
 ) -> None:
     box = np.stack([centre - radius, centre + radius])
-    canvas.ellipse(_flat(box - corner), fill=value, outline=value)
+    canvas.ellipse(_flat(box - corner), fill=ink, outline=ink)
 
 
 def _flat(points: np.ndarray) -> list[float]:
     return points.ravel().tolist()
 
 
-PAINTERS: dict[str, Callable[[ImageDraw.ImageDraw, Shape, int, ArrayLike], None]] = {
+PAINTERS: dict[str, Callable[[ImageDraw.ImageDraw, Shape, Ink, np.ndarray], None]] = {
     "polygon": _polygon,
     "rectangle": _rectangle,
     "oriented_rectangle": _polygon,

@@ -99,15 +99,23 @@ def box_counts(mask: np.ndarray, corner: tuple[int, int], size: tuple[int, int])
     list of int
         Lengths of background, object, background, ... column by column.
     """
-    starts, ends = _runs(np.pad(mask, ((0, 1), (0, 0))))  # background below ends each column's last run
-    columns, rows = np.divmod(starts, mask.shape[0] + 1)
-    first = (corner[1] + columns) * size[0] + corner[0] + rows
-    last = first + ends - starts
-    apart = first[1:] != last[:-1]  # but not where the box is as high as the image
-    begins, stops = first[np.append(True, apart)[: first.size]], last[np.append(apart, True)[: first.size]]
-    edges = np.stack([begins, stops], axis=1).ravel()
-    lengths = np.diff(edges, prepend=0, append=size[0] * size[1])
-    return (lengths if lengths[-1] or lengths.size == 1 else lengths[:-1]).tolist()
+    rows = np.flatnonzero(np.any(mask, axis=1))
+    if not rows.size:
+        return [size[0] * size[1]]
+    top, height = rows[0], rows[-1] + 1 - rows[0]
+    mask = mask[top : top + height]
+    columns = np.flatnonzero(np.any(mask, axis=0))
+    left, width = columns[0], columns[-1] + 1 - columns[0]
+    lines = np.zeros((width, 1 + height), bool)  # background before the first pixel of each column
+    lines[:, 1:] = mask[:, left : left + width].T
+    flat = np.append(lines, False)
+    across, down = np.divmod(np.flatnonzero(flat[1:] != flat[:-1]), 1 + height)
+    edges = (corner[1] + left + across) * size[0] + corner[0] + top + down
+    if height == size[0]:  # a run may go on in the next column
+        meet = np.append(edges[1:] == edges[:-1], False)
+        edges = edges[~(meet | np.roll(meet, 1))]
+    lengths = np.diff(edges, prepend=0, append=size[0] * size[1]).tolist()
+    return lengths if lengths[-1] else lengths[:-1]
 
 
 def from_counts(counts: Sequence[int], size: tuple[int, int], name: str = "counts") -> np.ndarray:
@@ -143,17 +151,14 @@ def compress(counts: Sequence[int]) -> str:
     From the fourth on a count is written as its difference to the one before the last. A number is written in
     groups of five bits, lowest first; a sixth bit says that more follow.
     """
-    left = np.array(counts, np.int64)
-    left[3:] -= np.asarray(counts, np.int64)[1:-2]
-    chunks, pending = [], np.ones(left.size, bool)
-    while pending.any():
-        chunk = left & (_MORE - 1)
-        left = left >> _CHUNK
-        more = np.where(chunk & _SIGN, left != -1, left != 0)
-        chunks.append(np.where(pending, chunk + _MORE * more + _FIRST, 0))
-        pending = pending & more
-    characters = np.stack(chunks, axis=1).ravel() if chunks else np.zeros(0)
-    return characters[characters > 0].astype(np.uint8).tobytes().decode("ascii")
+    numbers = np.array(counts, np.int64)
+    numbers[3:] -= numbers[1:-2].copy()
+    size = numbers ^ (numbers >> 63)  # a negative number is as long as its complement
+    groups = np.arange(0, int(size.max(initial=0)).bit_length() + 1, _CHUNK)[:, np.newaxis]
+    more = size >> (groups + _CHUNK - 1) > 0  # after each group, as one bit of it is the sign
+    characters = ((numbers >> groups) & (_MORE - 1)) + _MORE * more + _FIRST
+    written = np.concatenate([np.ones((1, numbers.size), bool), more[:-1]])
+    return characters.T[written.T].astype(np.uint8).tobytes().decode("ascii")
 
 
 def decompress(text: str, name: str = "counts") -> list[int]:
@@ -175,19 +180,6 @@ def decompress(text: str, name: str = "counts") -> list[int]:
     for parity in (1, 2):
         numbers[parity::2] = np.cumsum(numbers[parity::2])
     return numbers.tolist()
-
-
-def _runs(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Find where runs start and end, counted from 0 column by column, in the columns that hold any."""
-    lines = np.asarray(mask, bool).T
-    touched = np.flatnonzero(lines.any(axis=1))
-    if not touched.size:
-        return touched, touched
-    flat = lines[touched[0] : touched[-1] + 1].ravel()
-    edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    edges = np.concatenate([np.zeros(int(flat[0]), np.int64), edges, np.full(int(flat[-1]), flat.size)])
-    edges += touched[0] * lines.shape[1]
-    return edges[0::2], edges[1::2]
 
 
 def _whole_numbers(runs: str | Sequence[int], name: str) -> np.ndarray:

@@ -40,7 +40,10 @@ app.add_typer(label.app, name="label", **example("label crop recipes/cfos_curate
 app.add_typer(data.app, name="data", **example("data synthesize golgi data/golgi"))
 app.add_typer(recipes.app, name="recipes", **example("recipes copy sartorius_linknet"))
 
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, such as runs/NAME/1.")]
+RunFolder = Annotated[
+    Path,
+    typer.Argument(metavar="RUN", help="A run's folder, such as runs/NAME/1, or a shipped model."),
+]
 RunsFolder = Annotated[
     Path, typer.Option(help="The folder that holds all runs; this one gets DIRECTORY/NAME/N.")
 ]
@@ -155,12 +158,15 @@ def check(recipe: RecipeFile, overrides: Overrides = None) -> None:
 @app.command(**example("inspect recipes/sartorius_unet.yaml model.unet.attention=false"))
 def inspect(
     target: Annotated[
-        str, typer.Argument(metavar="RECIPE|MODEL", help="A recipe, a run's folder, or a .keras file.")
+        str,
+        typer.Argument(metavar="RECIPE|MODEL", help="A recipe, a run, or a shipped model's name."),
     ],
     overrides: Overrides = None,
 ) -> None:
     """Show a model's blocks, parameters, FLOPs and latency."""
-    path = Path(target)
+    from kerasseg.runs.shipped import located
+
+    path = located(Path(target))
     inspected = path if path.is_dir() or path.suffix == ".keras" else load_recipe(target, overrides)
     if overrides and inspected is path:
         raise UserError(f"{path}: overrides change a recipe, and this is a model; got {' '.join(overrides)}")
@@ -172,7 +178,9 @@ def inspect(
 
 @app.command(**example("evaluate runs/cells/1 --data more/drawn"))
 def evaluate(
-    target: Annotated[Path, typer.Argument(metavar="RUN|MASKS", help="A run's folder, or one of masks.")],
+    target: Annotated[
+        Path, typer.Argument(metavar="RUN|MASKS", help="A run, a shipped model, or a folder of masks.")
+    ],
     truth: Annotated[
         Path | None, typer.Argument(metavar="[TRUTH]", help="The folder of the true masks.")
     ] = None,
@@ -267,9 +275,9 @@ def predict(
 ) -> None:
     """Segment images and volumes of any size.
 
-    RUN is the folder of a run or a cascade, or a package of the BioImage Model Zoo (none with --server),
-    IMAGES an image or a folder of images, OUT the folder for the results ("predictions" by default). An
-    interrupted prediction resumes when the command is repeated.
+    RUN is the folder of a run or a cascade, the name of a shipped model (kerasseg models), or a package of
+    the BioImage Model Zoo (none with --server), IMAGES an image or a folder of images, OUT the folder for
+    the results ("predictions" by default). An interrupted prediction resumes when the command is repeated.
     """
     tell = speaking(quiet=quiet, json=json)
     tiles = {"tile": tile, "overlap": overlap, "blend": blend, "padding": padding, "tta": tta}
@@ -360,13 +368,27 @@ def runs(
     list_runs(directory)
 
 
+@app.command(**example("models nuclei-2d"))
+def models(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="The model whose card is shown; all are listed else.")
+    ] = None,
+) -> None:
+    """List the models that come with kerasseg, or show one's card."""
+    from kerasseg.commands.models import list_models, show_card
+
+    show_card(name) if name else list_models()
+
+
 @app.command(**example("report runs/sartorius_linknet/1"))
 def report(run: RunFolder) -> None:
     """Write report.html of a run or a cascade again from its files."""
     from kerasseg.report import cascade as cascade_page
     from kerasseg.report import page
+    from kerasseg.runs.rundirectory import with_results
 
-    written = cascade_page.write(run) if cascade.is_trained(run) else page.write(_existing(run))
+    is_cascade = cascade.is_trained(run)
+    written = cascade_page.write(run) if is_cascade else page.write(with_results(_existing(run)).path)
     typer.echo(f"wrote {written}")
 
 

@@ -43,7 +43,7 @@ def images_in(images: Path, axes: str | None) -> Iterator[tuple[Path, Path]]:
         return
     if not images.exists():
         raise UserError(f"{images}: there is no such file or folder")
-    listed = folders.find(images, (*files.SUFFIXES, *STORES), whole=_is_store)
+    listed = folders.find(images, (*files.SUFFIXES, *STORES), whole=is_one_image)
     results = {folder: recorded_results(folder) for folder in {path.parent for path in listed}}
     found = [path for path in listed if path.name not in results[path.parent]]
     if not found and listed:
@@ -66,7 +66,8 @@ def _is_volume(folder: Path, axes: str | None) -> bool:
     return bool(planes) and files.header(planes[0]).pages == 1
 
 
-def _is_store(folder: Path) -> bool:
+def is_one_image(folder: Path) -> bool:
+    """Tell whether a folder is one image, as those of Zarr are, and its files are none."""
     return folders.is_store(folder) or is_zarr(folder)
 
 

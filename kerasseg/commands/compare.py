@@ -129,7 +129,7 @@ def _scored_runs(paths: Sequence[Path]) -> list[ScoredRun]:
         mistakes.add(f"{path}: this run is named twice; name each once")
     for path in paths:
         with mistakes.noted():
-            run = ScoredRun(path, rundirectory.existing(path))
+            run = ScoredRun(path, rundirectory.with_results(path))
             if not run.metrics:
                 raise UserError(f"{path}: it has no scores yet; finish it by kerasseg run RECIPE --resume")
             runs.append(run)

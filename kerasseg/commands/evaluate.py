@@ -35,10 +35,10 @@ def evaluate(path: Path, *, threshold: float | None = None) -> None:
     Raises
     ------
     UserError
-        If there is no trained run, its data are gone, or another process writes into it.
+        If there is no trained run of one's own, its data are gone, or another process writes into it.
     """
+    folder = rundirectory.with_results(path)
     segmenter = _by_threshold(Segmenter.load(path), threshold)
-    folder = rundirectory.existing(path)
     recipe = load(folder / rundirectory.RECIPE)
     with folder.held():
         evaluation = score(recipe, segmenter, preparation.parts(recipe).test, folder.path)
@@ -55,8 +55,8 @@ def evaluate_on(path: Path, data: Path, *, out: Path | None = None, threshold: f
     data : Path
         Takes the place of the root of the recipe's source; every image is scored.
     out : Path, optional
-        Gets ``metrics.json`` and ``predictions/``; by default ``evaluations/NAME`` in the run's folder, by
-        the name of `data`.
+        Gets ``metrics.json`` and ``predictions/``; by default ``evaluations/NAME`` in the run's folder
+        (of a shipped model in ``runs/MODEL``), by the name of `data`.
     threshold : float, optional
         Instead of the recipe's.
 
@@ -82,7 +82,7 @@ def evaluate_on(path: Path, data: Path, *, out: Path | None = None, threshold: f
             f"{learnt[0]}: scores are too good",
             style="bold yellow",
         )
-    out = out or folder / EVALUATIONS / data.resolve().name
+    out = out or folder.results / EVALUATIONS / data.resolve().name
     with folder_atomically(out) as unfinished:
         evaluation = score(recipe, segmenter, samples, unfinished)
         rundirectory.RunDirectory(unfinished).write_json(METRICS, {"data": str(data), **asdict(evaluation)})
@@ -91,7 +91,12 @@ def evaluate_on(path: Path, data: Path, *, out: Path | None = None, threshold: f
 
 
 def known_images(table: Path, samples: Sequence[Sample]) -> list[str]:
-    """Name the samples whose files a run has learnt from or watched, by what `write_split` wrote of it."""
+    """Name the samples whose files a run has learnt from or watched, by what `write_split` wrote of it.
+
+    A shipped model has no such table.
+    """
+    if not table.exists():
+        return []
     with table.open(newline="", encoding="utf-8") as file:
         known = {Path(row["image"]).resolve() for row in csv.DictReader(file) if row["part"] != "test"}
     return [sample.name for sample in samples if Path(str(sample.image)).resolve() in known]

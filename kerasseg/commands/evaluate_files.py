@@ -9,15 +9,16 @@ import numpy as np
 
 from kerasseg.annotations.label_images import as_labels
 from kerasseg.annotations.masks import refuse_lossy
+from kerasseg.commands.batch import STORES, is_one_image
 from kerasseg.console import track
 from kerasseg.errors import Mistakes, UserError, unknown
 from kerasseg.images import files, folders
 from kerasseg.images.masks import IGNORE
 from kerasseg.images.stores.store import open_store
-from kerasseg.metrics import confusion, instance, pixel
+from kerasseg.metrics import instance, pixel
+from kerasseg.metrics.confusion import Confusion, averages, confusion
 from kerasseg.runs.rundirectory import OVERLAYS
 
-KINDS = ("mask", "labels")
 ENDINGS = (".mask", ".labels", "_cp_masks", "_masks", "_mask", "_labels", "_label")
 """What programs put behind an image's name in that of its mask."""
 
@@ -45,29 +46,27 @@ def evaluate_files(predicted: Path, truth: Path, *, kind: str | None = None) -> 
     UserError
         If a file cannot be read, has no counterpart, or another size.
     """
-    if kind not in (None, *KINDS):
-        raise UserError(unknown("kind", kind, KINDS))
+    if kind not in (None, *COUNTED):
+        raise UserError(unknown("kind", kind, COUNTED))
     pairs = _pairs(predicted, truth)
     if kind is None:
         kind = "labels" if all(".labels." in path.name for path, _ in pairs) else "mask"
-    mistakes, images = Mistakes(), []
-    for paths in track(pairs, "reading"):
+    mistakes, counts = Mistakes(), []
+    for paths in track(pairs, "comparing"):
         with mistakes.noted():
-            images.append(_read(*paths, kind))
+            counts.append(COUNTED[kind](*_read(*paths, kind)))
     mistakes.check()
     if kind == "labels":
-        counts = [instance.count(instance.overlap(true, labels)) for labels, true in images]
-        return {"images": len(images), "objects": instance.scores(counts)}
-    classes = max(_highest(mask) for pair in images for mask in pair)
+        return {"images": len(counts), "objects": instance.scores(counts)}
+    classes = max(len(confusion.pixels) for confusion in counts) - 1
     if not classes:
         raise UserError(f"{predicted}: there is only background, as in {truth}; nothing can be scored")
-    confusions = [confusion.confusion(true, mask, classes) for mask, true in images]
+    names = [f"class {k + 1}" for k in range(classes)]
+    confusions = [confusion.widened(classes) for confusion in counts]
     return {
-        "images": len(images),
-        "classes": pixel.scores(
-            list(map(pixel.of_confusion, confusions)), [f"class {k + 1}" for k in range(classes)]
-        ),
-        "averages": confusion.averages(confusions),
+        "images": len(counts),
+        "classes": pixel.scores(list(map(pixel.of_confusion, confusions)), names),
+        "averages": averages(confusions),
     }
 
 
@@ -92,20 +91,23 @@ def _pairs(predicted: Path, truth: Path) -> list[tuple[Path, Path]]:
     missing = [f"{path}: there is no such file or folder" for path in (predicted, truth) if not path.exists()]
     if missing:
         raise UserError(*missing)
-    if predicted.is_file() and truth.is_file():
+    if all(path.is_file() or is_one_image(path) for path in (predicted, truth)):
         return [(predicted, truth)]
     ours, theirs = _by_name(predicted), _by_name(truth)
     lonely = [f"{ours[name]}: {truth} holds no file named {name}" for name in ours if name not in theirs]
     lonely += [f"{theirs[name]}: {predicted} holds no result for it" for name in theirs if name not in ours]
-    if lonely or not ours:
-        raise UserError(*lonely or [f"{predicted}: there is no mask here; expected PNG or TIFF files"])
+    if not ours:
+        endings = ", ".join((*sorted(files.SUFFIXES), *STORES))
+        lonely.append(f"{predicted}: there is no mask here; expected {endings}")
+    if lonely:
+        raise UserError(*lonely)
     return [(path, theirs[name]) for name, path in ours.items()]
 
 
 def _by_name(folder: Path) -> dict[str, Path]:
     """Name the files of a folder by the images that they belong to; a run's overlays are no masks."""
     named: dict[str, Path] = {}
-    for path in folders.find(folder, files.SUFFIXES, (".json", ".csv")):
+    for path in folders.find(folder, (*files.SUFFIXES, *STORES), (".json", ".csv"), whole=is_one_image):
         name = path.relative_to(folder)
         if name.parts[0] == Path(OVERLAYS).name:
             continue
@@ -144,6 +146,16 @@ def _numbers(path: Path) -> np.ndarray:
         return store.read((slice(None),) * (len(store.shape) - 1))[..., 0]
 
 
-def _highest(mask: np.ndarray) -> int:
-    """Find the highest class of a mask."""
-    return int(np.where(mask == IGNORE, 0, mask).max(initial=0))
+def _count_pixels(mask: np.ndarray, true: np.ndarray) -> Confusion:
+    """Count the pixels of each pair of classes, up to the highest class that one of the two holds."""
+    highest = (np.where(each == IGNORE, 0, each).max(initial=0) for each in (mask, true))
+    return confusion(true, mask, int(max(highest)))
+
+
+def _count_objects(labels: np.ndarray, true: np.ndarray) -> instance.Counts:
+    """Count what was found of the true objects."""
+    return instance.count(instance.overlap(true, labels))
+
+
+COUNTED = {"mask": _count_pixels, "labels": _count_objects}
+"""What is kept of each image, which is not itself: many images are never in memory together."""

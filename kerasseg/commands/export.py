@@ -47,7 +47,8 @@ def export(
         The run's folder.
     out : Path, optional
         For a SavedModel the folder of the model's versions, of which the next is written, ``export`` in the
-        run's folder by default; otherwise the file, ``NAME.zip``, ``NAME.onnx`` or ``NAME.xml`` there.
+        run's folder by default; otherwise the file, ``NAME.zip``, ``NAME.onnx`` or ``NAME.xml`` there; of a
+        shipped model in ``runs/MODEL``.
     to : str
         One of `SAVED_MODEL`, which TensorFlow Serving serves, and `FILES`.
     authors, license
@@ -69,9 +70,9 @@ def export(
     recipe = load(run / rundirectory.RECIPE)
     if to == SAVED_MODEL:
         spec, model = load_trained(path)
-        folder, name = out or run / rundirectory.EXPORT, out.name if out else recipe.name
+        folder, name = out or run.results / rundirectory.EXPORT, out.name if out else recipe.name
         return export_model(model, spec, run, folder, name, _sample(recipe))
-    file = out or run / f"{recipe.name}{FILES[to]}"
+    file = out or run.results / f"{recipe.name}{FILES[to]}"
     if file.suffix != FILES[to]:
         raise UserError(
             f"{file}: expected the name of a file that ends with {FILES[to]}, as {to} is one file"
@@ -110,7 +111,7 @@ def _write_package(
 def _facts(run: RunDirectory) -> dict[str, Any]:
     """Gather how a model came about, for its card."""
     facts = {name: run.read_json(f"{name}.json") for name in ("data", "metrics", "environment")}
-    return {**facts, "run": str(run.path)}
+    return {**facts, "run": run.path.name if run.is_shipped else str(run.path)}
 
 
 def export_cascade(folder: Path, out: Path | None = None) -> None:

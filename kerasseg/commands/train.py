@@ -62,7 +62,7 @@ def run(
     KeyboardInterrupt
         If Ctrl-C ended the training; what was learnt by then was scored and exported.
     """
-    began = time.monotonic()
+    began, processor_began = time.monotonic(), time.process_time()
     find = rundirectory.unfinished if resume else rundirectory.create
     with find(recipe.name, recipe.to_yaml(), directory).kept() as folder:
         say(f"run {folder.path}")
@@ -94,7 +94,11 @@ def run(
             shutil.rmtree(versions, ignore_errors=True)  # of weights before a resumption
             export_model(model, segmenter.spec, folder, versions, recipe.name, parts.test[0])
         state = "interrupted" if history.stopped == "interrupted" else rundirectory.FINISHED
-        took = {"seconds": round(time.monotonic() - began, 1), "peak_mib": environment.peak_mib()}
+        took = {
+            "seconds": round(time.monotonic() - began, 1),
+            "processor_s": round(time.process_time() - processor_began, 1),
+            "peak_mib": environment.peak_mib(),
+        }
         folder.set_state(state, stopped=history.stopped, fallbacks=folder.fallbacks, **took)
     say(f"report {page.write(folder.path)}")
     if history.stopped == "interrupted":

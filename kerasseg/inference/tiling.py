@@ -27,18 +27,14 @@ from kerasseg.errors import UserError
 class Tile:
     """One tile: its place in the grid, the pixels it sees (`source`) and those it alone answers for (`core`).
 
-    Both are slices of the image; `source` may reach beyond its end, `core` never does.
+    Both are slices of the image; `source` may reach beyond its end, `core` never does. `inner` is the core
+    counted from the tile's own start.
     """
 
     index: tuple[int, ...]
     source: tuple[slice, ...]
     core: tuple[slice, ...]
-
-    @property
-    def inner(self) -> tuple[slice, ...]:
-        """The core, counted from the tile's own start."""
-        pairs = zip(self.source, self.core, strict=True)
-        return tuple(slice(core.start - source.start, core.stop - source.start) for source, core in pairs)
+    inner: tuple[slice, ...]
 
 
 @dataclass(frozen=True)
@@ -62,6 +58,12 @@ class Axis:
     @property
     def cores(self) -> list[slice]:
         return [slice(*ends) for ends in itertools.pairwise(self.bounds)]
+
+    @property
+    def inners(self) -> list[slice]:
+        """The cores, each counted from the start of its own tile."""
+        pairs = zip(self.starts, self.cores, strict=True)
+        return [slice(core.start - start, core.stop - start) for start, core in pairs]
 
 
 def axis(length: int, tile: int, overlap: int, multiple_of: int = 1, padded: bool = False) -> Axis:
@@ -172,7 +174,8 @@ class Tiling:
         indices = itertools.product(*(range(count) for count in self.grid))
         sources = itertools.product(*(axis.sources for axis in self.axes))
         cores = itertools.product(*(axis.cores for axis in self.axes))
-        yield from map(Tile, indices, sources, cores)
+        inners = itertools.product(*(axis.inners for axis in self.axes))
+        yield from map(Tile, indices, sources, cores, inners)
 
     def __str__(self) -> str:
         times = len(self) * math.prod(self.tile_shape) / math.prod(self.shape)

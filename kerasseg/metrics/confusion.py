@@ -36,6 +36,11 @@ class Confusion(NamedTuple):
 
     pixels: np.ndarray
 
+    def widened(self, classes: int) -> Confusion:
+        """Add classes that have no pixel, up to K of `classes`."""
+        more = classes + 1 - self.pixels.shape[-1]
+        return Confusion(np.pad(self.pixels, [(0, 0)] * (self.pixels.ndim - 2) + [(0, more)] * 2))
+
 
 def confusion(mask: np.ndarray, prediction: np.ndarray, classes: int) -> Confusion:
     """Count pairs of a true and a predicted class.

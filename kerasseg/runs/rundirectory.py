@@ -22,6 +22,7 @@ import yaml
 from kerasseg import files, locks
 from kerasseg.console import log, saying_warnings
 from kerasseg.errors import Blocked, UserError, changes, if_interrupted, unwritable
+from kerasseg.runs import shipped
 
 RECIPE, SPLIT, HISTORY, LOG = "recipe.yaml", "split.csv", "history.csv", "log.txt"
 HISTOGRAMS = "histograms.svg"
@@ -54,6 +55,16 @@ class RunDirectory:
 
     def __truediv__(self, name: str) -> Path:
         return self.path / name
+
+    @property
+    def is_shipped(self) -> bool:
+        """Whether it is a model that came with the package, where nothing is written."""
+        return self.path.parent.resolve() == shipped.FOLDER
+
+    @property
+    def results(self) -> Path:
+        """Where goes what is made of the run later: its folder; of a shipped model, ``runs/NAME`` here."""
+        return Path("runs") / self.path.name if self.is_shipped else self.path
 
     @property
     def state(self) -> str:
@@ -217,19 +228,43 @@ def listed(root: Path) -> list[RunDirectory]:
 
 
 def existing(path: Path) -> RunDirectory:
-    """Open the folder of a run, given as itself or as a file in it, such as its ``model.keras``.
+    """Open the folder of a run, given as itself or as a file in it, or a shipped model by its name.
+
+    Parameters
+    ----------
+    path : Path
+        Such as ``runs/cells/1``, its ``model.keras``, or ``nuclei-2d``, if nothing lies there.
 
     Raises
     ------
     UserError
-        If there is no run there.
+        If there is no run there, and no shipped model of that name.
     """
-    folder = path.parent if path.is_file() else path
+    folder = shipped.located(path.parent if path.is_file() else path)
     if not (folder / RECIPE).is_file():
         if numbers := _numbers(folder):
             raise UserError(f"{path}: this folder holds runs; name one, such as {folder / str(max(numbers))}")
-        raise UserError(f"{path}: not a run; expected a folder such as runs/NAME/1 that holds {RECIPE}")
+        expected = f"expected a folder such as runs/NAME/1 that holds {RECIPE}"
+        raise UserError("; ".join(filter(None, (f"{path}: not a run", expected, shipped.unknown_name(path)))))
     return RunDirectory(folder)
+
+
+def with_results(path: Path) -> RunDirectory:
+    """Open the folder of a run as `existing` does, with its images' results, which no shipped model brings.
+
+    Raises
+    ------
+    UserError
+        If there is no run there, or it is a shipped model.
+    """
+    run = existing(path)
+    if run.is_shipped:
+        name = run.path.name
+        raise UserError(
+            f"{path}: this is a shipped model, which brings no images and no results of its own; its scores "
+            f"are in kerasseg models {name}, and on your images in kerasseg evaluate {name} --data FOLDER"
+        )
+    return run
 
 
 def _without_nan(facts: Any) -> Any:

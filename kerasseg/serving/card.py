@@ -57,6 +57,22 @@ def render_package(
     return fill(Path(__file__).with_name("package.md"), context)
 
 
+def history(spec: ModelSpec, facts: Mapping[str, Any]) -> str:
+    """Write the part of a card that tells how a model came about: its data, its scores, what to beware of.
+
+    Parameters
+    ----------
+    spec, facts
+        See `render`.
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
+    return fill(Path(__file__).with_name("card_history.md"), {**_context("", spec, facts), "package": False})
+
+
 def _context(name: str, spec: ModelSpec, facts: Mapping[str, Any]) -> dict[str, Any]:
     context = {"spec": spec, "sides": SIDES[spec.rank]}
     return {**context, "name": name, "names": SCORES, "parts": _parts(facts), **facts}

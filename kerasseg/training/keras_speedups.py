@@ -8,7 +8,8 @@ is ready a good deal sooner, and a step on a GPU starts hundreds of kernels inst
 Adam's numbers are the same. Keras' moving statistics are not: they begin at 0 and 1, and at a momentum of
 0.99 hold more of that than of the data for seventy steps, so that on few images validation finds nothing for
 many epochs, and patience ends the training. Here they are the mean of all steps so far until that is the
-slower of the two, so they never hold what was not seen.
+slower of the two, so they never hold what was not seen. Statistics that came with weights, of ImageNet or
+of another run, are gone on from: only those that a layer was made with are forgotten.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ class FusedBatchNormalization(keras.layers.Layer):
     def __init__(self, layer: keras.layers.BatchNormalization) -> None:
         super().__init__(name=layer.name, dtype=layer.dtype_policy)
         self.layer = layer
-        self.steps = self.add_weight((), "zeros", trainable=False, autocast=False, name="steps")
+        options = {"trainable": False, "autocast": False, "name": "steps"}
+        self.steps = self.add_weight((), keras.initializers.Constant(_steps_before(layer)), **options)
 
     def call(self, x: tf.Tensor, training: bool = False, mask: None = None) -> tf.Tensor:
         """Normalise `(B, ..., C)` by its own statistics in training, by the moving ones otherwise.
@@ -86,6 +88,15 @@ class FusedBatchNormalization(keras.layers.Layer):
         for moving, value in ((self.layer.moving_mean, mean), (self.layer.moving_variance, variance)):
             moving.assign(moving * kept + value * (1 - kept))
         self.steps.assign_add(1.0)
+
+
+def _steps_before(layer: keras.layers.BatchNormalization) -> float:
+    """Count the steps that the moving statistics stand for: none, or as many as the momentum remembers."""
+    if not layer.built:
+        return 0.0
+    mean, variance = (ops.convert_to_numpy(each) for each in (layer.moving_mean, layer.moving_variance))
+    untouched = not mean.any() and (variance == 1).all()
+    return 0.0 if untouched else layer.momentum / (1 - layer.momentum)
 
 
 def fused(model: keras.Model) -> keras.Model:

@@ -84,6 +84,8 @@ def test_every_shape_has_labelmes_pixels(shapes_to_label, drawn):
 def test_more_instances_than_a_byte_counts(shapes_to_label):
     rng = np.random.default_rng(0)
     drawn = [Shape("cell", rng.uniform(0, 60, (4, 2))) for _ in range(700)]
+    drawn += [Shape("cell", rng.uniform(0, 60, (2, 2)), kind) for kind in ("circle", "line", "rectangle")]
+    drawn.append(Shape("cell", np.array([[5.0, 5], [9, 9]]), "mask", mask=np.eye(5, dtype=bool)))
     _, instances = shapes_to_label(SIZE, list(map(_as_labelme, drawn)), {"cell": 1})
     labels = draw_labels(drawn, SIZE)
     assert labels.max() > 255

@@ -1,5 +1,6 @@
 """Masks and labels of any program against the true ones."""
 
+import h5py
 import numpy as np
 import pytest
 import tifffile
@@ -79,3 +80,21 @@ def test_only_background_has_no_score(tmp_path):
     empty = np.zeros((2, 4), np.uint8)
     with pytest.raises(UserError, match="there is only background"):
         evaluate_files(write(tmp_path / "found", a=empty), write(tmp_path / "truth", a=empty))
+
+
+def test_masks_in_zarr_and_hdf5_are_scored(tmp_path):
+    zarr = pytest.importorskip("zarr", reason="masks in Zarr are read with the package zarr")
+    truth = write(tmp_path / "truth", a=TRUE, b=TRUE)
+    (tmp_path / "found").mkdir()
+    zarr.create_array(str(tmp_path / "found/a.zarr"), data=FOUND, dimension_names=["y", "x"])
+    with h5py.File(tmp_path / "found/b.h5", "w") as file:
+        file["mask"] = FOUND
+    scores = evaluate_files(tmp_path / "found", truth)
+    assert scores["images"] == 2
+    assert scores["classes"]["class 1"]["dice"] == pytest.approx(2 / 3)
+
+
+def test_images_may_hold_different_classes(tmp_path):
+    ones = np.minimum(TRUE, 1)
+    truth = write(tmp_path / "truth", a=TRUE, b=ones)
+    assert evaluate_files(write(tmp_path / "found", a=TRUE, b=ones), truth)["averages"]["f1_macro"] == 1

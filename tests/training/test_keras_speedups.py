@@ -48,6 +48,15 @@ def test_moving_statistics_are_the_mean_of_all_steps_until_momentum_is_slower():
     np.testing.assert_allclose(seen, np.transpose([means, variances]), rtol=1e-6)
 
 
+def test_moving_statistics_that_came_with_weights_are_gone_on_from():
+    layer = keras.layers.BatchNormalization(momentum=0.75)
+    layer.build((None, None, None, 1))
+    layer.set_weights(np.float32([[1], [0], [10], [4]]))  # gamma, beta, mean, variance
+    FusedBatchNormalization(layer)(np.reshape([1.0, 3.0], (1, 1, 2, 1)).astype("float32"), training=True)
+    np.testing.assert_allclose(layer.moving_mean, [0.75 * 10 + 0.25 * 2], rtol=1e-6)
+    np.testing.assert_allclose(layer.moving_variance, [0.75 * 4 + 0.25 * 1], rtol=1e-6)
+
+
 def test_it_answers_as_the_model_does():
     model = trained(small_model(2), 3, 2)
     image = np.random.default_rng(1).normal(size=(1, 5, 7, 2)).astype("float32")

@@ -2,7 +2,8 @@
 
     python tools/bench/annotations.py
 
-Ours and the peer's take turns in one process; a ratio is the median of the rounds' ratios.
+Ours and the peer's take turns in one process; seconds are the processor's, and a ratio is the median of the
+rounds' ratios.
 """
 
 from __future__ import annotations
@@ -36,10 +37,10 @@ def bodies(rng: np.random.Generator) -> list[Shape]:
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Time one call."""
-    began = time.perf_counter()
+    """Time one call, in seconds of the processor."""
+    began = time.process_time()
     work()
-    return time.perf_counter() - began
+    return time.process_time() - began
 
 
 def compare(table: Table, task: str, ours: Callable[[], object], peer: Callable[[], object]) -> None:
