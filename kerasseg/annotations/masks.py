@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import colorsys
-import math
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ from kerasseg.annotations.values import SHOWN, Meaning
 from kerasseg.errors import Notice, UserError, unknown
 from kerasseg.files import write_atomically
 from kerasseg.images import files, raster
-from kerasseg.images.headers import Header
+from kerasseg.images.headers import Header, is_readable_whole
 from kerasseg.images.masks import IGNORE
 from kerasseg.images.stores.store import Region, Store
 from kerasseg.images.stores.volume import Slide
@@ -96,7 +95,7 @@ def meaning_of(
 
     def numbers(path: Path) -> tuple[np.ndarray, bool]:
         header = files.header(path)
-        if math.prod(header.size) <= files.MAX_PIXELS:
+        if is_readable_whole(header.size):
             return read_numbers(path), files.is_palette(path)
         refuse_lossy(header, path)
         bands = (_grey(band, path) for band in Slide(path).bands_of_values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -84,9 +84,14 @@ def check_whole(header: Header) -> None:
     UserError
         If there are more than ``MAX_PIXELS`` pixels, of a volume ``MAX_VOXELS``.
     """
-    most = MAX_PIXELS if len(header.size) == 2 else MAX_VOXELS
-    if math.prod(header.size) > most:
+    if not is_readable_whole(header.size):
+        most = MAX_PIXELS if len(header.size) == 2 else MAX_VOXELS
         raise UserError(too_large(header.path, f"{' x '.join(map(str, header.size))} pixels", most))
+
+
+def is_readable_whole(size: Sequence[int]) -> bool:
+    """Tell whether memory may hold an image, or a volume, of a size."""
+    return math.prod(size) <= (MAX_PIXELS if len(size) == 2 else MAX_VOXELS)
 
 
 def too_large(path: Origin, given: str, most: int = MAX_PIXELS) -> str:
