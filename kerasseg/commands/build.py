@@ -106,6 +106,8 @@ def learn(
     batches = preparation.unpaired if unpaired else preparation.streams
     channels, stride = model.input_shape[-1], receptive_field.stride(model)
     training, validation = batches(recipe, parts, channels, stride, match)
+    for stream in (training, validation):
+        stream.look_through()
     with model.distribute_strategy.scope():
         engine = training_engine(recipe, model, training)
         watching = encoder_rate(recipe, engine, model)

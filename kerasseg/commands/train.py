@@ -195,7 +195,8 @@ def survey_data(recipe: Recipe, parts: Split, match: Matching | None, folder: Ru
     folder.write_json(rundirectory.DATA, described)
     write_split(folder / rundirectory.SPLIT, parts, group_by)
     for sample in parts.train[: page.MOST_EXAMPLES[recipe.data.rank]]:
-        picture = pictures.annotated(sample.read(), sample.annotate().mask, sample.spacing)
+        shown = sample.middle()
+        picture = pictures.annotated(sample.read(shown), sample.annotated(shown).mask, sample.spacing)
         files.write(folder / rundirectory.EXAMPLES / f"{file_name(sample.name)}.png", picture)
     if match is not None:
         counts = preparation.histograms([*parts.train, *parts.validation, *parts.test], match)

@@ -5,9 +5,10 @@ What they hold together is said to the user, and written down for the report.
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import reduce
@@ -17,11 +18,11 @@ from typing import Any
 import numpy as np
 
 from kerasseg.console import track
-from kerasseg.data.sample import Sample
+from kerasseg.data.sample import Annotation, Sample
 from kerasseg.data.split import Split, audit
 from kerasseg.errors import Mistakes, naming
 from kerasseg.images.masks import IGNORE
-from kerasseg.images.preprocessing import Preprocessing, with_channels
+from kerasseg.images.preprocessing import Preprocessing, channel_converter, with_channels
 
 MOST_IGNORED = 0.5  # share of all pixels; above it little is left to learn from
 
@@ -145,26 +146,42 @@ def survey(samples: Sequence[Sample], classes: int, preprocessing: Preprocessing
 
 def contents(sample: Sample, classes: int, preprocessing: Preprocessing) -> Contents:
     """Read one sample, and count what it holds."""
-    image = sample.read()
+    pixels, ignored = np.zeros(classes, np.int64), 0
+    ids: list[set[int]] | None = [set() for _ in range(classes)]
+    for annotation in _annotations(sample, preprocessing):
+        mask = annotation.mask
+        multilabel = mask.ndim > len(sample.size)
+        layers = [mask[..., k] == 1 if multilabel else mask == k + 1 for k in range(classes)]
+        pixels += [np.count_nonzero(layer) for layer in layers]
+        unknown = (mask == IGNORE).any(axis=-1) if multilabel else mask == IGNORE
+        ignored += np.count_nonzero(unknown)
+        if annotation.labels is None:
+            ids = None
+        for numbers, layer in zip(ids or (), layers, strict=False):
+            numbers.update(np.unique(annotation.labels[layer]).tolist())
+    objects = None if ids is None else np.array([len(numbers) for numbers in ids])
+    return Contents(1, pixels, (pixels > 0).astype(np.int64), objects, ignored, math.prod(sample.size))
+
+
+def _annotations(sample: Sample, preprocessing: Preprocessing) -> Iterator[Annotation]:
+    """Read all of an image, and give its annotation; that of a large one part by part."""
+    if not sample.is_large:
+        image = sample.read()
+        with naming(str(sample.image)):
+            if image.dtype.kind == "f":  # of all types alone may hold what no normalisation takes
+                preprocessing.image(image)
+            else:
+                with_channels(image, preprocessing.channels)
+        yield sample.annotate()
+        return
+    store = sample.opened()
     with naming(str(sample.image)):
-        if image.dtype.kind == "f":  # of all types alone may hold what no normalisation takes
-            preprocessing.image(image)
-        else:
-            with_channels(image, preprocessing.channels)
-    annotation = sample.annotate()
-    mask = annotation.mask
-    multilabel = mask.ndim > len(sample.size)
-    layers = [mask[..., k] == 1 if multilabel else mask == k + 1 for k in range(classes)]
-    pixels = np.array([np.count_nonzero(layer) for layer in layers])
-    ignored = mask == IGNORE
-    if multilabel:
-        ignored = ignored.any(axis=-1)
-    objects = None
-    if annotation.labels is not None:
-        ids = (np.unique(annotation.labels[layer]) for layer in layers)
-        objects = np.array([np.count_nonzero(numbers) for numbers in ids])
-    images = (pixels > 0).astype(np.int64)
-    return Contents(1, pixels, images, objects, int(np.count_nonzero(ignored)), ignored.size)
+        channel_converter(store, preprocessing.channels)
+    if store.dtype.kind == "f":
+        preprocessing.fitted(store)
+    for part in track(sample.parts(), f"{sample.name}: reading image and annotation"):
+        sample.read(part)
+        yield sample.annotated(part)
 
 
 def total(contents: Sequence[Contents]) -> Contents:
