@@ -12,6 +12,7 @@ from kerasseg.commands import preparation
 from kerasseg.data.batches import TrainingBatches
 from kerasseg.data.sample import Sample
 from kerasseg.data.split import Split
+from kerasseg.data.survey import Contents
 from kerasseg.images.histogram_matching import Matching
 from kerasseg.inference.backends import Backend
 from kerasseg.inference.forward import forward
@@ -48,8 +49,25 @@ def without_pretrained(recipe: Recipe) -> Recipe:
     return recipe.model_copy(update={"model": recipe.model.model_copy(update={"encoder_weights": None})})
 
 
-def model_spec(recipe: Recipe, model: keras.Model, match: Matching | None = None) -> ModelSpec:
-    """Say what whoever uses the model must know; `match` is what `preparation.matching` counted."""
+def model_spec(
+    recipe: Recipe,
+    model: keras.Model,
+    match: Matching | None = None,
+    learnt_from: Contents | None = None,
+) -> ModelSpec:
+    """Say what whoever uses the model must know.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    model : keras.Model
+    match : Matching, optional
+        What `preparation.matching` counted.
+    learnt_from : Contents, optional
+        What the training images hold, which gives the model its scale, unless it looks at all images in one
+        size.
+    """
+    scale = learnt_from if recipe.data.resize is None else None
     objects = recipe.instances or Components()
     return ModelSpec(
         classes=tuple(recipe.data.classes),
@@ -66,12 +84,19 @@ def model_spec(recipe: Recipe, model: keras.Model, match: Matching | None = None
         weights=fingerprint(model),
         beside=len(recipe.data.sees),
         match=match,
+        diameter=scale and scale.diameter,
+        pixel_size=scale and scale.pixel_size,
     )
 
 
-def segmenter(recipe: Recipe, model: keras.Model, match: Matching | None = None) -> Segmenter:
-    """Put the model together with what the recipe says about its input and its output."""
-    return Segmenter(model_spec(recipe, model, match), Backend(forward(model)))
+def segmenter(
+    recipe: Recipe,
+    model: keras.Model,
+    match: Matching | None = None,
+    learnt_from: Contents | None = None,
+) -> Segmenter:
+    """Put the model together with what the recipe and its data say about its input and its output."""
+    return Segmenter(model_spec(recipe, model, match, learnt_from), Backend(forward(model)))
 
 
 def seen_size(recipe: Recipe, stride: Sequence[int], samples: Sequence[Sample] = ()) -> tuple[int, ...]:

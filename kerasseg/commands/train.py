@@ -16,7 +16,7 @@ from kerasseg.commands.export import export_model
 from kerasseg.commands.inspect import describe
 from kerasseg.console import say
 from kerasseg.data.split import Split, write_split
-from kerasseg.data.survey import describe_data, total
+from kerasseg.data.survey import Contents, describe_data, total
 from kerasseg.errors import UserError, changes
 from kerasseg.files import write_atomically
 from kerasseg.images import files
@@ -72,7 +72,7 @@ def run(
 
         parts = preparation.parts(recipe)
         match = preparation.matching(recipe, parts.train)
-        survey_data(recipe, parts, match, folder)
+        learnt_from = survey_data(recipe, parts, match, folder)
         model = untrained(recipe, parts, setting)
         if not checkpoint.last(folder / rundirectory.CHECKPOINTS):
             base.keep(base.begin(recipe, model, match), folder)
@@ -80,7 +80,7 @@ def run(
         history = build.learn(recipe, model, parts, folder.path, match=match, resume=resume)
         with write_atomically(folder / rundirectory.MODEL) as path:
             model.save(path)
-        segmenter = build.segmenter(recipe, model, match)
+        segmenter = build.segmenter(recipe, model, match, learnt_from)
         with write_atomically(folder / rundirectory.SPEC) as path:
             path.write_text(segmenter.spec.to_json() + "\n", encoding="utf-8")
 
@@ -173,8 +173,13 @@ def is_begun(recipe: Recipe, folder: Path) -> bool:
     return True
 
 
-def survey_data(recipe: Recipe, parts: Split, match: Matching | None, folder: RunDirectory) -> None:
+def survey_data(recipe: Recipe, parts: Split, match: Matching | None, folder: RunDirectory) -> Contents:
     """Read every sample once, say and write down what there is.
+
+    Returns
+    -------
+    Contents
+        Of the training images.
 
     Raises
     ------
@@ -202,3 +207,4 @@ def survey_data(recipe: Recipe, parts: Split, match: Matching | None, folder: Ru
         counts = preparation.histograms([*parts.train, *parts.validation, *parts.test], match)
         with write_atomically(folder / rundirectory.HISTOGRAMS) as path:
             path.write_bytes(charts.histograms(counts))
+    return contents["train"]
