@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import reduce
@@ -19,13 +19,13 @@ from typing import Any
 import numpy as np
 
 from kerasseg.console import track
-from kerasseg.data.sample import Sample
+from kerasseg.data.sample import Annotation, Sample
 from kerasseg.data.split import Split, audit
 from kerasseg.errors import Mistakes, naming
 from kerasseg.images import files, raster
 from kerasseg.images.headers import Embedded
 from kerasseg.images.masks import IGNORE
-from kerasseg.images.preprocessing import Preprocessing, with_channels
+from kerasseg.images.preprocessing import Preprocessing, channel_converter, with_channels
 from kerasseg.images.stores.store import open_store
 from kerasseg.images.stores.volume import Volume
 
@@ -169,35 +169,50 @@ def survey(samples: Sequence[Sample], classes: int, preprocessing: Preprocessing
 
 def contents(sample: Sample, classes: int, preprocessing: Preprocessing) -> Contents:
     """Read one sample, and count what it holds."""
-    image = sample.read()
-    with naming(str(sample.image)):
-        if image.dtype.kind == "f":  # of all types alone may hold what no normalisation takes
-            preprocessing.image(image)
-        else:
-            with_channels(image, preprocessing.channels)
-    annotation = sample.annotate()
-    mask = annotation.mask
-    multilabel = mask.ndim > len(sample.size)
-    layers = [mask[..., k] == 1 if multilabel else mask == k + 1 for k in range(classes)]
-    pixels = np.array([np.count_nonzero(layer) for layer in layers])
-    ignored = mask == IGNORE
-    if multilabel:
-        ignored = ignored.any(axis=-1)
+    pixels, ignored = np.zeros(classes, np.int64), 0
+    areas: list[Counter[int]] | None = [Counter() for _ in range(classes)]
+    for annotation in _annotations(sample, preprocessing):
+        mask = annotation.mask
+        multilabel = mask.ndim > len(sample.size)
+        layers = [mask[..., k] == 1 if multilabel else mask == k + 1 for k in range(classes)]
+        pixels += [np.count_nonzero(layer) for layer in layers]
+        unknown = (mask == IGNORE).any(axis=-1) if multilabel else mask == IGNORE
+        ignored += np.count_nonzero(unknown)
+        if annotation.labels is None:
+            areas = None
+        for of_class, layer in zip(areas or (), layers, strict=False):
+            labels = annotation.labels[layer]
+            numbers, counts = np.unique(labels[labels > 0], return_counts=True)
+            of_class.update(dict(zip(numbers.tolist(), counts.tolist(), strict=True)))
     objects, diameters = None, np.empty(0)
-    if annotation.labels is not None:
-        areas = [_areas(annotation.labels[layer]) for layer in layers]
+    if areas is not None:
         objects = np.array([len(of_class) for of_class in areas])
         if len(sample.size) == 2:
-            diameters = 2 * np.sqrt(np.concatenate(areas) / np.pi)
-    images = (pixels > 0).astype(np.int64)
-    ignored_pixels, sizes = int(np.count_nonzero(ignored)), _pixel_sizes(sample.image)
-    return Contents(1, pixels, images, objects, ignored_pixels, ignored.size, diameters, sizes)
+            diameters = 2 * np.sqrt(np.concatenate([[*of_class.values()] for of_class in areas]) / np.pi)
+    images, total = (pixels > 0).astype(np.int64), math.prod(sample.size)
+    sizes = _pixel_sizes(sample.image)
+    return Contents(1, pixels, images, objects, ignored, total, diameters, sizes)
 
 
-def _areas(labels: np.ndarray) -> np.ndarray:
-    """Count the pixels of each object."""
-    ids, counts = np.unique(labels, return_counts=True)
-    return counts[ids != 0]
+def _annotations(sample: Sample, preprocessing: Preprocessing) -> Iterator[Annotation]:
+    """Read all of an image, and give its annotation; that of a large one part by part."""
+    if not sample.is_large:
+        image = sample.read()
+        with naming(str(sample.image)):
+            if image.dtype.kind == "f":  # of all types alone may hold what no normalisation takes
+                preprocessing.image(image)
+            else:
+                with_channels(image, preprocessing.channels)
+        yield sample.annotate()
+        return
+    store = sample.opened()
+    with naming(str(sample.image)):
+        channel_converter(store, preprocessing.channels)
+    if store.dtype.kind == "f":
+        preprocessing.fitted(store)
+    for part in track(sample.parts(), f"{sample.name}: reading image and annotation"):
+        sample.read(part)
+        yield sample.annotated(part)
 
 
 def _pixel_sizes(image: Path | Embedded | Volume) -> np.ndarray:
