@@ -119,7 +119,8 @@ class Segmenter:
     def probabilities(self, image: Image, *, view: View | None = None) -> np.ndarray:
         """Predict the probabilities of an image at its own size: (..., K) float32 in [0, 1].
 
-        K is that of the classes, for a softmax with the background's first; for `view` see `predict`.
+        ``spec.output_names`` says what K are: the classes, for a softmax with the background before them. For
+        `view` see `predict`.
         """
         if isinstance(image, np.ndarray):
             return self.predict(as_intensities(self._with_channels(image)), "the array", view=view)
@@ -138,7 +139,8 @@ class Segmenter:
 
         A multilabel model gives (..., K) int32, each class numbered by itself.
         """
-        return self.spec.label(self.mask(image))
+        probabilities = self.probabilities(image)
+        return self.spec.label(self.spec.decide(probabilities), self.spec.landscape(probabilities))
 
     def predict(
         self, image: np.ndarray, name: str, *, resized: bool = False, view: View | None = None
