@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -16,6 +17,7 @@ import numpy as np
 
 from kerasseg.errors import UserError, naming
 from kerasseg.images import masks
+from kerasseg.images.calibration import PixelSize
 from kerasseg.images.histogram_matching import Matching
 from kerasseg.images.normalisation import NORMALISATIONS, Normalisation
 from kerasseg.images.preprocessing import Preprocessing
@@ -28,6 +30,10 @@ if TYPE_CHECKING:
     from kerasseg.images.stores.store import Region, Store
 
 ACTIVATIONS = ("sigmoid", "softmax")
+NOT_SAID_BY_OLDER = {"beside": 0, "match": None, "diameter": None, "pixel_size": None}
+LARGEST_SCALE = 20.0  # at which an image is looked at; the smallest is as many times smaller
+SAME_SCALE = 0.1  # by which scales may differ that are taken for one: networks learn at more than that
+LENGTHS, AREAS = ("distance",), ("smallest",)  # arguments of `INSTANCES` that are so many pixels
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,12 @@ class Objects:
     def by_landscape(self) -> bool:
         """Whether objects are told apart by a landscape, which the network gives beside the mask."""
         return self.method == "deep_watershed"
+
+    def at(self, scale: float) -> Objects:
+        """Give what this is for a mask of an image that is so many times as large, in pixels."""
+        lengths = {name: self.arguments[name] * scale for name in LENGTHS if name in self.arguments}
+        areas = {name: _times(self.arguments[name], scale**2) for name in AREAS if name in self.arguments}
+        return Objects(self.method, {**self.arguments, **lengths, **areas})
 
     def label(self, mask: np.ndarray, landscape: np.ndarray | None = None) -> np.ndarray:
         """Number the objects of a mask of exclusive classes: (...) uint8 to (...) int32."""
@@ -116,6 +128,12 @@ class ModelSpec:
         cascade find, 0 or 1.
     match : Matching or None
         The histogram that each image or volume is brought to, before its intensities come into [0, 1].
+    diameter : float or None
+        The scale that the network knows: the median diameter of the objects that it learnt from, of circles
+        of their area, in pixels; None of volumes, of resized images, and where objects were not told apart.
+    pixel_size : float or None
+        The median size of a pixel of the images that it learnt from, in micrometres; None as before, and
+        where no file says it.
     """
 
     classes: tuple[str, ...]
@@ -132,6 +150,8 @@ class ModelSpec:
     weights: str
     beside: int = 0
     match: Matching | None = None
+    diameter: float | None = None
+    pixel_size: float | None = None
 
     kinds: ClassVar = ("mask", "labels", "probabilities")
     """What can be made of its answers."""
@@ -207,6 +227,55 @@ class ModelSpec:
             return self.objects.label(mask, landscape)
         return np.stack([self.objects.label(mask[..., k]) for k in range(mask.shape[-1])], axis=-1)
 
+    def scale_of(self, diameter: float | None, pixel_size: PixelSize) -> float:
+        """Tell how many times as large as it is the network should see an image.
+
+        Parameters
+        ----------
+        diameter : float or None
+            Of the objects in the image, in pixels; None where nobody says.
+        pixel_size : tuple of float or None
+            Micrometres along each axis; None, or no axis, where that is not known.
+
+        Returns
+        -------
+        float
+            1 where they do not say, or the scale is all but the model's own.
+
+        Raises
+        ------
+        UserError
+            If a diameter is given, and makes no sense or the model knows none.
+        """
+        if diameter is not None:
+            self._check_diameter(diameter)
+            scale = self.diameter / diameter
+        elif self.pixel_size is not None and pixel_size and None not in pixel_size:
+            scale = math.prod(pixel_size) ** (1 / len(pixel_size)) / self.pixel_size
+        else:
+            return 1.0
+        if not 1 / LARGEST_SCALE <= scale <= LARGEST_SCALE:
+            raise UserError(
+                f"the image would be looked at at {scale:.3g} times its size; expected at most "
+                f"{LARGEST_SCALE:g} and at least {1 / LARGEST_SCALE:g}: see the size of its pixels, or say "
+                "how large its objects are by --diameter, in pixels"
+            )
+        return 1.0 if abs(math.log(scale)) < math.log1p(SAME_SCALE) else scale
+
+    def _check_diameter(self, diameter: float) -> None:
+        if not 0 < diameter < math.inf:
+            raise UserError(f"the diameter is {diameter}; expected pixels, above 0")
+        if self.resize is not None:
+            raise UserError(
+                f"diameter {diameter:g}: this model looks at all images in one size, {self.resize[0]} x "
+                f"{self.resize[1]}; leave the diameter out, or train one without data.resize"
+            )
+        if self.diameter is None:
+            raise UserError(
+                f"diameter {diameter:g}: this model does not know the diameter of what it learnt from; leave "
+                "it out, or train it again on 2-D images whose objects are told apart"
+            )
+
     def check_rank(self, axes: str, name: str) -> None:
         """Refuse an image of other axes in space than the network's.
 
@@ -246,7 +315,7 @@ class ModelSpec:
             If a number lies out of its range.
         """
         try:
-            given = {"beside": 0, "match": None, **json.loads(text)}  # which older ones do not say
+            given = {**NOT_SAID_BY_OLDER, **json.loads(text)}
             values = {field.name: given[field.name] for field in fields(cls)}
             tiling = {field.name: values["tiling"][field.name] for field in fields(TilingSettings)}
             for name in ("classes", "resize", "stride", "receptive_radius"):
@@ -300,6 +369,13 @@ class MergedSpec:
     def label(self, mask: np.ndarray) -> np.ndarray:
         """Number the objects of a mask: int32 of its shape."""
         return self.objects.label(mask)
+
+
+def _times(numbers: float | tuple[float, ...], factor: float) -> int | tuple[int, ...]:
+    """Multiply a count of pixels, or one for each class."""
+    if isinstance(numbers, tuple):
+        return tuple(round(number * factor) for number in numbers)
+    return round(numbers * factor)
 
 
 def _normalisation(given: Mapping[str, Mapping[str, Any]]) -> Normalisation:

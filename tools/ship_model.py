@@ -98,11 +98,11 @@ Finds {finds}. `kerasseg predict {name} IMAGES OUT` segments a folder of images;
 | learnt from | {data} ({data_license}) |
 | licence | of these weights Apache-2.0, as kerasseg; of the images {data_license} |
 | not for | {not_for} |
+| scale | {scale} |
 | recipe | `kerasseg recipes copy {recipe}` makes it again |
 | size | {megabytes:.1f} MB; {precision} |
 {notices}
-{history}
-{objects}"""
+{history}"""
 
 
 def ship(run: RunDirectory, name: str, about: About, folder: Path, *, half: bool = True) -> Path:
@@ -224,41 +224,40 @@ def pooled(metrics: dict[str, Any]) -> dict[str, Any]:
 def card(run: RunDirectory, name: str, about: About, spec: ModelSpec, *, size: int, precision: str) -> str:
     """Write the card: what programs read of it, and what people do."""
     recipe, metrics, data = load(run / RECIPE), run.read_json(METRICS), run.read_json(DATA)
-    objects = (metrics.get("instances") or {}).get("classes", {})
-    scores = {
-        class_: {
-            "Dice": round(metrics["test"]["classes"][class_]["dice"], 3),
-            **{
-                title: round(objects[class_][key], 3)
-                for key, title in OBJECT_SCORES.items()
-                if class_ in objects
-            },
-        }
-        for class_ in spec.classes
-    }
-    tested = sum(data["audit"]["groups"]["test"].values())
-    facts = {
-        "finds": about.finds,
-        "data": about.data,
-        "license": "Apache-2.0",
-        "data_license": about.data_license,
-    }
-    facts |= {"recipe": recipe.name, "scores": scores, "test_images": tested}
-    listed = [
-        f"{class_}: " + ", ".join(f"{title} {value}" for title, value in of.items() if title != "Dice")
-        for class_, of in scores.items()
-        if class_ in objects
-    ]
+    facts = {key: value for key, value in asdict(about).items() if key != "not_for"}
+    facts |= {"license": "Apache-2.0", "recipe": recipe.name, "diameter": spec.diameter}
+    facts |= {"scores": scores_of(metrics), "test_images": sum(data["audit"]["groups"]["test"].values())}
     return CARD.format(
         facts=yaml.safe_dump(facts, sort_keys=False, allow_unicode=True),
         name=name,
         recipe=recipe.name,
         megabytes=size / 1e6,
         precision=precision,
+        scale=_scale(spec),
         notices=_notice(recipe.model.arguments),
         history=history(spec, {"data": data, "metrics": metrics}),
-        objects="\n".join(f"Objects of the test part, {line}." for line in listed) + "\n" * bool(listed),
         **asdict(about),
+    )
+
+
+def scores_of(metrics: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """Give the scores of each class that are listed: of its pixels, and of its objects if they have any."""
+    objects = (metrics.get("instances") or {}).get("classes", {})
+    return {
+        name: {"Dice": round(pixels["dice"], 3)}
+        | {title: round(objects[name][key], 3) for key, title in OBJECT_SCORES.items() if name in objects}
+        for name, pixels in metrics["test"]["classes"].items()
+    }
+
+
+def _scale(spec: ModelSpec) -> str:
+    """Say at which scale a model learnt."""
+    if spec.diameter is None:
+        return "every image is looked at as it is, or in one size"
+    pixels = "" if spec.pixel_size is None else f", of {spec.pixel_size:.3g} µm"
+    return (
+        f"its objects had a median diameter of {spec.diameter:.1f} pixels{pixels}; of others "
+        "`--diameter PIXELS` tells"
     )
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -242,6 +243,11 @@ def distinct(values: np.ndarray) -> np.ndarray:
     if values.dtype in (np.uint8, np.uint16):
         return np.flatnonzero(np.bincount(values.ravel()))
     return np.unique(values.astype(np.uint8) if values.dtype == bool else values)
+
+
+def distinct_of(bands: Iterable[np.ndarray]) -> np.ndarray:
+    """List the different numbers of an array that is seen in bands, sorted."""
+    return reduce(np.union1d, map(distinct, bands))
 
 
 def shown(numbers: Sequence[float]) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import shutil
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import partial, reduce
+from operator import add
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -19,8 +21,10 @@ from kerasseg.commands.rebuilding import Scores
 from kerasseg.compact.keypoints import Kernel
 from kerasseg.console import track
 from kerasseg.data.sample import Annotation, Sample
+from kerasseg.errors import Notice
 from kerasseg.images.files import write
 from kerasseg.images.folders import file_name
+from kerasseg.images.headers import is_readable_whole
 from kerasseg.images.masks import IGNORE, split_classes
 from kerasseg.images.preprocessing import resize, resize_mask
 from kerasseg.images.writing.outputs import appearing
@@ -184,6 +188,12 @@ def _answer(
     Its objects are measured where there are tables for them.
     """
     spec = segmenter.spec
+    if sample.is_large and spec.resize is None and not is_readable_whole(sample.size):
+        if tables is not None or pairing:
+            text = "its objects are not: kerasseg predict and kerasseg measure give them"
+            message = f"{sample.name}: it is too large to be read whole, so its pixels are scored and {text}"
+            warnings.warn(message, Notice, stacklevel=2)
+        return _answer_by_bands(sample, segmenter, folder)
     started = time.monotonic()
     image, view = sample.read(), partial(_with_channels, sample)
     probabilities = segmenter.predict(image, str(sample.image), resized=True, view=view)
@@ -211,6 +221,26 @@ def _answer(
         rebuilding.score(_seen(sample, spec), mask, kernel) if kernel else None,
         seconds,
     )
+
+
+def _answer_by_bands(sample: Sample, segmenter: Segmenter, folder: Path) -> _Answer:
+    """Predict a sample that memory does not hold, keep its mask, and compare it with the truth.
+
+    Of its objects nothing is said, for they may lie in many bands.
+    """
+    spec, stem, started = segmenter.spec, folder / file_name(sample.name), time.monotonic()
+    counts, counts_by_threshold = [], []
+    with mask_files.unfinished(stem, sample.size, spec.classes, exclusive=not spec.multilabel) as kept:
+        bands = segmenter.bands(sample.opened())
+        for rows, band in track(bands, f"{sample.name}: rows", sample.size[0], lambda item: item[0].stop):
+            truth = sample.annotated((rows, *(slice(None) for _ in sample.size[1:]))).mask
+            kept[rows] = mask = spec.decide(band)
+            counts.append(_count(truth, mask, spec))
+            counts_by_threshold.append(pixel.threshold_counts(spec.foreground(band), truth, THRESHOLDS))
+        seconds = time.monotonic() - started
+        mask_files.write(stem, kept, spec.classes, exclusive=not spec.multilabel, spacing=sample.spacing)
+    whole = confusion.pooled(counts) if isinstance(counts[0], Confusion) else reduce(add, counts)
+    return _Answer(sample, whole, whole, reduce(add, counts_by_threshold), None, None, None, seconds)
 
 
 def _with_channels(sample: Sample, pixels: np.ndarray) -> np.ndarray:
@@ -273,7 +303,7 @@ def _paired(
 
 
 def _all_pairs(answers: Sequence[_Answer]) -> dict[str, Any]:
-    images = {each.sample.name: each.pairs for each in answers}
+    images = {each.sample.name: each.pairs for each in answers if each.pairs is not None}
     return {what: sum(each[what] for each in images.values()) for what in ("found", "true")} | {
         "images": images
     }
@@ -293,8 +323,10 @@ def _seen(sample: Sample, spec: ModelSpec) -> np.ndarray:
 
 
 def _seams(samples: Sequence[Sample], segmenter: Segmenter) -> dict[str, Any] | None:
+    """Measure seams on the largest sample, of which no more than its middle is read."""
     largest = max(samples, key=lambda sample: math.prod(sample.size))
-    seams = segmenter.seams(largest.read(), str(largest.image), view=partial(_with_channels, largest))
+    image, view = largest.read(largest.middle()), partial(_with_channels, largest)
+    seams = segmenter.seams(image, str(largest.image), view=view)
     return seams and {"image": largest.name, **asdict(seams)}
 
 
@@ -335,8 +367,10 @@ def _draw_overlays(
     ranking = ranks(evaluation.test["images"])
     for place in sorted({0, len(ranking) // 2, len(ranking) - 1}) if ranking else ():
         name, sample = ranking[place].file_name, by_name[ranking[place].name]
-        predicted = mask_files.read(folder / name, exclusive=not spec.multilabel)
-        overlay = pictures.overlay(sample.read(), sample.annotate().mask, predicted, sample.spacing)
+        shown = sample.middle()
+        predicted = mask_files.read(folder / name, shown, exclusive=not spec.multilabel)
+        truth = sample.annotated(shown).mask
+        overlay = pictures.overlay(sample.read(shown), truth, predicted, sample.spacing)
         write(folder / "overlays" / f"{name}.png", overlay)
         if kernel:
             image = _seen(sample, spec)

@@ -9,13 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from copy import copy
+from dataclasses import replace
 from functools import lru_cache
+from threading import Lock
 from typing import Any
 
 import numpy as np
 
+from kerasseg.console import track
 from kerasseg.data.augment import augmentation, check_fit
-from kerasseg.data.patches import Foreground, Place, cut_patch, grid, random_origin
+from kerasseg.data.patches import Foreground, Place, Regions, cut_patch, grid, random_origin
 from kerasseg.data.sample import Annotation, Sample
 from kerasseg.errors import UserError, naming
 from kerasseg.images.masks import IGNORE, one_hot
@@ -27,11 +30,14 @@ WHITE = 255  # of uint8
 MULTIPLE_OF = 32  # pixels: the stride of the deepest encoder
 PERMUTED, CHANGED = 0, 1  # what a seed is spent on
 
-Pair = tuple[np.ndarray, np.ndarray]
+Pair = tuple[np.ndarray, np.ndarray]  # an image and its mask, or, of large samples, `Regions` of them
 
 
 class SampleCache:
     """Preprocessed images and masks by their sample's index, kept in memory as far as a budget goes.
+
+    Of large samples nothing is kept but what was found out by looking through them once: they are read
+    by region.
 
     Parameters
     ----------
@@ -57,7 +63,9 @@ class SampleCache:
         self.preprocessing = preprocessing
         self.landscape = landscape
         self._kept: dict[int, Pair] = {}
+        self._foregrounds: dict[int, Foreground] = {}
         self._left = budget
+        self._looking = Lock()
 
     def sizes(self) -> list[tuple[int, ...]]:
         """Return the size of every preprocessed image, without reading any."""
@@ -72,6 +80,8 @@ class SampleCache:
         """
         if index in self._kept:
             return self._kept[index]
+        if self.is_large(index):
+            return self._by_region(index)
         sample, resize = self.samples[index], self.preprocessing.resize
         with naming(str(sample.image)):
             image = self.preprocessing.image(sample.read())
@@ -86,6 +96,35 @@ class SampleCache:
             self._kept[index] = pair
             self._left -= needed
         return pair
+
+    def is_large(self, index: int) -> bool:
+        """Tell whether a sample is read by region; what is resized is read whole."""
+        return self.samples[index].is_large and self.preprocessing.resize is None
+
+    def foreground(self, index: int, mask: np.ndarray | Regions) -> Foreground:
+        """Find where a sample's mask has foreground, looking through it the first time."""
+        if index not in self._foregrounds:
+            sample, rank, bands = self.samples[index], len(self.samples[index].size), None
+            with self._looking:
+                if self.is_large(index):
+                    bands = track(sample.parts(), f"{sample.name}: looking for what is annotated")
+                if index not in self._foregrounds:
+                    self._foregrounds[index] = Foreground(mask, rank, bands)
+        return self._foregrounds[index]
+
+    def _by_region(self, index: int) -> Pair:
+        """Look through a large image, and give what reads regions of it and of its mask."""
+        sample = self.samples[index]
+        with self._looking:
+            if index not in self._kept:
+                change = self.preprocessing.fitted(sample.opened())
+                readers = lambda part: change(sample.read(part)), lambda part: sample.annotated(part).mask
+                corner = (slice(0, 1),) * len(sample.size)  # tells how many channels, and classes, there are
+                image, mask = (
+                    Regions(read, (*sample.size, *read(corner).shape[len(corner) :])) for read in readers
+                )
+                self._kept[index] = image, mask
+        return self._kept[index]
 
 
 class Batches:
@@ -136,7 +175,8 @@ class Batches:
     ) -> None:
         if not samples:
             raise UserError("there are no samples to make batches of")
-        self.samples = list(samples)
+        # A landscape is of whole objects, so it is drawn of whole images.
+        self.samples = [replace(each, by_region=False) for each in samples] if landscape else list(samples)
         self.pairs = SampleCache(self.samples, preprocessing, budget, landscape=landscape)
         self.patch = patch
         self.batch_size = batch_size
@@ -145,6 +185,14 @@ class Batches:
         self.shape = _shape(self.pairs.sizes(), patch, multiple_of)
         self.class_ids = class_ids
         self.outputs = len(class_ids) + landscape
+
+    def look_through(self) -> None:
+        """Look through large samples now, rather than when the first batch is waited for."""
+        for index in range(len(self.samples)):
+            if self.pairs.is_large(index):
+                _, mask = self.pairs[index]
+                if self.patch and self.patch.get("foreground"):
+                    self.pairs.foreground(index, mask)
 
     def names(self, index: int) -> list[str]:
         """Name the samples of a batch."""
@@ -222,7 +270,6 @@ class TrainingBatches(Batches):
         self.seed = seed
         self.worker, self.workers = 0, 1
         check_fit(augment, self.shape, [sample.spacing for sample in self.samples])
-        self._foregrounds: dict[int, Foreground] = {}
 
     def with_seed(self, seed: int) -> TrainingBatches:
         """Return batches of the same samples in another order, which share what is in memory."""
@@ -272,9 +319,7 @@ class TrainingBatches(Batches):
         """Choose where to cut a patch, around foreground as often as the recipe says."""
         rank, centre = len(self.shape), None
         if rng.random() < self.patch.get("foreground", 0.0):
-            if sample not in self._foregrounds:
-                self._foregrounds[sample] = Foreground(mask, rank)
-            centre = self._foregrounds[sample].draw(mask, rng)
+            centre = self.pairs.foreground(sample, mask).draw(mask, rng)
         return random_origin(mask.shape[:rank], self.shape, rng, centre)
 
 
@@ -350,6 +395,11 @@ class UnpairedBatches:
     def __len__(self) -> int:
         """Count the batches in which every image is seen."""
         return len(self.images)
+
+    def look_through(self) -> None:
+        """Look through large images and large masks: see `Batches.look_through`."""
+        self.images.look_through()
+        self.masks.look_through()
 
     def names(self, index: int) -> list[str]:
         """Name the samples of a batch: whose images, and whose masks."""

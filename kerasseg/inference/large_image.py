@@ -26,6 +26,7 @@ from kerasseg.console import say, track
 from kerasseg.errors import UserError, unknown, unwritable
 from kerasseg.files import Written
 from kerasseg.images import ondisk
+from kerasseg.images.calibration import PixelSize
 from kerasseg.images.ondisk import Channel, OnDisk
 from kerasseg.images.stores.address import file_signature
 from kerasseg.images.stores.blocks import cuts
@@ -124,6 +125,7 @@ def segment(
     output: Output,
     *,
     axes: str | None = None,
+    diameter: float | None = None,
     force: bool = False,
 ) -> Written:
     """Predict an image, or go on with it, and write the result; where it is there already nothing is done.
@@ -138,6 +140,8 @@ def segment(
     output : Output
     axes
         See `kerasseg.images.stores.store.open_store`.
+    diameter : float, optional
+        Of the image's objects, in pixels: see `kerasseg.segmenter.Segmenter.fitted`.
     force : bool
         Whether to start over where something was begun, or made with different settings.
 
@@ -160,6 +164,8 @@ def segment(
     settings = {"image": file_signature(image), **segmenter.settings(), "what": output.kind}
     if output.kind == "labels":
         settings["instances"] = {spec.objects.method: spec.objects.arguments}
+    if diameter is not None:
+        settings["diameter"] = diameter
     # Another format of the same result goes on from what was computed for this one.
     stem = result.name.removesuffix(output.suffix)
     begun = result.with_name(f".{stem}.{output.kind}.unfinished")
@@ -169,6 +175,8 @@ def segment(
         with open_store(image, axes) as store, open_ledger(begun, settings, force=force) as ledger:
             if output.format in OUTLINES:
                 _refuse_volume(store, output)
+            segmenter = segmenter.fitted(diameter, store.pixel_size)
+            spec = segmenter.spec
             answer = _answered(store, segmenter, output, ledger)
             pixels, objects, mask = answer, None, answer
             if output.kind == "labels":
@@ -204,6 +212,9 @@ class Segmenting(Protocol):
 
     def settings(self) -> dict[str, Any]:
         """Give what identifies its answers."""
+
+    def fitted(self, diameter: float | None, pixel_size: PixelSize = ()) -> Segmenting:
+        """Give what predicts images of another scale than that which was learnt."""
 
     def bands(self, store: Store, first_row: int = 0) -> Bands:
         """Predict an open image a band of finished rows at a time."""

@@ -323,6 +323,24 @@ class Recipe(Section):
             raise PydanticCustomError("component", "{text}", {"text": text})
         return train
 
+    @field_validator("train")
+    @classmethod
+    def _encoder_has_learnt(cls, train: Train, info: ValidationInfo) -> Train:
+        model = info.data.get("model")
+        if train.encoder is None or model is None:
+            return train
+        text = ""
+        if train.engine.name == "cycle":
+            text = "encoder is of a model that has learnt already, and cycle trains two; set encoder: null"
+        elif not train.start_from and not getattr(model, "is_pretrained", False):
+            text = (
+                "encoder is of a model that has learnt already, and here all weights are drawn at random; "
+                "set start_from: RUN, an encoder with encoder_weights, or encoder: null"
+            )
+        if text:
+            raise PydanticCustomError("component", "{text}", {"text": text})
+        return train
+
     @field_validator("loss", "train")
     @classmethod
     def _a_weight_for_each_class(cls, section: Any, info: ValidationInfo) -> Any:

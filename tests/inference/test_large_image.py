@@ -12,7 +12,7 @@ from kerasseg import postprocess
 from kerasseg.annotations.documents import Options
 from kerasseg.annotations.draw import draw_mask
 from kerasseg.annotations.formats import FORMATS
-from kerasseg.errors import Blocked, UserError
+from kerasseg.errors import Blocked, Notice, UserError
 from kerasseg.images import files, masks
 from kerasseg.images.normalisation import Percentile
 from kerasseg.images.stores.store import open_store
@@ -67,6 +67,27 @@ def test_a_mask_in_every_format(image, tmp_path, to):
             assert store.pixel_size == pytest.approx((0.25, 0.25))
     np.testing.assert_array_equal(found, expected_mask(image))
     assert not list(tmp_path.glob(".*"))
+
+
+def test_a_diameter_changes_what_is_seen_and_not_the_size_of_results(image, tmp_path):
+    model = segmenter(bright, diameter=10)
+    segment(image, tmp_path / "l.tif", model, Output("labels", "tiff"), diameter=25)
+    found = tifffile.imread(tmp_path / "l.tif")
+    np.testing.assert_array_equal(found, model.labels(image, diameter=25))
+    assert found.shape == (151, 83)
+    assert (found != model.labels(image)).any()
+    assert not segment(image, tmp_path / "l.tif", model, Output("labels", "tiff"), diameter=25).new
+    with pytest.raises(UserError, match="diameter: 25 then, 20 now"):
+        segment(image, tmp_path / "l.tif", model, Output("labels", "tiff"), diameter=20)
+
+
+def test_the_size_of_pixels_is_obeyed_where_both_know_it(image, tmp_path):
+    model = segmenter(bright, pixel_size=0.5)
+    with pytest.warns(Notice, match=r"0\.50 of their size"):
+        segment(image, tmp_path / "m.png", model, Output("mask", "png"))
+    found = files.read_values(tmp_path / "m.png")[..., 0]
+    assert found.shape == (151, 83)
+    assert 0 < (found != expected_mask(image)).mean() < 0.2
 
 
 def test_labels_are_those_of_the_whole_mask(image, tmp_path):

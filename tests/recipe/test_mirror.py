@@ -61,7 +61,11 @@ COMPONENTS = [
 
 
 def parameters(function) -> dict[str, inspect.Parameter]:
-    return dict(inspect.signature(function).parameters)
+    taken = dict(inspect.signature(function).parameters)
+    if "encoder_arguments" in taken:  # which go on to what builds encoders
+        del taken["encoder_arguments"]
+        taken |= inspect.signature(encoders.encode).parameters
+    return taken
 
 
 def choices(section: type[Section], key: str) -> set:

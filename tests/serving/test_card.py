@@ -59,6 +59,13 @@ def test_it_says_what_the_model_takes_gives_learnt_and_scored(facts):
     assert "FALLBACK" not in text
 
 
+def test_it_says_what_training_went_on_from(facts):
+    assert "went on from" not in card.render("cells", CELLS, facts)
+    facts["base"] = {"run": "runs/nuclei/1", "weights": "ab" * 32, "taken": "the encoder's weights"}
+    text = card.render("cells", CELLS, facts)
+    assert f"`runs/nuclei/1` (SHA-256 of its weights {'ab' * 32}): the encoder's weights" in text
+
+
 def test_a_class_without_truth_has_no_score(facts):
     absent = dict.fromkeys(card.SCORES) | {f"{score}_interval": [None] * 2 for score in card.SCORES}
     facts["metrics"]["test"]["classes"]["dust"] = absent

@@ -86,6 +86,12 @@ def test_its_answers_are_the_run_s_within_what_float16_can_say(folder, finished,
     assert replace(now.spec, weights="") == replace(then.spec, weights="")
 
 
+def test_it_knows_the_scale_that_it_learnt_at(here):
+    spec = kerasseg.Segmenter.load("squares-2d").spec
+    assert spec.diameter == pytest.approx(2 * np.sqrt(100 / np.pi))
+    assert spec.pixel_size is None
+
+
 def test_kernels_alone_are_in_half_precision(folder, finished, tmp_path):
     store_half(finished / "model.keras", tmp_path / "half.keras")
     zipfile.ZipFile(tmp_path / "half.keras").extract(WEIGHTS, tmp_path)
@@ -106,7 +112,7 @@ def test_the_card_says_what_it_is_worth_and_what_it_is_not_for(folder):
     facts, text = shipped.card_of(folder)
     assert facts["test_images"] == 2
     assert {*facts["scores"]["square"]} == {"Dice", "AP (COCO)", "PQ", "AJI"}
-    for words in ("CC0-1.0", "not for", "| square |", "recipes copy squares", "Objects of the test part"):
+    for words in ("CC0-1.0", "not for", "| square |", "recipes copy squares", "| objects of |"):
         assert words in text
 
 
