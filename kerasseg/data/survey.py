@@ -154,7 +154,7 @@ def contents(sample: Sample, classes: int, preprocessing: Preprocessing) -> Cont
         layers = [mask[..., k] == 1 if multilabel else mask == k + 1 for k in range(classes)]
         pixels += [np.count_nonzero(layer) for layer in layers]
         unknown = (mask == IGNORE).any(axis=-1) if multilabel else mask == IGNORE
-        ignored += np.count_nonzero(unknown)
+        ignored += int(np.count_nonzero(unknown))
         if annotation.labels is None:
             ids = None
         for numbers, layer in zip(ids or (), layers, strict=False):
