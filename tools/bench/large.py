@@ -213,6 +213,7 @@ def main() -> None:
     options.add_argument("--folder", type=Path, default=Path("large"), help="where data and runs lie")
     options.add_argument("--side", type=int, default=40_000, help="pixels a side of the slide")
     options.add_argument("--volume", type=int, default=2_000, help="voxels a side of the volume")
+    options.add_argument("--kinds", nargs="+", choices=list(PATCHES), default=list(PATCHES))
     options.add_argument("--batches", type=int, default=40)
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--only", choices=["train", "compare"])
@@ -221,10 +222,10 @@ def main() -> None:
         "slide": partial(write_slides, side=given.side),
         "volume": partial(write_volumes, side=given.volume),
     }
-    for kind, write in writers.items():
+    for kind in given.kinds:
         root = given.folder / kind
         if not root.exists():
-            write(root)
+            writers[kind](root)
         if given.only != "compare":
             seconds, peak = run(kind, root)
             say(f"{kind}: a run took {seconds:.0f} s and {peak:.2f} GiB at most")
