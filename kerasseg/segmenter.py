@@ -127,7 +127,8 @@ class Segmenter:
     ) -> np.ndarray:
         """Predict the probabilities of an image at its own size: (..., K) float32 in [0, 1].
 
-        K is that of the classes, for a softmax with the background's first; for `view` see `predict`.
+        ``spec.output_names`` says what K are: the classes, for a softmax with the background before them. For
+        `view` see `predict`.
         """
         return self._answered(image, diameter, view)[1]
 
@@ -144,7 +145,8 @@ class Segmenter:
         A multilabel model gives (..., K) int32, each class numbered by itself.
         """
         fitted, probabilities = self._answered(image, diameter)
-        return fitted.spec.label(fitted.spec.decide(probabilities))
+        landscape = fitted.spec.landscape(probabilities)
+        return fitted.spec.label(fitted.spec.decide(probabilities), landscape)
 
     def fitted(self, diameter: float | None, pixel_size: PixelSize = ()) -> Segmenter:
         """Give the segmenter for images of another scale than that at which the network learnt.

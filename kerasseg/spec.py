@@ -22,6 +22,7 @@ from kerasseg.images.histogram_matching import Matching
 from kerasseg.images.normalisation import NORMALISATIONS, Normalisation
 from kerasseg.images.preprocessing import Preprocessing
 from kerasseg.postprocess import INSTANCES, streaming
+from kerasseg.postprocess.splitting import as_heights
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,9 +43,10 @@ class Objects:
     method: str
     arguments: Mapping[str, Any]
 
-    def label(self, mask: np.ndarray) -> np.ndarray:
-        """Number the objects of a mask of exclusive classes: (...) uint8 to (...) int32."""
-        return INSTANCES[self.method](mask, **self.arguments)
+    @property
+    def by_landscape(self) -> bool:
+        """Whether objects are told apart by a landscape, which the network gives beside the mask."""
+        return self.method == "deep_watershed"
 
     def at(self, scale: float) -> Objects:
         """Give what this is for a mask of an image that is so many times as large, in pixels."""
@@ -52,9 +54,15 @@ class Objects:
         areas = {name: _times(self.arguments[name], scale**2) for name in AREAS if name in self.arguments}
         return Objects(self.method, {**self.arguments, **lengths, **areas})
 
-    def label_bands(self, bands: Iterable[np.ndarray], into: Any) -> int:
+    def label(self, mask: np.ndarray, landscape: np.ndarray | None = None) -> np.ndarray:
+        """Number the objects of a mask of exclusive classes: (...) uint8 to (...) int32."""
+        beside = (landscape,) if self.by_landscape else ()
+        return INSTANCES[self.method](mask, *beside, **self.arguments)
+
+    def label_bands(self, bands: Iterable[np.ndarray], into: Any, landscape: Any = None) -> int:
         """Number the objects of a mask that arrives in bands: see `kerasseg.postprocess.streaming`."""
-        return streaming.STREAMED[self.method](bands, into, **self.arguments)
+        beside = (landscape,) if self.by_landscape else ()
+        return streaming.STREAMED[self.method](bands, into, *beside, **self.arguments)
 
 
 @dataclass(frozen=True)
@@ -158,13 +166,16 @@ class ModelSpec:
 
     @property
     def outputs(self) -> int:
-        """K, the probabilities of a pixel; a softmax has one of the background too."""
+        """Count what the network gives for a pixel: see `output_names`."""
         return len(self.output_names)
 
     @property
     def output_names(self) -> tuple[str, ...]:
-        """Name the probabilities of a pixel."""
-        return ("background", *self.classes) if self.activation == "softmax" else self.classes
+        """Name what the network gives for a pixel: a probability for each class, of a softmax one for the
+        background before them; and the height of the landscape behind them, where objects need one.
+        """
+        background = ("background",) if self.activation == "softmax" else ()
+        return (*background, *self.classes, *(("landscape",) if self.objects.by_landscape else ()))
 
     @property
     def rank(self) -> int:
@@ -195,19 +206,29 @@ class ModelSpec:
         return self.preprocessing.regions(store)
 
     def foreground(self, probabilities: np.ndarray) -> np.ndarray:
-        """Leave out the background's probability: (..., K) to one for each class."""
-        return probabilities[..., 1:] if self.activation == "softmax" else probabilities
+        """Leave out the background's probability, and the landscape: one for each class is left, (..., K)."""
+        first = self.activation == "softmax"
+        return probabilities[..., first : first + len(self.classes)]
 
     def decide(self, probabilities: np.ndarray) -> np.ndarray:
-        """Turn probabilities (..., K) into class ids (...); with `multilabel` into (..., K) of 0 and 1."""
+        """Turn what the network gives into class ids (...); with `multilabel` into (..., K) of 0 and 1."""
         if self.multilabel:
             return masks.decide_each(probabilities, self.threshold)
-        return masks.decide(probabilities, None if self.activation == "softmax" else self.threshold)
+        if self.activation == "softmax":
+            return masks.decide(probabilities, None)
+        return masks.decide(self.foreground(probabilities), self.threshold)
 
-    def label(self, mask: np.ndarray) -> np.ndarray:
-        """Number the objects of a mask: int32 of its shape, with `multilabel` class by class."""
+    def landscape(self, probabilities: np.ndarray) -> np.ndarray | None:
+        """Take the landscape from what the network gives, (...) uint8; None where objects need none."""
+        return as_heights(probabilities[..., -1]) if self.objects.by_landscape else None
+
+    def label(self, mask: np.ndarray, landscape: np.ndarray | None = None) -> np.ndarray:
+        """Number the objects of a mask: int32 of its shape, with `multilabel` class by class.
+
+        `landscape` is what the method of that name gives for the same pixels.
+        """
         if not self.multilabel:
-            return self.objects.label(mask)
+            return self.objects.label(mask, landscape)
         return np.stack([self.objects.label(mask[..., k]) for k in range(mask.shape[-1])], axis=-1)
 
     def scale_of(self, diameter: float | None, pixel_size: PixelSize) -> float:
@@ -378,7 +399,7 @@ def _objects(given: Mapping[str, Mapping[str, Any]]) -> Objects:
     """Read ``{"watershed": {"distance": 10.0}}``."""
     try:
         ((method, arguments),) = given.items()
-        inspect.signature(INSTANCES[method]).bind(None, **arguments)
+        inspect.signature(INSTANCES[method]).bind_partial(None, **arguments)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"the way {given} from a mask to objects is not known to this version") from error
     tuples = {name: tuple(value) if isinstance(value, list) else value for name, value in arguments.items()}

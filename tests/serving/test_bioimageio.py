@@ -25,6 +25,7 @@ from kerasseg.inference.forward import forward
 from kerasseg.segmenter import Segmenter
 from kerasseg.serving import bioimageio
 from kerasseg.serving.bioimageio import Origin
+from kerasseg.spec import Objects
 
 BIOIMAGEIO = os.environ.get("BIOIMAGEIO") or shutil.which("bioimageio")
 ORIGIN = Origin(["A. Person"], "CC0-1.0")
@@ -35,6 +36,7 @@ CASES = {
     "whole range of a type": (spec(receptive_radius=(3, 3)), np.uint8),
     "float": (spec(), np.float32),
     "resized": (spec(normalise=Minmax(), resize=(32, 48)), np.uint8),
+    "landscape": (spec(objects=Objects("deep_watershed", {"depth": 0.2})), np.uint8),
     "at another scale": (spec(normalise=Minmax(), scale=0.5), np.uint8),
     "volume": (spec(normalise=Percentile(), activation="softmax", stride=(2, 4, 4)), np.uint8),
 }

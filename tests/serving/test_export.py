@@ -64,6 +64,7 @@ CASES = {
     "minmax": grey(normalise=Minmax()),
     "percentile": grey(normalise=Percentile(5, 98), channels=3),
     "softmax": grey(activation="softmax", classes=("a", "b")),
+    "landscape": grey(classes=("a", "b"), objects=Objects("deep_watershed", {"depth": 0.2})),
 }
 
 
