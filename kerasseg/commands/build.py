@@ -37,7 +37,7 @@ def network(recipe: Recipe, channels: int) -> keras.Model:
     """Build the recipe's model for images or volumes of any size."""
     if recipe.train.start_from:
         recipe = without_pretrained(recipe)  # `base.begin` replaces them
-    outputs = len(recipe.data.classes) + (recipe.model.activation == "softmax")
+    outputs = len(recipe.data.classes) + (recipe.model.activation == "softmax") + recipe.by_landscape
     shape = (*(None,) * recipe.data.rank, channels)
     return recipe.model.build(shape, outputs)
 
@@ -154,7 +154,7 @@ def training_engine(recipe: Recipe, model: keras.Model, training: TrainingBatche
         "activation": recipe.model.activation,
     }
     if engine.name == "supervised":
-        return engine.build(model, **common)
+        return engine.build(model, landscape=recipe.by_landscape, **common)
     if engine.name == "guided":
         points, steps = recipe.key_points, recipe.train.steps_per_epoch or len(training)
         rebuilding = {"kernel": points.kernel.build().values, "points": points.budget}

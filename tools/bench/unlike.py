@@ -3,9 +3,9 @@
     python tools/bench/unlike.py nuclei data.source.instances.root=data/nuclei_dsb2018
     python tools/bench/unlike.py phase_unet data.source.sartorius.root=data/phase_kaggle
 
-The recipe's samples are shared out into five folds, by its groups. What a network would be shown of four is
-measured as a training does it; printed is the share of images of the fifth that are called unlike, as they are
-and altered. Nothing is trained.
+The recipe's samples are shared out into five folds, by its groups. What a network would be shown of four
+is measured as a training does it; printed is the share of images of the fifth that are called unlike, as
+they are and altered. Nothing is trained.
 """
 
 from __future__ import annotations
