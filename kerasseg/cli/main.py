@@ -263,6 +263,10 @@ def predict(
         str | None, typer.Option(help="Test-time augmentation: none, flips, or d4 for flips and turns.")
     ] = None,
     threshold: Threshold = None,
+    diameter: Annotated[
+        float | None,
+        typer.Option(help="Pixels across an object: brings images to the scale the model learnt at."),
+    ] = None,
     axes: Annotated[
         str | None, typer.Option(help="Axes of files that do not name them, such as ZYX.")
     ] = None,
@@ -287,7 +291,7 @@ def predict(
     tell = speaking(quiet=quiet, json=json)
     tiles = {"tile": tile, "overlap": overlap, "blend": blend, "padding": padding, "tta": tta}
     if not server and paths and cascade.is_trained(paths[0]):
-        refused = {"dask": dask, "threshold": threshold, **tiles}
+        refused = {"dask": dask, "threshold": threshold, "diameter": diameter, **tiles}
         options = {"what": what, "to": to, "axes": axes, "force": force, "engine": engine}
         options |= {"table": table, "overlay": overlay, "tell": tell}
         return cascade.predict(paths[0], *_images_and_out(paths[1:]), refused=refused, **options)
@@ -304,8 +308,8 @@ def predict(
 
     segmenter = Segmenter.connect(server) if server else Segmenter.load(*runs, engine=engine or TENSORFLOW)
     tiles["overlap"] = int(overlap) if overlap and overlap.isdecimal() else overlap
-    options = {"what": what, "to": to, "threshold": threshold, "axes": axes, "force": force}
-    options |= {"table": table, "overlay": overlay, "tell": tell}
+    options = {"what": what, "to": to, "threshold": threshold, "axes": axes, "diameter": diameter}
+    options |= {"force": force, "table": table, "overlay": overlay, "tell": tell}
     predict(segmenter, images, out, scheduler=dask, **options, **tiles)
 
 

@@ -110,7 +110,7 @@ def _write_package(
 
 def _facts(run: RunDirectory) -> dict[str, Any]:
     """Gather how a model came about, for its card."""
-    facts = {name: run.read_json(f"{name}.json") for name in ("data", "metrics", "environment")}
+    facts = {name: run.read_json(f"{name}.json") for name in ("data", "metrics", "environment", "base")}
     return {**facts, "run": run.path.name if run.is_shipped else str(run.path)}
 
 

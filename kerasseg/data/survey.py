@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,12 @@ from kerasseg.console import track
 from kerasseg.data.sample import Annotation, Sample
 from kerasseg.data.split import Split, audit
 from kerasseg.errors import Mistakes, naming
+from kerasseg.images import files, raster
+from kerasseg.images.headers import Embedded
 from kerasseg.images.masks import IGNORE
 from kerasseg.images.preprocessing import Preprocessing, channel_converter, with_channels
+from kerasseg.images.stores.store import open_store
+from kerasseg.images.stores.volume import Volume
 
 MOST_IGNORED = 0.5  # share of all pixels; above it little is left to learn from
 
@@ -43,6 +48,10 @@ class Contents:
         Objects of each class; None where those of a sample were not told apart.
     ignored, total : int
         Pixels that are ignored, for all classes or for some, and all pixels.
+    diameters : numpy.ndarray, shape (N,)
+        Of each object that was told apart in a 2-D image, that of a circle of its area, in pixels.
+    pixel_sizes : numpy.ndarray, shape (M,)
+        Of each 2-D image whose file says how large a pixel is, in micrometres.
     """
 
     samples: int
@@ -51,6 +60,18 @@ class Contents:
     objects: np.ndarray | None
     ignored: int
     total: int
+    diameters: np.ndarray
+    pixel_sizes: np.ndarray
+
+    @property
+    def diameter(self) -> float | None:
+        """The median diameter of the objects, in pixels; None where none were told apart."""
+        return float(np.median(self.diameters)) if len(self.diameters) else None
+
+    @property
+    def pixel_size(self) -> float | None:
+        """The median size of a pixel, in micrometres; None where no file says it."""
+        return float(np.median(self.pixel_sizes)) if len(self.pixel_sizes) else None
 
     def __add__(self, other: Contents) -> Contents:
         apart = self.objects is not None and other.objects is not None
@@ -61,6 +82,8 @@ class Contents:
             self.objects + other.objects if apart else None,
             self.ignored + other.ignored,
             self.total + other.total,
+            np.concatenate([self.diameters, other.diameters]),
+            np.concatenate([self.pixel_sizes, other.pixel_sizes]),
         )
 
     def lines(self, classes: Sequence[str]) -> list[str]:
@@ -147,7 +170,7 @@ def survey(samples: Sequence[Sample], classes: int, preprocessing: Preprocessing
 def contents(sample: Sample, classes: int, preprocessing: Preprocessing) -> Contents:
     """Read one sample, and count what it holds."""
     pixels, ignored = np.zeros(classes, np.int64), 0
-    ids: list[set[int]] | None = [set() for _ in range(classes)]
+    areas: list[Counter[int]] | None = [Counter() for _ in range(classes)]
     for annotation in _annotations(sample, preprocessing):
         mask = annotation.mask
         multilabel = mask.ndim > len(sample.size)
@@ -156,11 +179,19 @@ def contents(sample: Sample, classes: int, preprocessing: Preprocessing) -> Cont
         unknown = (mask == IGNORE).any(axis=-1) if multilabel else mask == IGNORE
         ignored += int(np.count_nonzero(unknown))
         if annotation.labels is None:
-            ids = None
-        for numbers, layer in zip(ids or (), layers, strict=False):
-            numbers.update(np.unique(annotation.labels[layer]).tolist())
-    objects = None if ids is None else np.array([len(numbers) for numbers in ids])
-    return Contents(1, pixels, (pixels > 0).astype(np.int64), objects, ignored, math.prod(sample.size))
+            areas = None
+        for of_class, layer in zip(areas or (), layers, strict=False):
+            labels = annotation.labels[layer]
+            numbers, counts = np.unique(labels[labels > 0], return_counts=True)
+            of_class.update(dict(zip(numbers.tolist(), counts.tolist(), strict=True)))
+    objects, diameters = None, np.empty(0)
+    if areas is not None:
+        objects = np.array([len(of_class) for of_class in areas])
+        if len(sample.size) == 2:
+            diameters = 2 * np.sqrt(np.concatenate([[*of_class.values()] for of_class in areas]) / np.pi)
+    images, total = (pixels > 0).astype(np.int64), math.prod(sample.size)
+    sizes = _pixel_sizes(sample.image)
+    return Contents(1, pixels, images, objects, ignored, total, diameters, sizes)
 
 
 def _annotations(sample: Sample, preprocessing: Preprocessing) -> Iterator[Annotation]:
@@ -182,6 +213,15 @@ def _annotations(sample: Sample, preprocessing: Preprocessing) -> Iterator[Annot
     for part in track(sample.parts(), f"{sample.name}: reading image and annotation"):
         sample.read(part)
         yield sample.annotated(part)
+
+
+def _pixel_sizes(image: Path | Embedded | Volume) -> np.ndarray:
+    """Read how large a pixel of a 2-D image is, (1,) micrometres; (0,) where its file does not say."""
+    if not isinstance(image, Path) or files.format_of(image) is raster:  # whose formats cannot say it
+        return np.empty(0)
+    with open_store(image) as store:
+        sizes = [size for size in store.pixel_size if size]
+    return np.array([np.sqrt(math.prod(sizes))] if len(sizes) == 2 else [])
 
 
 def total(contents: Sequence[Contents]) -> Contents:
