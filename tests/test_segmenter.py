@@ -10,11 +10,12 @@ import tifffile
 from specs import segmenter, spec, write_run
 
 import kerasseg
-from kerasseg.errors import Blocked, UserError
+from kerasseg.errors import Blocked, Notice, UserError
 from kerasseg.images import files
 from kerasseg.images.normalisation import Minmax, Percentile
 from kerasseg.images.stores.store import open_store
 from kerasseg.segmenter import load_trained
+from kerasseg.spec import ModelSpec, Objects
 
 
 def echo(batch):
@@ -214,9 +215,87 @@ def test_public_names_are_those_that_are_listed():
         "load",
         "connect",
         "on_cluster",
+        "fitted",
         "predict",
         "bands",
         "seams",
         "tiling",
         "settings",
     }
+
+
+def smooth(height=90, width=70):
+    """Make a picture of slow waves, uint16, which survives a change of its size."""
+    rows, columns = np.mgrid[:height, :width]
+    return (32768 + 30000 * np.sin(rows / 9) * np.cos(columns / 11)).astype(np.uint16)
+
+
+def test_the_network_sees_objects_as_large_as_it_learnt_them_and_results_have_the_image_s_size():
+    seen = []
+
+    def forward(batch):
+        seen.append(batch.shape[1:3])
+        return echo(batch)
+
+    large_tile = {"tile": 128, "overlap": 0}
+    probabilities = segmenter(forward, large_tile, diameter=10).probabilities(smooth(), diameter=20)
+    assert seen == [(48, 36)]  # half of 90 x 70, in multiples of the stride
+    np.testing.assert_allclose(probabilities[..., 0], smooth() / 65535, atol=0.04)
+    segmenter(forward, large_tile, diameter=10).probabilities(smooth(), diameter=10.5)
+    assert seen[1:] == [(92, 72)], "a scale that is all but the learnt one is left as it is"
+
+
+@pytest.mark.parametrize("diameter", [4, 17, 40])
+@pytest.mark.parametrize("blend", ["crop", "hann"])
+def test_bands_of_a_file_at_another_scale_are_the_whole_image(tmp_path, diameter, blend):
+    files.write(tmp_path / "a.tif", smooth(150, 90))
+    scaling = segmenter(echo, {"blend": blend}, diameter=10)
+    whole = scaling.probabilities(smooth(150, 90), diameter=diameter)
+    np.testing.assert_allclose(scaling.probabilities(tmp_path / "a.tif", diameter=diameter), whole, atol=1e-6)
+    with open_store(tmp_path / "a.tif") as store:
+        fitted = scaling.fitted(diameter)
+        bands = [(rows, band.copy()) for rows, band in fitted.bands(store)]
+        np.testing.assert_allclose(np.concatenate([band for _, band in bands]), whole, atol=1e-6)
+        rest = [band.copy() for _, band in fitted.bands(store, first_row=bands[1][0].start)]
+        np.testing.assert_array_equal(np.concatenate(rest), np.concatenate([band for _, band in bands[1:]]))
+
+
+def test_pixels_of_another_size_bring_an_image_to_the_scale_that_the_model_knows(tmp_path):
+    metadata = {"axes": "YX", "PhysicalSizeX": 0.25, "PhysicalSizeY": 0.25}
+    tifffile.imwrite(tmp_path / "a.ome.tif", smooth(), metadata=metadata)
+    scaling = segmenter(echo, pixel_size=0.5, diameter=10)
+    with pytest.warns(Notice, match=r"0\.50 of their size: .* 0\.25 x 0\.25 µm, .* at 0\.5"):
+        by_size = scaling.probabilities(tmp_path / "a.ome.tif")
+    np.testing.assert_array_equal(by_size, scaling.probabilities(smooth(), diameter=20))
+    as_it_is = segmenter(echo).probabilities(tmp_path / "a.ome.tif")
+    np.testing.assert_allclose(as_it_is[..., 0], smooth() / 65535, atol=1e-6)
+
+
+def test_lengths_and_areas_of_objects_are_those_of_the_image():
+    arguments = {"distance": 10.0, "smallest": 20, "fill": True, "spacing": None}
+    fitted = segmenter(echo, diameter=10, objects=Objects("watershed", arguments)).fitted(20)
+    assert fitted.spec.objects.arguments == {**arguments, "distance": 20.0, "smallest": 80}
+    kept = Objects("by_size", {"smallest": (100, 40)}).at(0.5)
+    assert kept.arguments == {"smallest": (25, 10)}
+
+
+@pytest.mark.parametrize(
+    ("model", "diameter", "message"),
+    [
+        ({}, 20, "does not know the diameter"),
+        ({"diameter": 10, "resize": (32, 32)}, 20, "all images in one size, 32 x 32"),
+        ({"diameter": 10}, 0, "expected pixels, above 0"),
+        ({"diameter": 10}, float("nan"), "expected pixels, above 0"),
+        ({"diameter": 10}, 0.4, "at 25 times its size; expected at most 20"),
+    ],
+)
+def test_a_diameter_that_leads_nowhere_is_refused(model, diameter, message):
+    with pytest.raises(UserError, match=message):
+        segmenter(echo, **model).labels(smooth(), diameter=diameter)
+
+
+def test_older_specifications_know_no_scale():
+    said = json.loads(spec(diameter=9.5, pixel_size=0.3).to_json())
+    assert ModelSpec.from_json(json.dumps(said)).diameter == 9.5
+    older = {key: value for key, value in said.items() if key not in ("diameter", "pixel_size")}
+    assert ModelSpec.from_json(json.dumps(older)) == spec()

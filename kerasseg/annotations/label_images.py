@@ -15,17 +15,20 @@ from kerasseg.annotations.trace import label_shapes
 from kerasseg.console import say
 from kerasseg.errors import UserError
 from kerasseg.images import files
+from kerasseg.images.stores.store import Region
 
 MOST_IN_PNG = 2**16 - 1  # objects: a pixel has 16 bits
 
 
-def read_labels(path: Path) -> np.ndarray:
-    """Read instance ids.
+def read_labels(path: Path, region: Region | None = None) -> np.ndarray:
+    """Read instance ids, or those of a region of a large image.
 
     Parameters
     ----------
     path : Path
         An image file of whole numbers; 0 is background.
+    region : tuple of slice, optional
+        One for each axis; of a file in blocks.
 
     Returns
     -------
@@ -36,7 +39,7 @@ def read_labels(path: Path) -> np.ndarray:
     UserError
         If the file cannot be read, has colours, or holds numbers that are not ids.
     """
-    return as_labels(read_numbers(Path(path)), path)
+    return as_labels(read_numbers(Path(path), region), path)
 
 
 def as_labels(values: np.ndarray, name: object) -> np.ndarray:

@@ -18,16 +18,17 @@ from kerasseg.annotations.values import SHOWN, Meaning
 from kerasseg.errors import Notice, UserError, unknown
 from kerasseg.files import write_atomically
 from kerasseg.images import files, raster
-from kerasseg.images.headers import Header
+from kerasseg.images.headers import Header, is_readable_whole
 from kerasseg.images.masks import IGNORE
-from kerasseg.images.stores.store import Store
+from kerasseg.images.stores.store import Region, Store
+from kerasseg.images.stores.volume import Slide
 
 LABEL_MAP = "labelmap.txt"
 _GOLDEN = 0.618034  # steps of hue that keep neighbouring classes apart
 
 
-def read_mask(path: Path, meaning: Meaning) -> np.ndarray:
-    """Read a mask as class ids.
+def read_mask(path: Path, meaning: Meaning, region: Region | None = None) -> np.ndarray:
+    """Read a mask, or a region of a large one, as class ids.
 
     Parameters
     ----------
@@ -35,6 +36,8 @@ def read_mask(path: Path, meaning: Meaning) -> np.ndarray:
         An image file. A palette's indices are its numbers, whatever its colours.
     meaning : Meaning
         What the numbers mean, in all masks of the set: see :func:`meaning_of`.
+    region : tuple of slice, optional
+        One for each axis; of a file in blocks.
 
     Returns
     -------
@@ -46,17 +49,19 @@ def read_mask(path: Path, meaning: Meaning) -> np.ndarray:
     UserError
         If the file cannot be read, or holds a number that means nothing.
     """
-    return meaning.mask(read_numbers(path), path)
+    return meaning.mask(read_numbers(path, region), path)
 
 
-def read_numbers(path: Path) -> np.ndarray:
-    """Read the one number that a file stores for each pixel, ``(Y, X)`` of any type.
+def read_numbers(path: Path, region: Region | None = None) -> np.ndarray:
+    """Read the one number that a file, or a region of it, stores for each pixel, ``(Y, X)`` of any type.
 
     Raises
     ------
     UserError
         If the file cannot be read, has colours, or was compressed with loss.
     """
+    if region is not None:
+        return _grey(Slide(path).read_values(region), path)
     refuse_lossy(files.header(path), path)
     return _grey(files.read_values(path), path)
 
@@ -89,7 +94,12 @@ def meaning_of(
     """
 
     def numbers(path: Path) -> tuple[np.ndarray, bool]:
-        return read_numbers(path), files.is_palette(path)
+        header = files.header(path)
+        if is_readable_whole(header.size):
+            return read_numbers(path), files.is_palette(path)
+        refuse_lossy(header, path)
+        bands = (_grey(band, path) for band in Slide(path).mask_bands())
+        return values.distinct_of(bands), files.is_palette(path)
 
     meaning = values.meaning_of(paths, numbers, classes, chosen, key)
     if meaning.text:
@@ -148,8 +158,13 @@ def _grey(values: np.ndarray, path: Path) -> np.ndarray:
     return values[..., 0]
 
 
-def read_colours(path: Path, classes: Sequence[str], colours: Mapping[str, Sequence[int]]) -> np.ndarray:
-    """Read a mask of colours as class ids.
+def read_colours(
+    path: Path,
+    classes: Sequence[str],
+    colours: Mapping[str, Sequence[int]],
+    region: Region | None = None,
+) -> np.ndarray:
+    """Read a mask of colours, or a region of a large one, as class ids.
 
     Parameters
     ----------
@@ -172,7 +187,7 @@ def read_colours(path: Path, classes: Sequence[str], colours: Mapping[str, Seque
     strangers = [unknown("class in colours", name, ids) for name in colours if name not in ids]
     if strangers:
         raise UserError(*strangers)
-    codes = _code(_rgb(path))
+    codes = _code(_rgb(path, region))
     mask, known = np.zeros(codes.shape, np.uint8), codes == 0
     for name, colour in colours.items():
         where = codes == _code(np.asarray(colour, np.uint8))
@@ -182,8 +197,8 @@ def read_colours(path: Path, classes: Sequence[str], colours: Mapping[str, Seque
     return mask
 
 
-def _rgb(path: Path) -> np.ndarray:
-    image = files.read(path)
+def _rgb(path: Path, region: Region | None) -> np.ndarray:
+    image = files.read(path) if region is None else Slide(path).read(region)
     if image.dtype != np.uint8 or image.shape[2] == 2:
         raise UserError(
             f"{path}: the mask is {image.dtype} of {image.shape[2]} channels; expected 8-bit colours"

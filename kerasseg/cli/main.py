@@ -135,14 +135,19 @@ def sweep(
     storage: Annotated[
         str | None, typer.Option(help="URL of a database that Optuna uses instead of a journal file.")
     ] = None,
+    dask: Annotated[
+        str | None, typer.Option(help="Train on the workers of a Dask cluster, such as tcp://HOST:8786.")
+    ] = None,
 ) -> None:
     """Train a recipe with many settings and compare them."""
     from kerasseg.recipe.sweep import read_plan
 
     plan = read_plan(recipe, overrides, search=search, trials=trials, objective=objective)
     start_tensorflow()
-    from kerasseg.commands.sweep import sweep
+    from kerasseg.commands.sweep import sweep, sweep_on_cluster
 
+    if dask:
+        return sweep_on_cluster(plan, dask, directory=directory, storage=storage)
     sweep(plan, directory=directory, storage=storage)
 
 
@@ -259,6 +264,10 @@ def predict(
         str | None, typer.Option(help="Test-time augmentation: none, flips, or d4 for flips and turns.")
     ] = None,
     threshold: Threshold = None,
+    diameter: Annotated[
+        float | None,
+        typer.Option(help="Pixels across an object: brings images to the scale the model learnt at."),
+    ] = None,
     axes: Annotated[
         str | None, typer.Option(help="Axes of files that do not name them, such as ZYX.")
     ] = None,
@@ -283,7 +292,7 @@ def predict(
     tell = speaking(quiet=quiet, json=json)
     tiles = {"tile": tile, "overlap": overlap, "blend": blend, "padding": padding, "tta": tta}
     if not server and paths and cascade.is_trained(paths[0]):
-        refused = {"dask": dask, "threshold": threshold, **tiles}
+        refused = {"dask": dask, "threshold": threshold, "diameter": diameter, **tiles}
         options = {"what": what, "to": to, "axes": axes, "force": force, "engine": engine}
         options |= {"table": table, "overlay": overlay, "tell": tell}
         return cascade.predict(paths[0], *_images_and_out(paths[1:]), refused=refused, **options)
@@ -301,8 +310,8 @@ def predict(
     engine = engine or (TENSORFLOW if dask else AUTO)  # which workers of a cluster have
     segmenter = Segmenter.connect(server) if server else Segmenter.load(*runs, engine=engine)
     tiles["overlap"] = int(overlap) if overlap and overlap.isdecimal() else overlap
-    options = {"what": what, "to": to, "threshold": threshold, "axes": axes, "force": force}
-    options |= {"table": table, "overlay": overlay, "tell": tell}
+    options = {"what": what, "to": to, "threshold": threshold, "axes": axes, "diameter": diameter}
+    options |= {"force": force, "table": table, "overlay": overlay, "tell": tell}
     predict(segmenter, images, out, scheduler=dask, **options, **tiles)
 
 

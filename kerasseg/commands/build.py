@@ -12,6 +12,7 @@ from kerasseg.commands import preparation
 from kerasseg.data.batches import TrainingBatches
 from kerasseg.data.sample import Sample
 from kerasseg.data.split import Split
+from kerasseg.data.survey import Contents
 from kerasseg.images.histogram_matching import Matching
 from kerasseg.inference.backends import Backend
 from kerasseg.inference.forward import forward
@@ -25,6 +26,7 @@ from kerasseg.runs.rundirectory import SAMPLES
 from kerasseg.segmenter import Segmenter
 from kerasseg.spec import ModelSpec, Objects, TilingSettings
 from kerasseg.training.callbacks import SampleImages
+from kerasseg.training.encoder import EncoderRate
 from kerasseg.training.history import History
 from kerasseg.training.loop import TrainingSettings, train
 
@@ -33,13 +35,39 @@ ASSUMED_SIZES = {2: (256, 256), 3: (64, 64, 64)}  # of images and volumes that n
 
 def network(recipe: Recipe, channels: int) -> keras.Model:
     """Build the recipe's model for images or volumes of any size."""
-    outputs = len(recipe.data.classes) + (recipe.model.activation == "softmax")
+    if recipe.train.start_from:
+        recipe = without_pretrained(recipe)  # `base.begin` replaces them
+    outputs = len(recipe.data.classes) + (recipe.model.activation == "softmax") + recipe.by_landscape
     shape = (*(None,) * recipe.data.rank, channels)
     return recipe.model.build(shape, outputs)
 
 
-def model_spec(recipe: Recipe, model: keras.Model, match: Matching | None = None) -> ModelSpec:
-    """Say what whoever uses the model must know; `match` is what `preparation.matching` counted."""
+def without_pretrained(recipe: Recipe) -> Recipe:
+    """Leave out an encoder's weights, which take a download, where its own are of no interest."""
+    if "encoder_weights" not in recipe.model.arguments:
+        return recipe
+    return recipe.model_copy(update={"model": recipe.model.model_copy(update={"encoder_weights": None})})
+
+
+def model_spec(
+    recipe: Recipe,
+    model: keras.Model,
+    match: Matching | None = None,
+    learnt_from: Contents | None = None,
+) -> ModelSpec:
+    """Say what whoever uses the model must know.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    model : keras.Model
+    match : Matching, optional
+        What `preparation.matching` counted.
+    learnt_from : Contents, optional
+        What the training images hold, which gives the model its scale, unless it looks at all images in one
+        size.
+    """
+    scale = learnt_from if recipe.data.resize is None else None
     objects = recipe.instances or Components()
     return ModelSpec(
         classes=tuple(recipe.data.classes),
@@ -56,12 +84,19 @@ def model_spec(recipe: Recipe, model: keras.Model, match: Matching | None = None
         weights=fingerprint(model),
         beside=len(recipe.data.sees),
         match=match,
+        diameter=scale and scale.diameter,
+        pixel_size=scale and scale.pixel_size,
     )
 
 
-def segmenter(recipe: Recipe, model: keras.Model, match: Matching | None = None) -> Segmenter:
-    """Put the model together with what the recipe says about its input and its output."""
-    return Segmenter(model_spec(recipe, model, match), Backend(forward(model)))
+def segmenter(
+    recipe: Recipe,
+    model: keras.Model,
+    match: Matching | None = None,
+    learnt_from: Contents | None = None,
+) -> Segmenter:
+    """Put the model together with what the recipe and its data say about its input and its output."""
+    return Segmenter(model_spec(recipe, model, match, learnt_from), Backend(forward(model)))
 
 
 def seen_size(recipe: Recipe, stride: Sequence[int], samples: Sequence[Sample] = ()) -> tuple[int, ...]:
@@ -96,9 +131,12 @@ def learn(
     batches = preparation.unpaired if unpaired else preparation.streams
     channels, stride = model.input_shape[-1], receptive_field.stride(model)
     training, validation = batches(recipe, parts, channels, stride, match)
+    for stream in (training, validation):
+        stream.look_through()
     with model.distribute_strategy.scope():
         engine = training_engine(recipe, model, training)
-    watching = [SampleImages(validation, folder / SAMPLES)] if unpaired else []
+        watching = encoder_rate(recipe, engine, model)
+    watching += [SampleImages(validation, folder / SAMPLES)] if unpaired else []
     arguments = {"directory": folder, "seed": recipe.seed, "resume": resume, "watching": watching}
     history = train(engine, training, validation, training_settings(recipe), **arguments)
     if not history.rows:
@@ -116,7 +154,7 @@ def training_engine(recipe: Recipe, model: keras.Model, training: TrainingBatche
         "activation": recipe.model.activation,
     }
     if engine.name == "supervised":
-        return engine.build(model, **common)
+        return engine.build(model, landscape=recipe.by_landscape, **common)
     if engine.name == "guided":
         points, steps = recipe.key_points, recipe.train.steps_per_epoch or len(training)
         rebuilding = {"kernel": points.kernel.build().values, "points": points.budget}
@@ -127,6 +165,12 @@ def training_engine(recipe: Recipe, model: keras.Model, training: TrainingBatche
         return engine.build(model, **common)
     batches = {"shape": training.shape, "batch_size": training.batch_size}
     return engine.build(model, back(recipe, model), **batches, **common)
+
+
+def encoder_rate(recipe: Recipe, engine: keras.Model, model: keras.Model) -> list[keras.callbacks.Callback]:
+    """Make what freezes and slows down the encoder, if the recipe asks for that, under the devices' scope."""
+    settings = recipe.train.encoder
+    return [EncoderRate(engine, model, **dict(settings))] if settings else []
 
 
 def back(recipe: Recipe, model: keras.Model) -> keras.Model:

@@ -1,4 +1,7 @@
-"""Whether a recipe would run, and what the run would take, without TensorFlow: every file is read once."""
+"""Whether a recipe would run, and what the run would take, without TensorFlow: every file is read once.
+
+TensorFlow starts only to see whether a model fits that training is to go on from.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from kerasseg.errors import Mistakes, UserError
 from kerasseg.images.stores.store import open_store
 from kerasseg.labelling import queue
 from kerasseg.labelling.sliding_window import SlidingWindow
+from kerasseg.models import pretrained
 from kerasseg.recipe import CascadeRecipe, Recipe
 from kerasseg.recipe.cascade import BASELINE
 from kerasseg.recipe.data import Split as SplitSection
@@ -57,11 +61,27 @@ def check(recipe: Recipe) -> None:
     contents = preparation.surveyed(recipe, parts, preparation.matching(recipe, parts.train))
     for line in total(list(contents.values())).lines(data.classes):
         say(line)
+    if "encoder_weights" in recipe.model.arguments:
+        model = recipe.model
+        pretrained.check(model.encoder, model.encoder_weights, model.encoder_weights_fallback)
     problems = preparation.problems(recipe, contents) + preparation.without_truth(recipe, contents)
     for problem in problems + preparation.doubts(recipe, parts):
         say(f"warning: {problem}", style="yellow")
+    if recipe.train.start_from:
+        _begin(recipe, parts)
     for line in _needs(recipe, parts):
         say(line)
+
+
+def _begin(recipe: Recipe, parts: Split) -> None:
+    """Try whether the model that training is to go on from fits; the one check that builds the network."""
+    from kerasseg.startup import start_tensorflow
+
+    start_tensorflow()
+    from kerasseg.commands import base, build
+
+    match = preparation.matching(recipe, parts.train)
+    base.begin(recipe, build.network(recipe, preparation.model_channels(recipe, parts)), match)
 
 
 def check_cascade(cascade: CascadeRecipe) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import shutil
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import partial, reduce
+from operator import add
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -19,8 +21,10 @@ from kerasseg.commands.rebuilding import Scores
 from kerasseg.compact.keypoints import Kernel
 from kerasseg.console import track
 from kerasseg.data.sample import Annotation, Sample
+from kerasseg.errors import Notice
 from kerasseg.images.files import write
 from kerasseg.images.folders import file_name
+from kerasseg.images.headers import is_readable_whole
 from kerasseg.images.masks import IGNORE, split_classes
 from kerasseg.images.preprocessing import resize, resize_mask
 from kerasseg.images.writing.outputs import appearing
@@ -184,6 +188,12 @@ def _answer(
     Its objects are measured where there are tables for them.
     """
     spec = segmenter.spec
+    if sample.is_large and spec.resize is None and not is_readable_whole(sample.size):
+        if tables is not None or pairing:
+            text = "its objects are not: kerasseg predict and kerasseg measure give them"
+            message = f"{sample.name}: it is too large to be read whole, so its pixels are scored and {text}"
+            warnings.warn(message, Notice, stacklevel=2)
+        return _answer_by_bands(sample, segmenter, folder)
     started = time.monotonic()
     image, view = sample.read(), partial(_with_channels, sample)
     probabilities = segmenter.predict(image, str(sample.image), resized=True, view=view)
@@ -191,13 +201,14 @@ def _answer(
     truth, resized = sample.annotate(), spec.resize is not None
     full_size = resize(probabilities, sample.size) if resized else probabilities
     mask = spec.decide(full_size)
+    landscape = spec.landscape(full_size)
     counts = _count(truth.mask, mask, spec)
     counts_original_size, true_mask = counts, truth.mask
     if resized:
         true_mask = resize_mask(truth.mask, probabilities.shape[:2])
         counts = _count(true_mask, spec.decide(probabilities), spec)
     if tables is not None:
-        _measure(tables, sample, image, mask, spec)
+        _measure(tables, sample, image, mask, spec.label(mask, landscape), spec)
     stem = folder / file_name(sample.name)
     mask_files.write(stem, mask, spec.classes, exclusive=not spec.multilabel, spacing=sample.spacing)
     return _Answer(
@@ -205,11 +216,31 @@ def _answer(
         counts,
         counts_original_size,
         pixel.threshold_counts(spec.foreground(probabilities), true_mask, THRESHOLDS),
-        None if tables is None else _compared(truth, mask, spec.foreground(full_size), spec),
+        None if tables is None else _compared(truth, mask, landscape, spec.foreground(full_size), spec),
         _paired(sample, truth, mask, pairing, spec, folder) if pairing else None,
         rebuilding.score(_seen(sample, spec), mask, kernel) if kernel else None,
         seconds,
     )
+
+
+def _answer_by_bands(sample: Sample, segmenter: Segmenter, folder: Path) -> _Answer:
+    """Predict a sample that memory does not hold, keep its mask, and compare it with the truth.
+
+    Of its objects nothing is said, for they may lie in many bands.
+    """
+    spec, stem, started = segmenter.spec, folder / file_name(sample.name), time.monotonic()
+    counts, counts_by_threshold = [], []
+    with mask_files.unfinished(stem, sample.size, spec.classes, exclusive=not spec.multilabel) as kept:
+        bands = segmenter.bands(sample.opened())
+        for rows, band in track(bands, f"{sample.name}: rows", sample.size[0], lambda item: item[0].stop):
+            truth = sample.annotated((rows, *(slice(None) for _ in sample.size[1:]))).mask
+            kept[rows] = mask = spec.decide(band)
+            counts.append(_count(truth, mask, spec))
+            counts_by_threshold.append(pixel.threshold_counts(spec.foreground(band), truth, THRESHOLDS))
+        seconds = time.monotonic() - started
+        mask_files.write(stem, kept, spec.classes, exclusive=not spec.multilabel, spacing=sample.spacing)
+    whole = confusion.pooled(counts) if isinstance(counts[0], Confusion) else reduce(add, counts)
+    return _Answer(sample, whole, whole, reduce(add, counts_by_threshold), None, None, None, seconds)
 
 
 def _with_channels(sample: Sample, pixels: np.ndarray) -> np.ndarray:
@@ -221,22 +252,27 @@ def _with_channels(sample: Sample, pixels: np.ndarray) -> np.ndarray:
 
 
 def _compared(
-    truth: Annotation, mask: np.ndarray, probabilities: np.ndarray, spec: ModelSpec
+    truth: Annotation,
+    mask: np.ndarray,
+    landscape: np.ndarray | None,
+    probabilities: np.ndarray,
+    spec: ModelSpec,
 ) -> list[Objects] | None:
     """Compare objects with objects, where the truth tells them apart; ignored pixels are of none."""
     if truth.labels is None:
         return None
     ignored = truth.mask == IGNORE
     mask = np.where(ignored, np.uint8(IGNORE), mask)
-    labels = np.where(ignored, 0, spec.label(mask))  # holes that were filled may be ignored
+    labels = np.where(ignored, 0, spec.label(mask, landscape))  # holes that were filled may be ignored
     predicted = Labelled(labels, mask, not spec.multilabel)
     true = Labelled(np.where(ignored, 0, truth.labels), truth.mask, not spec.multilabel)
     return objects.compare(true, predicted, probabilities)
 
 
-def _measure(tables: Tables, sample: Sample, image: np.ndarray, mask: np.ndarray, spec: ModelSpec) -> None:
+def _measure(
+    tables: Tables, sample: Sample, image: np.ndarray, mask: np.ndarray, labels: np.ndarray, spec: ModelSpec
+) -> None:
     """Measure the predicted objects, class by class where classes may overlap."""
-    labels = spec.label(mask)
     for k, layer in enumerate(np.moveaxis(labels, -1, 0) if spec.multilabel else [labels]):
         measured = measure(layer, image)
         class_ids = [k + 1] * (int(layer.max(initial=0)) + 1)
@@ -267,7 +303,7 @@ def _paired(
 
 
 def _all_pairs(answers: Sequence[_Answer]) -> dict[str, Any]:
-    images = {each.sample.name: each.pairs for each in answers}
+    images = {each.sample.name: each.pairs for each in answers if each.pairs is not None}
     return {what: sum(each[what] for each in images.values()) for what in ("found", "true")} | {
         "images": images
     }
@@ -287,8 +323,10 @@ def _seen(sample: Sample, spec: ModelSpec) -> np.ndarray:
 
 
 def _seams(samples: Sequence[Sample], segmenter: Segmenter) -> dict[str, Any] | None:
+    """Measure seams on the largest sample, of which no more than its middle is read."""
     largest = max(samples, key=lambda sample: math.prod(sample.size))
-    seams = segmenter.seams(largest.read(), str(largest.image), view=partial(_with_channels, largest))
+    image, view = largest.read(largest.middle()), partial(_with_channels, largest)
+    seams = segmenter.seams(image, str(largest.image), view=view)
     return seams and {"image": largest.name, **asdict(seams)}
 
 
@@ -329,8 +367,10 @@ def _draw_overlays(
     ranking = ranks(evaluation.test["images"])
     for place in sorted({0, len(ranking) // 2, len(ranking) - 1}) if ranking else ():
         name, sample = ranking[place].file_name, by_name[ranking[place].name]
-        predicted = mask_files.read(folder / name, exclusive=not spec.multilabel)
-        overlay = pictures.overlay(sample.read(), sample.annotate().mask, predicted, sample.spacing)
+        shown = sample.middle()
+        predicted = mask_files.read(folder / name, shown, exclusive=not spec.multilabel)
+        truth = sample.annotated(shown).mask
+        overlay = pictures.overlay(sample.read(shown), truth, predicted, sample.spacing)
         write(folder / "overlays" / f"{name}.png", overlay)
         if kernel:
             image = _seen(sample, spec)

@@ -104,7 +104,7 @@ def _write_package(
     if missing:
         say(f"the package does not say whose it is: the zoo wants {' and '.join(missing)}", style="yellow")
     sample = _sample(recipe)
-    image = None if sample is None else sample.read()
+    image = None if sample is None else sample.read(sample.middle())
     return bioimageio.write(
         model, file, spec, name=recipe.name, origin=origin, facts=_facts(run), image=image
     )
@@ -112,7 +112,7 @@ def _write_package(
 
 def _facts(run: RunDirectory) -> dict[str, Any]:
     """Gather how a model came about, for its card."""
-    facts = {name: run.read_json(f"{name}.json") for name in ("data", "metrics", "environment")}
+    facts = {name: run.read_json(f"{name}.json") for name in ("data", "metrics", "environment", "base")}
     return {**facts, "run": run.path.name if run.is_shipped else str(run.path)}
 
 
@@ -153,9 +153,9 @@ def export_model(
 ) -> None:
     """Write the SavedModel that answers for raw images, and say how far it is from the Keras model.
 
-    They are compared on the image of a sample, and on noise where there is none.
+    They are compared on the image of a sample, of a large one on its middle; on noise where there is none.
     """
-    image = None if sample is None else sample.read()
+    image = None if sample is None else sample.read(sample.middle())
     exported = write_saved_model(model, folder, spec, name=name, facts=_facts(run), image=image)
     say(
         f"exported {exported.path}; largest difference from the Keras model {exported.largest_difference:.2g}"

@@ -34,7 +34,7 @@ def inspect(target: Recipe | Path) -> None:
     """
     if isinstance(target, Recipe):
         channels = (target.data.channels or CHANNELS) + len(target.data.sees)
-        recipe, model = target, build.network(_untrained(target), channels)
+        recipe, model = target, build.network(build.without_pretrained(target), channels)
     else:
         _, model = load_trained(target)
         recipe = load(rundirectory.existing(target) / rundirectory.RECIPE)
@@ -51,13 +51,6 @@ def describe(
     """Sum up what the model is made of and what it costs on images of a size."""
     say(f"measuring the model's cost at {'x'.join(map(str, size))}")
     return summary.describe(model, size, batch=batch_size, forward=segmenter.backend.forward)
-
-
-def _untrained(recipe: Recipe) -> Recipe:
-    """Leave out an encoder's weights, which change nothing of what is looked at and take a download."""
-    if "encoder_weights" not in recipe.model.arguments:
-        return recipe
-    return recipe.model_copy(update={"model": recipe.model.model_copy(update={"encoder_weights": None})})
 
 
 def _blocks(facts: dict[str, Any]) -> Table:

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from kerasseg.console import console
 from kerasseg.errors import UserError, unknown
+from kerasseg.report.template import number
 from kerasseg.runs.shipped import card_of, shipped
 
 NONE = "no model comes with this copy of kerasseg; kerasseg run RECIPE trains one"
@@ -25,8 +26,9 @@ def list_models() -> None:
     if not (known := shipped()):
         raise UserError(NONE)
     table = Table(box=None, pad_edge=False)
-    for column in ("model", "finds", "held-out images", "MB", "recipe"):
-        table.add_column(column, justify="right" if column == "MB" else "left", overflow="fold")
+    for column in ("model", "finds", "diameter", "held-out images", "MB", "recipe"):
+        is_number = column in ("diameter", "MB")
+        table.add_column(column, justify="right" if is_number else "left", overflow="fold")
     for name, folder in known.items():
         facts, _ = card_of(folder)
         scores = [
@@ -34,7 +36,8 @@ def list_models() -> None:
             for class_, values in facts["scores"].items()
         ]
         on = f"{facts['test_images']}: {'; '.join(scores)}"
-        table.add_row(name, facts["finds"], on, f"{_bytes(folder) / 1e6:.1f}", facts["recipe"])
+        diameter, size = number(facts.get("diameter"), 1), number(_bytes(folder) / 1e6, 1)
+        table.add_row(name, facts["finds"], diameter, on, size, facts["recipe"])
     console.print(table)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kerasseg.commands import batch, measure
+from kerasseg.console import say
 from kerasseg.errors import UserError
 from kerasseg.inference.large_image import OUTLINES, Output, Segmenting, segment
 from kerasseg.inference.resume import RECORD, record_failure
@@ -26,6 +27,7 @@ def predict(
     to: str | None = None,
     axes: str | None = None,
     threshold: float | None = None,
+    diameter: float | None = None,
     scheduler: str | None = None,
     force: bool = False,
     table: Path | None = None,
@@ -52,6 +54,8 @@ def predict(
         What the stored axes are, such as ``ZYX``, where files do not say.
     threshold : float, optional
         Instead of the model's own.
+    diameter : float, optional
+        Of the images' objects, in pixels: see `kerasseg.segmenter.Segmenter.fitted`.
     scheduler : str, optional
         Of a Dask cluster whose workers are to answer, such as ``tcp://host:8786``; `segmenter` is of a run.
     force : bool
@@ -81,8 +85,14 @@ def predict(
     )
     segmenter = replace(segmenter, spec=spec)
     segmenter.tiling  # noqa: B018  a tile that is too small is refused before anything is done
+    if diameter is not None:
+        scale = spec.scale_of(diameter, ())
+        say(
+            f"looking at images at {scale:.2f} of their size: objects of {diameter:g} pixels, and the model "
+            f"learnt at {spec.diameter:.3g}"
+        )
     with segmenter.on_cluster(scheduler) if scheduler else nullcontext(segmenter) as computing:
-        options = {"what": what, "to": to, "axes": axes, "force": force}
+        options = {"what": what, "to": to, "axes": axes, "diameter": diameter, "force": force}
         predict_by(computing, images, out, table=table, overlay=overlay, tell=tell, **options)
 
 
@@ -94,6 +104,7 @@ def predict_by(
     what: str | None = None,
     to: str | None = None,
     axes: str | None = None,
+    diameter: float | None = None,
     force: bool = False,
     table: Path | None = None,
     overlay: bool = False,
@@ -109,7 +120,8 @@ def predict_by(
         measure.check_output(output, table)
     batch.check_folder(out)
     results = _results(images, out, axes, output.suffix)
-    work = partial(segment, segmenter=segmenter, output=output, axes=axes, force=force)
+    options = {"axes": axes, "diameter": diameter, "force": force}
+    work = partial(segment, segmenter=segmenter, output=output, **options)
     outcomes = batch.work_through(results, work, tell)
     if any(outcome.result for outcome in outcomes):  # a command that could do nothing leaves nothing
         for outcome in outcomes:

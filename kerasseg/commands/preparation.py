@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -23,7 +23,7 @@ from kerasseg.images import histogram_matching
 from kerasseg.images.histogram_matching import Matching
 from kerasseg.images.masks import IGNORE
 from kerasseg.images.normalisation import Minmax, Normalisation
-from kerasseg.images.preprocessing import Preprocessing, channel_reader, with_channels
+from kerasseg.images.preprocessing import Preprocessing, channel_converter, with_channels
 from kerasseg.images.statistics import bands_of
 from kerasseg.images.stores.store import open_store
 from kerasseg.metrics.similarity import WINDOW
@@ -77,9 +77,10 @@ def matching(recipe: Recipe, samples: Sequence[Sample]) -> Matching | None:
     else:
         with naming("data.match.reference"), open_store(match.reference, match.axes) as store:
             histogram_matching.check_countable(store.dtype)
-            read, dtype = channel_reader(store, number), store.dtype
+            convert, dtype = channel_converter(store, number), store.dtype
             bands = track([*store.bands()], f"{store.path.name}: counting intensities")
-            counts = histogram_matching.counts(lambda: map(read, bands), match.leave_out)
+            read = (convert(store.read(band)) for band in bands)
+            counts = histogram_matching.counts(lambda: read, match.leave_out)
     if not counts.any(axis=1).all():
         raise UserError(f"data.match: without {match.leave_out} and what is ignored no pixel is left")
     return Matching.to(counts, dtype, match.leave_out)
@@ -92,12 +93,14 @@ def _counted_together(
     mistakes, counts, types = Mistakes(), 0, set()
     for sample in track(samples, "counting intensities"):
         with mistakes.noted(), naming(str(sample.image)):
-            image, ignored = with_channels(sample.read(), number), sample.annotate().mask == IGNORE
-            histogram_matching.check_countable(image.dtype)
-            if ignored.ndim == image.ndim:  # of classes that do not exclude each other
-                ignored = ignored.any(axis=-1)
-            counts = counts + histogram_matching.counts(bands_of(image[~ignored]), leave_out)
-            types.add(image.dtype)
+            convert = _channel_converter(sample, number)
+            for part in sample.parts():
+                image, ignored = convert(sample.read(part)), sample.annotated(part).mask == IGNORE
+                histogram_matching.check_countable(image.dtype)
+                if ignored.ndim == image.ndim:  # of classes that do not exclude each other
+                    ignored = ignored.any(axis=-1)
+                counts = counts + histogram_matching.counts(bands_of(image[~ignored]), leave_out)
+                types.add(image.dtype)
     mistakes.check()
     if len(types) > 1:
         raise UserError(
@@ -112,11 +115,20 @@ def histograms(samples: Sequence[Sample], match: Matching) -> dict[str, np.ndarr
     wanted = match.histogram
     before, after = np.zeros_like(wanted), np.zeros_like(wanted)
     for sample in track(samples, "matching intensities"):
-        image = with_channels(sample.read(), len(wanted))
-        counts = histogram_matching.counts(bands_of(image), match.leave_out)
+        convert, counts = _channel_converter(sample, len(wanted)), np.zeros_like(wanted)
+        for part in sample.parts():
+            image = convert(sample.read(part))
+            counts += histogram_matching.counts(bands_of(image), match.leave_out)
         before += counts
-        after += histogram_matching.moved(counts, match.table(bands_of(image), image.dtype))
+        after += histogram_matching.moved(counts, match.table_of(counts, image.dtype))
     return {"before": before, "after": after, "reference": wanted}
+
+
+def _channel_converter(sample: Sample, number: int) -> Callable[[np.ndarray], np.ndarray]:
+    """Make the function that gives a sample, or parts of a large one, so many channels."""
+    if sample.is_large:
+        return channel_converter(sample.opened(), number)
+    return partial(with_channels, n=number)
 
 
 def surveyed(recipe: Recipe, parts: Split, match: Matching | None) -> dict[str, Contents]:
@@ -131,7 +143,15 @@ def surveyed(recipe: Recipe, parts: Split, match: Matching | None) -> dict[str, 
     preprocessing = Preprocessing(recipe.data.channels, normalisation(recipe), recipe.data.resize, match)
     everything = [sample for part in samples.values() for sample in part]
     contents = iter(survey(everything, len(recipe.data.classes), preprocessing))
-    return {name: total(list(islice(contents, len(part)))) for name, part in samples.items()}
+    held = {name: total(list(islice(contents, len(part)))) for name, part in samples.items()}
+    learnt = [held[name] for name in ("train", "validation") if name in held]
+    if recipe.by_landscape and any(each.objects is None for each in learnt):
+        raise UserError(
+            "instances.deep_watershed: a network learns how to tell objects apart where somebody did, and "
+            f"the annotations of data.source {recipe.data.source.name} do not; take watershed, which goes by "
+            "the mask's shape alone, or annotate each object by itself"
+        )
+    return held
 
 
 def problems(recipe: Recipe, contents: Mapping[str, Contents]) -> list[str]:
@@ -163,11 +183,11 @@ def doubts(recipe: Recipe, parts: Split) -> list[str]:
             f"({shown[1]} at most), so what lies beyond is mirrored; choose a smaller size"
         )
     stored = {sample.header().channels for sample in samples}
-    pretrained = getattr(recipe.model, "encoder", "plain") != "plain" and recipe.model.encoder_weights
+    pretrained = getattr(recipe.model, "is_pretrained", False) or recipe.train.start_from
     if data.channels and data.channels > max(stored) and not pretrained:
         doubts.append(
             f"data.channels is {data.channels}, but no image has more than {max(stored)}, so grey is "
-            f"repeated; only ImageNet's weights need that: set it to {max(stored)}"
+            f"repeated; only weights of colour images need that: set it to {max(stored)}"
         )
     return doubts
 
@@ -265,4 +285,5 @@ def _batching(
         "patch": data.patch and dict(data.patch),
         "multiple_of": multiple_of,
         "batch_size": recipe.train.batch_size,
+        "landscape": recipe.by_landscape,
     }

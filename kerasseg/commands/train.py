@@ -11,13 +11,13 @@ from pathlib import Path
 
 import keras
 
-from kerasseg.commands import build, preparation
+from kerasseg.commands import base, build, preparation
 from kerasseg.commands.evaluate import score
 from kerasseg.commands.export import export_model
 from kerasseg.commands.inspect import describe
 from kerasseg.console import say
 from kerasseg.data.split import Split, write_split
-from kerasseg.data.survey import describe_data, total
+from kerasseg.data.survey import Contents, describe_data, total
 from kerasseg.errors import UserError, changes
 from kerasseg.files import write_atomically
 from kerasseg.images import files
@@ -31,7 +31,7 @@ from kerasseg.runs import environment, rundirectory
 from kerasseg.runs.rundirectory import RunDirectory
 from kerasseg.spec import ModelSpec
 from kerasseg.synthetic.origin import is_synthetic
-from kerasseg.training import devices
+from kerasseg.training import checkpoint, devices
 
 
 def run(
@@ -75,13 +75,15 @@ def run(
 
         parts = preparation.parts(recipe)
         match = preparation.matching(recipe, parts.train)
-        survey_data(recipe, parts, match, folder)
+        learnt_from = survey_data(recipe, parts, match, folder)
         model = untrained(recipe, parts, setting)
+        if not checkpoint.last(folder / rundirectory.CHECKPOINTS):
+            base.keep(base.begin(recipe, model, match), folder)
         resolve_overlap(build.model_spec(recipe, model, match))  # refuses too small a tile before it learns
         history = build.learn(recipe, model, parts, folder.path, match=match, resume=resume)
         with write_atomically(folder / rundirectory.MODEL) as path:
             model.save(path)
-        segmenter = build.segmenter(recipe, model, match)
+        segmenter = build.segmenter(recipe, model, match, learnt_from)
         with write_atomically(folder / rundirectory.SPEC) as path:
             path.write_text(segmenter.spec.to_json() + "\n", encoding="utf-8")
 
@@ -148,6 +150,7 @@ def learn_together(recipe: Recipe, *, directory: Path = Path("runs"), resume: bo
         parts = preparation.parts(recipe)
         match = preparation.matching(recipe, parts.train)
         model = untrained(recipe, parts, setting)
+        base.begin(recipe, model, match)
         with tempfile.TemporaryDirectory() as folder:
             build.learn(recipe, model, parts, Path(folder), match=match, resume=resume)
 
@@ -167,6 +170,9 @@ def trained(recipe: Recipe, folder: Path) -> RunDirectory | None:
     if changed := changes(load(found / rundirectory.RECIPE).dump(), recipe.dump()):
         say(f"{recipe.name}: its recipe is another one than that of {found.path}: {'; '.join(changed)}")
         return None
+    if not base.is_current(found):
+        say(f"{recipe.name}: the model that {found.path} went on from has other weights now")
+        return None
     say(f"{recipe.name}: trained already, {found.path}")
     return found
 
@@ -180,8 +186,13 @@ def is_begun(recipe: Recipe, folder: Path) -> bool:
     return True
 
 
-def survey_data(recipe: Recipe, parts: Split, match: Matching | None, folder: RunDirectory) -> None:
+def survey_data(recipe: Recipe, parts: Split, match: Matching | None, folder: RunDirectory) -> Contents:
     """Read every sample once, say and write down what there is.
+
+    Returns
+    -------
+    Contents
+        Of the training images.
 
     Raises
     ------
@@ -202,9 +213,11 @@ def survey_data(recipe: Recipe, parts: Split, match: Matching | None, folder: Ru
     folder.write_json(rundirectory.DATA, described)
     write_split(folder / rundirectory.SPLIT, parts, group_by)
     for sample in parts.train[: page.MOST_EXAMPLES[recipe.data.rank]]:
-        picture = pictures.annotated(sample.read(), sample.annotate().mask, sample.spacing)
+        shown = sample.middle()
+        picture = pictures.annotated(sample.read(shown), sample.annotated(shown).mask, sample.spacing)
         files.write(folder / rundirectory.EXAMPLES / f"{file_name(sample.name)}.png", picture)
     if match is not None:
         counts = preparation.histograms([*parts.train, *parts.validation, *parts.test], match)
         with write_atomically(folder / rundirectory.HISTOGRAMS) as path:
             path.write_bytes(charts.histograms(counts))
+    return contents["train"]

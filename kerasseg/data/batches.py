@@ -9,28 +9,35 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from copy import copy
+from dataclasses import replace
 from functools import lru_cache
+from threading import Lock
 from typing import Any
 
 import numpy as np
 
+from kerasseg.console import track
 from kerasseg.data.augment import augmentation, check_fit
-from kerasseg.data.patches import Foreground, Place, cut_patch, grid, random_origin
-from kerasseg.data.sample import Sample
+from kerasseg.data.patches import Foreground, Place, Regions, cut_patch, grid, random_origin
+from kerasseg.data.sample import Annotation, Sample
 from kerasseg.errors import UserError, naming
-from kerasseg.images.masks import one_hot
+from kerasseg.images.masks import IGNORE, one_hot
 from kerasseg.images.preprocessing import Preprocessing, resize_mask
+from kerasseg.postprocess.splitting import landscape
 
 BUDGET = 2 << 30  # bytes
 WHITE = 255  # of uint8
 MULTIPLE_OF = 32  # pixels: the stride of the deepest encoder
 PERMUTED, CHANGED = 0, 1  # what a seed is spent on
 
-Pair = tuple[np.ndarray, np.ndarray]
+Pair = tuple[np.ndarray, np.ndarray]  # an image and its mask, or, of large samples, `Regions` of them
 
 
 class SampleCache:
     """Preprocessed images and masks by their sample's index, kept in memory as far as a budget goes.
+
+    Of large samples nothing is kept but what was found out by looking through them once: they are read
+    by region.
 
     Parameters
     ----------
@@ -40,13 +47,25 @@ class SampleCache:
         What images go through; masks are resized with them.
     budget : int
         Bytes to keep; what does not fit is read each time.
+    landscape : bool
+        Whether the landscape of the objects is a channel of the mask too.
     """
 
-    def __init__(self, samples: Sequence[Sample], preprocessing: Preprocessing, budget: int = BUDGET) -> None:
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        preprocessing: Preprocessing,
+        budget: int = BUDGET,
+        *,
+        landscape: bool = False,
+    ) -> None:
         self.samples = samples
         self.preprocessing = preprocessing
+        self.landscape = landscape
         self._kept: dict[int, Pair] = {}
+        self._foregrounds: dict[int, Foreground] = {}
         self._left = budget
+        self._looking = Lock()
 
     def sizes(self) -> list[tuple[int, ...]]:
         """Return the size of every preprocessed image, without reading any."""
@@ -55,23 +74,57 @@ class SampleCache:
     def __getitem__(self, index: int) -> Pair:
         """Return an image as `Preprocessing.image` does, and its mask; neither is to be written to.
 
-        Where the model sees further channels, the mask has a last axis: classes, then channels of 0 and 1,
-        which so are cut and turned as it is, and brightened as little.
+        Where the model sees further channels, or a landscape is learnt, the mask has a last axis: classes,
+        then channels of 0 and 1, then the landscape, all of which so are cut and turned as it is, and
+        brightened as little.
         """
         if index in self._kept:
             return self._kept[index]
+        if self.is_large(index):
+            return self._by_region(index)
         sample, resize = self.samples[index], self.preprocessing.resize
         with naming(str(sample.image)):
             image = self.preprocessing.image(sample.read())
-        mask = sample.annotate().mask
-        if sample.channels:
-            mask = np.stack([mask, *(channel() for channel in sample.channels)], axis=-1)
+        annotation = sample.annotate()
+        channels = [annotation.mask, *(channel() for channel in sample.channels)]
+        if self.landscape:
+            channels.append(_landscape(annotation, sample))
+        mask = np.stack(channels, axis=-1) if len(channels) > 1 else annotation.mask
         pair = image, mask if resize is None else resize_mask(mask, resize)
         needed = sum(array.nbytes for array in pair)
         if needed <= self._left:
             self._kept[index] = pair
             self._left -= needed
         return pair
+
+    def is_large(self, index: int) -> bool:
+        """Tell whether a sample is read by region; what is resized is read whole."""
+        return self.samples[index].is_large and self.preprocessing.resize is None
+
+    def foreground(self, index: int, mask: np.ndarray | Regions) -> Foreground:
+        """Find where a sample's mask has foreground, looking through it the first time."""
+        if index not in self._foregrounds:
+            sample, rank, bands = self.samples[index], len(self.samples[index].size), None
+            with self._looking:
+                if self.is_large(index):
+                    bands = track(sample.parts(), f"{sample.name}: looking for what is annotated")
+                if index not in self._foregrounds:
+                    self._foregrounds[index] = Foreground(mask, rank, bands)
+        return self._foregrounds[index]
+
+    def _by_region(self, index: int) -> Pair:
+        """Look through a large image, and give what reads regions of it and of its mask."""
+        sample = self.samples[index]
+        with self._looking:
+            if index not in self._kept:
+                change = self.preprocessing.fitted(sample.opened())
+                readers = lambda part: change(sample.read(part)), lambda part: sample.annotated(part).mask
+                corner = (slice(0, 1),) * len(sample.size)  # tells how many channels, and classes, there are
+                image, mask = (
+                    Regions(read, (*sample.size, *read(corner).shape[len(corner) :])) for read in readers
+                )
+                self._kept[index] = image, mask
+        return self._kept[index]
 
 
 class Batches:
@@ -93,6 +146,9 @@ class Batches:
         What every side of a batch's images, or each of them, is a multiple of: the model's stride.
     budget : int
         Bytes of preprocessed samples to keep in memory.
+    landscape : bool
+        Whether the targets' last channel is the landscape of the objects, for samples that tell them apart:
+        see `kerasseg.postprocess.splitting.landscape`.
 
     Attributes
     ----------
@@ -101,6 +157,8 @@ class Batches:
         up to the next multiple of `multiple_of`.
     channels : int or None
         Channels of a batch's images, those beside them included; None as stored.
+    outputs : int
+        Channels of its targets.
     """
 
     def __init__(
@@ -113,17 +171,28 @@ class Batches:
         batch_size: int,
         multiple_of: int | Sequence[int],
         budget: int = BUDGET,
+        landscape: bool = False,
     ) -> None:
         if not samples:
             raise UserError("there are no samples to make batches of")
-        self.samples = list(samples)
-        self.pairs = SampleCache(self.samples, preprocessing, budget)
+        # A landscape is of whole objects, so it is drawn of whole images.
+        self.samples = [replace(each, by_region=False) for each in samples] if landscape else list(samples)
+        self.pairs = SampleCache(self.samples, preprocessing, budget, landscape=landscape)
         self.patch = patch
         self.batch_size = batch_size
         self._beside = len(self.samples[0].channels)
         self.channels = preprocessing.channels and preprocessing.channels + self._beside
         self.shape = _shape(self.pairs.sizes(), patch, multiple_of)
         self.class_ids = class_ids
+        self.outputs = len(class_ids) + landscape
+
+    def look_through(self) -> None:
+        """Look through large samples now, rather than when the first batch is waited for."""
+        for index in range(len(self.samples)):
+            if self.pairs.is_large(index):
+                _, mask = self.pairs[index]
+                if self.patch and self.patch.get("foreground"):
+                    self.pairs.foreground(index, mask)
 
     def names(self, index: int) -> list[str]:
         """Name the samples of a batch."""
@@ -142,7 +211,7 @@ class Batches:
         images : numpy.ndarray, shape (B, Y, X, C) or (B, Z, Y, X, C), float32
             In [0, 1].
         targets : numpy.ndarray, shape (B, Y, X, K) or (B, Z, Y, X, K), uint8
-            1 where a pixel is of the class, 255 where it is ignored.
+            1 where a pixel is of the class, 255 where it is ignored; a landscape is of 0 to 254.
         """
         pairs = [self._example(*entry) for entry in self._entries(index)]
         *shape, channels = pairs[0][0].shape
@@ -151,13 +220,17 @@ class Batches:
             pixels = slot[..., :channels]
             np.divide(image, WHITE if image.dtype == np.uint8 else 1, out=pixels, dtype=np.float32)
             if self._beside:
-                slot[..., channels:] = mask[..., 1:] == 1
+                slot[..., channels:] = mask[..., 1 : 1 + self._beside] == 1
         masks = np.stack([self._classes(mask) for _, mask in pairs])
-        return images, masks if masks.ndim == images.ndim else one_hot(masks, self.class_ids)
+        targets = masks if masks.ndim == images.ndim else one_hot(masks, self.class_ids)
+        if not self.pairs.landscape:
+            return images, targets
+        landscapes = np.stack([mask[..., -1:] for _, mask in pairs])
+        return images, np.concatenate([targets, landscapes], axis=-1)
 
     def _classes(self, mask: np.ndarray) -> np.ndarray:
-        """Leave out the channels that are seen: see `SampleCache`."""
-        return mask[..., 0] if self._beside else mask
+        """Leave out the channels that are seen, and the landscape: see `SampleCache`."""
+        return mask[..., 0] if self._beside or self.pairs.landscape else mask
 
     def _entries(self, index: int) -> list[tuple[int, Any]]:
         """List what a batch holds: the sample's index, and what else its `_example` depends on."""
@@ -197,7 +270,6 @@ class TrainingBatches(Batches):
         self.seed = seed
         self.worker, self.workers = 0, 1
         check_fit(augment, self.shape, [sample.spacing for sample in self.samples])
-        self._foregrounds: dict[int, Foreground] = {}
 
     def with_seed(self, seed: int) -> TrainingBatches:
         """Return batches of the same samples in another order, which share what is in memory."""
@@ -247,9 +319,7 @@ class TrainingBatches(Batches):
         """Choose where to cut a patch, around foreground as often as the recipe says."""
         rank, centre = len(self.shape), None
         if rng.random() < self.patch.get("foreground", 0.0):
-            if sample not in self._foregrounds:
-                self._foregrounds[sample] = Foreground(mask, rank)
-            centre = self._foregrounds[sample].draw(mask, rng)
+            centre = self.pairs.foreground(sample, mask).draw(mask, rng)
         return random_origin(mask.shape[:rank], self.shape, rng, centre)
 
 
@@ -296,7 +366,7 @@ class UnpairedBatches:
 
     Attributes
     ----------
-    batch_size, shape, channels, class_ids
+    batch_size, shape, channels, class_ids, outputs
         As of the two, which agree in them.
 
     Raises
@@ -316,7 +386,7 @@ class UnpairedBatches:
         self.batch_size = images.batch_size
         self.shape = images.shape
         self.channels = images.channels
-        self.class_ids = masks.class_ids
+        self.class_ids, self.outputs = masks.class_ids, masks.outputs
 
     def share(self, worker: int, workers: int) -> UnpairedBatches:
         """Return one worker's part of every batch, as :meth:`TrainingBatches.share`."""
@@ -326,6 +396,11 @@ class UnpairedBatches:
         """Count the batches in which every image is seen."""
         return len(self.images)
 
+    def look_through(self) -> None:
+        """Look through large images and large masks: see `Batches.look_through`."""
+        self.images.look_through()
+        self.masks.look_through()
+
     def names(self, index: int) -> list[str]:
         """Name the samples of a batch: whose images, and whose masks."""
         return [*self.images.names(index), *self.masks.names(index)]
@@ -333,6 +408,15 @@ class UnpairedBatches:
     def batch(self, index: int) -> Pair:
         """Make a batch, from 0 without end: images and targets as of :meth:`Batches.batch`."""
         return self.images.batch(index)[0], self.masks.batch(index)[1]
+
+
+def _landscape(annotation: Annotation, sample: Sample) -> np.ndarray:
+    """Draw the landscape of a sample's objects, (...) uint8: 255 where the mask is to be ignored."""
+    if annotation.labels is None:
+        raise UserError(f"{sample.image}: its objects are not told apart, so there is no landscape to learn")
+    drawn = landscape(annotation.labels, sample.spacing)
+    drawn[annotation.mask == IGNORE] = IGNORE
+    return drawn
 
 
 def _shape(

@@ -13,6 +13,7 @@ import numpy as np
 from kerasseg.data.sample import Annotation, MissingData, Sample
 from kerasseg.errors import Fallback, UserError, naming
 from kerasseg.images.masks import BACKGROUND, IGNORE, merge_classes, one_hot
+from kerasseg.images.stores.store import Region
 from kerasseg.synthetic.origin import is_synthetic
 
 
@@ -76,9 +77,16 @@ def collect(
     return [replace(sample, annotate=partial(_annotate, sample, **options)) for sample in samples]
 
 
-def _annotate(sample: Sample, classes: Sequence[str], others: Sequence[int], multilabel: bool) -> Annotation:
+def _annotate(
+    sample: Sample,
+    region: Region | None = None,
+    *,
+    classes: Sequence[str],
+    others: Sequence[int],
+    multilabel: bool,
+) -> Annotation:
     """Bring a mask into the one form that a recipe's masks have; this is the only place that decides it."""
-    annotation = sample.annotate()
+    annotation = sample.annotated(region)
     channelled = annotation.mask.ndim > len(sample.size)
     if others:
         annotation = _without(annotation, len(classes), others, channelled)

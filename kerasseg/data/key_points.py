@@ -36,7 +36,7 @@ def with_key_points(
         What a pursuit rebuilds the image by.
     """
     choose = partial(TARGETS[target], points=points, kernel=kernel)
-    return replace(sample, annotate=partial(_annotate, sample, preprocessing, choose))
+    return replace(sample, annotate=partial(_annotate, sample, preprocessing, choose), by_region=False)
 
 
 def _annotate(

@@ -6,44 +6,77 @@ masks may carry a last axis more, of classes that do not exclude each other.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import product
 
 import numpy as np
 
 from kerasseg.images.masks import IGNORE
 from kerasseg.images.padding import cut
+from kerasseg.images.stores.blocks import cuts
+from kerasseg.images.stores.store import Region
+
+PIECE = 1024  # pixels of a row that are counted together
 
 Place = tuple[int, ...]
 
 
+class Regions:
+    """What slices like an array, and reads what is sliced.
+
+    Parameters
+    ----------
+    read : callable
+        From a region, a slice for each axis in space, to its pixels.
+    shape : tuple of int
+        Of the whole; channels, or classes, last.
+    """
+
+    def __init__(self, read: Callable[[Region], np.ndarray], shape: Place) -> None:
+        self.read, self.shape = read, tuple(shape)
+
+    def __getitem__(self, region: Region) -> np.ndarray:
+        return self.read(region)
+
+
 class Foreground:
-    """Where a mask has foreground, counted by rows: any pixel of it is found at once, in a volume too.
+    """Where a mask has foreground, counted by pieces of rows: any pixel of it is found at once, of any size.
 
     It takes a hundredth of the mask's memory and does not hold the mask, so it can be kept where that cannot.
 
     Parameters
     ----------
-    mask : numpy.ndarray, shape (Y, X), (Z, Y, X) or with a last axis of K, uint8
+    mask : numpy.ndarray or Regions, shape (Y, X), (Z, Y, X) or with a last axis of K, uint8
         0 is background, 255 is ignore.
     rank : int
         How many of its axes are in space.
+    bands : iterable of tuple of slice, optional
+        The parts in which it is looked at, of whole rows; by default all at once.
     """
 
-    def __init__(self, mask: np.ndarray, rank: int) -> None:
-        self._size = mask.shape[:rank]
-        self._ends = _is_foreground(mask, rank).sum(axis=-1).cumsum()
+    def __init__(self, mask: np.ndarray | Regions, rank: int, bands: Iterable[Region] | None = None) -> None:
+        *rows, width = mask.shape[:rank]
+        pieces = list(cuts(width, PIECE))
+        counts = np.zeros((*rows, len(pieces)), np.uint16)
+        for band in [(slice(None),) * rank] if bands is None else bands:
+            there = _is_foreground(mask[band], rank)
+            if there.any():
+                for number, piece in enumerate(pieces):
+                    counts[(*band[:-1], number)] = np.count_nonzero(there[..., piece], axis=-1)
+        self._shape = counts.shape
+        self._ends = counts.cumsum(dtype=np.int64)
 
-    def draw(self, mask: np.ndarray, rng: np.random.Generator) -> Place | None:
+    def draw(self, mask: np.ndarray | Regions, rng: np.random.Generator) -> Place | None:
         """Choose one pixel of the foreground of that mask, all of them alike; None where there is none."""
         if not self._ends[-1]:
             return None
         number = int(rng.integers(self._ends[-1]))
-        row = int(np.searchsorted(self._ends, number, side="right"))
-        place = tuple(map(int, np.unravel_index(row, self._size[:-1])))
-        before = int(self._ends[row - 1]) if row else 0
-        columns = np.flatnonzero(_is_foreground(mask[place], 1))
-        return (*place, int(columns[number - before]))
+        index = int(np.searchsorted(self._ends, number, side="right"))
+        before = int(self._ends[index - 1]) if index else 0
+        *place, piece = map(int, np.unravel_index(index, self._shape))
+        row = (*(slice(at, at + 1) for at in place), slice(piece * PIECE, (piece + 1) * PIECE))
+        columns = np.flatnonzero(_is_foreground(mask[row], len(row)))
+        return (*place, piece * PIECE + int(columns[number - before]))
 
 
 def random_origin(size: Place, patch: Place, rng: np.random.Generator, centre: Place | None = None) -> Place:
@@ -81,15 +114,15 @@ def grid(size: Place, patch: Place) -> Iterator[Place]:
 
 
 def cut_patch(
-    image: np.ndarray, mask: np.ndarray, origin: Place, patch: Place
+    image: np.ndarray | Regions, mask: np.ndarray | Regions, origin: Place, patch: Place
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cut a patch out of an image and its mask.
 
     Parameters
     ----------
-    image : numpy.ndarray, shape (Y, X, C) or (Z, Y, X, C)
+    image : numpy.ndarray or Regions, shape (Y, X, C) or (Z, Y, X, C)
         Mirrored outside its borders, and mirrored again where the patch reaches farther than that.
-    mask : numpy.ndarray, shape (Y, X), (Z, Y, X) or with a last axis of K, uint8
+    mask : numpy.ndarray or Regions, shape (Y, X), (Z, Y, X) or with a last axis of K, uint8
         255 (ignore) outside its borders.
     origin : tuple of int
         The patch's first pixel; it may lie outside.
@@ -109,7 +142,7 @@ def cut_patch(
     if inside == source:
         return image[source], mask[source]
     known = tuple(slice(p.start - first, p.stop - first) for p, first in zip(inside, origin, strict=True))
-    cut_mask = np.full((*patch, *mask.shape[len(patch) :]), IGNORE, mask.dtype)
+    cut_mask = np.full((*patch, *mask.shape[len(patch) :]), IGNORE, np.uint8)
     cut_mask[known] = mask[inside]
     return cut(image, source), cut_mask
 

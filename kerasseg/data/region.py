@@ -35,7 +35,7 @@ def within(sample: Sample, masks: Path, id: int) -> Sample:
     Sample
         Its annotation raises UserError if there is no such mask, or it is of another size.
     """
-    return replace(sample, annotate=partial(_limited, sample, masks, id))
+    return replace(sample, annotate=partial(_limited, sample, masks, id), by_region=False)
 
 
 def seeing(sample: Sample, regions: Sequence[tuple[Path, int]]) -> Sample:
@@ -51,7 +51,8 @@ def seeing(sample: Sample, regions: Sequence[tuple[Path, int]]) -> Sample:
     -------
     Sample
     """
-    return replace(sample, channels=tuple(partial(_is_within, sample, *region) for region in regions))
+    channels = tuple(partial(_is_within, sample, *region) for region in regions)
+    return replace(sample, channels=channels, by_region=False)
 
 
 def _is_within(sample: Sample, masks: Path, region: int) -> np.ndarray:

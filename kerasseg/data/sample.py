@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,11 @@ import numpy as np
 from kerasseg.errors import UserError
 from kerasseg.images import files
 from kerasseg.images.headers import Embedded, Header
-from kerasseg.images.stores.volume import Volume
+from kerasseg.images.stores.store import Region, Store
+from kerasseg.images.stores.volume import Stored
+
+LARGE = 2**26  # pixels, a quarter of a gigabyte a channel as float32: of more a part is read at a time
+SHOWN = {2: 2048, 3: 256}  # pixels along each side of what is shown of a large image or volume
 
 
 class MissingData(UserError):
@@ -43,32 +48,62 @@ class Sample:
     ----------
     name : str
         Unique in its source.
-    image : Path, Embedded or Volume
-        The image file, which may lie in another one; or a volume in a file or folder.
+    image : Path, Embedded or Stored
+        The image file, which may lie in another one; or a volume or slide in a file or folder.
     size : tuple of int
         Height and width, of a volume depth, height and width; from the image's header.
     annotate : callable
-        Reads or draws the annotation.
+        Reads or draws the annotation; with `by_region` that of a region too, if it is given one.
     attributes : mapping of str to str
         What ``split.group_by`` may name: ``folder``, and the columns of a table.
     spacing : tuple of float, optional
         Micrometres from one voxel to the next (z, y, x); None where it is not known.
     channels : tuple of callable
         Each reads a channel that the model sees beside the image: (Y, X) or (Z, Y, X) bool.
+    by_region : bool
+        Whether parts of image and annotation are read without the rest, as both are `Stored` in blocks.
     """
 
     name: str
-    image: Path | Embedded | Volume
+    image: Path | Embedded | Stored
     size: tuple[int, ...]
-    annotate: Callable[[], Annotation]
+    annotate: Callable[..., Annotation]
     attributes: Mapping[str, str] = field(default_factory=dict)
     spacing: tuple[float, ...] | None = None
     channels: tuple[Callable[[], np.ndarray], ...] = ()
+    by_region: bool = False
 
     def header(self) -> Header:
         """Tell size, channels and type of the image, without reading a pixel."""
-        return self.image.header() if isinstance(self.image, Volume) else files.header(self.image)
+        return self.image.header() if isinstance(self.image, Stored) else files.header(self.image)
 
-    def read(self) -> np.ndarray:
-        """Read the image ``(Y, X, C)`` or ``(Z, Y, X, C)`` as it is stored."""
-        return self.image.read() if isinstance(self.image, Volume) else files.read(self.image)
+    def read(self, region: Region | None = None) -> np.ndarray:
+        """Read the image ``(Y, X, C)`` or ``(Z, Y, X, C)`` as it is stored, or a region of a large one."""
+        if isinstance(self.image, Stored):
+            return self.image.read(region)
+        image = files.read(self.image)
+        return image if region is None else image[region]
+
+    def annotated(self, region: Region | None = None) -> Annotation:
+        """Read or draw the annotation; of a large image, that of a region of it."""
+        return self.annotate() if region is None else self.annotate(region)
+
+    @property
+    def is_large(self) -> bool:
+        """Whether it is never read whole."""
+        return self.by_region and math.prod(self.size) > LARGE
+
+    def opened(self) -> Store:
+        """Open a large image, to see how it is stored and to read its bands; it is kept open, and shared."""
+        return self.image.kept_open()
+
+    def parts(self) -> list[Region | None]:
+        """List what is read at a time to look at all of it: None, the whole, or the bands of a large one."""
+        return list(self.opened().bands()) if self.is_large else [None]
+
+    def middle(self) -> Region | None:
+        """Choose what is shown: None, the whole, or the middle of a large one."""
+        if not self.is_large:
+            return None
+        shown = SHOWN[len(self.size)]
+        return tuple(slice(max(0, (side - shown) // 2), (side + shown) // 2) for side in self.size)

@@ -12,6 +12,7 @@ from pathlib import Path
 from kerasseg.data.sample import Sample
 from kerasseg.errors import UserError, unknown
 from kerasseg.files import write_atomically
+from kerasseg.images.stores.volume import Stored
 
 
 @dataclass(frozen=True)
@@ -231,11 +232,20 @@ def _same_files(parts: Split) -> list[str]:
     contents = defaultdict(list)
     for alike in filter(_in_several_parts, sizes.values()):
         for name, sample in alike:
-            contents[hashlib.sha256(sample.image.read_bytes()).digest()].append((name, sample))
+            contents[_digest(sample)].append((name, sample))
     return [
         "the same file is in " + " and ".join(f"{name} ({sample.image})" for name, sample in same)
         for same in filter(_in_several_parts, contents.values())
     ]
+
+
+def _digest(sample: Sample) -> bytes:
+    """Digest the bytes of an image's file, or of all that it lies in."""
+    digest, image = hashlib.sha256(), sample.image
+    for part in image.files() if isinstance(image, Stored) else [image]:
+        with part.open("rb") as file:
+            hashlib.file_digest(file, lambda: digest)
+    return digest.digest()
 
 
 def _in_several_parts(named: list[tuple[str, Sample]]) -> bool:

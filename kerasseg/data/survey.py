@@ -5,23 +5,29 @@ What they hold together is said to the user, and written down for the report.
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from kerasseg.console import track
-from kerasseg.data.sample import Sample
+from kerasseg.data.sample import Annotation, Sample
 from kerasseg.data.split import Split, audit
 from kerasseg.errors import Mistakes, naming
+from kerasseg.images import files, raster
+from kerasseg.images.headers import Embedded
 from kerasseg.images.masks import IGNORE
-from kerasseg.images.preprocessing import Preprocessing, with_channels
+from kerasseg.images.preprocessing import Preprocessing, channel_converter, with_channels
+from kerasseg.images.stores.store import open_store
+from kerasseg.images.stores.volume import Volume
 
 MOST_IGNORED = 0.5  # share of all pixels; above it little is left to learn from
 
@@ -42,6 +48,10 @@ class Contents:
         Objects of each class; None where those of a sample were not told apart.
     ignored, total : int
         Pixels that are ignored, for all classes or for some, and all pixels.
+    diameters : numpy.ndarray, shape (N,)
+        Of each object that was told apart in a 2-D image, that of a circle of its area, in pixels.
+    pixel_sizes : numpy.ndarray, shape (M,)
+        Of each 2-D image whose file says how large a pixel is, in micrometres.
     """
 
     samples: int
@@ -50,6 +60,18 @@ class Contents:
     objects: np.ndarray | None
     ignored: int
     total: int
+    diameters: np.ndarray
+    pixel_sizes: np.ndarray
+
+    @property
+    def diameter(self) -> float | None:
+        """The median diameter of the objects, in pixels; None where none were told apart."""
+        return float(np.median(self.diameters)) if len(self.diameters) else None
+
+    @property
+    def pixel_size(self) -> float | None:
+        """The median size of a pixel, in micrometres; None where no file says it."""
+        return float(np.median(self.pixel_sizes)) if len(self.pixel_sizes) else None
 
     def __add__(self, other: Contents) -> Contents:
         apart = self.objects is not None and other.objects is not None
@@ -60,6 +82,8 @@ class Contents:
             self.objects + other.objects if apart else None,
             self.ignored + other.ignored,
             self.total + other.total,
+            np.concatenate([self.diameters, other.diameters]),
+            np.concatenate([self.pixel_sizes, other.pixel_sizes]),
         )
 
     def lines(self, classes: Sequence[str]) -> list[str]:
@@ -145,26 +169,59 @@ def survey(samples: Sequence[Sample], classes: int, preprocessing: Preprocessing
 
 def contents(sample: Sample, classes: int, preprocessing: Preprocessing) -> Contents:
     """Read one sample, and count what it holds."""
-    image = sample.read()
+    pixels, ignored = np.zeros(classes, np.int64), 0
+    areas: list[Counter[int]] | None = [Counter() for _ in range(classes)]
+    for annotation in _annotations(sample, preprocessing):
+        mask = annotation.mask
+        multilabel = mask.ndim > len(sample.size)
+        layers = [mask[..., k] == 1 if multilabel else mask == k + 1 for k in range(classes)]
+        pixels += [np.count_nonzero(layer) for layer in layers]
+        unknown = (mask == IGNORE).any(axis=-1) if multilabel else mask == IGNORE
+        ignored += int(np.count_nonzero(unknown))
+        if annotation.labels is None:
+            areas = None
+        for of_class, layer in zip(areas or (), layers, strict=False):
+            labels = annotation.labels[layer]
+            numbers, counts = np.unique(labels[labels > 0], return_counts=True)
+            of_class.update(dict(zip(numbers.tolist(), counts.tolist(), strict=True)))
+    objects, diameters = None, np.empty(0)
+    if areas is not None:
+        objects = np.array([len(of_class) for of_class in areas])
+        if len(sample.size) == 2:
+            diameters = 2 * np.sqrt(np.concatenate([[*of_class.values()] for of_class in areas]) / np.pi)
+    images, total = (pixels > 0).astype(np.int64), math.prod(sample.size)
+    sizes = _pixel_sizes(sample.image)
+    return Contents(1, pixels, images, objects, ignored, total, diameters, sizes)
+
+
+def _annotations(sample: Sample, preprocessing: Preprocessing) -> Iterator[Annotation]:
+    """Read all of an image, and give its annotation; that of a large one part by part."""
+    if not sample.is_large:
+        image = sample.read()
+        with naming(str(sample.image)):
+            if image.dtype.kind == "f":  # of all types alone may hold what no normalisation takes
+                preprocessing.image(image)
+            else:
+                with_channels(image, preprocessing.channels)
+        yield sample.annotate()
+        return
+    store = sample.opened()
     with naming(str(sample.image)):
-        if image.dtype.kind == "f":  # of all types alone may hold what no normalisation takes
-            preprocessing.image(image)
-        else:
-            with_channels(image, preprocessing.channels)
-    annotation = sample.annotate()
-    mask = annotation.mask
-    multilabel = mask.ndim > len(sample.size)
-    layers = [mask[..., k] == 1 if multilabel else mask == k + 1 for k in range(classes)]
-    pixels = np.array([np.count_nonzero(layer) for layer in layers])
-    ignored = mask == IGNORE
-    if multilabel:
-        ignored = ignored.any(axis=-1)
-    objects = None
-    if annotation.labels is not None:
-        ids = (np.unique(annotation.labels[layer]) for layer in layers)
-        objects = np.array([np.count_nonzero(numbers) for numbers in ids])
-    images = (pixels > 0).astype(np.int64)
-    return Contents(1, pixels, images, objects, int(np.count_nonzero(ignored)), ignored.size)
+        channel_converter(store, preprocessing.channels)
+    if store.dtype.kind == "f":
+        preprocessing.fitted(store)
+    for part in track(sample.parts(), f"{sample.name}: reading image and annotation"):
+        sample.read(part)
+        yield sample.annotated(part)
+
+
+def _pixel_sizes(image: Path | Embedded | Volume) -> np.ndarray:
+    """Read how large a pixel of a 2-D image is, (1,) micrometres; (0,) where its file does not say."""
+    if not isinstance(image, Path) or files.format_of(image) is raster:  # whose formats cannot say it
+        return np.empty(0)
+    with open_store(image) as store:
+        sizes = [size for size in store.pixel_size if size]
+    return np.array([np.sqrt(math.prod(sizes))] if len(sizes) == 2 else [])
 
 
 def total(contents: Sequence[Contents]) -> Contents:

@@ -12,7 +12,7 @@ from kerasseg.errors import UserError
 from kerasseg.files import write_atomically
 from kerasseg.images import folders, raster, tiff
 from kerasseg.images.formats import scenes
-from kerasseg.images.headers import MAX_PIXELS, Embedded, Header
+from kerasseg.images.headers import MAX_PIXELS, Embedded, Header, check_whole
 
 __all__ = [
     "MAX_PIXELS",
@@ -50,7 +50,8 @@ def header(path: Path | Embedded) -> Header:
     Raises
     ------
     UserError
-        If the file is missing, empty, truncated, not an image, without pixels or larger than ``MAX_PIXELS``.
+        If the file is missing, empty, truncated, not an image or without pixels; or if it can only be read
+        whole, and is larger than ``MAX_PIXELS``.
     """
     path = _at_hand(path)
     return format_of(path).header(path)
@@ -73,7 +74,8 @@ def read(path: Path | Embedded) -> np.ndarray:
     Raises
     ------
     UserError
-        As :func:`header`, and if the file is a stack of planes or its pixels cannot be decoded.
+        As :func:`header`, and if the file is a stack of planes, its pixels cannot be decoded, or they are
+        more than ``MAX_PIXELS``.
     """
     path = _at_hand(path)
     return _with_channel_axis(_checked(path).read(path))
@@ -170,7 +172,7 @@ def format_of(path: Path | Embedded) -> ModuleType:
 def _checked(path: Path | Embedded) -> ModuleType:
     """Choose the reader after the header was found sane, so that no bomb is ever decoded."""
     reader = format_of(path)
-    reader.header(path)
+    check_whole(reader.header(path))
     return reader
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,9 +24,6 @@ class Origin(Protocol):
 
     def stat(self) -> Any:
         """Give its length in bytes as ``st_size``."""
-
-    def read_bytes(self) -> bytes:
-        """Read all of it as it is stored."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +46,8 @@ class Header:
         Micrometres from one voxel of a volume to the next (z, y, x), where the file says it of all three.
     lossy : bool
         Whether the pixels were compressed with loss, so that none need be the number that was meant.
+    in_blocks : bool
+        Whether parts are read without the rest, so that the image may be of any size.
     """
 
     path: Origin
@@ -58,6 +57,7 @@ class Header:
     pages: int = 1
     spacing: tuple[float, ...] | None = None
     lossy: bool = False
+    in_blocks: bool = False
 
 
 def sane(header: Header) -> Header:
@@ -66,15 +66,32 @@ def sane(header: Header) -> Header:
     Raises
     ------
     UserError
-        If a side is zero, or there are more than ``MAX_PIXELS`` pixels, of a volume ``MAX_VOXELS``.
+        If a side is zero, or it would be read whole and is too large for that.
     """
-    given = f"{' x '.join(map(str, header.size))} pixels"
     if math.prod(header.size) * header.channels == 0:
-        raise UserError(f"{header.path}: the image is {given}; expected at least one pixel a side")
-    most = MAX_PIXELS if len(header.size) == 2 else MAX_VOXELS
-    if math.prod(header.size) > most:
-        raise UserError(too_large(header.path, given, most))
+        given = " x ".join(map(str, header.size))
+        raise UserError(f"{header.path}: the image is {given} pixels; expected at least one pixel a side")
+    if not header.in_blocks:
+        check_whole(header)
     return header
+
+
+def check_whole(header: Header) -> None:
+    """Refuse to read an image whole that memory may not hold.
+
+    Raises
+    ------
+    UserError
+        If there are more than ``MAX_PIXELS`` pixels, of a volume ``MAX_VOXELS``.
+    """
+    if not is_readable_whole(header.size):
+        most = MAX_PIXELS if len(header.size) == 2 else MAX_VOXELS
+        raise UserError(too_large(header.path, f"{' x '.join(map(str, header.size))} pixels", most))
+
+
+def is_readable_whole(size: Sequence[int]) -> bool:
+    """Tell whether memory may hold an image, or a volume, of a size."""
+    return math.prod(size) <= (MAX_PIXELS if len(size) == 2 else MAX_VOXELS)
 
 
 def too_large(path: Origin, given: str, most: int = MAX_PIXELS) -> str:

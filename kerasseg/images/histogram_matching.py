@@ -65,7 +65,10 @@ class Matching:
             If it is of another type than those that can be counted, or has other channels.
         """
         check_countable(dtype)
-        found = counts(bands, self.leave_out)
+        return self.table_of(counts(bands, self.leave_out), dtype)
+
+    def table_of(self, found: np.ndarray, dtype: np.dtype) -> np.ndarray:
+        """Find the same of an image whose intensities were counted: (C, 65536), see `counts`."""
         if len(found) != len(self.counts):
             raise UserError(
                 f"it has {len(found)} channels, and the histogram that it is to be matched to "

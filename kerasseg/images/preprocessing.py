@@ -6,13 +6,15 @@ become float32 in [0, 1], the only range that a model sees, and its size the one
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial, reduce
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
+from kerasseg.console import track
 from kerasseg.errors import UserError, naming
 from kerasseg.images.histogram_matching import Matching, matched
 from kerasseg.images.normalisation import Dtype, Normalisation
@@ -77,7 +79,7 @@ class Preprocessing:
             image = with_channels(image, self.channels)
         if self.match is not None:
             image = self.match.image(image)
-        if image.dtype != np.uint8 or self.normalise != Dtype() or self.resize is not None:
+        if not self._keeps(image.dtype):
             image = normalise(image, self.normalise)
         if self.resize is not None:
             image = resize(image, self.resize)
@@ -85,9 +87,6 @@ class Preprocessing:
 
     def regions(self, store: Store) -> Callable[[Region], np.ndarray]:
         """Make the function that reads regions of a huge image as a model takes them; nothing is resized.
-
-        What depends on the whole image, its intensities and whether its alpha is constant, is measured here
-        once by streaming, so that a region is what :meth:`image` makes of the whole image, cut there.
 
         Parameters
         ----------
@@ -102,26 +101,66 @@ class Preprocessing:
         Raises
         ------
         UserError
-            If the channels or the intensities do not fit, or pixels cannot be read; it names the file.
+            As :meth:`fitted`, and if pixels cannot be read.
         """
-        grey = store.shape[-1] == 1 and self.match is None
-        with naming(str(store.path)):
-            converted_region = channel_reader(store, self.channels)
-            intensities, dtype = store.read if grey else converted_region, store.dtype
-            if self.match is not None:
-                table = self.match.table(lambda: map(converted_region, store.bands()), dtype)
-                intensities, dtype = (lambda region: matched(converted_region(region), table)), table.dtype
-            change = self.normalise.fitted(lambda: map(intensities, store.bands()), dtype)
+        change = self.fitted(store)
 
         def read(region: Region) -> np.ndarray:
-            image = change(intensities(region))
-            return converted(image, self.channels, constant_alpha=False) if grey else image
+            image = change(store.read(region))
+            return image / np.float32(np.iinfo(image.dtype).max) if image.dtype == np.uint8 else image
 
         return read
 
+    def fitted(self, store: Store) -> Callable[[np.ndarray], np.ndarray]:
+        """Look at a huge image, and give the function that changes any region of it; nothing is resized.
 
-def channel_reader(store: Store, n: int | None) -> Callable[[Region], np.ndarray]:
-    """Make the function that reads regions of an open image, of the number of channels that a model takes.
+        What depends on the whole image, its intensities and whether its alpha is constant, is measured here
+        once by streaming, so that a region becomes what :meth:`image` makes of the whole image, cut there.
+
+        Parameters
+        ----------
+        store : Store
+            Open; the function does without it.
+
+        Returns
+        -------
+        callable
+            From (Y, X, C) or (Z, Y, X, C) as stored to what :meth:`image` gives.
+
+        Raises
+        ------
+        UserError
+            If the channels or the intensities do not fit; it names the file.
+        """
+        grey = store.shape[-1] == 1 and self.match is None  # repeated last, as in `image`
+        with naming(str(store.path)):
+            changes = [] if grey else [channel_converter(store, self.channels)]
+            dtype = store.dtype
+
+            def changed(image: np.ndarray) -> np.ndarray:
+                return reduce(lambda pixels, change: change(pixels), changes, image)
+
+            def bands() -> Iterator[np.ndarray]:
+                looked_at = track(list(store.bands()), f"{store.path.name}: measuring intensities")
+                return (changed(store.read(band)) for band in looked_at)
+
+            if self.match is not None:
+                table = self.match.table(bands, dtype)
+                changes.append(partial(matched, new=table))
+                dtype = table.dtype
+            if not self._keeps(dtype):
+                changes.append(self.normalise.fitted(bands, dtype))
+            if grey:
+                changes.append(channel_converter(store, self.channels))
+        return changed
+
+    def _keeps(self, dtype: np.dtype) -> bool:
+        """Tell whether images of a type stay what they are, as they are only to be divided by 255."""
+        return dtype == np.uint8 and self.normalise == Dtype() and self.resize is None
+
+
+def channel_converter(store: Store, n: int | None) -> Callable[[np.ndarray], np.ndarray]:
+    """Make the function that gives regions of an open image the number of channels that a model takes.
 
     Parameters
     ----------
@@ -140,7 +179,7 @@ def channel_reader(store: Store, n: int | None) -> Callable[[Region], np.ndarray
         constant_alpha = bool(low == high)
     # Refuses channels before any work is done.
     converted(np.empty((0, *store.shape[1:]), store.dtype), n, constant_alpha=constant_alpha)
-    return lambda region: converted(store.read(region), n, constant_alpha=constant_alpha)
+    return partial(converted, n=n, constant_alpha=constant_alpha)
 
 
 def with_channels(image: np.ndarray, n: int | None) -> np.ndarray:

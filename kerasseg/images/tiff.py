@@ -104,8 +104,8 @@ def header(path: Path) -> Header:
         channels = 3 if shows_colours(file, series) else _channels(lengths)
         check_complete(file, path)
         size = size[::-1] if orientation_of(page) in TURNED else size
-        dtype, lossy = intensity_type(series.dtype), is_lossy(page)
-        return sane(Header(path, size, channels, dtype, _planes(series), lossy=lossy))
+        facts = {"lossy": is_lossy(page), "in_blocks": page.is_final or len(page.dataoffsets) > 1}
+        return sane(Header(path, size, channels, intensity_type(series.dtype), _planes(series), **facts))
 
 
 def read(path: Path) -> np.ndarray:

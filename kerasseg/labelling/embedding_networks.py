@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -15,7 +16,7 @@ from kerasseg.console import say
 from kerasseg.errors import UserError
 from kerasseg.labelling.tiles import TilePixels
 from kerasseg.models import autoencoder, receptive_field
-from kerasseg.models.encoders import encode
+from kerasseg.models.encoders import ENCODERS
 from kerasseg.training import devices
 from kerasseg.training.callbacks import Progress
 from kerasseg.training.keras_speedups import Adam
@@ -66,7 +67,12 @@ def train_autoencoder(
 
 
 def pretrained_efficientnet(
-    pixels: TilePixels, *, encoder: str, encoder_weights: str | None, encoder_weights_fallback: str, seed: int
+    pixels: TilePixels,
+    *,
+    encoder: str,
+    encoder_weights: str | Path | None,
+    encoder_weights_fallback: str,
+    seed: int,
 ) -> keras.Model:
     """Take an EfficientNet's deepest features, averaged over the tile.
 
@@ -74,11 +80,11 @@ def pretrained_efficientnet(
     ----------
     pixels : TilePixels
     encoder : str
-        A name in `kerasseg.models.encoders.EFFICIENTNETS`.
-    encoder_weights, encoder_weights_fallback : str
-        See `kerasseg.models.encoders.efficientnet`.
+        A name in `kerasseg.models.encoders.ENCODERS`, of an EfficientNet or EfficientNet-Lite.
+    encoder_weights, encoder_weights_fallback
+        See `kerasseg.models.encoders.encode`.
     seed : int
-        Draws random weights, where the download may fall back to them.
+        Draws random weights, where the recipe falls back to them.
 
     Returns
     -------
@@ -92,12 +98,12 @@ def pretrained_efficientnet(
     """
 
     def build(input_shape: tuple[int | None, ...]) -> keras.Model:
-        image, features = encode(
-            encoder,
+        image, features = ENCODERS[encoder](
             input_shape,
-            weights=encoder_weights,
-            weights_fallback=encoder_weights_fallback,
-            momentum=0.99,
+            encoder_weights=encoder_weights,
+            encoder_weights_fallback=encoder_weights_fallback,
+            freeze_batchnorm=True,
+            batchnorm_momentum=0.99,
         )
         pooled = layers.GlobalAveragePooling2D(keepdims=True, dtype="float32", name=autoencoder.CODE)
         return keras.Model(image, pooled(features[-1]), name=f"{encoder}_encoder")

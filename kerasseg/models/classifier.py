@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 from keras import layers, ops
 
@@ -14,15 +16,11 @@ def classifier(
     classes: int,
     *,
     activation: str,
-    encoder: str,
-    encoder_weights: str | None,
-    encoder_weights_fallback: str,
-    base_filters: int,
-    levels: int,
     batchnorm_momentum: float,
     initializer: str,
     dropout: float,
     name: str = "classifier",
+    **encoder_arguments: Any,
 ) -> keras.Model:
     """Build an encoder, the mean of its deepest features, and one dense layer.
 
@@ -37,10 +35,12 @@ def classifier(
         encoder's stride.
     classes : int
         K, the channels of the result.
-    encoder, encoder_weights, encoder_weights_fallback, base_filters, levels, batchnorm_momentum
+    batchnorm_momentum, initializer
         See `kerasseg.models.encoders.encode`.
     dropout : float
         Share of the mean's channels that training drops.
+    **encoder_arguments
+        The others of `kerasseg.models.encoders.encode`.
 
     Returns
     -------
@@ -48,16 +48,8 @@ def classifier(
         From an image ``(B, ..., C)`` float32 in [0, 1] to probabilities ``(B, ..., K)`` float32, the same at
         every pixel.
     """
-    image, features = encode(
-        encoder,
-        input_shape,
-        weights=encoder_weights,
-        weights_fallback=encoder_weights_fallback,
-        base_filters=base_filters,
-        levels=levels,
-        momentum=batchnorm_momentum,
-        initializer=initializer,
-    )
+    options = {"batchnorm_momentum": batchnorm_momentum, "initializer": initializer}
+    image, features = encode(input_shape, **encoder_arguments, **options)
     pool = {2: layers.GlobalAveragePooling2D, 3: layers.GlobalAveragePooling3D}[rank(image)]
     x = pool(keepdims=True, name="head_pool")(features[-1])
     x = layers.Dropout(dropout, name="head_dropout")(x)

@@ -5,7 +5,7 @@ setup.cfg allows only versions of Keras with which ``tests/models/test_keras_int
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import keras
 
@@ -27,8 +27,19 @@ def layer_of(tensor: keras.KerasTensor) -> keras.Operation:
 
 def moments(adam: keras.optimizers.Adam, variable: keras.Variable) -> tuple[keras.Variable, keras.Variable]:
     """Find what Adam keeps of a variable: the means of its gradients and of their squares."""
-    index = adam._get_variable_index(variable)
+    index = position(adam, variable)
     return adam._momentums[index], adam._velocities[index]
+
+
+def position(optimizer: keras.optimizers.Optimizer, variable: keras.Variable) -> int:
+    """Find which of the variables for which an optimiser is built this is."""
+    return optimizer._get_variable_index(variable)
+
+
+def decay_no_more(optimizer: keras.optimizers.Optimizer, variables: Iterable[keras.Variable]) -> None:
+    """Exclude variables from weight decay; Keras' own method refuses where the optimiser is built."""
+    optimizer._exclude_from_weight_decay = {optimizer._var_key(variable) for variable in variables}
+    optimizer._exclude_from_weight_decay_cache = {}
 
 
 def random_states(model: keras.Model) -> list[keras.Variable]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 from keras import KerasTensor, layers
 
@@ -14,17 +16,13 @@ def linknet(
     classes: int,
     *,
     activation: str,
-    encoder: str,
-    encoder_weights: str | None,
-    encoder_weights_fallback: str,
-    base_filters: int,
-    levels: int,
     last_filters: int,
     attention: bool,
     attention_filters: int,
     batchnorm_momentum: float,
     initializer: str,
     name: str = "linknet",
+    **encoder_arguments: Any,
 ) -> keras.Model:
     """Build a LinkNet.
 
@@ -36,11 +34,10 @@ def linknet(
         ``(Y, X, C)`` or ``(Z, Y, X, C)``; spatial axes may be None, and are multiples of the deepest stride.
     classes : int
         K, the channels of the result.
-    encoder : str
-        A name in `kerasseg.models.encoders.ENCODERS`; `encoder_weights` and the five arguments after it go to
-        those encoders that take them.
     initializer : str
         A name in `kerasseg.models.blocks.INITIALIZERS`, for all kernels but EfficientNet's.
+    **encoder_arguments
+        The others of `kerasseg.models.encoders.encode`.
 
     Returns
     -------
@@ -53,15 +50,8 @@ def linknet(
     arXiv:1804.03999.
     Abbas and Abdulmunim, Iraqi Journal of Science 64(4), 2023, DOI 10.24996/ijs.2023.64.4.37.
     """
-    encoder_arguments = {
-        "weights": encoder_weights,
-        "weights_fallback": encoder_weights_fallback,
-        "base_filters": base_filters,
-        "levels": levels,
-        "momentum": batchnorm_momentum,
-        "initializer": initializer,
-    }
-    image, (*skips, x) = encode(encoder, input_shape, **encoder_arguments)
+    options = {"batchnorm_momentum": batchnorm_momentum, "initializer": initializer}
+    image, (*skips, x) = encode(input_shape, **encoder_arguments, **options)
     for stage, skip in enumerate(reversed(skips)):
         filters = last_filters if skip is None else skip.shape[-1]
         deeper = x

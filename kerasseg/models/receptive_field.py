@@ -4,8 +4,8 @@ The graph is walked from the answer to the image. Each layer says, along one axi
 input is read for a stretch of its output, and stretches that meet at a branch are joined. Where strides and
 upsampling meet, one pixel sees further than its neighbour, so all pixels of one period are followed at once.
 
-What pools over the whole image sees all of it: squeeze-and-excitation, in every EfficientNet, and instance
-normalisation.
+What pools over the whole image sees all of it: squeeze-and-excitation, in EfficientNet but not in
+EfficientNet-Lite, and instance normalisation.
 """
 
 from __future__ import annotations

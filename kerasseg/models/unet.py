@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 from keras import KerasTensor, layers
@@ -19,11 +20,6 @@ def unet(
     classes: int,
     *,
     activation: str,
-    encoder: str,
-    encoder_weights: str | None,
-    encoder_weights_fallback: str,
-    base_filters: int,
-    levels: int,
     decoder_filters: Sequence[int] | None,
     upsampling: str,
     attention: bool,
@@ -31,6 +27,7 @@ def unet(
     batchnorm_momentum: float,
     initializer: str,
     name: str = "unet",
+    **encoder_arguments: Any,
 ) -> keras.Model:
     """Build a U-Net.
 
@@ -42,11 +39,10 @@ def unet(
         ``(Y, X, C)`` or ``(Z, Y, X, C)``; spatial axes may be None, and are multiples of the deepest stride.
     classes : int
         K, the channels of the result.
-    encoder : str
-        A name in `kerasseg.models.encoders.ENCODERS`; `encoder_weights` and the five arguments after it go to
-        those encoders that take them.
     initializer : str
         A name in `kerasseg.models.blocks.INITIALIZERS`, for all kernels but EfficientNet's.
+    **encoder_arguments
+        The others of `kerasseg.models.encoders.encode`.
 
     Returns
     -------
@@ -59,15 +55,8 @@ def unet(
     DOI 10.1007/978-3-319-46723-8_49. Gates: Oktay et al., arXiv:1804.03999.
     Abbas and Abdulmunim, Iraqi Journal of Science 64(4), 2023, DOI 10.24996/ijs.2023.64.4.37.
     """
-    encoder_arguments = {
-        "weights": encoder_weights,
-        "weights_fallback": encoder_weights_fallback,
-        "base_filters": base_filters,
-        "levels": levels,
-        "momentum": batchnorm_momentum,
-        "initializer": initializer,
-    }
-    image, (*skips, x) = encode(encoder, input_shape, **encoder_arguments)
+    options = {"batchnorm_momentum": batchnorm_momentum, "initializer": initializer}
+    image, (*skips, x) = encode(input_shape, **encoder_arguments, **options)
     skips = skips[::-1]
     for stage, (skip, filters) in enumerate(zip(skips, _stage_filters(decoder_filters, skips), strict=True)):
         deeper = x

@@ -33,10 +33,10 @@ class Efficientnet(Component):
 
     encoder: EfficientNet = "efficientnetb0"
     """Which EfficientNet."""
-    encoder_weights: Weights | None = "imagenet"
-    """Where its weights come from; null is random weights."""
+    encoder_weights: Weights = "imagenet"
+    """Its weights, by name or from an .h5 file; null draws them at random."""
     encoder_weights_fallback: Literal["error", "random"] = "error"
-    """What to do where the weights cannot be downloaded."""
+    """What to do where the weights are neither installed nor can be downloaded."""
 
 
 class Intensity(Component):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
+from kerasseg.recipe.document import shown
 from kerasseg.recipe.section import Component, Count, Positive, one_of
 
 EfficientNet = Literal[
@@ -18,9 +20,26 @@ EfficientNet = Literal[
     "efficientnetb5",
     "efficientnetb6",
     "efficientnetb7",
+    "efficientnetlite0",
+    "efficientnetlite1",
+    "efficientnetlite2",
 ]
 Encoder = Literal["plain", EfficientNet]
-Weights = Literal["imagenet", "noisy-student"]
+PublishedWeights = Literal["imagenet", "noisy-student"]
+
+
+def _name_or_file(value: Any) -> Any:
+    """Tell a file by its ending, so that a misspelt name is not taken for one."""
+    if isinstance(value, str) and value.endswith(".h5"):
+        return Path(value)
+    if value is None or isinstance(value, Path) or value in get_args(PublishedWeights):
+        return value
+    names = ", ".join(get_args(PublishedWeights))
+    text = f"must be one of {names}, or a file whose name ends in .h5, or null; got {shown(value)}"
+    raise PydanticCustomError("component", "{text}", {"text": text})
+
+
+Weights = Annotated[PublishedWeights | Path | None, BeforeValidator(_name_or_file)]
 
 Activation = Literal["sigmoid", "softmax"]
 Initializer = Literal["glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "normal"]
@@ -39,10 +58,12 @@ class Encoded(Component):
     """Activation of the head: with sigmoid classes may overlap, with softmax each pixel has one class."""
     encoder: Encoder = "efficientnetb0"
     """Network that turns an image into feature maps, from shallow to deep."""
-    encoder_weights: Weights | None = "imagenet"
-    """Weights that an EfficientNet starts from; null draws them at random."""
+    encoder_weights: Weights = "imagenet"
+    """Weights that an EfficientNet starts from, by name or from an .h5 file; null draws them at random."""
     encoder_weights_fallback: Literal["error", "random"] = "error"
-    """What to do where the weights cannot be downloaded."""
+    """What to do where the weights are neither installed nor can be downloaded."""
+    freeze_batchnorm: bool = True
+    """Whether the encoder's batch normalisation stays as the weights have it; random weights learn it."""
     base_filters: Positive = 32
     """Channels of the first level of the encoder `plain`; each level doubles them."""
     levels: Levels = 5
@@ -56,6 +77,11 @@ class Encoded(Component):
     def stride(self) -> int:
         """What the sides of images are multiples of; see `kerasseg.models.receptive_field.stride`."""
         return 2 ** (self.levels - 1) if self.encoder == "plain" else 32
+
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether the encoder starts from weights that were learnt elsewhere."""
+        return self.encoder != "plain" and self.encoder_weights is not None
 
 
 class Skipped(Encoded):

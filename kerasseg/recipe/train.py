@@ -113,7 +113,7 @@ class Sgd(Component):
     """Stochastic gradient descent."""
 
     name: ClassVar[str] = "sgd"
-    builder: ClassVar[str] = "keras.optimizers:SGD"
+    builder: ClassVar[str] = "kerasseg.training.keras_speedups:SGD"
 
     learning_rate: Rate = 0.01
     """Learning rate of the first epoch."""
@@ -246,11 +246,25 @@ class Guided(Component):
 AnyEngine = one_of("engine", Supervised, Adversarial, Cycle, Guided)
 
 
+class EncoderRate(Section):
+    """How much an encoder that has learnt already goes on learning; `model` must have one."""
+
+    frozen_epochs: Count = 0
+    """Epochs at the beginning in which it learns nothing, while the rest learns to use it."""
+    rate: Share = 0.1
+    """Share of the learning rate at which it learns after them; 0 is never."""
+
+
 class Train(Section):
     """How the model is trained, for how long, and on what."""
 
     engine: AnyEngine = Supervised()
     """What the model learns from: targets, a discriminator beside them, or unpaired images and masks."""
+    start_from: str | None = None
+    """Trained model whose weights are gone on from, as many as fit: its run's folder, such as runs/cells/1;
+    null begins anew."""
+    encoder: EncoderRate | None = None
+    """How much the encoder goes on learning, if it has learnt already; null is as the rest of the model."""
     epochs: Positive = 50
     """Largest number of epochs."""
     batch_size: Positive = 8

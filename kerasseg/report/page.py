@@ -5,6 +5,7 @@ What is read (see `kerasseg.runs.rundirectory`), and which section is left out w
 =============================  ==================================================================
 ``status.json``                state, start and end, why training stopped, fallbacks
 ``recipe.yaml``                the recipe
+``base.json``                  the model that training went on from
 ``environment.json``           versions, machine, settings chosen
 ``data.json``, ``split.csv``   data, split and its audit
 ``examples/*.png``             annotated images, by `pictures.annotated`
@@ -39,6 +40,7 @@ from kerasseg.postprocess.table import images_table, read_columns
 from kerasseg.report import charts, pictures
 from kerasseg.report.template import JPEG, SVG, embedded, fill
 from kerasseg.runs.rundirectory import (
+    BASE,
     DATA,
     ENVIRONMENT,
     EXAMPLES,
@@ -135,6 +137,7 @@ def gather(directory: Path) -> dict[str, Any]:
         "minutes": _minutes(status),
         "warnings": _warnings(data, status, metrics),
         "data": data,
+        "base": run.read_json(BASE),
         "untaught": ", ".join(recipe.get("data", {}).get("ignore", [])),
         "split": Counter(row["part"] for row in split),
         "examples": [(path.stem, _picture(path)) for path in sorted((directory / EXAMPLES).glob("*.png"))],

@@ -27,6 +27,7 @@ from kerasseg.runs import shipped
 RECIPE, SPLIT, HISTORY, LOG = "recipe.yaml", "split.csv", "history.csv", "log.txt"
 HISTOGRAMS = "histograms.svg"
 STATUS, ENVIRONMENT, DATA = "status.json", "environment.json", "data.json"
+BASE = "base.json"  # the model that training went on from
 MODEL, SPEC, SUMMARY, METRICS = "model.keras", "spec.json", "model.json", "metrics.json"
 CHECKPOINTS, EXAMPLES, SAMPLES, EXPORT = "checkpoints", "examples", "samples", "export"
 PREDICTIONS, OVERLAYS, MASKS = "predictions", "predictions/overlays", "masks"

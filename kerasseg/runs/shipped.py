@@ -51,8 +51,8 @@ def card_of(folder: Path) -> tuple[dict[str, Any], str]:
     Returns
     -------
     facts : dict
-        What programs read, YAML above the text: ``finds``, ``data``, ``license``, ``recipe``, ``diameter``,
-        ``scores``, ``bytes``.
+        What programs read, YAML above the text: ``finds``, ``data``, ``license``, ``recipe``, ``scores`` of
+        ``test_images``, and ``diameter`` of the objects in pixels.
     text : str
         Markdown, for people.
     """

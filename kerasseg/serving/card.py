@@ -24,9 +24,9 @@ def render(name: str, spec: ModelSpec, facts: Mapping[str, Any]) -> str:
         Under which the model is served.
     spec : ModelSpec
     facts : mapping
-        ``data``, ``metrics`` and ``environment``: what a run's ``data.json``, ``metrics.json`` and
-        ``environment.json`` hold; ``run``: its folder; ``largest_difference``: of the export from the Keras
-        model. What is missing is left out.
+        ``data``, ``metrics``, ``environment`` and ``base``: what a run's ``data.json``, ``metrics.json``,
+        ``environment.json`` and ``base.json`` hold; ``run``: its folder; ``largest_difference``: of the
+        export from the Keras model. What is missing is left out.
 
     Returns
     -------

@@ -14,13 +14,13 @@ of another run, are gone on from: only those that a layer was made with are forg
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import keras
 import tensorflow as tf
 from keras import ops
 
-from kerasseg.models.keras_internals import moments
+from kerasseg.models.keras_internals import decay_no_more, moments, position
 from kerasseg.training.devices import place
 
 
@@ -31,11 +31,18 @@ class FusedBatchNormalization(keras.layers.Layer):
     ----------
     layer : keras.layers.BatchNormalization
         Over the last axis. It owns the variables, so whatever is learnt here is learnt there.
+
+    Attributes
+    ----------
+    is_frozen : callable, optional
+        Says in each step, as a boolean tensor, whether the moving statistics are to be taken in training too,
+        and to stay as they are; None is never.
     """
 
     def __init__(self, layer: keras.layers.BatchNormalization) -> None:
         super().__init__(name=layer.name, dtype=layer.dtype_policy)
         self.layer = layer
+        self.is_frozen: Callable[[], tf.Tensor] | None = None
         options = {"trainable": False, "autocast": False, "name": "steps"}
         self.steps = self.add_weight((), keras.initializers.Constant(_steps_before(layer)), **options)
 
@@ -44,15 +51,24 @@ class FusedBatchNormalization(keras.layers.Layer):
 
         Keras' layer takes masks, so a copied model hands one over; feature maps have none.
         """
+        moving = (self.layer.moving_mean, self.layer.moving_variance)
         if not (training and self.layer.trainable):
-            return self._normalised(x, self.layer.moving_mean, self.layer.moving_variance)[0]
+            return self._normalised(x, *moving)[0]
         if place(tf.distribute.get_strategy())[1] > 1:
             return self._normalised_by_all(x)
+        if self.is_frozen is None:
+            normalised, *statistics = self._normalised_by_batch(x)
+        else:
+            branches = lambda: self._normalised(x, *moving), lambda: self._normalised_by_batch(x)
+            normalised, *statistics = tf.cond(self.is_frozen(), *branches)
+        self._follow(*statistics)
+        return normalised
+
+    def _normalised_by_batch(self, x: tf.Tensor) -> tuple[tf.Tensor, ...]:
         # Of no elements, as the operation wants it: it takes the statistics from the batch.
         normalised, mean, variance = self._normalised(x, ops.zeros(0), ops.zeros(0), is_training=True)
         pixels = ops.cast(ops.size(x) // x.shape[-1], "float32")
-        self._follow(mean, variance * (pixels - 1) / pixels)  # as Keras: not Bessel's
-        return normalised
+        return normalised, mean, variance * (pixels - 1) / pixels  # as Keras: not Bessel's
 
     def _normalised_by_all(self, x: tf.Tensor) -> tf.Tensor:
         """Normalise by the statistics of all workers' equal shares: those of the batch that they are."""
@@ -61,6 +77,9 @@ class FusedBatchNormalization(keras.layers.Layer):
         mean = mean_of("MEAN", ops.mean(values, axis=axes))
         variance = mean_of("MEAN", ops.mean(ops.square(values - mean), axis=axes))
         self._follow(mean, variance)
+        if self.is_frozen is not None:
+            mean = ops.where(self.is_frozen(), self.layer.moving_mean, mean)
+            variance = ops.where(self.is_frozen(), self.layer.moving_variance, variance)
         gamma, beta = (ops.cast(each, "float32") for each in (self.layer.gamma, self.layer.beta))
         normalised = (values - mean) * ops.rsqrt(variance + self.layer.epsilon)
         return ops.cast(normalised * gamma + beta, x.dtype)
@@ -86,8 +105,9 @@ class FusedBatchNormalization(keras.layers.Layer):
     def _follow(self, mean: tf.Tensor, variance: tf.Tensor) -> None:
         kept = ops.minimum(self.layer.momentum, self.steps / (self.steps + 1))
         for moving, value in ((self.layer.moving_mean, mean), (self.layer.moving_variance, variance)):
-            moving.assign(moving * kept + value * (1 - kept))
-        self.steps.assign_add(1.0)
+            new = moving * kept + value * (1 - kept)
+            moving.assign(new if self.is_frozen is None else ops.where(self.is_frozen(), moving, new))
+        self.steps.assign_add(1.0 if self.is_frozen is None else ops.where(self.is_frozen(), 0.0, 1.0))
 
 
 def _steps_before(layer: keras.layers.BatchNormalization) -> float:
@@ -147,12 +167,35 @@ class _Fused:
         )
 
 
-class Adam(_Fused, keras.optimizers.Adam):
+class _Slowing:
+    """An update by a share of the learning rate, for some variables; weight decay is a part of it."""
+
+    slowed: frozenset[int] = frozenset()
+
+    def slow_down(self, variables: Sequence[keras.Variable], share: keras.Variable) -> None:
+        """Let some of the variables for which this is built change as `share`, read at each step, says."""
+        self.slowed, self.share = frozenset(position(self, variable) for variable in variables), share
+        decay_no_more(self, variables)
+
+    def update_step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor) -> None:
+        """Change a variable in place."""
+        if position(self, variable) in self.slowed:
+            learning_rate = learning_rate * self.share
+            if self.weight_decay:
+                variable.assign_sub(variable * self.weight_decay * learning_rate)
+        super().update_step(gradient, variable, learning_rate)
+
+
+class Adam(_Slowing, _Fused, keras.optimizers.Adam):
     """`keras.optimizers.Adam`, with the same arguments and the same numbers."""
 
 
-class AdamW(_Fused, keras.optimizers.AdamW):
+class AdamW(_Slowing, _Fused, keras.optimizers.AdamW):
     """`keras.optimizers.AdamW`, with the same arguments and the same numbers."""
+
+
+class SGD(_Slowing, keras.optimizers.SGD):
+    """`keras.optimizers.SGD`, with the same arguments and the same numbers."""
 
 
 def renewed(

@@ -4,11 +4,13 @@ import csv
 
 import numpy as np
 import pytest
+import tifffile
 from specs import segmenter
 
 from kerasseg import postprocess
 from kerasseg.commands.evaluation import evaluate
 from kerasseg.data.sample import Annotation, Sample
+from kerasseg.data.sources.images_masks import images_masks
 from kerasseg.images import files
 from kerasseg.inference import mask_files
 from kerasseg.postprocess.pairs import Pairing
@@ -21,8 +23,8 @@ SPACING = (1.0, 0.5, 0.5)
 class Stored(Sample):
     """A sample whose image is in memory."""
 
-    def read(self):
-        return self.image
+    def read(self, region=None):
+        return self.image if region is None else self.image[region]
 
 
 def sample(name, image, mask, labels=None):
@@ -128,3 +130,29 @@ def test_a_volume_of_exclusive_classes(tmp_path):
     np.testing.assert_array_equal(mask_files.read(tmp_path / "predictions" / "a"), ids)
     assert found.test["confusion"] == np.diag(np.bincount(ids.ravel())).tolist()
     assert {found.test["averages"][f"f1_{name}"] for name in ("micro", "weighted", "macro_foreground")} == {1}
+
+
+def test_a_slide_that_memory_does_not_hold_is_scored_band_by_band(tmp_path, monkeypatch):
+    truth = np.zeros((200, 90), np.uint8)
+    truth[10:150, 20:60], truth[150:, 80:], truth[:20, 80:] = 1, 1, 255
+    found = np.roll(truth == 1, 3, axis=1)
+    for folder, pixels in (("images", found * np.uint8(255)), ("masks", truth)):
+        (tmp_path / folder).mkdir()
+        tifffile.imwrite(tmp_path / folder / "a.tif", pixels, tile=(16, 32), compression="zlib")
+    model = segmenter(np.copy, {"tile": 32}, channels=1, stride=(4, 4))
+
+    def judged(name):
+        (sample,) = images_masks(tmp_path, ["cell"])
+        return evaluate([sample], model, folder=tmp_path / name, score_objects=False)
+
+    whole = judged("whole")
+    for limit in ("data.sources.listing.LARGE", "data.sample.LARGE", "images.headers.MAX_PIXELS"):
+        monkeypatch.setattr(f"kerasseg.{limit}", 1000)
+    bands = judged("bands")
+    assert (bands.test, bands.threshold_curve) == (whole.test, whole.threshold_curve)
+    assert 0 < whole.test["classes"]["cell"]["dice"] < 1
+    np.testing.assert_array_equal(mask_files.read(tmp_path / "bands" / "predictions" / "a"), found)
+    assert sorted(path.name for path in (tmp_path / "bands" / "predictions").iterdir()) == [
+        "a.mask.ome.tif",
+        "overlays",
+    ]

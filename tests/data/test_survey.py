@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
 from kerasseg.data.sample import Annotation, Sample
 from kerasseg.data.split import Split, write_split
@@ -44,6 +45,21 @@ def test_pixels_objects_and_what_is_ignored(tmp_path):
 def test_classes_that_overlap_and_objects_that_were_not_told_apart(tmp_path):
     found = total(survey([sample(tmp_path, "a", [[[1, 1], [0, 1], [255, 0]]])], 2, AS_STORED))
     assert (found.pixels.tolist(), found.ignored, found.objects) == ([1, 2], 1, None)
+
+
+def test_the_scale_is_the_median_object_s_diameter_and_the_median_pixel_s_size(tmp_path):
+    labels = np.zeros((20, 40), np.int32)
+    labels[1:5, 1:5], labels[8:18, 2:12], labels[2:18, 20:36] = 1, 5, 9
+    first = sample(tmp_path, "a", labels > 0, labels)
+    for name, side in (("b", 0.5), ("c", 0.2), ("d", 0.3)):
+        metadata = {"axes": "YX", "PhysicalSizeY": side, "PhysicalSizeX": side}
+        tifffile.imwrite(tmp_path / f"{name}.ome.tif", np.zeros((20, 40), np.uint8), metadata=metadata)
+    others = [replace(first, name=name, image=tmp_path / f"{name}.ome.tif") for name in "bcd"]
+    found = total(survey([first, *others], 1, Preprocessing(1, Dtype(), None)))
+    assert found.diameter == pytest.approx(np.sqrt(100 * 4 / np.pi))
+    assert found.pixel_size == pytest.approx(0.3)
+    unknown = total(survey([sample(tmp_path, "e", labels > 0)], 1, AS_STORED))
+    assert (unknown.diameter, unknown.pixel_size) == (None, None)
 
 
 def test_mostly_ignored_is_a_problem(tmp_path):

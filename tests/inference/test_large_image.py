@@ -12,13 +12,14 @@ from kerasseg import postprocess
 from kerasseg.annotations.documents import Options
 from kerasseg.annotations.draw import draw_mask
 from kerasseg.annotations.formats import FORMATS
-from kerasseg.errors import Blocked, UserError
+from kerasseg.errors import Blocked, Notice, UserError
 from kerasseg.images import files, masks
 from kerasseg.images.normalisation import Percentile
 from kerasseg.images.stores.store import open_store
 from kerasseg.inference import large_image
 from kerasseg.inference.large_image import Output, segment
 from kerasseg.report import pictures
+from kerasseg.spec import Objects
 
 needs_zarr = pytest.mark.skipif(find_spec("zarr") is None, reason="zarr is not installed")
 
@@ -66,6 +67,27 @@ def test_a_mask_in_every_format(image, tmp_path, to):
             assert store.pixel_size == pytest.approx((0.25, 0.25))
     np.testing.assert_array_equal(found, expected_mask(image))
     assert not list(tmp_path.glob(".*"))
+
+
+def test_a_diameter_changes_what_is_seen_and_not_the_size_of_results(image, tmp_path):
+    model = segmenter(bright, diameter=10)
+    segment(image, tmp_path / "l.tif", model, Output("labels", "tiff"), diameter=25)
+    found = tifffile.imread(tmp_path / "l.tif")
+    np.testing.assert_array_equal(found, model.labels(image, diameter=25))
+    assert found.shape == (151, 83)
+    assert (found != model.labels(image)).any()
+    assert not segment(image, tmp_path / "l.tif", model, Output("labels", "tiff"), diameter=25).new
+    with pytest.raises(UserError, match="diameter: 25 then, 20 now"):
+        segment(image, tmp_path / "l.tif", model, Output("labels", "tiff"), diameter=20)
+
+
+def test_the_size_of_pixels_is_obeyed_where_both_know_it(image, tmp_path):
+    model = segmenter(bright, pixel_size=0.5)
+    with pytest.warns(Notice, match=r"0\.50 of their size"):
+        segment(image, tmp_path / "m.png", model, Output("mask", "png"))
+    found = files.read_values(tmp_path / "m.png")[..., 0]
+    assert found.shape == (151, 83)
+    assert 0 < (found != expected_mask(image)).mean() < 0.2
 
 
 def test_labels_are_those_of_the_whole_mask(image, tmp_path):
@@ -306,3 +328,28 @@ def test_what_has_no_channels_is_refused_for_classes_that_need_them(what, to):
         UserError, match=r"do not exclude each other: golgi, nuclei; choose --to tiff or zarr"
     ):
         Output(what, to).check(of_two().spec)
+
+
+def test_labels_by_a_landscape_are_those_of_the_whole_also_after_a_kill(image, tmp_path):
+    def both(batch):
+        return np.concatenate([batch[..., :1] > 0.3, batch[..., :1]], axis=-1).astype(np.float32)
+
+    def dying(batch):
+        asked.append(0)
+        if len(asked) > 4:
+            raise KeyboardInterrupt
+        return both(batch)
+
+    asked, arguments = [], {"depth": 0.3, "smallest": 5, "fill": True}
+    changes = {"objects": Objects("deep_watershed", arguments)}
+    answering = [segmenter(forward, {"blend": "crop"}, **changes) for forward in (dying, both)]
+    with pytest.raises(KeyboardInterrupt):
+        segment(image, tmp_path / "l.tif", answering[0], Output("labels", "tiff"))
+    segment(image, tmp_path / "l.tif", answering[1], Output("labels", "tiff"))
+    found = tifffile.imread(tmp_path / "l.tif")
+    np.testing.assert_array_equal(found, answering[1].labels(files.read(image)))
+    assert found.max() > postprocess.labels((found > 0).astype(np.uint8)).max() > 1
+
+    assert answering[1].mask(files.read(image)).shape == (151, 83)
+    segment(image, tmp_path / "p.tif", answering[1], Output("probabilities", "tiff"))
+    assert tifffile.imread(tmp_path / "p.tif").shape == (2, 151, 83)

@@ -172,12 +172,12 @@ def test_an_efficientnet_s_deepest_features_are_averaged_over_the_tile(tmp_path,
 
     asked = {}
 
-    def encode(encoder, input_shape, **how):
-        asked.update(how, encoder=encoder)
+    def encoder(input_shape, **arguments):
+        asked.update(arguments)
         image = keras.Input(input_shape)
         return image, [None, image, keras.layers.AveragePooling2D(2)(image)]
 
-    monkeypatch.setattr(embedding_networks, "encode", encode)
+    monkeypatch.setitem(embedding_networks.ENCODERS, "efficientnetb3", encoder)
     images = noise(3, channels=3)
     root = labelling_folder(tmp_path, images)
     embeddings = embed(
@@ -190,5 +190,5 @@ def test_an_efficientnet_s_deepest_features_are_averaged_over_the_tile(tmp_path,
     )
     expected = np.mean(images, axis=(1, 2), keepdims=True) / 255
     np.testing.assert_allclose(embeddings, expected, rtol=1e-5)
-    said = {name: asked[name] for name in ("encoder", "weights", "weights_fallback")}
-    assert said == {"encoder": "efficientnetb3", "weights": "imagenet", "weights_fallback": "random"}
+    assert asked["encoder_weights"] == "imagenet"
+    assert asked["encoder_weights_fallback"] == "random"

@@ -104,6 +104,13 @@ def test_gates_are_followed_too_and_tiles_that_keep_the_radius_equal_the_whole()
     np.testing.assert_allclose(tiled, whole, atol=1e-6)
 
 
+@pytest.mark.parametrize(("name", "expected"), [("unet", 519), ("linknet", 488)])
+def test_efficientnet_lite_is_bounded_and_efficientnet_is_not(name, expected):
+    lite = MODELS[name]((None, None, 3), 1, encoder="efficientnetlite0", encoder_weights=None)
+    assert (radius(lite), stride(lite)) == ((expected, expected), (32, 32))
+    assert radius(MODELS[name]((None, None, 3), 1, encoder_weights=None)) is None
+
+
 @pytest.mark.parametrize(
     "layer",
     [

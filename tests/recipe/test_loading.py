@@ -93,8 +93,9 @@ def test_all_mistakes_are_told_at_once_with_line_key_and_nearest_name(write):
             "r.yaml:5: data.resize: must be [height, width], got [256]",
             "r.yaml:6: model.linknet.encodr: unknown key; did you mean 'encoder'?",
             "r.yaml:6: model.linknet.encoder: must be 'plain', 'efficientnetb0', 'efficientnetb1', "
-            "'efficientnetb2', 'efficientnetb3', 'efficientnetb4', 'efficientnetb5', 'efficientnetb6' or "
-            "'efficientnetb7', got 'efficientnetb9'; did you mean 'efficientnetb7'?",
+            "'efficientnetb2', 'efficientnetb3', 'efficientnetb4', 'efficientnetb5', 'efficientnetb6', "
+            "'efficientnetb7', 'efficientnetlite0', 'efficientnetlite1' or 'efficientnetlite2', "
+            "got 'efficientnetb9'; did you mean 'efficientnetb7'?",
             "r.yaml:7: loss: unknown loss 'dise': choose one of bce, combo, dice, focal, tversky; "
             "did you mean 'dice'?",
             "r.yaml:8: train.epochs: must be a whole number, got '50'",
@@ -104,6 +105,17 @@ def test_all_mistakes_are_told_at_once_with_line_key_and_nearest_name(write):
             "override: predict.overlap: must be 0 or a number of pixels, or auto; got -1",
         ]
     )
+
+
+def test_an_encoder_s_weights_are_a_name_or_a_file_that_its_ending_tells(write):
+    small = "name: small\ndata: {source: {labelme: {root: drawn}}, classes: [cell]}\n"
+    recipe = load(write(small + "model: {unet: {encoder_weights: weights/b0.h5}}"))
+    assert recipe.model.encoder_weights == Path("weights/b0.h5")
+    assert load(write(recipe.to_yaml())) == recipe
+    assert mistakes(write(small + "model: {unet: {encoder_weights: imagenett}}")) == [
+        "r.yaml:3: model.unet.encoder_weights: must be one of imagenet, noisy-student, or a file whose name "
+        "ends in .h5, or null; got 'imagenett'"
+    ]
 
 
 AUGMENTED = (

@@ -45,10 +45,10 @@ GIVEN = {
     AnyDiscriminator: {"input_shapes", "name"},
     AnyLoss: set(),
     AnyNormalisation: set(),
-    AnyInstances: {"mask"},
+    AnyInstances: {"mask", "landscape"},
     AnySchedule: {"losses", "initial", "epochs"},
     AnySource: {"classes"},
-    AnyEngine: ENGINE | {"shape", "batch_size", "kernel", "points", "steps"},
+    AnyEngine: ENGINE | {"shape", "batch_size", "kernel", "points", "steps", "landscape"},
     AnyKernel: set(),
 }
 """What the program itself gives to the functions of each kind."""
@@ -61,7 +61,11 @@ COMPONENTS = [
 
 
 def parameters(function) -> dict[str, inspect.Parameter]:
-    return dict(inspect.signature(function).parameters)
+    taken = dict(inspect.signature(function).parameters)
+    if "encoder_arguments" in taken:  # which go on to what builds encoders
+        del taken["encoder_arguments"]
+        taken |= inspect.signature(encoders.encode).parameters
+    return taken
 
 
 def choices(section: type[Section], key: str) -> set:

@@ -7,6 +7,7 @@ from specs import spec
 
 from kerasseg.images.normalisation import Dtype, Minmax, Percentile
 from kerasseg.serving import card
+from kerasseg.spec import Objects
 
 CELLS = spec(
     classes=("cell", "dust"),
@@ -58,6 +59,13 @@ def test_it_says_what_the_model_takes_gives_learnt_and_scored(facts):
     assert "FALLBACK" not in text
 
 
+def test_it_says_what_training_went_on_from(facts):
+    assert "went on from" not in card.render("cells", CELLS, facts)
+    facts["base"] = {"run": "runs/nuclei/1", "weights": "ab" * 32, "taken": "the encoder's weights"}
+    text = card.render("cells", CELLS, facts)
+    assert f"`runs/nuclei/1` (SHA-256 of its weights {'ab' * 32}): the encoder's weights" in text
+
+
 def test_a_class_without_truth_has_no_score(facts):
     absent = dict.fromkeys(card.SCORES) | {f"{score}_interval": [None] * 2 for score in card.SCORES}
     facts["metrics"]["test"]["classes"]["dust"] = absent
@@ -97,3 +105,12 @@ def test_tables_are_whole(facts):
     for table in text.split("\n\n"):
         if table.startswith("|"):
             assert len({line.count("|") for line in table.splitlines()}) == 1, table
+
+
+def test_a_landscape_is_said_to_be_no_class():
+    deep = spec(objects=Objects("deep_watershed", {}))
+    package = card.render_package("cells", deep, {"largest_difference": 0.0}, [])
+    for text in (card.render("cells", deep, {}), package):
+        assert "The last channel is no class but a landscape" in text
+    assert "channel 0 is cell, channel 1 is landscape" in package
+    assert "likeliest" not in package

@@ -10,7 +10,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from ship_model import MODELS, WEIGHTS, compared, ship, store_half
+from ship_model import MODELS, WEIGHTS, compared, for_any_size, ship, store_half
 
 import kerasseg
 from kerasseg.commands import preparation
@@ -86,6 +86,12 @@ def test_its_answers_are_the_run_s_within_what_float16_can_say(folder, finished,
     assert replace(now.spec, weights="") == replace(then.spec, weights="")
 
 
+def test_it_knows_the_scale_that_it_learnt_at(here):
+    spec = kerasseg.Segmenter.load("squares-2d").spec
+    assert spec.diameter == pytest.approx(2 * np.sqrt(100 / np.pi))
+    assert spec.pixel_size is None
+
+
 def test_kernels_alone_are_in_half_precision(folder, finished, tmp_path):
     store_half(finished / "model.keras", tmp_path / "half.keras")
     zipfile.ZipFile(tmp_path / "half.keras").extract(WEIGHTS, tmp_path)
@@ -106,8 +112,21 @@ def test_the_card_says_what_it_is_worth_and_what_it_is_not_for(folder):
     facts, text = shipped.card_of(folder)
     assert facts["test_images"] == 2
     assert {*facts["scores"]["square"]} == {"Dice", "AP (COCO)", "PQ", "AJI"}
-    for words in ("CC0-1.0", "not for", "| square |", "recipes copy squares", "Objects of the test part"):
+    for words in ("CC0-1.0", "not for", "| square |", "recipes copy squares", "| objects of |"):
         assert words in text
+
+
+def test_one_size_of_all_images_becomes_a_scale_for_images_of_any(finished, fields):
+    segmenter, recipe = kerasseg.Segmenter.load(finished.path), load(finished / RECIPE)
+    parts = preparation.parts(recipe)  # of images of 48 x 40
+    resizing = replace(segmenter.spec, resize=(24, 20), diameter=None)
+    scaling = for_any_size(resizing, recipe, parts)
+    assert (scaling.resize, scaling.scale, scaling.diameter) == (None, 0.5, segmenter.spec.diameter / 2)
+    image = files.read(fields / "field0" / "images" / "field0.png")
+    then, now = (replace(segmenter, spec=each).probabilities(image) for each in (resizing, scaling))
+    np.testing.assert_allclose(now, then, atol=1e-5)
+    with pytest.raises(UserError, match=r"to scales from 0\.5 to 0\.6"):
+        for_any_size(replace(resizing, resize=(24, 24)), recipe, parts)
 
 
 def test_answers_that_change_too_much_are_refused(folder, finished):

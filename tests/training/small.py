@@ -54,8 +54,8 @@ def model() -> keras.Model:
     """Every kind of layer that could remember or round differently."""
     keras.utils.set_random_seed(1)
     image = keras.Input((None, None, 1))
-    x = layers.Conv2D(8, 3, strides=2, padding="same")(image)
-    x = layers.BatchNormalization(momentum=0.5)(x)
+    x = layers.Conv2D(8, 3, strides=2, padding="same", name="encoder_conv")(image)
+    x = layers.BatchNormalization(momentum=0.5, name="encoder_bn")(x)
     x = layers.Dropout(0.3)(layers.ReLU()(x))
     x = layers.DepthwiseConv2D(3, padding="same")(x)
     x = layers.UpSampling2D(interpolation="bilinear")(x)
@@ -71,7 +71,14 @@ def learn(
 
 def engine(trained: keras.Model, optimizer: keras.optimizers.Optimizer | None = None) -> keras.Model:
     optimizer = optimizer or Adam(learning_rate=0.02).build()
-    return supervised(trained, loss=Combo().build(), optimizer=optimizer, threshold=0.5, activation="sigmoid")
+    return supervised(
+        trained,
+        loss=Combo().build(),
+        optimizer=optimizer,
+        threshold=0.5,
+        activation="sigmoid",
+        landscape=False,
+    )
 
 
 def go(

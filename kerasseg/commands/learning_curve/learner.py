@@ -14,7 +14,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from kerasseg.commands import build, preparation
+from kerasseg.commands import base, build, preparation
 from kerasseg.console import track
 from kerasseg.data.sample import Sample
 from kerasseg.data.split import Split
@@ -53,8 +53,10 @@ class Learner:
         self.recipe = recipe
         self.folder = folder
         self.model = build.network(recipe, channels)
+        base.begin(recipe, self.model)
         # Only translators, of which no learning curve is drawn, must know their batches beforehand.
         self.engine = build.training_engine(recipe, self.model, None)
+        self.watching = build.encoder_rate(recipe, self.engine, self.model)
         self.beginning = folder / f"beginning-{recipe.seed}.weights.h5"
         self.engine.save_weights(self.beginning)
         # One graph for whatever the weights are; what `run` answers with has them folded in.
@@ -72,7 +74,7 @@ class Learner:
         training, validation = preparation.streams(self.recipe, parts, channels, stride, match)
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
             settings = build.training_settings(self.recipe)
-            options = {"directory": Path(folder), "seed": self.recipe.seed}
+            options = {"directory": Path(folder), "seed": self.recipe.seed, "watching": self.watching}
             history = train(self.engine, training, validation, settings, **options)
         if history.stopped == "interrupted":
             raise KeyboardInterrupt

@@ -12,8 +12,10 @@ from kerasseg.annotations import masks as mask_files
 from kerasseg.annotations.values import Meaning
 from kerasseg.data.sample import Annotation, Sample
 from kerasseg.data.sources.layouts import subfolder
-from kerasseg.data.sources.listing import annotated_size, existing, folder_of, listed, pairs
+from kerasseg.data.sources.listing import annotated, existing, folder_of, listed, pairs
 from kerasseg.errors import Mistakes, UserError, unknown
+from kerasseg.images.stores.store import Region
+from kerasseg.images.stores.volume import Slide
 
 
 def images_masks(
@@ -73,8 +75,10 @@ def images_masks(
     samples = []
     for name, (image, mask) in matched.items():
         with mistakes.noted():
-            size = annotated_size(image, mask)
-            samples.append(Sample(name, image, size, partial(_annotate, read, mask), folder_of(image, root)))
+            attributes, annotate = folder_of(image, root), partial(_annotate, read, mask)
+            image, size = annotated(image, mask)
+            parts = {"by_region": isinstance(image, Slide)}
+            samples.append(Sample(name, image, size, annotate, attributes, **parts))
     mistakes.check()
     return listed(samples, root, "images_masks", f"images in {images} and their masks in {masks}")
 
@@ -96,5 +100,5 @@ def _labelmap(root: Path, classes: Sequence[str]) -> dict[str, tuple[int, int, i
     return {name: colours[name] for name in ("background", *classes) if name in colours}
 
 
-def _annotate(read: Callable[[Path], np.ndarray], mask: Path) -> Annotation:
-    return Annotation(read(mask))
+def _annotate(read: Callable[..., np.ndarray], mask: Path, region: Region | None = None) -> Annotation:
+    return Annotation(read(mask, region=region))

@@ -14,6 +14,7 @@ from kerasseg.annotations import cellpose, label_images
 from kerasseg.data.sample import Annotation, Sample
 from kerasseg.data.sources.layouts import wrong_layout
 from kerasseg.data.sources.listing import (
+    annotated,
     by_stem,
     check_size,
     existing,
@@ -25,6 +26,8 @@ from kerasseg.data.sources.listing import (
 from kerasseg.errors import Mistakes, UserError
 from kerasseg.images import files
 from kerasseg.images.folders import stem
+from kerasseg.images.stores.store import Region
+from kerasseg.images.stores.volume import Slide
 
 EXPECTED = "ID/images/ID.png with ID/masks/*.png, or a label image for each image"
 
@@ -242,18 +245,18 @@ def _is_drawn_by_cellpose(path: Path, by_name: dict[Path, Path]) -> bool:
 
 
 def _labelled(root: Path, image: Path, label_image: Path) -> Sample:
-    size = image_size(image)
+    name, attributes = image.relative_to(root).with_name(stem(image)).as_posix(), folder_of(image, root)
     if _is_cellpose(label_image):
-        read, labelled = cellpose.read, cellpose.read(label_image).shape
-    else:
-        read, labelled = label_images.read_labels, image_size(label_image)
-    check_size(image, size, label_image, labelled)
-    name = image.relative_to(root).with_name(stem(image)).as_posix()
-    return Sample(name, image, size, partial(_read, read, label_image), folder_of(image, root))
+        size = image_size(image)
+        check_size(image, size, label_image, cellpose.read(label_image).shape)
+        return Sample(name, image, size, partial(_read, cellpose.read, label_image), attributes)
+    image, size = annotated(image, label_image)
+    annotate = partial(_read, label_images.read_labels, label_image)
+    return Sample(name, image, size, annotate, attributes, by_region=isinstance(image, Slide))
 
 
-def _read(read: Callable[[Path], np.ndarray], label_image: Path) -> Annotation:
-    return _annotation(read(label_image))
+def _read(read: Callable[..., np.ndarray], label_image: Path, region: Region | None = None) -> Annotation:
+    return _annotation(read(label_image) if region is None else read(label_image, region))
 
 
 def _annotation(labels: np.ndarray) -> Annotation:

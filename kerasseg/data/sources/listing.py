@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import glob
+import math
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
 from kerasseg.annotations.draw import draw_labels, draw_mask
+from kerasseg.annotations.masks import refuse_lossy
 from kerasseg.annotations.shapes import NO_CLASS, Drawing
-from kerasseg.data.sample import Annotation, MissingData, Sample
+from kerasseg.data.sample import LARGE, Annotation, MissingData, Sample
 from kerasseg.data.sources.layouts import wrong_layout
 from kerasseg.errors import Mistakes, UserError, unknown
 from kerasseg.images import files
 from kerasseg.images.folders import clashes, file_name, stem
-from kerasseg.images.headers import Embedded
-from kerasseg.images.stores.volume import Volume
+from kerasseg.images.headers import Embedded, Header, check_whole
+from kerasseg.images.stores.volume import Slide, Volume
 
 Find = Callable[[Path], list[Path]]
 
@@ -60,25 +62,43 @@ def image_size(path: Path | Embedded) -> tuple[int, int]:
     Raises
     ------
     UserError
-        If it cannot be read, or is a stack of planes.
+        If it cannot be read, is a stack of planes, or too large to be read whole.
     """
-    header = files.header(path)
-    if header.pages > 1:
-        raise UserError(f"{path}: the file is a stack of {header.pages} planes; expected a single image")
+    header = _single(path)
+    check_whole(header)
     return header.size
 
 
-def annotated_size(image: Path, annotation: Path) -> tuple[int, int]:
-    """Return the size of an image and of the image file that annotates it.
+def annotated(image: Path, annotation: Path) -> tuple[Path | Slide, tuple[int, int]]:
+    """Return an image with its size, which is that of the image file that annotates it.
+
+    Returns
+    -------
+    image : Path or Slide
+        A slide where both are large and lie in blocks, so that they are read by region.
+    size : tuple of int
 
     Raises
     ------
     UserError
-        If either cannot be read, or they differ.
+        If either cannot be read, they differ in size, or a slide's annotation was compressed with loss.
     """
-    size, annotated = image_size(image), image_size(annotation)
-    check_size(image, size, annotation, annotated)
-    return size
+    headers = _single(image), _single(annotation)
+    size, of_annotation = (header.size for header in headers)
+    check_size(image, size, annotation, of_annotation)
+    if math.prod(size) > LARGE and all(header.in_blocks for header in headers):
+        refuse_lossy(headers[1], annotation)
+        return Slide(image), size
+    for header in headers:
+        check_whole(header)
+    return image, size
+
+
+def _single(path: Path | Embedded) -> Header:
+    header = files.header(path)
+    if header.pages > 1:
+        raise UserError(f"{path}: the file is a stack of {header.pages} planes; expected a single image")
+    return header
 
 
 def check_size(

@@ -11,7 +11,7 @@ import numpy as np
 
 from kerasseg.annotations.label_images import as_labels
 from kerasseg.annotations.masks import refuse_lossy
-from kerasseg.annotations.values import Meaning, meaning_of
+from kerasseg.annotations.values import Meaning, distinct_of, meaning_of
 from kerasseg.data.sample import Annotation, Sample
 from kerasseg.data.sources.layouts import subfolder
 from kerasseg.data.sources.listing import (
@@ -29,6 +29,7 @@ from kerasseg.images.formats import scenes
 from kerasseg.images.headers import Header
 from kerasseg.images.stores import hdf5
 from kerasseg.images.stores.omezarr import is_zarr
+from kerasseg.images.stores.store import Region
 from kerasseg.images.stores.volume import Volume
 
 SUFFIXES = (".tif", ".tiff", *hdf5.SUFFIXES, *scenes.SUFFIXES)
@@ -114,8 +115,10 @@ def volumes(
             check_size(image, header.size, mask, mask_header.size)
             _check_channels(mask, mask_header, indices if mask_type == "channels" else None)
             attributes = folder_of(image_path, root)
+            parts = {"by_region": header.in_blocks and mask_header.in_blocks}
             spacing = header.spacing or mask_header.spacing
-            samples.append(Sample(name, image, header.size, partial(annotate, mask), attributes, spacing))
+            of_mask = partial(annotate, mask)
+            samples.append(Sample(name, image, header.size, of_mask, attributes, spacing, **parts))
     mistakes.check()
     return listed(samples, root, "volumes", f"{EXPECTED} in {images or masks} and their masks in {masks}")
 
@@ -230,20 +233,21 @@ def _check_channels(mask: Volume, header: Header, indices: Sequence[int] | None)
 
 
 def _numbers(mask: Volume) -> tuple[np.ndarray, bool]:
+    """List the different numbers of a mask."""
     _check_channels(mask, _mask_header(mask), None)
-    return mask.read_values()[..., 0], False
+    return distinct_of(mask.mask_bands()), False
 
 
-def _of_ids(mask: Volume, meaning: Meaning) -> Annotation:
-    return Annotation(meaning.mask(mask.read_values()[..., 0], mask))
+def _of_ids(mask: Volume, region: Region | None = None, *, meaning: Meaning) -> Annotation:
+    return Annotation(meaning.mask(mask.read_values(region)[..., 0], mask))
 
 
-def _of_channels(mask: Volume, indices: Sequence[int]) -> Annotation:
-    return Annotation((mask.read_values()[..., indices] > 0).astype(np.uint8))
+def _of_channels(mask: Volume, region: Region | None = None, *, indices: Sequence[int]) -> Annotation:
+    return Annotation((mask.read_values(region)[..., indices] > 0).astype(np.uint8))
 
 
-def _of_instances(mask: Volume, indices: Sequence[int]) -> Annotation:
-    labels = as_labels(mask.read_values()[..., 0], mask)
+def _of_instances(mask: Volume, region: Region | None = None, *, indices: Sequence[int]) -> Annotation:
+    labels = as_labels(mask.read_values(region)[..., 0], mask)
     return Annotation((labels > 0).astype(np.uint8), labels)
 
 

@@ -87,6 +87,10 @@ class Blocks:
             self._kept.update(itertools.islice(fresh.items(), room))
         return pixels
 
+    def keep(self, most: int) -> None:
+        """Keep at most so many bytes of blocks, for who reads here and there."""
+        self._most = most // (math.prod(self.block) * self.dtype.itemsize)
+
     def close(self) -> None:
         """Forget all blocks and end the threads."""
         self._threads.shutdown()

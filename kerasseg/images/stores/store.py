@@ -7,12 +7,13 @@ with open_store("slice.ome.tif") as store:
 
 from __future__ import annotations
 
+import atexit
 import itertools
 import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ from kerasseg.images.stores.axes import Arrangement, arrangement
 from kerasseg.images.stores.blocks import Blocks, cuts
 
 BAND_BYTES = 2**23  # of what statistics look at in one go
+KEPT_OPEN, KEPT_BYTES = 16, 2**26  # images that are read here and there, and decoded blocks of each
 
 Region = tuple[slice, ...]
 
@@ -117,6 +119,11 @@ class Store:
         """Slice the image as an array is sliced, by one slice for each axis in space: see :meth:`read`."""
         return self.read(region)
 
+    @property
+    def in_blocks(self) -> bool:
+        """Whether the image lies in several blocks, so that a part is read without the rest."""
+        return math.prod(self._blocks.block) < math.prod(self._blocks.shape)
+
     def bands(self) -> Iterator[Region]:
         """Cut the image into bands of whole rows, top to bottom, that suit how it is stored.
 
@@ -131,6 +138,10 @@ class Store:
         rows *= max(1, BAND_BYTES // (row_bytes * rows))
         steps = [*map(cuts, depth, planes), cuts(height, rows), [slice(0, width)]]
         yield from itertools.product(*steps)
+
+    def keep(self, most: int) -> None:
+        """Keep at most so many bytes of decoded blocks; by default those of the last band."""
+        self._blocks.keep(most)
 
     def close(self) -> None:
         """Close the file."""
@@ -211,6 +222,33 @@ class Opening:
     def __call__(self) -> Store:
         """Open it again."""
         return open_store(**vars(self))
+
+
+def kept_open(
+    path: Path, axes: str | None = None, *, dataset: str | None = None, values: bool = False
+) -> Store:
+    """Open an image whose parts are read here and there, and keep it open while it is one of the last few.
+
+    Parameters and errors are those of :func:`open_store`.
+
+    Returns
+    -------
+    Store
+        Not to be closed, and read by any number of threads: it closes when nobody holds it any more.
+    """
+    changed = path.stat().st_mtime_ns if path.exists() else 0
+    return _kept_open(Opening(path, axes, dataset, values), changed)
+
+
+@lru_cache(maxsize=KEPT_OPEN)
+def _kept_open(opening: Opening, changed: int) -> Store:
+    """Open an image anew where its file was changed."""
+    store = opening()
+    store.keep(KEPT_BYTES)
+    return store
+
+
+atexit.register(_kept_open.cache_clear)  # libraries cannot close files any more once they are taken down
 
 
 def _opened(path: Path, axes: str | None, dataset: str | None, values: bool) -> Store:

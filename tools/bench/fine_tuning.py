@@ -1,0 +1,118 @@
+"""What it is worth to go on from a model: few new images, learnt by a trained network and by a new one.
+
+    python tools/bench/fine_tuning.py FOLDER --out OUT
+    python tools/bench/fine_tuning.py ../shared/data/nuclei_dsb2018 --out /tmp/fine_tuning
+
+The fields of the Data Science Bowl 2018 are drawn into three lots: a base model learns from the first for 400
+steps; networks that go on from it, and new ones, learn from 2, 5, 10 and 20 fields of the second for 150
+steps each; all are judged on the third. They are narrow, so that a point takes seconds of one core.
+``OUT/scores.csv`` gets a row for each, and is gone on with.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import random
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from kerasseg.commands.learning_curve.learner import Learner
+from kerasseg.commands.preparation import samples as samples_of
+from kerasseg.commands.train import run
+from kerasseg.data.sample import Sample
+from kerasseg.metrics import instance, pixel
+from kerasseg.recipe import Recipe, load
+from kerasseg.runs.rundirectory import MODEL
+from kerasseg.startup import start_tensorflow
+
+RECIPE = Path(__file__).parents[2] / "recipes" / "nuclei.yaml"
+BASE, TEST = 17, 10  # fields of the first lot and of the last; the second is between them
+NUMBERS = (2, 5, 10, 20)
+SMALL = ("model.unet.base_filters=8", "data.patch.size=96", "train.batch_size=4")
+LONG = (*SMALL, "train.epochs=8", "train.steps_per_epoch=50", "export.saved_model=false")
+SHORT = (*SMALL, "train.epochs=5", "train.steps_per_epoch=30")
+COLUMNS = ("begins", "seed", "fields", "ap50", "dice")
+
+
+def main() -> None:
+    """Compute the points that are missing, and print all of them."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seeds", type=int, default=2)
+    given = parser.parse_args()
+    start_tensorflow()
+    given.out.mkdir(parents=True, exist_ok=True)
+    root = f"data.source.instances.root={given.folder}"
+    fields = samples_of(load(RECIPE, [root]))
+    random.Random(0).shuffle(fields)
+    first, candidates, test = fields[:BASE], fields[BASE:-TEST], fields[-TEST:]
+    model = base(first, given.out)
+    frozen = ("train.encoder.frozen_epochs=2", "train.encoder.rate=0.1")
+    ways = {"anew": (), "base": (f"train.start_from={model}",)}
+    ways["base, encoder frozen"] = (*ways["base"], *frozen)
+    for seed in range(given.seeds):
+        for way, overrides in ways.items():
+            recipe = load(RECIPE, [root, f"seed={seed}", *SHORT, *overrides])
+            compute(recipe, way, candidates, test, given.out / "scores.csv")
+    print((given.out / "scores.csv").read_text())
+
+
+def base(fields: list[Sample], out: Path) -> Path:
+    """Train the model that others go on from, unless it is there."""
+    folder = out / "fields"
+    for sample in fields:
+        link = folder / Path(str(sample.image)).parents[1].name
+        link.parent.mkdir(exist_ok=True)
+        if not link.exists():
+            link.symlink_to(Path(str(sample.image)).parents[1].resolve())
+    model = out / "nuclei" / "1"
+    if not (model / MODEL).exists():
+        root = f"data.source.instances.root={folder}"
+        run(load(RECIPE, [root, *LONG, "data.split.train=0.9", "data.split.test=0.1"]), directory=out)
+    return model
+
+
+def compute(recipe: Recipe, way: str, candidates: list[Sample], test: list[Sample], path: Path) -> None:
+    """Learn from more and more fields, and score on the test's."""
+    known = {(row["begins"], row["seed"], row["fields"]) for row in rows(path)}
+    numbers = (0, *NUMBERS) if way == "base" else NUMBERS
+    missing = [number for number in numbers if (way, str(recipe.seed), str(number)) not in known]
+    if not missing:
+        return
+    order = random.Random(recipe.seed).sample(candidates, len(candidates))
+    with tempfile.TemporaryDirectory() as folder:
+        learner = Learner(recipe, recipe.data.channels, Path(folder))
+        for number in missing:
+            learner.learn(order[:number])
+            ap50, dice = scores(learner, test)
+            with path.open("a", newline="") as file:
+                csv.writer(file).writerow((way, recipe.seed, number, f"{ap50:.4f}", f"{dice:.4f}"))
+            print(way, recipe.seed, number, f"AP 0.5 {ap50:.3f}, Dice {dice:.3f}", flush=True)
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    """Read the points that are known."""
+    if not path.exists():
+        path.write_text(",".join(COLUMNS) + "\n")
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def scores(learner: Learner, test: list[Sample]) -> tuple[float, float]:
+    """Give AP at an IoU of 0.5, as the Data Science Bowl counts it, and Dice, both pooled over the test."""
+    spec, objects, pixels = learner.segmenter.spec, [], []
+    for sample in test:
+        truth, mask = sample.annotate(), learner.predict(sample)
+        objects.append(instance.count(instance.overlap(truth.labels, spec.label(mask))))
+        pixels.append(pixel.count_foreground(truth.mask, mask))
+    pooled = instance.Counts(*(np.sum(each, axis=0) for each in zip(*objects, strict=True)))
+    counts = pixel.Counts(*map(sum, zip(*pixels, strict=True)))
+    return float(pixel.iou(pooled)[instance.PERCENT_50]), float(pixel.dice(counts)[0])
+
+
+if __name__ == "__main__":
+    main()
