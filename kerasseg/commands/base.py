@@ -45,7 +45,7 @@ def begin(recipe: Recipe, model: keras.Model, match: Matching | None = None) -> 
         return {}
     (before, base), now = load_trained(Path(run)), build.model_spec(recipe, model, match)
     try:
-        taken = take_weights(model, base, head=before.activation == now.activation)
+        taken = take_weights(model, base, head=_gives(before) == _gives(now))
     except UserError as error:
         raise UserError(
             f"train.start_from: {run}: neither the networks nor their encoders are alike ({error}); take "
@@ -58,6 +58,11 @@ def begin(recipe: Recipe, model: keras.Model, match: Matching | None = None) -> 
             warning = f"warning: {run} has learnt with {name} {knew[name]}, and gets {gets[name]}"
             say(warning, style="yellow")
     return {"run": run, "weights": before.weights, "taken": taken}
+
+
+def _gives(spec: ModelSpec) -> tuple[str, bool]:
+    """Tell what a network's last layer means, beside how many channels it has."""
+    return spec.activation, spec.objects.by_landscape
 
 
 def _known(spec: ModelSpec) -> dict[str, str]:
