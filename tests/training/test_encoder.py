@@ -45,8 +45,8 @@ def test_a_frozen_encoder_keeps_its_bits_while_the_rest_learns(tmp_path, optimiz
 
 
 def test_a_slowed_encoder_learns_after_it_was_frozen(tmp_path):
-    frozen = trained(tmp_path / "frozen", epochs=1, frozen_epochs=1, rate=0.1)
-    after = trained(tmp_path / "after", epochs=2, frozen_epochs=1, rate=0.1)
+    frozen = trained(tmp_path / "frozen", optimizer="sgd", epochs=1, frozen_epochs=1, rate=0.1)
+    after = trained(tmp_path / "after", optimizer="sgd", epochs=2, frozen_epochs=1, rate=0.1)
     for name in frozen:
         assert not np.array_equal(frozen[name], after[name]), name
 
