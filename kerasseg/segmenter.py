@@ -57,8 +57,6 @@ class Segmenter:
         What the network takes and gives.
     backend : Backend
         What computes: the network in this process, one on a server, or a Dask cluster.
-    scale : float
-        How many times as large as it is the network sees an image: see `fitted`.
 
     Examples
     --------
@@ -68,7 +66,6 @@ class Segmenter:
 
     spec: ModelSpec
     backend: Backend
-    scale: float = 1.0
 
     @classmethod
     def load(cls, run: str | Path, *, engine: str = TENSORFLOW) -> Segmenter:
@@ -130,7 +127,8 @@ class Segmenter:
     ) -> np.ndarray:
         """Predict the probabilities of an image at its own size: (..., K) float32 in [0, 1].
 
-        K is that of the classes, for a softmax with the background's first; for `view` see `predict`.
+        ``spec.output_names`` says what K are: the classes, for a softmax with the background before them. For
+        `view` see `predict`.
         """
         return self._answered(image, diameter, view)[1]
 
@@ -147,7 +145,8 @@ class Segmenter:
         A multilabel model gives (..., K) int32, each class numbered by itself.
         """
         fitted, probabilities = self._answered(image, diameter)
-        return fitted.spec.label(fitted.spec.decide(probabilities))
+        landscape = fitted.spec.landscape(probabilities)
+        return fitted.spec.label(fitted.spec.decide(probabilities), landscape)
 
     def fitted(self, diameter: float | None, pixel_size: PixelSize = ()) -> Segmenter:
         """Give the segmenter for images of another scale than that at which the network learnt.
@@ -162,8 +161,8 @@ class Segmenter:
         Returns
         -------
         Segmenter
-            Whose `scale` is the model's, and whose objects are numbered by lengths and areas at that of the
-            images.
+            That sees images at the scale of the model, and numbers their objects by lengths and areas at
+            their own.
 
         Raises
         ------
@@ -176,7 +175,7 @@ class Segmenter:
             If images are looked at at another size than their own because of their pixels.
         """
         scale = self.spec.scale_of(diameter, pixel_size)
-        if scale == 1:
+        if scale == self.spec.scale:
             return self
         if diameter is None:  # then nobody asked for it
             sizes = " x ".join(f"{size:.3g}" for size in pixel_size)
@@ -186,8 +185,8 @@ class Segmenter:
                 Notice,
                 stacklevel=2,
             )
-        spec = replace(self.spec, objects=self.spec.objects.at(1 / scale))
-        return replace(self, spec=spec, scale=scale)
+        objects = self.spec.objects.at(self.spec.scale / scale)
+        return replace(self, spec=replace(self.spec, scale=scale, objects=objects))
 
     def predict(
         self, image: np.ndarray, name: str, *, resized: bool = False, view: View | None = None
@@ -242,7 +241,7 @@ class Segmenter:
 
     def seams(self, image: np.ndarray, name: str, *, view: View | None = None) -> seams.Seams | None:
         """Measure how much tiles differ from the whole on an image as stored; None if one tile is enough."""
-        pixels = self._viewed(self.spec.prepare(image, name), view)
+        pixels = self._at_scale(self._viewed(self.spec.prepare(image, name), view))
         return seams.measure(pixels, self.backend, self.tiling, self.spec.stride)
 
     @cached_property
@@ -288,13 +287,17 @@ class Segmenter:
 
     def _bands(self, pixels: Pixels, first_row: int = 0) -> Bands:
         """Predict pixels as the network takes them, of the image's size but for a `resize`, from a row on."""
-        if self.scale == 1:
-            return predicted_bands(pixels, self.backend, self.tiling, self.spec.stride, first_row=first_row)
-        size = pixels.shape[:-1]
-        seen = Resampled(pixels, tuple(max(1, round(side * self.scale)) for side in size))
-        first = Axis(seen.size[0], size[0]).source(slice(first_row, first_row + 1)).start
+        seen, size = self._at_scale(pixels), pixels.shape[:-1]
+        seen_size = seen.shape[:-1]
+        first = Axis(seen_size[0], size[0]).source(slice(first_row, first_row + 1)).start
         bands = predicted_bands(seen, self.backend, self.tiling, self.spec.stride, first_row=first)
-        return resampled_bands(bands, seen.size, size, first_row)
+        return bands if seen is pixels else resampled_bands(bands, seen_size, size, first_row)
+
+    def _at_scale(self, pixels: Pixels) -> Pixels:
+        """Let the network see pixels at the scale that it knows."""
+        if self.spec.scale == 1:
+            return pixels
+        return Resampled(pixels, self.spec.seen_size(pixels.shape[:-1]))
 
     def _viewed(self, pixels: Pixels, view: View | None) -> Pixels:
         """Let the network see what it takes; refuse a stage that is to do without what it learnt by."""

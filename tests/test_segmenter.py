@@ -216,7 +216,6 @@ def test_public_names_are_those_that_are_listed():
         "connect",
         "on_cluster",
         "fitted",
-        "scale",
         "predict",
         "bands",
         "seams",

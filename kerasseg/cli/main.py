@@ -135,14 +135,19 @@ def sweep(
     storage: Annotated[
         str | None, typer.Option(help="URL of a database that Optuna uses instead of a journal file.")
     ] = None,
+    dask: Annotated[
+        str | None, typer.Option(help="Train on the workers of a Dask cluster, such as tcp://HOST:8786.")
+    ] = None,
 ) -> None:
     """Train a recipe with many settings and compare them."""
     from kerasseg.recipe.sweep import read_plan
 
     plan = read_plan(recipe, overrides, search=search, trials=trials, objective=objective)
     start_tensorflow()
-    from kerasseg.commands.sweep import sweep
+    from kerasseg.commands.sweep import sweep, sweep_on_cluster
 
+    if dask:
+        return sweep_on_cluster(plan, dask, directory=directory, storage=storage)
     sweep(plan, directory=directory, storage=storage)
 
 

@@ -53,7 +53,7 @@ def begin(
         return {}
     (before, base), now = load_trained(Path(run)), build.model_spec(recipe, model, match, learnt_from)
     try:
-        taken = take_weights(model, base, head=before.activation == now.activation)
+        taken = take_weights(model, base, head=_answers(before) == _answers(now))
     except UserError as error:
         raise UserError(
             f"train.start_from: {run}: neither the networks nor their encoders are alike ({error}); take "
@@ -63,6 +63,11 @@ def begin(
     for news in _news(before, now):
         say(f"warning: {run} has learnt with {news}", style="yellow")
     return {"run": run, "weights": before.weights, "taken": taken}
+
+
+def _answers(spec: ModelSpec) -> tuple[bool, int, bool]:
+    """Say what a network's answers mean, whatever its classes are called."""
+    return spec.activation == "softmax", len(spec.classes), spec.objects.by_landscape
 
 
 def _news(before: ModelSpec, now: ModelSpec) -> list[str]:

@@ -40,7 +40,7 @@ def network(recipe: Recipe, channels: int) -> keras.Model:
     Where training goes on from another model, its encoder gets no other weights before, and what its batch
     normalisation does is as if it had.
     """
-    outputs = len(recipe.data.classes) + (recipe.model.activation == "softmax")
+    outputs = len(recipe.data.classes) + (recipe.model.activation == "softmax") + recipe.by_landscape
     shape = (*(None,) * recipe.data.rank, channels)
     if not recipe.train.start_from:
         return recipe.model.build(shape, outputs)
@@ -163,7 +163,7 @@ def training_engine(recipe: Recipe, model: keras.Model, training: TrainingBatche
         "activation": recipe.model.activation,
     }
     if engine.name == "supervised":
-        return engine.build(model, **common)
+        return engine.build(model, landscape=recipe.by_landscape, **common)
     if engine.name == "guided":
         points, steps = recipe.key_points, recipe.train.steps_per_epoch or len(training)
         rebuilding = {"kernel": points.kernel.build().values, "points": points.budget}

@@ -143,7 +143,15 @@ def surveyed(recipe: Recipe, parts: Split, match: Matching | None) -> dict[str, 
     preprocessing = Preprocessing(recipe.data.channels, normalisation(recipe), recipe.data.resize, match)
     everything = [sample for part in samples.values() for sample in part]
     contents = iter(survey(everything, len(recipe.data.classes), preprocessing))
-    return {name: total(list(islice(contents, len(part)))) for name, part in samples.items()}
+    held = {name: total(list(islice(contents, len(part)))) for name, part in samples.items()}
+    learnt = [held[name] for name in ("train", "validation") if name in held]
+    if recipe.by_landscape and any(each.objects is None for each in learnt):
+        raise UserError(
+            "instances.deep_watershed: a network learns how to tell objects apart where somebody did, and "
+            f"the annotations of data.source {recipe.data.source.name} do not; take watershed, which goes by "
+            "the mask's shape alone, or annotate each object by itself"
+        )
+    return held
 
 
 def problems(recipe: Recipe, contents: Mapping[str, Contents]) -> list[str]:
@@ -277,4 +285,5 @@ def _batching(
         "patch": data.patch and dict(data.patch),
         "multiple_of": multiple_of,
         "batch_size": recipe.train.batch_size,
+        "landscape": recipe.by_landscape,
     }

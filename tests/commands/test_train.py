@@ -12,6 +12,8 @@ from importlib.util import find_spec
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+import tifffile
 from typer.testing import CliRunner
 
 from kerasseg import postprocess
@@ -307,3 +309,23 @@ def test_an_exported_file_is_not_replaced_unless_that_was_asked_for(finished, tm
     assert (tmp_path / "cells.onnx").read_text() == "mine"
     with pytest.raises(UserError, match=r"cells\.onnx: expected the name of a file that ends with \.zip"):
         export(finished.path, tmp_path / "cells.onnx", to="bioimageio")
+
+
+def test_a_landscape_is_learnt_predicted_in_bands_and_exported(recipe, folder):
+    changes = [
+        "train.epochs=1",
+        "instances={deep_watershed: {smallest: 4}}",
+        "predict={tile: 32, overlap: 8}",
+    ]
+    path = folder / "deep.yaml"
+    path.write_text(recipe.to_yaml())
+    finished = run(load(path, ["name=deep", "data.resize=null", *changes]), directory=folder / "runs")
+    segmenter = Segmenter.load(finished.path)
+    assert segmenter.spec.output_names == ("cell", "landscape")
+    image = next((folder / "data").rglob("*.png"))
+    labels = segmenter.labels(image)
+    predict(segmenter, image, folder / "deep", what="labels", to="tiff")
+    (written,) = (folder / "deep").glob("*.labels.ome.tif")
+    np.testing.assert_array_equal(tifffile.imread(written), labels)
+    served = tf.saved_model.load(str(finished.path / "export" / "1")).signatures["tiles"]
+    assert served.structured_outputs["probabilities"].shape[-1] == 2
