@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -17,6 +17,7 @@ import numpy as np
 
 from kerasseg.errors import UserError, naming
 from kerasseg.images import masks
+from kerasseg.images.appearance import Appearance
 from kerasseg.images.calibration import PixelSize
 from kerasseg.images.histogram_matching import Matching
 from kerasseg.images.normalisation import NORMALISATIONS, Normalisation
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
     from kerasseg.images.stores.store import Region, Store
 
 ACTIVATIONS = ("sigmoid", "softmax")
-NOT_SAID_BY_OLDER = {"beside": 0, "match": None, "diameter": None, "pixel_size": None}
+NOT_SAID_BY_OLDER = {"beside": 0, "scale": 1.0} | dict.fromkeys(
+    ("match", "diameter", "pixel_size", "appearance")
+)
 LARGEST_SCALE = 20.0  # at which an image is looked at; the smallest is as many times smaller
 SAME_SCALE = 0.1  # by which scales may differ that are taken for one: networks learn at more than that
 LENGTHS, AREAS = ("distance",), ("smallest",)  # arguments of `INSTANCES` that are so many pixels
@@ -128,12 +131,17 @@ class ModelSpec:
         cascade find, 0 or 1.
     match : Matching or None
         The histogram that each image or volume is brought to, before its intensities come into [0, 1].
+    scale : float
+        How many times as large as it is the network sees an image of which nothing else is known.
     diameter : float or None
-        The scale that the network knows: the median diameter of the objects that it learnt from, of circles
-        of their area, in pixels; None of volumes, of resized images, and where objects were not told apart.
+        The median diameter of the objects that it learnt from, as large as it saw them: of circles of their
+        area, in pixels. None of volumes, of images that had been resized, and where objects were not told
+        apart.
     pixel_size : float or None
-        The median size of a pixel of the images that it learnt from, in micrometres; None as before, and
-        where no file says it.
+        The median size of a pixel that it learnt from, in micrometres; None as before, and where no file
+        says it.
+    appearance : Appearance or None
+        What the images that it learnt from look like to it; None where nobody measured that.
     """
 
     classes: tuple[str, ...]
@@ -150,8 +158,10 @@ class ModelSpec:
     weights: str
     beside: int = 0
     match: Matching | None = None
+    scale: float = 1.0
     diameter: float | None = None
     pixel_size: float | None = None
+    appearance: Appearance | None = None
 
     kinds: ClassVar = ("mask", "labels", "probabilities")
     """What can be made of its answers."""
@@ -240,7 +250,7 @@ class ModelSpec:
         Returns
         -------
         float
-            1 where they do not say, or the scale is all but the model's own.
+            The model's own, where they do not say or it is all but that.
 
         Raises
         ------
@@ -253,14 +263,18 @@ class ModelSpec:
         elif self.pixel_size is not None and pixel_size and None not in pixel_size:
             scale = math.prod(pixel_size) ** (1 / len(pixel_size)) / self.pixel_size
         else:
-            return 1.0
+            return self.scale
         if not 1 / LARGEST_SCALE <= scale <= LARGEST_SCALE:
             raise UserError(
                 f"the image would be looked at at {scale:.3g} times its size; expected at most "
                 f"{LARGEST_SCALE:g} and at least {1 / LARGEST_SCALE:g}: see the size of its pixels, or say "
                 "how large its objects are by --diameter, in pixels"
             )
-        return 1.0 if abs(math.log(scale)) < math.log1p(SAME_SCALE) else scale
+        return self.scale if abs(math.log(scale / self.scale)) < math.log1p(SAME_SCALE) else scale
+
+    def seen_size(self, size: Sequence[int]) -> tuple[int, ...]:
+        """Give the size at which the network sees an image of a size, in pixels."""
+        return self.resize or tuple(max(1, round(side * self.scale)) for side in size)
 
     def _check_diameter(self, diameter: float) -> None:
         if not 0 < diameter < math.inf:
@@ -323,6 +337,7 @@ class ModelSpec:
             values["normalise"] = _normalisation(values["normalise"])
             values["objects"] = _objects(values["objects"])
             values["match"] = values["match"] and Matching.from_json(values["match"])
+            values["appearance"] = values["appearance"] and Appearance.from_json(values["appearance"])
             return cls(**values | {"tiling": TilingSettings(**tiling)})
         except KeyError as error:
             raise ValueError(f"{error} is missing") from error
