@@ -79,7 +79,7 @@ def run(
         learnt_from = survey_data(recipe, parts, match, folder)
         model = untrained(recipe, parts, setting)
         if not checkpoint.last(folder / rundirectory.CHECKPOINTS):
-            base.keep(base.begin(recipe, model, match), folder)
+            base.keep(base.begin(recipe, model, match, learnt_from), folder)
         resolve_overlap(build.model_spec(recipe, model, match))  # refuses too small a tile before it learns
         history = build.learn(recipe, model, parts, folder.path, match=match, resume=resume)
         with write_atomically(folder / rundirectory.MODEL) as path:
