@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kerasseg.errors import Blocked, Notice, UserError, naming
+from kerasseg.images.appearance import Unlike
 from kerasseg.images.calibration import PixelSize
 from kerasseg.images.headers import as_intensities
 from kerasseg.images.preprocessing import MOST_CHANNELS, resize
 from kerasseg.images.stores.store import Store, open_store
-from kerasseg.inference import backends, package, seams
-from kerasseg.inference.backends import TENSORFLOW, Backend, opened_when_asked
+from kerasseg.inference import backends, openvino, package, seams
+from kerasseg.inference.backends import AUTO, OPENVINO, Backend, opened_when_asked
 from kerasseg.inference.blending import Bands
 from kerasseg.inference.forward import Forward
 from kerasseg.inference.overlap import resolve_overlap
@@ -57,8 +58,6 @@ class Segmenter:
         What the network takes and gives.
     backend : Backend
         What computes: the network in this process, one on a server, or a Dask cluster.
-    scale : float
-        How many times as large as it is the network sees an image: see `fitted`.
 
     Examples
     --------
@@ -68,10 +67,9 @@ class Segmenter:
 
     spec: ModelSpec
     backend: Backend
-    scale: float = 1.0
 
     @classmethod
-    def load(cls, run: str | Path, *, engine: str = TENSORFLOW) -> Segmenter:
+    def load(cls, run: str | Path, *, engine: str = AUTO) -> Segmenter:
         """Load the model of a run, a shipped model, or a package of the BioImage Model Zoo.
 
         The network itself is opened, and TensorFlow started, by the first image.
@@ -82,8 +80,9 @@ class Segmenter:
             The run's folder, such as ``runs/cells/1``, or its ``model.keras``; a shipped model's name, such
             as ``nuclei-2d`` (`kerasseg.runs.shipped`); or a package, whoever made it: see
             `kerasseg.inference.package`.
-        engine : {"tensorflow", "openvino"}
-            What computes; OpenVINO is the extra ``kerasseg[openvino]``, for CPUs.
+        engine : {"auto", "tensorflow", "openvino"}
+            What computes; OpenVINO is the extra ``kerasseg[openvino]``, for CPUs. Which one it is, the
+            result's `settings` say; ``"auto"``: see `kerasseg.inference.openvino.is_best`.
 
         Returns
         -------
@@ -95,11 +94,11 @@ class Segmenter:
             If there is no such run, or it has no model yet; and by the first image, if the model is damaged,
             is another than the specification's, or cannot be loaded safely.
         """
-        backends.engine(engine)  # refuses what is unknown
         path = Path(run) if package.is_package(Path(run)) else existing(Path(run)).path
         spec, path = read_spec(path), path.resolve()
-        computing = package.engine(path, engine) if package.is_package(path) else engine
-        stored = StoredForward(path, engine, spec.weights)
+        chosen = backends.chosen(engine, RunDirectory(path).results, spec.weights)
+        computing = package.engine(path, chosen) if package.is_package(path) else chosen
+        stored = StoredForward(path, chosen, spec.weights)
         return cls(spec, Backend(opened_when_asked(stored.open), computing, elsewhere=stored))
 
     @classmethod
@@ -130,7 +129,8 @@ class Segmenter:
     ) -> np.ndarray:
         """Predict the probabilities of an image at its own size: (..., K) float32 in [0, 1].
 
-        K is that of the classes, for a softmax with the background's first; for `view` see `predict`.
+        ``spec.output_names`` says what K are: the classes, for a softmax with the background before them. For
+        `view` see `predict`.
         """
         return self._answered(image, diameter, view)[1]
 
@@ -147,7 +147,8 @@ class Segmenter:
         A multilabel model gives (..., K) int32, each class numbered by itself.
         """
         fitted, probabilities = self._answered(image, diameter)
-        return fitted.spec.label(fitted.spec.decide(probabilities))
+        landscape = fitted.spec.landscape(probabilities)
+        return fitted.spec.label(fitted.spec.decide(probabilities), landscape)
 
     def fitted(self, diameter: float | None, pixel_size: PixelSize = ()) -> Segmenter:
         """Give the segmenter for images of another scale than that at which the network learnt.
@@ -162,8 +163,8 @@ class Segmenter:
         Returns
         -------
         Segmenter
-            Whose `scale` is the model's, and whose objects are numbered by lengths and areas at that of the
-            images.
+            That sees images at the scale of the model, and numbers their objects by lengths and areas at
+            their own.
 
         Raises
         ------
@@ -176,7 +177,7 @@ class Segmenter:
             If images are looked at at another size than their own because of their pixels.
         """
         scale = self.spec.scale_of(diameter, pixel_size)
-        if scale == 1:
+        if scale == self.spec.scale:
             return self
         if diameter is None:  # then nobody asked for it
             sizes = " x ".join(f"{size:.3g}" for size in pixel_size)
@@ -186,8 +187,8 @@ class Segmenter:
                 Notice,
                 stacklevel=2,
             )
-        spec = replace(self.spec, objects=self.spec.objects.at(1 / scale))
-        return replace(self, spec=spec, scale=scale)
+        objects = self.spec.objects.at(self.spec.scale / scale)
+        return replace(self, spec=replace(self.spec, scale=scale, objects=objects))
 
     def predict(
         self, image: np.ndarray, name: str, *, resized: bool = False, view: View | None = None
@@ -209,7 +210,7 @@ class Segmenter:
         numpy.ndarray, (..., K) float32
         """
         pixels = self._viewed(self.spec.prepare(image, name), view)
-        seen = gathered(self._bands(pixels), pixels.shape[:-1])
+        seen = gathered(self._bands(pixels, name), pixels.shape[:-1])
         return seen if resized or self.spec.resize is None else resize(seen, image.shape[:2])
 
     def bands(self, store: Store, first_row: int = 0, *, view: View | None = None) -> Bands:
@@ -238,11 +239,12 @@ class Segmenter:
         if self.spec.resize is not None:
             image = store.read((slice(None), slice(None)))
             return iter([(slice(0, len(image)), self.predict(image, str(store.path), view=view))])
-        return self._bands(self._viewed(self.backend.pixels(store, self.spec), view), first_row)
+        pixels = self._viewed(self.backend.pixels(store, self.spec), view)
+        return self._bands(pixels, str(store.path), first_row)
 
     def seams(self, image: np.ndarray, name: str, *, view: View | None = None) -> seams.Seams | None:
         """Measure how much tiles differ from the whole on an image as stored; None if one tile is enough."""
-        pixels = self._viewed(self.spec.prepare(image, name), view)
+        pixels = self._at_scale(self._viewed(self.spec.prepare(image, name), view))
         return seams.measure(pixels, self.backend, self.tiling, self.spec.stride)
 
     @cached_property
@@ -286,15 +288,26 @@ class Segmenter:
             fitted = self.fitted(diameter, store.pixel_size)
             return fitted, gathered(fitted.bands(store, view=view), store.shape[:-1])
 
-    def _bands(self, pixels: Pixels, first_row: int = 0) -> Bands:
+    def _bands(self, pixels: Pixels, name: str, first_row: int = 0) -> Bands:
         """Predict pixels as the network takes them, of the image's size but for a `resize`, from a row on."""
-        if self.scale == 1:
-            return predicted_bands(pixels, self.backend, self.tiling, self.spec.stride, first_row=first_row)
-        size = pixels.shape[:-1]
-        seen = Resampled(pixels, tuple(max(1, round(side * self.scale)) for side in size))
-        first = Axis(seen.size[0], size[0]).source(slice(first_row, first_row + 1)).start
+        seen, size = self._at_scale(pixels), pixels.shape[:-1]
+        seen_size = seen.shape[:-1]
+        self._warn_if_unlike(seen, name)
+        first = Axis(seen_size[0], size[0]).source(slice(first_row, first_row + 1)).start
         bands = predicted_bands(seen, self.backend, self.tiling, self.spec.stride, first_row=first)
-        return resampled_bands(bands, seen.size, size, first_row)
+        return bands if seen is pixels else resampled_bands(bands, seen_size, size, first_row)
+
+    def _at_scale(self, pixels: Pixels) -> Pixels:
+        """Let the network see pixels at the scale that it knows."""
+        if self.spec.scale == 1:
+            return pixels
+        return Resampled(pixels, self.spec.seen_size(pixels.shape[:-1]))
+
+    def _warn_if_unlike(self, pixels: Pixels, name: str) -> None:
+        """Say where an image, as the network sees it, is unlike those that it learnt from."""
+        if self.spec.appearance and (difference := self.spec.appearance.difference(pixels)):
+            message = f"{name}: unlike the images that the model learnt from, so look at the result: "
+            warnings.warn(message + difference, Unlike, stacklevel=4)
 
     def _viewed(self, pixels: Pixels, view: View | None) -> Pixels:
         """Let the network see what it takes; refuse a stage that is to do without what it learnt by."""
@@ -403,7 +416,10 @@ class StoredForward:
         """
         if package.is_package(self.path):
             return package.open_network(self.path, self.engine)
-        return backends.engine(self.engine)(load_trained(self.path)[1])
+        if self.engine == OPENVINO:
+            home = RunDirectory(self.path).results
+            return openvino.opened(home, read_spec(self.path), lambda: load_trained(self.path)[1])
+        return backends.ENGINES[self.engine](load_trained(self.path)[1])
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
         """Answer for a batch of tiles in a process that is asked for one network again and again."""

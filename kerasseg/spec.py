@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -17,11 +17,13 @@ import numpy as np
 
 from kerasseg.errors import UserError, naming
 from kerasseg.images import masks
+from kerasseg.images.appearance import Appearance
 from kerasseg.images.calibration import PixelSize
 from kerasseg.images.histogram_matching import Matching
 from kerasseg.images.normalisation import NORMALISATIONS, Normalisation
 from kerasseg.images.preprocessing import Preprocessing
 from kerasseg.postprocess import INSTANCES, streaming
+from kerasseg.postprocess.splitting import as_heights
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +31,9 @@ if TYPE_CHECKING:
     from kerasseg.images.stores.store import Region, Store
 
 ACTIVATIONS = ("sigmoid", "softmax")
-NOT_SAID_BY_OLDER = {"beside": 0, "match": None, "diameter": None, "pixel_size": None}
+NOT_SAID_BY_OLDER = {"beside": 0, "scale": 1.0} | dict.fromkeys(
+    ("match", "diameter", "pixel_size", "appearance")
+)
 LARGEST_SCALE = 20.0  # at which an image is looked at; the smallest is as many times smaller
 SAME_SCALE = 0.1  # by which scales may differ that are taken for one: networks learn at more than that
 LENGTHS, AREAS = ("distance",), ("smallest",)  # arguments of `INSTANCES` that are so many pixels
@@ -42,9 +46,10 @@ class Objects:
     method: str
     arguments: Mapping[str, Any]
 
-    def label(self, mask: np.ndarray) -> np.ndarray:
-        """Number the objects of a mask of exclusive classes: (...) uint8 to (...) int32."""
-        return INSTANCES[self.method](mask, **self.arguments)
+    @property
+    def by_landscape(self) -> bool:
+        """Whether objects are told apart by a landscape, which the network gives beside the mask."""
+        return self.method == "deep_watershed"
 
     def at(self, scale: float) -> Objects:
         """Give what this is for a mask of an image that is so many times as large, in pixels."""
@@ -52,9 +57,15 @@ class Objects:
         areas = {name: _times(self.arguments[name], scale**2) for name in AREAS if name in self.arguments}
         return Objects(self.method, {**self.arguments, **lengths, **areas})
 
-    def label_bands(self, bands: Iterable[np.ndarray], into: Any) -> int:
+    def label(self, mask: np.ndarray, landscape: np.ndarray | None = None) -> np.ndarray:
+        """Number the objects of a mask of exclusive classes: (...) uint8 to (...) int32."""
+        beside = (landscape,) if self.by_landscape else ()
+        return INSTANCES[self.method](mask, *beside, **self.arguments)
+
+    def label_bands(self, bands: Iterable[np.ndarray], into: Any, landscape: Any = None) -> int:
         """Number the objects of a mask that arrives in bands: see `kerasseg.postprocess.streaming`."""
-        return streaming.STREAMED[self.method](bands, into, **self.arguments)
+        beside = (landscape,) if self.by_landscape else ()
+        return streaming.STREAMED[self.method](bands, into, *beside, **self.arguments)
 
 
 @dataclass(frozen=True)
@@ -120,12 +131,17 @@ class ModelSpec:
         cascade find, 0 or 1.
     match : Matching or None
         The histogram that each image or volume is brought to, before its intensities come into [0, 1].
+    scale : float
+        How many times as large as it is the network sees an image of which nothing else is known.
     diameter : float or None
-        The scale that the network knows: the median diameter of the objects that it learnt from, of circles
-        of their area, in pixels; None of volumes, of resized images, and where objects were not told apart.
+        The median diameter of the objects that it learnt from, as large as it saw them: of circles of their
+        area, in pixels. None of volumes, of images that had been resized, and where objects were not told
+        apart.
     pixel_size : float or None
-        The median size of a pixel of the images that it learnt from, in micrometres; None as before, and
-        where no file says it.
+        The median size of a pixel that it learnt from, in micrometres; None as before, and where no file
+        says it.
+    appearance : Appearance or None
+        What the images that it learnt from look like to it; None where nobody measured that.
     """
 
     classes: tuple[str, ...]
@@ -142,8 +158,10 @@ class ModelSpec:
     weights: str
     beside: int = 0
     match: Matching | None = None
+    scale: float = 1.0
     diameter: float | None = None
     pixel_size: float | None = None
+    appearance: Appearance | None = None
 
     kinds: ClassVar = ("mask", "labels", "probabilities")
     """What can be made of its answers."""
@@ -154,13 +172,16 @@ class ModelSpec:
 
     @property
     def outputs(self) -> int:
-        """K, the probabilities of a pixel; a softmax has one of the background too."""
+        """Count what the network gives for a pixel: see `output_names`."""
         return len(self.output_names)
 
     @property
     def output_names(self) -> tuple[str, ...]:
-        """Name the probabilities of a pixel."""
-        return ("background", *self.classes) if self.activation == "softmax" else self.classes
+        """Name what the network gives for a pixel: a probability for each class, of a softmax one for the
+        background before them; and the height of the landscape behind them, where objects need one.
+        """
+        background = ("background",) if self.activation == "softmax" else ()
+        return (*background, *self.classes, *(("landscape",) if self.objects.by_landscape else ()))
 
     @property
     def rank(self) -> int:
@@ -191,19 +212,29 @@ class ModelSpec:
         return self.preprocessing.regions(store)
 
     def foreground(self, probabilities: np.ndarray) -> np.ndarray:
-        """Leave out the background's probability: (..., K) to one for each class."""
-        return probabilities[..., 1:] if self.activation == "softmax" else probabilities
+        """Leave out the background's probability, and the landscape: one for each class is left, (..., K)."""
+        first = self.activation == "softmax"
+        return probabilities[..., first : first + len(self.classes)]
 
     def decide(self, probabilities: np.ndarray) -> np.ndarray:
-        """Turn probabilities (..., K) into class ids (...); with `multilabel` into (..., K) of 0 and 1."""
+        """Turn what the network gives into class ids (...); with `multilabel` into (..., K) of 0 and 1."""
         if self.multilabel:
             return masks.decide_each(probabilities, self.threshold)
-        return masks.decide(probabilities, None if self.activation == "softmax" else self.threshold)
+        if self.activation == "softmax":
+            return masks.decide(probabilities, None)
+        return masks.decide(self.foreground(probabilities), self.threshold)
 
-    def label(self, mask: np.ndarray) -> np.ndarray:
-        """Number the objects of a mask: int32 of its shape, with `multilabel` class by class."""
+    def landscape(self, probabilities: np.ndarray) -> np.ndarray | None:
+        """Take the landscape from what the network gives, (...) uint8; None where objects need none."""
+        return as_heights(probabilities[..., -1]) if self.objects.by_landscape else None
+
+    def label(self, mask: np.ndarray, landscape: np.ndarray | None = None) -> np.ndarray:
+        """Number the objects of a mask: int32 of its shape, with `multilabel` class by class.
+
+        `landscape` is what the method of that name gives for the same pixels.
+        """
         if not self.multilabel:
-            return self.objects.label(mask)
+            return self.objects.label(mask, landscape)
         return np.stack([self.objects.label(mask[..., k]) for k in range(mask.shape[-1])], axis=-1)
 
     def scale_of(self, diameter: float | None, pixel_size: PixelSize) -> float:
@@ -219,7 +250,7 @@ class ModelSpec:
         Returns
         -------
         float
-            1 where they do not say, or the scale is all but the model's own.
+            The model's own, where they do not say or it is all but that.
 
         Raises
         ------
@@ -232,14 +263,18 @@ class ModelSpec:
         elif self.pixel_size is not None and pixel_size and None not in pixel_size:
             scale = math.prod(pixel_size) ** (1 / len(pixel_size)) / self.pixel_size
         else:
-            return 1.0
+            return self.scale
         if not 1 / LARGEST_SCALE <= scale <= LARGEST_SCALE:
             raise UserError(
                 f"the image would be looked at at {scale:.3g} times its size; expected at most "
                 f"{LARGEST_SCALE:g} and at least {1 / LARGEST_SCALE:g}: see the size of its pixels, or say "
                 "how large its objects are by --diameter, in pixels"
             )
-        return 1.0 if abs(math.log(scale)) < math.log1p(SAME_SCALE) else scale
+        return self.scale if abs(math.log(scale / self.scale)) < math.log1p(SAME_SCALE) else scale
+
+    def seen_size(self, size: Sequence[int]) -> tuple[int, ...]:
+        """Give the size at which the network sees an image of a size, in pixels."""
+        return self.resize or tuple(max(1, round(side * self.scale)) for side in size)
 
     def _check_diameter(self, diameter: float) -> None:
         if not 0 < diameter < math.inf:
@@ -302,6 +337,7 @@ class ModelSpec:
             values["normalise"] = _normalisation(values["normalise"])
             values["objects"] = _objects(values["objects"])
             values["match"] = values["match"] and Matching.from_json(values["match"])
+            values["appearance"] = values["appearance"] and Appearance.from_json(values["appearance"])
             return cls(**values | {"tiling": TilingSettings(**tiling)})
         except KeyError as error:
             raise ValueError(f"{error} is missing") from error
@@ -370,7 +406,7 @@ def _objects(given: Mapping[str, Mapping[str, Any]]) -> Objects:
     """Read ``{"watershed": {"distance": 10.0}}``."""
     try:
         ((method, arguments),) = given.items()
-        inspect.signature(INSTANCES[method]).bind(None, **arguments)
+        inspect.signature(INSTANCES[method]).bind_partial(None, **arguments)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"the way {given} from a mask to objects is not known to this version") from error
     tuples = {name: tuple(value) if isinstance(value, list) else value for name, value in arguments.items()}

@@ -75,6 +75,7 @@ def test_a_training_step_is_the_same(loss, activation):
             optimizer=Adam(learning_rate=0.1).build(),
             threshold=0.5,
             activation=activation,
+            landscape=False,
         )
         told.append(engine.train_on_batch(image[None] / np.float32(255), one_hot(RING[None], ids)))
         weights.append(model.get_weights())

@@ -15,6 +15,7 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePath
+from statistics import fmean
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -25,10 +26,11 @@ import yaml
 from kerasseg.commands import preparation
 from kerasseg.console import say, track
 from kerasseg.data.sample import Sample
+from kerasseg.data.split import Split
 from kerasseg.errors import UserError, unknown
 from kerasseg.files import folder_atomically
 from kerasseg.models.saved import fingerprint, load_model
-from kerasseg.recipe import load
+from kerasseg.recipe import Recipe, load
 from kerasseg.runs import rundirectory, shipped
 from kerasseg.runs.rundirectory import DATA, ENVIRONMENT, METRICS, MODEL, RECIPE, SPEC, RunDirectory, existing
 from kerasseg.segmenter import Segmenter
@@ -37,6 +39,7 @@ from kerasseg.spec import ModelSpec
 
 WEIGHTS = "model.weights.h5"  # in a Keras file, which is a zip
 LARGEST_DIFFERENCE = 0.05  # of a probability, in any pixel
+ALMOST_ONE = 1.01  # by which scales may differ that are taken for one
 OTHER_CLASS = 1e-3  # share of the pixels that may change their class
 OBJECT_SCORES = {"average_precision_coco": "AP (COCO)", "pq": "PQ", "aji": "AJI"}
 
@@ -131,14 +134,15 @@ def ship(run: RunDirectory, name: str, about: About, folder: Path, *, half: bool
     if run.state != rundirectory.FINISHED or run.read_json(DATA).get("origin") != "real":
         raise UserError(f"{run.path}: expected a run that has finished and learnt from real images")
     recipe = load(run / RECIPE)
+    parts, before = preparation.parts(recipe), Segmenter.load(run.path)
     with folder_atomically(folder / name) as unfinished:
         written = RunDirectory(unfinished)
         (store_half if half else store)(run / MODEL, written / MODEL)
-        before = Segmenter.load(run.path)
-        spec = replace(before.spec, weights=fingerprint(load_model(written / MODEL)))
+        spec = for_any_size(before.spec, recipe, parts)
+        spec = replace(spec, weights=fingerprint(load_model(written / MODEL)))
         (written / SPEC).write_text(spec.to_json() + "\n", encoding="utf-8")
         (written / RECIPE).write_text(_without_places((run / RECIPE).read_text(encoding="utf-8")), "utf-8")
-        difference = compared(before, Segmenter.load(unfinished), preparation.parts(recipe).test)
+        difference = compared(before, Segmenter.load(unfinished), parts.test)
         for file in (DATA, ENVIRONMENT):
             written.write_json(file, run.read_json(file))
         written.write_json(METRICS, pooled(run.read_json(METRICS)))
@@ -150,6 +154,34 @@ def ship(run: RunDirectory, name: str, about: About, folder: Path, *, half: bool
         )
         (written / shipped.CARD).write_text(text, encoding="utf-8")
     return folder / name
+
+
+def for_any_size(spec: ModelSpec, recipe: Recipe, parts: Split) -> ModelSpec:
+    """Let a model that looked at images of one size in another look at images of any size at that scale.
+
+    Raises
+    ------
+    UserError
+        If it was not one scale.
+    """
+    if spec.resize is None:
+        return spec
+    samples = [sample for part in parts.parts().values() for sample in part]
+    scales = {seen / side for sample in samples for seen, side in zip(spec.resize, sample.size, strict=True)}
+    if max(scales) > ALMOST_ONE * min(scales):
+        raise UserError(
+            f"data.resize {list(spec.resize)} brings images to scales from {min(scales):.3g} to "
+            f"{max(scales):.3g}, so the model cannot be told at which to look at other images; train it with "
+            "data.patch alone"
+        )
+    scale, learnt_from = fmean(scales), preparation.surveyed(recipe, parts, spec.match)["train"]
+    return replace(
+        spec,
+        resize=None,
+        scale=scale,
+        diameter=learnt_from.diameter and learnt_from.diameter * scale,
+        pixel_size=learnt_from.pixel_size and learnt_from.pixel_size / scale,
+    )
 
 
 def store(model: Path, target: Path) -> None:
@@ -253,11 +285,11 @@ def scores_of(metrics: dict[str, Any]) -> dict[str, dict[str, float]]:
 def _scale(spec: ModelSpec) -> str:
     """Say at which scale a model learnt."""
     if spec.diameter is None:
-        return "every image is looked at as it is, or in one size"
+        return "unknown: its objects were not told apart"
     pixels = "" if spec.pixel_size is None else f", of {spec.pixel_size:.3g} µm"
     return (
-        f"its objects had a median diameter of {spec.diameter:.1f} pixels{pixels}; of others "
-        "`--diameter PIXELS` tells"
+        f"its objects had a median diameter of {spec.diameter:.1f} pixels{pixels}; `--diameter PIXELS` says "
+        "how large yours are"
     )
 
 

@@ -98,7 +98,7 @@ def meaning_of(
         if is_readable_whole(header.size):
             return read_numbers(path), files.is_palette(path)
         refuse_lossy(header, path)
-        bands = (_grey(band, path) for band in Slide(path).bands_of_values())
+        bands = (_grey(band, path) for band in Slide(path).mask_bands())
         return values.distinct_of(bands), files.is_palette(path)
 
     meaning = values.meaning_of(paths, numbers, classes, chosen, key)

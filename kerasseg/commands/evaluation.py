@@ -201,13 +201,14 @@ def _answer(
     truth, resized = sample.annotate(), spec.resize is not None
     full_size = resize(probabilities, sample.size) if resized else probabilities
     mask = spec.decide(full_size)
+    landscape = spec.landscape(full_size)
     counts = _count(truth.mask, mask, spec)
     counts_original_size, true_mask = counts, truth.mask
     if resized:
         true_mask = resize_mask(truth.mask, probabilities.shape[:2])
         counts = _count(true_mask, spec.decide(probabilities), spec)
     if tables is not None:
-        _measure(tables, sample, image, mask, spec)
+        _measure(tables, sample, image, mask, spec.label(mask, landscape), spec)
     stem = folder / file_name(sample.name)
     mask_files.write(stem, mask, spec.classes, exclusive=not spec.multilabel, spacing=sample.spacing)
     return _Answer(
@@ -215,7 +216,7 @@ def _answer(
         counts,
         counts_original_size,
         pixel.threshold_counts(spec.foreground(probabilities), true_mask, THRESHOLDS),
-        None if tables is None else _compared(truth, mask, spec.foreground(full_size), spec),
+        None if tables is None else _compared(truth, mask, landscape, spec.foreground(full_size), spec),
         _paired(sample, truth, mask, pairing, spec, folder) if pairing else None,
         rebuilding.score(_seen(sample, spec), mask, kernel) if kernel else None,
         seconds,
@@ -251,22 +252,27 @@ def _with_channels(sample: Sample, pixels: np.ndarray) -> np.ndarray:
 
 
 def _compared(
-    truth: Annotation, mask: np.ndarray, probabilities: np.ndarray, spec: ModelSpec
+    truth: Annotation,
+    mask: np.ndarray,
+    landscape: np.ndarray | None,
+    probabilities: np.ndarray,
+    spec: ModelSpec,
 ) -> list[Objects] | None:
     """Compare objects with objects, where the truth tells them apart; ignored pixels are of none."""
     if truth.labels is None:
         return None
     ignored = truth.mask == IGNORE
     mask = np.where(ignored, np.uint8(IGNORE), mask)
-    labels = np.where(ignored, 0, spec.label(mask))  # holes that were filled may be ignored
+    labels = np.where(ignored, 0, spec.label(mask, landscape))  # holes that were filled may be ignored
     predicted = Labelled(labels, mask, not spec.multilabel)
     true = Labelled(np.where(ignored, 0, truth.labels), truth.mask, not spec.multilabel)
     return objects.compare(true, predicted, probabilities)
 
 
-def _measure(tables: Tables, sample: Sample, image: np.ndarray, mask: np.ndarray, spec: ModelSpec) -> None:
+def _measure(
+    tables: Tables, sample: Sample, image: np.ndarray, mask: np.ndarray, labels: np.ndarray, spec: ModelSpec
+) -> None:
     """Measure the predicted objects, class by class where classes may overlap."""
-    labels = spec.label(mask)
     for k, layer in enumerate(np.moveaxis(labels, -1, 0) if spec.multilabel else [labels]):
         measured = measure(layer, image)
         class_ids = [k + 1] * (int(layer.max(initial=0)) + 1)

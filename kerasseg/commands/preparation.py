@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from itertools import islice
+from itertools import count, islice
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from kerasseg.data.split import Split, split
 from kerasseg.data.survey import MOST_IGNORED, Contents, survey, total
 from kerasseg.errors import Mistakes, UserError, naming
 from kerasseg.images import histogram_matching
+from kerasseg.images.appearance import Appearance
 from kerasseg.images.histogram_matching import Matching
 from kerasseg.images.masks import IGNORE
 from kerasseg.images.normalisation import Minmax, Normalisation
@@ -143,7 +144,15 @@ def surveyed(recipe: Recipe, parts: Split, match: Matching | None) -> dict[str, 
     preprocessing = Preprocessing(recipe.data.channels, normalisation(recipe), recipe.data.resize, match)
     everything = [sample for part in samples.values() for sample in part]
     contents = iter(survey(everything, len(recipe.data.classes), preprocessing))
-    return {name: total(list(islice(contents, len(part)))) for name, part in samples.items()}
+    held = {name: total(list(islice(contents, len(part)))) for name, part in samples.items()}
+    learnt = [held[name] for name in ("train", "validation") if name in held]
+    if recipe.by_landscape and any(each.objects is None for each in learnt):
+        raise UserError(
+            "instances.deep_watershed: a network learns how to tell objects apart where somebody did, and "
+            f"the annotations of data.source {recipe.data.source.name} do not; take watershed, which goes by "
+            "the mask's shape alone, or annotate each object by itself"
+        )
+    return held
 
 
 def problems(recipe: Recipe, contents: Mapping[str, Contents]) -> list[str]:
@@ -214,6 +223,16 @@ def streams(
     return training, ValidationBatches(parts.validation, **common)
 
 
+def appearance(
+    recipe: Recipe, parts: Split, channels: int, multiple_of: int | Sequence[int], match: Matching | None
+) -> Appearance:
+    """Measure what the recipe's network is shown in training; parameters are those of `streams`."""
+    training, _ = streams(recipe, parts, channels, multiple_of, match)
+    of_image = channels - len(recipe.data.sees)
+    batches = (training.batch(number)[0] for number in count())
+    return Appearance.of(patch[..., :of_image] for batch in batches for patch in batch)
+
+
 def _check_key_points(recipe: Recipe, shape: Sequence[int]) -> None:
     """Refuse more points than there are pixels, and windows of SSIM that no image holds."""
     mistakes, sides = Mistakes(), " x ".join(map(str, shape))
@@ -277,4 +296,5 @@ def _batching(
         "patch": data.patch and dict(data.patch),
         "multiple_of": multiple_of,
         "batch_size": recipe.train.batch_size,
+        "landscape": recipe.by_landscape,
     }

@@ -8,6 +8,7 @@ checkpoint.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
@@ -16,6 +17,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,7 @@ from kerasseg import locks
 from kerasseg.commands import preparation
 from kerasseg.console import say
 from kerasseg.errors import UserError, changes, unknown
+from kerasseg.inference import distributed
 from kerasseg.recipe import load
 from kerasseg.recipe.sweep import Plan
 from kerasseg.report import sweep as page
@@ -56,15 +59,7 @@ def sweep(plan: Plan, *, directory: Path = Path("sweeps"), storage: str | None =
     UserError
         If Optuna is missing, the storage cannot be used, or another sweep was begun there.
     """
-    recipe = load(plan.recipe, plan.fixed)
-    if recipe.train.devices == "workers":
-        raise UserError(
-            "train.devices: workers is for kerasseg run; a sweep shares out trials: add train.devices=auto"
-        )
-    folder = directory / recipe.name
-    study = open_study(plan, folder, storage)
-    with locks.awaited(folder / ".plan.lock"):
-        _begin(study, plan)
+    folder, study = _opened(plan, directory, storage)
     while claimed := _claim(study, plan, folder):
         trial, lock = claimed
         try:
@@ -74,6 +69,56 @@ def sweep(plan: Plan, *, directory: Path = Path("sweeps"), storage: str | None =
         _report(study, plan, folder)
     _say_what_is_at_work(study)
     say(f"look at {_report(study, plan, folder)}")
+
+
+def sweep_on_cluster(
+    plan: Plan, scheduler: str, *, directory: Path = Path("sweeps"), storage: str | None = None
+) -> None:
+    """Let each worker of a Dask cluster take trials until none is left, as processes that share a sweep do.
+
+    A job that was lost with its worker is given to another, where it goes on with the trials that are left.
+
+    Parameters
+    ----------
+    plan, directory, storage
+        As `sweep` takes them; workers see the folder in which this process runs by the same path.
+    scheduler : str
+        Such as ``tcp://host:8786``.
+
+    Raises
+    ------
+    UserError
+        As `sweep`; and if there is no cluster, or workers are lost time and again.
+    """
+    with distributed.connected(scheduler) as client:
+        folder, study = _opened(plan, directory, storage)
+        workers = list(client.scheduler_info()["workers"])
+        say(f"{len(workers)} workers of {scheduler} take trials")
+        take = partial(client.submit, _sweep_there, plan, Path.cwd(), directory, storage)
+        jobs = [take(workers=[worker], allow_other_workers=True, pure=False) for worker in workers]
+        with distributed.advised("trials", "give them more memory"):
+            client.gather(jobs)
+    say(f"look at {_report(study, plan, folder)}")
+
+
+def _sweep_there(plan: Plan, place: Path, directory: Path, storage: str | None) -> None:
+    """Take trials on a worker, in the folder in which the sweep was begun."""
+    with contextlib.chdir(place):
+        sweep(plan, directory=directory, storage=storage)
+
+
+def _opened(plan: Plan, directory: Path, storage: str | None) -> tuple[Path, Study]:
+    """Open the study of a sweep, and begin it where that was not done."""
+    recipe = load(plan.recipe, plan.fixed)
+    if recipe.train.devices == "workers":
+        raise UserError(
+            "train.devices: workers is for kerasseg run; a sweep shares out trials: add train.devices=auto"
+        )
+    folder = directory / recipe.name
+    study = open_study(plan, folder, storage)
+    with locks.awaited(folder / ".plan.lock"):
+        _begin(study, plan)
+    return folder, study
 
 
 def open_study(plan: Plan, folder: Path, storage: str | None) -> Study:

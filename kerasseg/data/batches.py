@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from copy import copy
+from dataclasses import replace
 from functools import lru_cache
 from threading import Lock
 from typing import Any
@@ -18,10 +19,11 @@ import numpy as np
 from kerasseg.console import track
 from kerasseg.data.augment import augmentation, check_fit
 from kerasseg.data.patches import Foreground, Place, Regions, cut_patch, grid, random_origin
-from kerasseg.data.sample import Sample
+from kerasseg.data.sample import Annotation, Sample
 from kerasseg.errors import UserError, naming
-from kerasseg.images.masks import one_hot
+from kerasseg.images.masks import IGNORE, one_hot
 from kerasseg.images.preprocessing import Preprocessing, resize_mask
+from kerasseg.postprocess.splitting import landscape
 
 BUDGET = 2 << 30  # bytes
 WHITE = 255  # of uint8
@@ -45,11 +47,21 @@ class SampleCache:
         What images go through; masks are resized with them.
     budget : int
         Bytes to keep; what does not fit is read each time.
+    landscape : bool
+        Whether the landscape of the objects is a channel of the mask too.
     """
 
-    def __init__(self, samples: Sequence[Sample], preprocessing: Preprocessing, budget: int = BUDGET) -> None:
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        preprocessing: Preprocessing,
+        budget: int = BUDGET,
+        *,
+        landscape: bool = False,
+    ) -> None:
         self.samples = samples
         self.preprocessing = preprocessing
+        self.landscape = landscape
         self._kept: dict[int, Pair] = {}
         self._foregrounds: dict[int, Foreground] = {}
         self._left = budget
@@ -62,8 +74,9 @@ class SampleCache:
     def __getitem__(self, index: int) -> Pair:
         """Return an image as `Preprocessing.image` does, and its mask; neither is to be written to.
 
-        Where the model sees further channels, the mask has a last axis: classes, then channels of 0 and 1,
-        which so are cut and turned as it is, and brightened as little.
+        Where the model sees further channels, or a landscape is learnt, the mask has a last axis: classes,
+        then channels of 0 and 1, then the landscape, all of which so are cut and turned as it is, and
+        brightened as little.
         """
         if index in self._kept:
             return self._kept[index]
@@ -72,9 +85,11 @@ class SampleCache:
         sample, resize = self.samples[index], self.preprocessing.resize
         with naming(str(sample.image)):
             image = self.preprocessing.image(sample.read())
-        mask = sample.annotate().mask
-        if sample.channels:
-            mask = np.stack([mask, *(channel() for channel in sample.channels)], axis=-1)
+        annotation = sample.annotate()
+        channels = [annotation.mask, *(channel() for channel in sample.channels)]
+        if self.landscape:
+            channels.append(_landscape(annotation, sample))
+        mask = np.stack(channels, axis=-1) if len(channels) > 1 else annotation.mask
         pair = image, mask if resize is None else resize_mask(mask, resize)
         needed = sum(array.nbytes for array in pair)
         if needed <= self._left:
@@ -131,6 +146,9 @@ class Batches:
         What every side of a batch's images, or each of them, is a multiple of: the model's stride.
     budget : int
         Bytes of preprocessed samples to keep in memory.
+    landscape : bool
+        Whether the targets' last channel is the landscape of the objects, for samples that tell them apart:
+        see `kerasseg.postprocess.splitting.landscape`.
 
     Attributes
     ----------
@@ -139,6 +157,8 @@ class Batches:
         up to the next multiple of `multiple_of`.
     channels : int or None
         Channels of a batch's images, those beside them included; None as stored.
+    outputs : int
+        Channels of its targets.
     """
 
     def __init__(
@@ -151,17 +171,20 @@ class Batches:
         batch_size: int,
         multiple_of: int | Sequence[int],
         budget: int = BUDGET,
+        landscape: bool = False,
     ) -> None:
         if not samples:
             raise UserError("there are no samples to make batches of")
-        self.samples = list(samples)
-        self.pairs = SampleCache(self.samples, preprocessing, budget)
+        # A landscape is of whole objects, so it is drawn of whole images.
+        self.samples = [replace(each, by_region=False) for each in samples] if landscape else list(samples)
+        self.pairs = SampleCache(self.samples, preprocessing, budget, landscape=landscape)
         self.patch = patch
         self.batch_size = batch_size
         self._beside = len(self.samples[0].channels)
         self.channels = preprocessing.channels and preprocessing.channels + self._beside
         self.shape = _shape(self.pairs.sizes(), patch, multiple_of)
         self.class_ids = class_ids
+        self.outputs = len(class_ids) + landscape
 
     def look_through(self) -> None:
         """Look through large samples now, rather than when the first batch is waited for."""
@@ -188,7 +211,7 @@ class Batches:
         images : numpy.ndarray, shape (B, Y, X, C) or (B, Z, Y, X, C), float32
             In [0, 1].
         targets : numpy.ndarray, shape (B, Y, X, K) or (B, Z, Y, X, K), uint8
-            1 where a pixel is of the class, 255 where it is ignored.
+            1 where a pixel is of the class, 255 where it is ignored; a landscape is of 0 to 254.
         """
         pairs = [self._example(*entry) for entry in self._entries(index)]
         *shape, channels = pairs[0][0].shape
@@ -197,13 +220,17 @@ class Batches:
             pixels = slot[..., :channels]
             np.divide(image, WHITE if image.dtype == np.uint8 else 1, out=pixels, dtype=np.float32)
             if self._beside:
-                slot[..., channels:] = mask[..., 1:] == 1
+                slot[..., channels:] = mask[..., 1 : 1 + self._beside] == 1
         masks = np.stack([self._classes(mask) for _, mask in pairs])
-        return images, masks if masks.ndim == images.ndim else one_hot(masks, self.class_ids)
+        targets = masks if masks.ndim == images.ndim else one_hot(masks, self.class_ids)
+        if not self.pairs.landscape:
+            return images, targets
+        landscapes = np.stack([mask[..., -1:] for _, mask in pairs])
+        return images, np.concatenate([targets, landscapes], axis=-1)
 
     def _classes(self, mask: np.ndarray) -> np.ndarray:
-        """Leave out the channels that are seen: see `SampleCache`."""
-        return mask[..., 0] if self._beside else mask
+        """Leave out the channels that are seen, and the landscape: see `SampleCache`."""
+        return mask[..., 0] if self._beside or self.pairs.landscape else mask
 
     def _entries(self, index: int) -> list[tuple[int, Any]]:
         """List what a batch holds: the sample's index, and what else its `_example` depends on."""
@@ -339,7 +366,7 @@ class UnpairedBatches:
 
     Attributes
     ----------
-    batch_size, shape, channels, class_ids
+    batch_size, shape, channels, class_ids, outputs
         As of the two, which agree in them.
 
     Raises
@@ -359,7 +386,7 @@ class UnpairedBatches:
         self.batch_size = images.batch_size
         self.shape = images.shape
         self.channels = images.channels
-        self.class_ids = masks.class_ids
+        self.class_ids, self.outputs = masks.class_ids, masks.outputs
 
     def share(self, worker: int, workers: int) -> UnpairedBatches:
         """Return one worker's part of every batch, as :meth:`TrainingBatches.share`."""
@@ -381,6 +408,15 @@ class UnpairedBatches:
     def batch(self, index: int) -> Pair:
         """Make a batch, from 0 without end: images and targets as of :meth:`Batches.batch`."""
         return self.images.batch(index)[0], self.masks.batch(index)[1]
+
+
+def _landscape(annotation: Annotation, sample: Sample) -> np.ndarray:
+    """Draw the landscape of a sample's objects, (...) uint8: 255 where the mask is to be ignored."""
+    if annotation.labels is None:
+        raise UserError(f"{sample.image}: its objects are not told apart, so there is no landscape to learn")
+    drawn = landscape(annotation.labels, sample.spacing)
+    drawn[annotation.mask == IGNORE] = IGNORE
+    return drawn
 
 
 def _shape(

@@ -89,7 +89,7 @@ class Feed:
         size = None if isinstance(stream, ValidationBatches) else stream.batch_size
         images, targets = tf.numpy_function(self._batch, [index], (tf.float32, tf.uint8), stateful=False)
         images.set_shape((size, *stream.shape, stream.channels))
-        targets.set_shape((size, *stream.shape, len(stream.class_ids)))
+        targets.set_shape((size, *stream.shape, stream.outputs))
         return images, targets
 
     def _batch(self, index: int) -> tuple[np.ndarray, np.ndarray]:
@@ -111,4 +111,4 @@ class Feed:
         stream: Any = self.stream
         channels = stream.channels or 1
         shape = (stream.batch_size, *stream.shape)
-        return np.zeros((*shape, channels), np.float32), np.zeros((*shape, len(stream.class_ids)), np.uint8)
+        return np.zeros((*shape, channels), np.float32), np.zeros((*shape, stream.outputs), np.uint8)

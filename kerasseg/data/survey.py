@@ -177,7 +177,7 @@ def contents(sample: Sample, classes: int, preprocessing: Preprocessing) -> Cont
         layers = [mask[..., k] == 1 if multilabel else mask == k + 1 for k in range(classes)]
         pixels += [np.count_nonzero(layer) for layer in layers]
         unknown = (mask == IGNORE).any(axis=-1) if multilabel else mask == IGNORE
-        ignored += np.count_nonzero(unknown)
+        ignored += int(np.count_nonzero(unknown))
         if annotation.labels is None:
             areas = None
         for of_class, layer in zip(areas or (), layers, strict=False):

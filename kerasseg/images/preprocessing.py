@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from kerasseg.console import track
 from kerasseg.errors import UserError, naming
 from kerasseg.images.histogram_matching import Matching, matched
 from kerasseg.images.normalisation import Dtype, Normalisation
@@ -140,7 +141,8 @@ class Preprocessing:
                 return reduce(lambda pixels, change: change(pixels), changes, image)
 
             def bands() -> Iterator[np.ndarray]:
-                return (changed(store.read(band)) for band in store.bands())
+                looked_at = track(list(store.bands()), f"{store.path.name}: measuring intensities")
+                return (changed(store.read(band)) for band in looked_at)
 
             if self.match is not None:
                 table = self.match.table(bands, dtype)

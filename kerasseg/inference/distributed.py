@@ -127,7 +127,7 @@ class DaskBackend:
         )  # fmt: skip
         waiting = ((tiles, submit(tiles)) for tiles in groups(tiling, settings.batch_size, first))
         submitted: deque[tuple[list[Tile], Future]] = deque()
-        with _advised():
+        with advised("tiles", "give them more memory, or set a smaller predict.tile"):
             while True:
                 most = BATCHES_PER_THREAD * max(1, sum(self.client.nthreads().values()))
                 submitted.extend(itertools.islice(waiting, max(0, most - len(submitted))))
@@ -192,8 +192,19 @@ _asking = lru_cache(maxsize=1)(asking)  # empty tiles that were answered are rem
 
 
 @contextmanager
-def _advised() -> Iterator[None]:
-    """Say what became of the cluster, and what to do."""
+def advised(where_lost: str, advice: str) -> Iterator[None]:
+    """Say what became of the cluster, and what to do.
+
+    Parameters
+    ----------
+    where_lost, advice : str
+        At what workers are lost time and again, and what helps then.
+
+    Raises
+    ------
+    UserError
+        If workers are lost time and again, the scheduler is gone, or cannot read what it is sent.
+    """
     from distributed import KilledWorker
     from distributed.comm import CommClosedError
 
@@ -201,8 +212,8 @@ def _advised() -> Iterator[None]:
         yield
     except KilledWorker as error:
         raise UserError(
-            f"workers were lost at the same tiles time and again, {error.last_worker.address} the last: give "
-            "them more memory, or set a smaller predict.tile, and repeat the command to continue"
+            f"workers were lost at the same {where_lost} time and again, {error.last_worker.address} the "
+            f"last: {advice}, and repeat the command to continue"
         ) from error
     except (CancelledError, CommClosedError) as error:
         raise UserError(

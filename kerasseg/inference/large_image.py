@@ -101,9 +101,14 @@ class Output:
             )
 
     def decided(self, band: np.ndarray, spec: ModelSpec | MergedSpec) -> np.ndarray:
-        """Make of a band of answers what is kept until all are there: labels are made of the whole mask."""
+        """Make of a band of answers what is kept until all are there: labels are made of the whole mask.
+
+        Where they need a landscape too, there is a last axis of the two.
+        """
         if self.kind == "probabilities":
             return band
+        if self.kind == "labels" and spec.objects.by_landscape:
+            return np.stack([spec.decide(band), spec.landscape(band)], axis=-1)
         return spec.stages(band) if self.kind == "stages" else spec.decide(band)
 
     def channel_names(self, spec: ModelSpec) -> tuple[str, ...]:
@@ -173,20 +178,24 @@ def segment(
             segmenter = segmenter.fitted(diameter, store.pixel_size)
             spec = segmenter.spec
             answer = _answered(store, segmenter, output, ledger)
-            pixels, objects = _numbered(answer, spec, ledger) if output.kind == "labels" else (answer, None)
+            pixels, objects, mask = answer, None, answer
+            if output.kind == "labels":
+                by_landscape = spec.objects.by_landscape
+                mask, landscape = [Channel(answer, k) for k in (0, 1)] if by_landscape else (answer, None)
+                pixels, objects = _numbered(mask, landscape, spec, ledger)
             target, output = _fitting(result, output, store, objects or 0)
             if target != result and not force:
                 finished(target, settings)  # or it is refused to replace it
             written = begun / target.name  # there, a kill leaves nothing that is not cleared away
             if output.format in OUTLINES:
-                names = _class_names(answer, pixels, objects, spec)
+                names = _class_names(mask, pixels, objects, spec)
                 write_objects(
                     written, pixels, names, output.format, image=store.path.name, classes=spec.classes
                 )
             else:
                 _write_pixels(written, pixels, store, output, output.channel_names(spec))
             if output.format in PIXELS and output.kind == "labels" and _are_several(spec):
-                names = _class_names(answer, pixels, objects, spec)
+                names = _class_names(mask, pixels, objects, spec)
                 columns = {"label": np.array(list(names)), "class": np.array(list(names.values()), object)}
                 table.write(table.beside(written), columns)
                 _give_name(table.beside(written), table.beside(target))
@@ -251,14 +260,18 @@ def _answered(store: Store, segmenter: Segmenting, output: Output, ledger: Ledge
     return ledger.answer
 
 
-def _numbered(mask: OnDisk, spec: ModelSpec, ledger: Ledger) -> tuple[OnDisk, int]:
+def _numbered(
+    mask: OnDisk | Channel, landscape: Channel | None, spec: ModelSpec, ledger: Ledger
+) -> tuple[OnDisk, int]:
     """Number a mask's objects and count them; a kill begins this again, which is little beside predicting."""
     labels = ondisk.create(ledger.folder / "labels.npy", np.dtype(np.int32), mask.shape)
     counts = []
     for k in range(len(spec.classes) if spec.multilabel else 1):
         layer, into = (Channel(mask, k), Channel(labels, k)) if spec.multilabel else (mask, labels)
         rows = max(1, min(ROWS, PIXELS_AT_ONCE // math.prod(layer.shape[1:])))
-        counts.append(spec.objects.label_bands((layer[part] for part in cuts(len(mask), rows)), into))
+        counts.append(
+            spec.objects.label_bands((layer[part] for part in cuts(mask.shape[0], rows)), into, landscape)
+        )
     return labels, max(counts)
 
 
@@ -267,9 +280,11 @@ def _are_several(spec: ModelSpec | MergedSpec) -> bool:
     return len(spec.classes) > 1 and not spec.multilabel
 
 
-def _class_names(mask: OnDisk, labels: OnDisk, objects: int, spec: ModelSpec | MergedSpec) -> dict[int, str]:
+def _class_names(
+    mask: OnDisk | Channel, labels: OnDisk, objects: int, spec: ModelSpec | MergedSpec
+) -> dict[int, str]:
     """Name the class of each object, which excludes all others."""
-    bands = ((labels[rows], mask[rows]) for rows in cuts(len(mask), ROWS))
+    bands = ((labels[rows], mask[rows]) for rows in cuts(mask.shape[0], ROWS))
     class_ids = object_classes(bands, objects, len(spec.classes)).tolist()
     return {number: spec.classes[k - 1] for number, k in enumerate(class_ids) if number}
 

@@ -1,8 +1,8 @@
 """Images at another scale: what the network sees is resampled as it is read, and its answers as they come.
 
-Pixels are weighted by a triangle as wide as a pixel of the coarser side: linear interpolation where an image
-grows, a mean of what falls together where it shrinks, as Pillow's BILINEAR. A pixel's weights depend on its
-place in the whole image alone, so that a region is what the whole has there, byte for byte.
+By area where an image shrinks and linearly where it grows, as `kerasseg.images.preprocessing.resize` does.
+What a pixel is made of depends on its place in the whole image alone, so a region is what the whole has
+there, byte for byte.
 """
 
 from __future__ import annotations
@@ -61,16 +61,15 @@ class Axis:
     new: int
 
     @property
-    def reach(self) -> float:
-        """How far from the middle of a new pixel old ones have weight, in old pixels."""
-        return max(self.length / self.new, 1.0)
+    def side(self) -> float:
+        """How long a new pixel is in old ones."""
+        return self.length / self.new
 
     def ends(self, part: slice) -> tuple[np.ndarray, np.ndarray]:
         """Tell where the old pixels begin and end of which each of some new ones is made: (n,) int each."""
-        middles = self._middles(part)
-        first = np.floor(middles - self.reach + 0.5).astype(int).clip(0, self.length - 1)
-        last = np.floor(middles + self.reach + 0.5).astype(int).clip(1, self.length)
-        return first, last
+        start, stop = self._span(part)
+        first = np.floor(start).astype(int).clip(0, self.length - 1)
+        return first, np.ceil(stop).astype(int).clip(first + 1, self.length)
 
     def source(self, part: slice) -> slice:
         """Give all old pixels of which some new ones are made."""
@@ -93,20 +92,25 @@ class Axis:
         numpy.ndarray, float32
             With the part along the axis.
         """
-        (first, last), start = self.ends(part), self.source(part).start
-        old = first[:, None] + np.arange(math.ceil(2 * self.reach) + 1)
-        weights = (1 - np.abs(old + 0.5 - self._middles(part)[:, None]) / self.reach).clip(0)
+        first, last = self.ends(part)
+        start, stop = (ends[:, None] for ends in self._span(part))
+        old = first[:, None] + np.arange(math.ceil(max(self.side, 1)) + 1)
+        weights = (np.minimum(old + 1, stop) - np.maximum(old, start)).clip(0)
         weights[old >= last[:, None]] = 0
         weights /= weights.sum(axis=1, keepdims=True)
         along = [-1 if number == axis else 1 for number in range(pixels.ndim)]
         made = np.float32(0)
-        for weight, place in zip(weights.T.astype(np.float32), old.T - start, strict=True):
+        for weight, place in zip(weights.T.astype(np.float32), old.T - self.source(part).start, strict=True):
             made += weight.reshape(along) * pixels.take(place, axis, mode="clip")
         return made
 
-    def _middles(self, part: slice) -> np.ndarray:
-        """Give the middles of new pixels in old ones, of which the first reaches from 0 to 1."""
-        return (np.arange(part.start, part.stop) + 0.5) * (self.length / self.new)
+    def _span(self, part: slice) -> tuple[np.ndarray, np.ndarray]:
+        """Give from where to where old pixels count, whose first reaches from 0 to 1: (n,) float64 each.
+
+        Those that a new pixel covers; linear interpolation is the same for one as long as an old pixel.
+        """
+        middles, half = (np.arange(part.start, part.stop) + 0.5) * self.side, max(self.side, 1) / 2
+        return middles - half, middles + half
 
 
 def resampled_bands(bands: Bands, seen: Sequence[int], size: Sequence[int], first_row: int = 0) -> Bands:

@@ -126,13 +126,13 @@ def by_model(segmenter: Segmenter) -> Proposer:
     def proposer(image: np.ndarray, name: str) -> Proposal:
         probabilities = segmenter.predict(image, name)
         mask = spec.decide(probabilities)
-        labels = spec.label(mask)
+        labels = spec.label(mask, spec.landscape(probabilities))
         class_ids = object_classes([(labels, mask)], int(labels.max(initial=0)), len(spec.classes))
         shapes = trace_labels(labels, lambda label: spec.classes[class_ids[label] - 1])
         return Proposal(
             shapes,
             _score(spec.foreground(probabilities), np.where(labels > 0, mask, 0)),
-            uncertainty(probabilities, spec.activation),
+            uncertainty(probabilities[..., : spec.outputs - spec.objects.by_landscape], spec.activation),
         )
 
     return proposer

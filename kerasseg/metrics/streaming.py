@@ -56,7 +56,7 @@ class Dice(keras.metrics.Metric):
     Parameters
     ----------
     outputs : int
-        K, the probabilities of a pixel.
+        K, the probabilities of a pixel; channels after them are not counted.
     threshold : float
         As for `counts`.
     activation : {"sigmoid", "softmax"}
@@ -70,13 +70,14 @@ class Dice(keras.metrics.Metric):
     ) -> None:
         super().__init__(name=name)
         classes = outputs - (activation == "softmax")
-        self.threshold, self.activation = threshold, activation
+        self.outputs, self.threshold, self.activation = outputs, threshold, activation
         self.twice = self.add_weight((classes,), "zeros", dtype="int64", name="twice")
         self.area = self.add_weight((classes,), "zeros", dtype="int64", name="area")
         self.marked = self.add_weight((classes,), "zeros", dtype="int64", name="marked")
 
     def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None) -> None:
         """Add a batch's counts; every image weighs what its pixels weigh, so `sample_weight` is not used."""
+        y_true, y_pred = y_true[..., : self.outputs], y_pred[..., : self.outputs]
         twice, area, marked = counts(y_true, y_pred, self.threshold, self.activation)
         self.twice.assign_add(twice)
         self.area.assign_add(area)

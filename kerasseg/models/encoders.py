@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from string import ascii_lowercase
 
 import keras
 import numpy as np
@@ -184,6 +185,7 @@ def efficientnet_lite(
     ----------
     Liu, "Higher accuracy on vision models with EfficientNet-Lite", TensorFlow blog 2020,
     https://blog.tensorflow.org/2020/03/higher-accuracy-on-vision-models-with-efficientnet-lite.html.
+    Sandler et al., "MobileNetV2", CVPR 2018, DOI 10.1109/CVPR.2018.00474.
     """
     _check_flat(input_shape, variant)
     if encoder_weights not in ("imagenet", None):
@@ -193,23 +195,14 @@ def efficientnet_lite(
         )
     image = keras.Input(input_shape, name="image")
     x = layers.Rescaling(255 / 128, -127 / 128, name="stem_rescale")(image)
-    normalised = partial(_normalised, momentum=batchnorm_momentum)
     x = layers.Conv2D(32, 3, 2, "same", use_bias=False, name=pretrained.STEM)(x)
-    x = normalised(x, "stem")
+    x = _normalised(x, "stem", batchnorm_momentum)
     features = [x]
     for stage, (kernel, stride, expansion, filters, repeats) in enumerate(_lite_stages(variant), start=1):
-        for repeat in range(repeats):
-            block, before, strides = f"block{stage}{chr(ord('a') + repeat)}", x, stride if repeat == 0 else 1
-            if expansion > 1:
-                wide = x.shape[-1] * expansion
-                x = layers.Conv2D(wide, 1, use_bias=False, name=f"{block}_expand_conv")(x)
-                x = normalised(x, f"{block}_expand")
-            x = layers.DepthwiseConv2D(kernel, strides, "same", use_bias=False, name=f"{block}_dwconv")(x)
-            x = normalised(x, block)
-            x = layers.Conv2D(filters, 1, use_bias=False, name=f"{block}_project_conv")(x)
-            x = normalised(x, f"{block}_project", activated=False)
-            if repeat:
-                x = layers.Add(name=f"{block}_add")([x, before])
+        for letter in ascii_lowercase[:repeats]:
+            strides = stride if letter == "a" else 1
+            options = {"momentum": batchnorm_momentum, "name": f"block{stage}{letter}"}
+            x = _inverted_residual(x, kernel, strides, expansion, filters, **options)
         if stage in LITE_TAPS:
             features.append(x)
     if encoder_weights is not None:
@@ -217,6 +210,22 @@ def efficientnet_lite(
         weights = partial(pretrained.imagenet_lite, encoder, variant)
         _start_from(encoder, weights, encoder_weights_fallback, freeze_batchnorm)
     return image, [None, *features]
+
+
+def _inverted_residual(
+    x: KerasTensor, kernel: int, strides: int, expansion: int, filters: int, *, momentum: float, name: str
+) -> KerasTensor:
+    """MobileNetV2's block: widened, convolved channel by channel, narrowed, and added where shapes agree."""
+    before = x
+    if expansion > 1:
+        x = layers.Conv2D(x.shape[-1] * expansion, 1, use_bias=False, name=f"{name}_expand_conv")(x)
+        x = _normalised(x, f"{name}_expand", momentum)
+    x = layers.DepthwiseConv2D(kernel, strides, "same", use_bias=False, name=f"{name}_dwconv")(x)
+    x = _normalised(x, name, momentum)
+    x = layers.Conv2D(filters, 1, use_bias=False, name=f"{name}_project_conv")(x)
+    x = _normalised(x, f"{name}_project", momentum, activated=False)
+    is_alike = strides == 1 and before.shape[-1] == filters
+    return layers.Add(name=f"{name}_add")([x, before]) if is_alike else x
 
 
 def _lite_stages(variant: str) -> list[tuple[int, int, int, int, int]]:
@@ -230,7 +239,7 @@ def _lite_stages(variant: str) -> list[tuple[int, int, int, int, int]]:
     return stages
 
 
-def _normalised(x: KerasTensor, name: str, *, momentum: float, activated: bool = True) -> KerasTensor:
+def _normalised(x: KerasTensor, name: str, momentum: float, *, activated: bool = True) -> KerasTensor:
     x = layers.BatchNormalization(momentum=momentum, epsilon=1e-3, name=f"{name}_bn")(x)
     return layers.ReLU(6.0, name=f"{name}_activation")(x) if activated else x
 

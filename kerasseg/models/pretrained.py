@@ -260,8 +260,7 @@ def read_h5(path: Path, encoder: keras.Model, variant: str) -> Weights:
     check_file(path)
     try:
         with h5py.File(path, "r") as file:
-            group = file.get("model_weights", file)  # which a file of a whole model has
-            datasets = {name: _datasets(group[name]) for name in _names(group, "layer_names")}
+            datasets = _datasets_by_layer(file)
             wanted = {layer.name: _shapes(layer) for layer in encoder.layers if layer.weights}
             stored = {name: [each.shape for each in values] for name, values in datasets.items() if values}
             stored.pop(CLASSIFIER, None)
@@ -271,7 +270,7 @@ def read_h5(path: Path, encoder: keras.Model, variant: str) -> Weights:
                     f"efficientnet stores them: {'; '.join(differences)}"
                 )
             return {name: [each[()] for each in datasets[name]] for name in wanted}
-    except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise UserError(
             f"{path}: this is not a file of Keras weights, or not all of it ({error}); expected an .h5 file "
             "of the package efficientnet"
@@ -284,17 +283,24 @@ def check_file(path: Path) -> None:
         raise UserError(f"{path}: this file of encoder_weights is missing")
 
 
+def _datasets_by_layer(file: h5py.File) -> dict[str, list[h5py.Dataset]]:
+    """List the weights of each layer, in Keras' order; no other file is opened or read."""
+    nodes: dict[str, h5py.Group | h5py.Dataset] = {}
+    file.visititems(nodes.__setitem__)  # which follows no link
+    whole_model = "model_weights" in nodes
+    top, prefix = (nodes["model_weights"], "model_weights/") if whole_model else (file, "")
+    datasets = {
+        layer: [nodes[f"{prefix}{layer}/{name}"] for name in _names(nodes[prefix + layer], "weight_names")]
+        for layer in _names(top, "layer_names")
+    }
+    for dataset in (each for values in datasets.values() for each in values):
+        if dataset.is_virtual or dataset.external or dataset.dtype.kind != "f":
+            raise ValueError(f"{dataset.name} holds no numbers of this file")
+    return datasets
+
+
 def _names(group: h5py.Group, attribute: str) -> list[str]:
     return [name.decode() if isinstance(name, bytes) else str(name) for name in group.attrs[attribute]]
-
-
-def _datasets(group: h5py.Group) -> list[h5py.Dataset]:
-    """List what a layer's group holds itself; what lies in another file is refused."""
-    datasets = [group[name] for name in _names(group, "weight_names")]
-    for dataset in datasets:
-        if dataset.file.filename != group.file.filename or dataset.is_virtual or dataset.external:
-            raise ValueError(f"the numbers of {dataset.name} lie in another file")
-    return datasets
 
 
 def _shapes(layer: keras.layers.Layer) -> list[tuple[int, ...]]:

@@ -2,16 +2,24 @@
 
 from kerasseg.postprocess.cleaning import by_size
 from kerasseg.postprocess.components import fill_holes, labels, remove_small
-from kerasseg.postprocess.splitting import boundary, watershed
+from kerasseg.postprocess.splitting import boundary, deep_watershed, landscape, watershed
 
-INSTANCES = {"components": labels, "watershed": watershed, "boundary": boundary, "by_size": by_size}
+INSTANCES = {
+    "components": labels,
+    "watershed": watershed,
+    "deep_watershed": deep_watershed,
+    "boundary": boundary,
+    "by_size": by_size,
+}
 
 __all__ = [
     "INSTANCES",
     "boundary",
     "by_size",
+    "deep_watershed",
     "fill_holes",
     "labels",
+    "landscape",
     "remove_small",
     "watershed",
 ]

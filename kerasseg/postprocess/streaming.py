@@ -92,7 +92,47 @@ def watershed(
     around = _boxes(pieces, into)
     if fill:
         fill_objects(into, around)
-    count = splitting.split_objects(into, around, distance, spacing)
+    count = splitting.split_objects(into, around, splitting.by_distance(distance, spacing))
+    return _renumber(into, pieces.rows, count, smallest)
+
+
+def deep_watershed(
+    bands: Iterable[np.ndarray],
+    into: Any,
+    landscape: Any,
+    *,
+    depth: float = 0.15,
+    summit: float = 0.4,
+    spacing: tuple[float, ...] | None = None,
+    smallest: int = 0,
+    fill: bool = False,
+) -> int:
+    """Number the objects of a mask that arrives in bands: see `kerasseg.postprocess.deep_watershed`.
+
+    Parameters
+    ----------
+    bands, into
+        As for `labels`.
+    landscape : array-like
+        uint8 of the whole mask's shape, read by slices when all bands have arrived.
+    depth, summit, spacing, smallest, fill
+        As for the whole mask.
+
+    Returns
+    -------
+    int
+        The number of objects.
+
+    Raises
+    ------
+    UserError
+        As for `watershed`.
+    """
+    pieces = _write(bands, into, diagonal=False, count=False)
+    around = _boxes(pieces, into)
+    if fill:
+        fill_objects(into, around)
+    count = splitting.split_objects(into, around, splitting.by_landscape(landscape, depth, summit, spacing))
     return _renumber(into, pieces.rows, count, smallest)
 
 
@@ -128,6 +168,7 @@ def boundary(
 STREAMED = {
     "components": labels,
     "watershed": watershed,
+    "deep_watershed": deep_watershed,
     "boundary": boundary,
     "by_size": cleaning.number_bands,
 }

@@ -14,7 +14,7 @@ from kerasseg.recipe.document import write
 from kerasseg.recipe.key_points import KeyPoints
 from kerasseg.recipe.labelling import Label
 from kerasseg.recipe.models import AnyModel
-from kerasseg.recipe.section import Component, Count, Positive, Rate, Section, one_of, or_auto
+from kerasseg.recipe.section import Component, Count, Positive, Rate, Section, Share, one_of, or_auto
 from kerasseg.recipe.train import AnyLoss, Combo, Train
 
 LARGEST_SEED = 2**32 - 1  # NumPy's and Keras' own limit
@@ -74,6 +74,20 @@ class Watershed(InOrder):
     """Size of a pixel along each axis, where it is not a square or a cube; `distance` is in its units."""
 
 
+class DeepWatershed(InOrder):
+    """Objects that touch are cut by a landscape that the network learns beside the mask."""
+
+    name: ClassVar[str] = "deep_watershed"
+    builder: ClassVar[str] = "kerasseg.postprocess:deep_watershed"
+
+    depth: Annotated[float, Field(gt=0, lt=1)] = 0.15
+    """Share of its height by which one must come down from an object's centre to reach a higher one."""
+    summit: Share = 0.4
+    """Height, from 0 to 1, that the landscape reaches somewhere in an object; others are dropped."""
+    spacing: Spacing | None = None
+    """Size of a pixel along each axis, where it is not a square or a cube."""
+
+
 class Boundary(InOrder):
     """Objects that touch are told apart by a class of boundaries, and grow into it."""
 
@@ -118,7 +132,7 @@ class BySize(Instances):
         }
 
 
-AnyInstances = one_of("kind of instances", Components, Watershed, Boundary, BySize)
+AnyInstances = one_of("kind of instances", Components, Watershed, DeepWatershed, Boundary, BySize)
 
 
 class Pairs(Section):
@@ -164,10 +178,12 @@ class Predict(Section):
 
 
 class Export(Section):
-    """What is written for use without this package."""
+    """What is written for use without this package, or without TensorFlow."""
 
     saved_model: bool = True
     """Whether to write a SavedModel."""
+    openvino: bool = True
+    """Whether to keep what OpenVINO reads, where it is installed: predictions start seconds sooner by it."""
 
 
 class Recipe(Section):
@@ -198,7 +214,7 @@ class Recipe(Section):
     predict: Predict = Predict()
     """How whole images are predicted."""
     export: Export = Export()
-    """What is written for use without this package."""
+    """What is written for use without this package, or without TensorFlow."""
 
     @field_validator("data")
     @classmethod
@@ -240,6 +256,24 @@ class Recipe(Section):
             raise PydanticCustomError("component", "{text}", {"text": text})
         return instances
 
+    @field_validator("instances")
+    @classmethod
+    def _learnt_by_the_network(
+        cls, instances: AnyInstances | None, info: ValidationInfo
+    ) -> AnyInstances | None:
+        data, model, train = (info.data.get(name) for name in ("data", "model", "train"))
+        if isinstance(instances, DeepWatershed) and data and model and train:
+            needs = {
+                "data.multilabel: false": not data.multilabel,
+                "a model with the activation sigmoid": model.activation == "sigmoid",
+                "train.engine: supervised": train.engine.name == "supervised",
+                "key_points: null": info.data.get("key_points") is None,
+            }
+            if missing := [need for need, met in needs.items() if not met]:
+                text = f"the landscape is one more channel of the network; set {', '.join(missing)}"
+                raise PydanticCustomError("component", "{text}, or take watershed", {"text": text})
+        return instances
+
     @field_validator("model")
     @classmethod
     def _excluding_as_the_data(cls, model: AnyModel, info: ValidationInfo) -> AnyModel:
@@ -258,6 +292,9 @@ class Recipe(Section):
             raise PydanticCustomError("component", "{text}", {"text": text})
         if pairs and "instances" in info.data and info.data["instances"] is None:
             text = "pairs are pairs of objects, but instances is null; say how a mask becomes objects"
+            raise PydanticCustomError("component", "{text}", {"text": text})
+        if pairs and isinstance(info.data.get("instances"), DeepWatershed):
+            text = "pairs are made of masks alone, but instances is deep_watershed; take watershed"
             raise PydanticCustomError("component", "{text}", {"text": text})
         return pairs
 
@@ -325,6 +362,11 @@ class Recipe(Section):
                 )
                 raise PydanticCustomError("component", "{text}", {"text": text})
         return section
+
+    @property
+    def by_landscape(self) -> bool:
+        """Whether the network learns a landscape beside the mask, to tell objects apart."""
+        return isinstance(self.instances, DeepWatershed)
 
     def dump(self) -> dict[str, Any]:
         """Give every key with its value in YAML's types, defaults included."""

@@ -195,8 +195,10 @@ def crop(image: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
 def decide(probabilities: tf.Tensor, spec: ModelSpec) -> tf.Tensor:
     """Decide which class a pixel is of, as `kerasseg.spec.ModelSpec.decide`: (B, ..., K) to (B, ...) uint8.
 
-    With `multilabel` each class is decided by the threshold alone: (B, ..., K) of 0 and 1.
+    A landscape behind the classes is left out. With `multilabel` each class is decided by the threshold
+    alone: (B, ..., K) of 0 and 1.
     """
+    probabilities = probabilities[..., : spec.outputs - spec.objects.by_landscape]
     if spec.multilabel:
         return tf.cast(probabilities >= spec.threshold, tf.uint8)
     strongest = tf.argmax(probabilities, axis=-1, output_type=tf.int32)

@@ -114,11 +114,21 @@ class Served(tf.Module):
         if spec.match is not None:
             pixels, dtype = graph.match(pixels, spec.match, dtype), tf.as_dtype(spec.match.dtype)
         seen = graph.normalise(pixels, spec.normalise, dtype)
-        return (seen if spec.resize is None else graph.resize(seen, spec.resize)), stored
+        return (graph.resize(seen, self._seen_size(stored)) if self._resizes else seen), stored
+
+    @property
+    def _resizes(self) -> bool:
+        return self._spec.resize is not None or self._spec.scale != 1
+
+    def _seen_size(self, stored: tf.Tensor) -> tf.Tensor:
+        """Do what `ModelSpec.seen_size` does."""
+        if self._spec.resize is not None:
+            return tf.constant(self._spec.resize)
+        return tf.maximum(1, tf.cast(tf.round(tf.cast(stored, tf.float64) * self._spec.scale), tf.int32))
 
     def _answer(self, seen: tf.Tensor, stored: tf.Tensor) -> Answer:
         probabilities = self._network(seen)
-        if self._spec.resize is not None:
+        if self._resizes:
             probabilities = graph.resize(probabilities, stored)
         return self._with_mask(probabilities)
 

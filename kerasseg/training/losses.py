@@ -24,6 +24,7 @@ from keras import ops
 
 from kerasseg.errors import UserError
 from kerasseg.images.masks import IGNORE
+from kerasseg.postprocess.splitting import HIGHEST
 
 EPSILON = 1e-7
 """Probabilities stay this far from 0 and 1 before a logarithm, whose value and gradient so stay finite."""
@@ -356,6 +357,30 @@ def _similarity(x: Tensor, y: Tensor, mean: Callable[[Tensor], Tensor]) -> Tenso
     covariance = mean(x * y) - mean_x * mean_y
     luminance = (2.0 * mean_x * mean_y + c1) / (mean_x * mean_x + mean_y * mean_y + c1)
     return luminance * (2.0 * covariance + c2) / (variances + c2)
+
+
+def with_landscape(loss: Loss) -> Loss:
+    """Add the cross-entropy of a last channel, the landscape, to a loss of all others.
+
+    Parameters
+    ----------
+    loss : callable
+        Of the classes' channels.
+
+    Returns
+    -------
+    callable
+        Of targets whose last channel is 0 to `HIGHEST`, or `IGNORE`, and of probabilities with one channel
+        more than the classes.
+    """
+
+    def with_landscape(y_true: Tensor, y_pred: Tensor) -> Tensor:
+        heights = ops.cast(y_true[..., -1:], "float32")
+        heights = ops.where(heights < IGNORE, heights / HIGHEST, heights)
+        of_landscape = 2.0 * cross_entropy_loss(heights, y_pred[..., -1:], beta=0.5)
+        return loss(y_true[..., :-1], y_pred[..., :-1]) + of_landscape
+
+    return with_landscape
 
 
 def _prepare(y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -6,7 +6,7 @@ import keras
 
 from kerasseg.metrics.streaming import Dice
 from kerasseg.training.keras_speedups import fused, renewed
-from kerasseg.training.losses import Loss
+from kerasseg.training.losses import Loss, with_landscape
 
 
 def supervised(
@@ -16,6 +16,7 @@ def supervised(
     optimizer: keras.optimizers.Optimizer,
     threshold: float,
     activation: str,
+    landscape: bool,
 ) -> keras.Model:
     """Make the engine that trains `model` to answer like its targets.
 
@@ -31,6 +32,9 @@ def supervised(
         Its arguments are used, and not itself: it may be made anywhere.
     threshold, activation : float, {"sigmoid", "softmax"}
         For the Dice that the history shows.
+    landscape : bool
+        Whether the last channel is the landscape of the objects, and of no class: it has a loss of its own,
+        and no Dice.
 
     Returns
     -------
@@ -39,7 +43,8 @@ def supervised(
     """
     with model.distribute_strategy.scope():
         engine = fused(model)
-        dice = Dice(model.output_shape[-1], threshold, activation)
+        dice = Dice(model.output_shape[-1] - landscape, threshold, activation)
+        loss = with_landscape(loss) if landscape else loss
         optimizer = renewed(optimizer, engine.trainable_variables)
         engine.compile(optimizer, loss, metrics=[dice], jit_compile=False)
     return engine

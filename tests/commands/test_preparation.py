@@ -8,6 +8,7 @@ from kerasseg.commands import preparation
 from kerasseg.commands.check import check
 from kerasseg.errors import UserError
 from kerasseg.recipe import Recipe
+from kerasseg.recipe.recipe import DeepWatershed
 
 
 def write(path, array):
@@ -196,3 +197,9 @@ def test_key_points_fit_into_what_the_network_sees(tmp_path, key_points, guided,
     else:
         with pytest.raises(UserError, match=message):
             preparation.streams(recipe, preparation.parts(recipe), 1, 4)
+
+
+def test_a_landscape_needs_objects_that_are_told_apart(cells):
+    recipe = cells().model_copy(update={"instances": DeepWatershed()})
+    with pytest.raises(UserError, match=r"annotations of data\.source images_masks do not; take watershed"):
+        check(recipe)

@@ -215,6 +215,15 @@ def test_processes_share_a_sweep(recipe, began):
     assert len(logs) == 4
 
 
+def test_workers_of_a_cluster_share_a_sweep(recipe, began):
+    dask = pytest.importorskip("distributed", reason="the extra dask is not installed")
+    threads = {"n_workers": 2, "threads_per_worker": 1, "processes": False, "dashboard_address": ":0"}
+    with dask.LocalCluster(**threads) as cluster:
+        sweeping.sweep_on_cluster(read_plan(recipe, GRID), cluster.scheduler_address)
+    assert [row["state"] for row in table()] == ["complete"] * 4
+    assert sorted(name for name, _ in began) == sorted({name for name, _ in began})
+
+
 def test_a_search_makes_as_many_trials_as_are_asked_for(recipe, began):
     sweep(recipe, ["model.unet.base_filters=2..320"], search="tpe", trials=5)
     assert len(table()) == 5

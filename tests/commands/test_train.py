@@ -12,6 +12,8 @@ from importlib.util import find_spec
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+import tifffile
 from typer.testing import CliRunner
 
 from kerasseg import postprocess
@@ -169,7 +171,7 @@ def test_images_of_any_size_are_predicted_and_bad_ones_named(finished, tmp_path,
 
 def test_predicting_again_leaves_what_is_there_and_refuses_to_replace_it(finished, tmp_path, capsys):
     files.write(tmp_path / "a.png", np.random.default_rng(0).integers(0, 255, (40, 50, 1), np.uint8))
-    model = Segmenter.load(finished.path)
+    model = Segmenter.load(finished.path, engine="tensorflow")
     predict(model, tmp_path / "a.png", tmp_path / "out")
     before = (tmp_path / "out" / "a.mask.png").stat().st_mtime_ns
     predict(model, tmp_path / "a.png", tmp_path / "out")
@@ -183,6 +185,13 @@ def test_predicting_again_leaves_what_is_there_and_refuses_to_replace_it(finishe
     assert (tmp_path / "out" / "a.mask.png").stat().st_mtime_ns == before
     predict(model, tmp_path / "a.png", tmp_path / "out", threshold=0.3, force=True)
     assert (tmp_path / "out" / "a.mask.png").stat().st_mtime_ns != before
+
+
+@pytest.mark.skipif(find_spec("openvino") is None, reason="openvino is not installed")
+def test_a_run_keeps_its_network_for_openvino(finished):
+    facts = finished.read_json("openvino/facts.json")
+    assert facts["weights"] == finished.read_json("spec.json")["weights"]
+    assert facts["largest_difference"] < 1e-4
 
 
 @pytest.mark.skipif(find_spec("openvino") is None, reason="openvino is not installed")
@@ -307,3 +316,23 @@ def test_an_exported_file_is_not_replaced_unless_that_was_asked_for(finished, tm
     assert (tmp_path / "cells.onnx").read_text() == "mine"
     with pytest.raises(UserError, match=r"cells\.onnx: expected the name of a file that ends with \.zip"):
         export(finished.path, tmp_path / "cells.onnx", to="bioimageio")
+
+
+def test_a_landscape_is_learnt_predicted_in_bands_and_exported(recipe, folder):
+    changes = [
+        "train.epochs=1",
+        "instances={deep_watershed: {smallest: 4}}",
+        "predict={tile: 32, overlap: 8}",
+    ]
+    path = folder / "deep.yaml"
+    path.write_text(recipe.to_yaml())
+    finished = run(load(path, ["name=deep", "data.resize=null", *changes]), directory=folder / "runs")
+    segmenter = Segmenter.load(finished.path)
+    assert segmenter.spec.output_names == ("cell", "landscape")
+    image = next((folder / "data").rglob("*.png"))
+    labels = segmenter.labels(image)
+    predict(segmenter, image, folder / "deep", what="labels", to="tiff")
+    (written,) = (folder / "deep").glob("*.labels.ome.tif")
+    np.testing.assert_array_equal(tifffile.imread(written), labels)
+    served = tf.saved_model.load(str(finished.path / "export" / "1")).signatures["tiles"]
+    assert served.structured_outputs["probabilities"].shape[-1] == 2

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from kerasseg.data.batches import SampleCache, TrainingBatches, UnpairedBatches, ValidationBatches
+from kerasseg.data.sample import Annotation
 from kerasseg.errors import UserError
 from kerasseg.images.normalisation import Dtype
 from kerasseg.images.preprocessing import Preprocessing
+from kerasseg.postprocess import landscape
 
 AUGMENT = [{"HorizontalFlip": {}}, {"Affine": {"scale": [0.8, 1.0]}}]
 
@@ -241,3 +243,28 @@ def test_masks_are_resized_with_their_images(gradients):
     assert (image.shape, mask.shape) == ((16, 16, 3), (16, 16))
     assert set(np.unique(mask)) == {0, 1}
     assert images.sizes() == [(16, 16)] * 7
+
+
+def test_a_landscape_is_cut_and_turned_as_the_mask_is(gradients):
+    labels = np.zeros((32, 64), np.int32)
+    labels[4:17, 6:19], labels[4:17, 19:40] = 3, 5
+    mask = (labels > 0).astype(np.uint8)
+    mask[:6] = 255
+    samples = [replace(gradients[0], annotate=partial(Annotation, mask, labels))]
+    changes = {"augment": [{"HorizontalFlip": {"p": 1.0}}], "batch_size": 1, "landscape": True}
+    batches = stream(samples, patch={"size": 32}, **changes)
+    targets = np.concatenate([batches.batch(at)[1] for at in range(6)])
+    assert targets.shape[1:] == (32, 32, 2)
+    assert batches.outputs == 2
+    marked, heights = targets[..., 0], targets[..., 1]
+    np.testing.assert_array_equal(heights == 255, marked == 255)
+    np.testing.assert_array_equal((heights > 0) & (heights < 255), marked == 1)
+    (whole,) = ValidationBatches(samples, **common(landscape=True)).batch(0)[1]
+    drawn = np.where(mask == 255, 255, landscape(labels))
+    np.testing.assert_array_equal(whole[..., 1], drawn)
+
+
+def test_objects_that_nobody_told_apart_have_no_landscape(gradients):
+    samples = [replace(gradients[0], annotate=partial(Annotation, np.zeros((32, 64), np.uint8)))]
+    with pytest.raises(UserError, match="its objects are not told apart"):
+        stream(samples, landscape=True).batch(0)

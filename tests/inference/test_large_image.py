@@ -19,6 +19,7 @@ from kerasseg.images.stores.store import open_store
 from kerasseg.inference import large_image
 from kerasseg.inference.large_image import Output, segment
 from kerasseg.report import pictures
+from kerasseg.spec import Objects
 
 needs_zarr = pytest.mark.skipif(find_spec("zarr") is None, reason="zarr is not installed")
 
@@ -327,3 +328,28 @@ def test_what_has_no_channels_is_refused_for_classes_that_need_them(what, to):
         UserError, match=r"do not exclude each other: golgi, nuclei; choose --to tiff or zarr"
     ):
         Output(what, to).check(of_two().spec)
+
+
+def test_labels_by_a_landscape_are_those_of_the_whole_also_after_a_kill(image, tmp_path):
+    def both(batch):
+        return np.concatenate([batch[..., :1] > 0.3, batch[..., :1]], axis=-1).astype(np.float32)
+
+    def dying(batch):
+        asked.append(0)
+        if len(asked) > 4:
+            raise KeyboardInterrupt
+        return both(batch)
+
+    asked, arguments = [], {"depth": 0.3, "smallest": 5, "fill": True}
+    changes = {"objects": Objects("deep_watershed", arguments)}
+    answering = [segmenter(forward, {"blend": "crop"}, **changes) for forward in (dying, both)]
+    with pytest.raises(KeyboardInterrupt):
+        segment(image, tmp_path / "l.tif", answering[0], Output("labels", "tiff"))
+    segment(image, tmp_path / "l.tif", answering[1], Output("labels", "tiff"))
+    found = tifffile.imread(tmp_path / "l.tif")
+    np.testing.assert_array_equal(found, answering[1].labels(files.read(image)))
+    assert found.max() > postprocess.labels((found > 0).astype(np.uint8)).max() > 1
+
+    assert answering[1].mask(files.read(image)).shape == (151, 83)
+    segment(image, tmp_path / "p.tif", answering[1], Output("probabilities", "tiff"))
+    assert tifffile.imread(tmp_path / "p.tif").shape == (2, 151, 83)

@@ -58,3 +58,9 @@ def test_a_new_epoch_begins_at_nothing():
     dice.reset_state()
     dice.update_state(np.ones((1, 2, 2, 1), np.uint8), np.ones((1, 2, 2, 1), np.float32))
     assert float(dice.result()) == 1.0
+
+
+def test_channels_behind_the_classes_are_not_counted():
+    metric = Dice(1)
+    metric.update_state(np.array([[[1, 0], [0, 254]]]), np.array([[[0.9, 0.9], [0.2, 0.9]]]))
+    assert float(metric.result()) == 1

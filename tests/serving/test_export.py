@@ -59,9 +59,12 @@ CASES = {
     "matched and resized": replace(MATCHED, normalise=Percentile(5, 98), resize=(32, 64)),
     "resized": SMALLER,
     "enlarged": grey(resize=(96, 96)),
+    "at half the scale": grey(scale=0.5),
+    "at a larger scale": grey(scale=1.7, normalise=Percentile(5, 98)),
     "minmax": grey(normalise=Minmax()),
     "percentile": grey(normalise=Percentile(5, 98), channels=3),
     "softmax": grey(activation="softmax", classes=("a", "b")),
+    "landscape": grey(classes=("a", "b"), objects=Objects("deep_watershed", {"depth": 0.2})),
 }
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from ship_model import MODELS, WEIGHTS, compared, ship, store_half
+from ship_model import MODELS, WEIGHTS, compared, for_any_size, ship, store_half
 
 import kerasseg
 from kerasseg.commands import preparation
@@ -114,6 +114,19 @@ def test_the_card_says_what_it_is_worth_and_what_it_is_not_for(folder):
     assert {*facts["scores"]["square"]} == {"Dice", "AP (COCO)", "PQ", "AJI"}
     for words in ("CC0-1.0", "not for", "| square |", "recipes copy squares", "| objects of |"):
         assert words in text
+
+
+def test_one_size_of_all_images_becomes_a_scale_for_images_of_any(finished, fields):
+    segmenter, recipe = kerasseg.Segmenter.load(finished.path), load(finished / RECIPE)
+    parts = preparation.parts(recipe)  # of images of 48 x 40
+    resizing = replace(segmenter.spec, resize=(24, 20), diameter=None)
+    scaling = for_any_size(resizing, recipe, parts)
+    assert (scaling.resize, scaling.scale, scaling.diameter) == (None, 0.5, segmenter.spec.diameter / 2)
+    image = files.read(fields / "field0" / "images" / "field0.png")
+    then, now = (replace(segmenter, spec=each).probabilities(image) for each in (resizing, scaling))
+    np.testing.assert_allclose(now, then, atol=1e-5)
+    with pytest.raises(UserError, match=r"to scales from 0\.5 to 0\.6"):
+        for_any_size(replace(resizing, resize=(24, 24)), recipe, parts)
 
 
 def test_answers_that_change_too_much_are_refused(folder, finished):

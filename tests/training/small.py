@@ -71,7 +71,14 @@ def learn(
 
 def engine(trained: keras.Model, optimizer: keras.optimizers.Optimizer | None = None) -> keras.Model:
     optimizer = optimizer or Adam(learning_rate=0.02).build()
-    return supervised(trained, loss=Combo().build(), optimizer=optimizer, threshold=0.5, activation="sigmoid")
+    return supervised(
+        trained,
+        loss=Combo().build(),
+        optimizer=optimizer,
+        threshold=0.5,
+        activation="sigmoid",
+        landscape=False,
+    )
 
 
 def go(

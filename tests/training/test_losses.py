@@ -20,6 +20,7 @@ from kerasseg.training.losses import (
     rebuilt,
     straight_through,
     tversky_loss,
+    with_landscape,
 )
 
 # Two images of 1 x 2 pixels, one class.
@@ -200,3 +201,12 @@ def test_flat_images_have_a_finite_gradient(name):
         likeness = SIMILARITIES[name](image, tf.zeros_like(image))
     assert np.isfinite(likeness).all()
     assert np.isfinite(tape.gradient(likeness, image)).all()
+
+
+def test_a_landscape_costs_its_cross_entropy_beside_the_loss_of_the_classes():
+    target = np.array([[[[1, 254], [0, 127], [255, 255]]]], np.uint8)
+    said = np.array([[[[0.9, 0.8], [0.2, 0.5], [0.7, 0.7]]]], np.float32)
+    classes = LOSSES["bce"](class_weights=None)
+    both = with_landscape(classes)(target, said)
+    of_classes = classes(target[..., :1], said[..., :1])
+    np.testing.assert_allclose(both - of_classes, [-(np.log(0.8) + np.log(0.5)) / 2], rtol=1e-5)

@@ -1,22 +1,20 @@
-"""How long the command line takes to answer, and a training until its first step is done, stage by stage.
+"""How long the command line takes to answer, beside Python alone and an import of TensorFlow.
 
-    export OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1
-    python tools/bench/startup.py [--rounds 5] [--training]
+    python tools/bench/startup.py
+    python tools/bench/startup.py --predict   # one small image, with and without TensorFlow; needs OpenVINO
 
-Commands stand beside Python alone and an import of TensorFlow. The training is that of LinkNet-B0 with random
-weights, batch 8, 256 x 256. Seconds are the processor's, and medians of rounds of processes of their own.
+Whole processes take turns, in seconds by the clock and of the processor, which a busy machine disturbs less.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import statistics
+import resource
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import numpy as np
 
@@ -29,109 +27,60 @@ COMMANDS = {
     "kerasseg check, a mistake": [MAIN, "check", "sartorius_linknet", "train.epohs=1"],
     "import tensorflow": ["import tensorflow"],
 }
-BATCH = (8, 256, 256, 3)
 
 
-def commands() -> dict[str, float]:
-    """Time each command, from its process's start to its end."""
-    return {name: seconds([sys.executable, "-c", *command]) for name, command in COMMANDS.items()}
+def seconds(command: list[str]) -> tuple[float, float]:
+    """Time one process from its start to its end: by the clock, and of the processor."""
+    start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-c", *command], capture_output=True)
+    took, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return took, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def seconds(command: list[str]) -> float:
-    """Seconds of the processor that a command and what it starts take."""
-    before = os.times()
-    subprocess.run(command, capture_output=True)
-    after = os.times()
-    return after.children_user + after.children_system - before.children_user - before.children_system
+def predictions(folder: Path) -> dict[str, list[str]]:
+    """Make a run of a LinkNet-B0 with random weights that keeps its network, and an image of 256 x 256."""
+    import keras
 
+    from kerasseg.images import files
+    from kerasseg.inference import openvino
+    from kerasseg.recipe.models import Linknet
+    from kerasseg.segmenter import load_trained
 
-def training() -> dict[str, float]:
-    """Time the stages of a training's start in a process of its own."""
-    command = [sys.executable, __file__, "--first-step"]
-    answer = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True, text=True)
-    return json.loads(answer.stdout.splitlines()[-1])
+    sys.path.append(str(Path(__file__).parents[2] / "tests"))
+    from specs import tiling, write_run
 
-
-def first_step() -> dict[str, float]:
-    """Be that process: import, build, trace and train."""
-    stages: dict[str, float] = {"Python": time.process_time()}
-
-    def stage(name: str, work: Callable[[], object]) -> object:
-        began = time.process_time()
-        result = work()
-        stages[name] = time.process_time() - began
-        return result
-
-    stage("import of TensorFlow and Keras", _import_tensorflow)
-    recipe = stage("import of recipes", _import_recipe)
-    stage("import of models and training", _import_models)
-    model = stage("model", lambda: recipe.models.Linknet(encoder_weights=None).build(BATCH[1:], 1))
-    engine = stage("engine and optimiser", lambda: _engine(recipe, model))
-    batch, step = _batch(), _compiled(engine)
-    stage("trace", lambda: step.get_concrete_function(batch))
-    stage("first step", lambda: step(batch))
-    stage("a later step", lambda: step(batch))
-    return stages
-
-
-def _import_tensorflow() -> None:
-    from kerasseg.startup import start_tensorflow
-
-    start_tensorflow()
-    import keras  # noqa: F401
-
-
-def _import_recipe() -> object:
-    import kerasseg.recipe.models
-    import kerasseg.recipe.train
-
-    return kerasseg.recipe
-
-
-def _import_models() -> None:
-    import kerasseg.models.linknet
-    import kerasseg.training.supervised  # noqa: F401
-
-
-def _engine(recipe: object, model: object) -> object:
-    train = recipe.train
-    losses = {"loss": train.Combo().build(), "optimizer": train.Adam().build()}
-    return train.Supervised().build(model, **losses, threshold=0.5, activation="sigmoid")
-
-
-def _compiled(engine: object) -> object:
-    import tensorflow as tf
-
-    return tf.function(engine.train_step)
-
-
-def _batch() -> tuple[object, object]:
-    import tensorflow as tf
-
-    images = np.random.default_rng(0).random(BATCH, np.float32)
-    return tf.constant(images), tf.constant((images[..., :1] > 0.5).astype(np.uint8))
-
-
-def show(rounds: list[Mapping[str, float]]) -> None:
-    """Print medians, and what they are to the first."""
-    medians = {name: statistics.median(each[name] for each in rounds) for name in rounds[0]}
-    first = next(iter(medians.values()))
-    print(f"{'median of ' + str(len(rounds)):34}{'seconds':>9}{'ratio':>9}")
-    for name, median in medians.items():
-        print(f"{name:34}{median:9.3f}{median / first:9.1f}")
+    keras.utils.set_random_seed(0)
+    model = Linknet(encoder_weights=None).build((None, None, 3), 1)
+    write_run(folder / "run", model, channels=3, stride=(32, 32), tiling=tiling(tile=256, overlap=32))
+    print(openvino.summary(openvino.keep(model, load_trained(folder / "run")[0], folder / "run")))
+    files.write(folder / "a.png", np.random.default_rng(0).integers(0, 255, (256, 256, 3), np.uint8))
+    given = ["predict", str(folder / "run"), str(folder / "a.png")]
+    return {
+        f"kerasseg predict --engine {engine}": [
+            MAIN,
+            *given,
+            str(folder / engine),
+            "--force",
+            "--engine",
+            engine,
+        ]
+        for engine in ("tensorflow", "openvino")
+    }
 
 
 def main() -> None:
-    """Measure in rounds, and print a table."""
+    """Time each command in interleaved rounds, and print medians and ratios to the first."""
     arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--predict", action="store_true", help="time predictions of one image")
     arguments.add_argument("--rounds", type=int, default=5)
-    arguments.add_argument("--training", action="store_true")
-    arguments.add_argument("--first-step", action="store_true", help=argparse.SUPPRESS)
     given = arguments.parse_args()
-    if given.first_step:
-        print(json.dumps(first_step()))
-        return
-    show([training() if given.training else commands() for _ in range(given.rounds)])
+    with tempfile.TemporaryDirectory() as folder:
+        commands = predictions(Path(folder)) if given.predict else COMMANDS
+        times = np.array([[seconds(command) for command in commands.values()] for _ in range(given.rounds)])
+    medians, ratios = np.median(times, axis=0), np.median(times / times[:, :1], axis=0)
+    print(f"{'median':36}{'seconds':>9}{'ratio':>8}{'processor':>11}{'ratio':>8}")
+    for name, (took, cost), (longer, dearer) in zip(commands, medians, ratios, strict=True):
+        print(f"{name:36}{took:9.3f}{longer:8.2f}{cost:11.3f}{dearer:8.2f}")
 
 
 if __name__ == "__main__":

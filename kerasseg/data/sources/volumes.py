@@ -235,7 +235,7 @@ def _check_channels(mask: Volume, header: Header, indices: Sequence[int] | None)
 def _numbers(mask: Volume) -> tuple[np.ndarray, bool]:
     """List the different numbers of a mask."""
     _check_channels(mask, _mask_header(mask), None)
-    return distinct_of(mask.bands_of_values()), False
+    return distinct_of(mask.mask_bands()), False
 
 
 def _of_ids(mask: Volume, region: Region | None = None, *, meaning: Meaning) -> Annotation:

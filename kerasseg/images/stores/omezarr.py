@@ -123,15 +123,18 @@ def blocks_of(array: zarr.Array, path: Path, columns: int) -> Blocks:
     intensity_type(array.dtype)
     stored = _stored(array, path)
     last = next(reversed(array.compressors), None)  # of Zarr 2 numcodecs' Blosc, of Zarr 3 BloscCodec
+    empty = np.broadcast_to(np.asarray(array.fill_value or 0, array.dtype), array.chunks)  # takes no memory
     in_blosc = array.shards is None and type(last).__name__.startswith("Blosc")
 
     def decode(index: Index) -> np.ndarray:
         starts = (number * step for number, step in zip(index, array.chunks, strict=True))
         place = (start // step for start, step in zip(starts, array.shards or array.chunks, strict=True))
         file = path / array.path / array.metadata.encode_chunk_key(tuple(place))  # alone, or in a shard
-        if str(file) in stored and not file.is_file():
+        if str(file) not in stored:
+            return empty
+        if not file.is_file():
             raise FileNotFoundError(f"the chunk {file} is missing")
-        if in_blosc and file.is_file():
+        if in_blosc:
             _check_blosc(file)
         part = (
             slice(number * step, (number + 1) * step)

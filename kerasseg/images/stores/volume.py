@@ -15,6 +15,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from kerasseg.console import track
 from kerasseg.errors import UserError
 from kerasseg.images.headers import Header, check_whole, sane
 from kerasseg.images.stores.store import Region, Store, kept_open, open_store
@@ -91,11 +92,11 @@ class Stored:
         """
         return self._read(region, values=True)
 
-    def bands_of_values(self) -> Iterator[np.ndarray]:
-        """Read the numbers that are stored band after band, so that none but one is in memory."""
+    def mask_bands(self) -> Iterator[np.ndarray]:
+        """Read the numbers of a mask band after band, so that no more than one is in memory."""
         with self._opened(values=True) as store:
             self._header(store)
-            yield from map(store.read, store.bands())
+            yield from map(store.read, track(list(store.bands()), f"{self}: looking at the mask"))
 
     def kept_open(self, *, values: bool = False) -> Store:
         """Open it for reading here and there: see `kerasseg.images.stores.store.kept_open`."""
