@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kerasseg.errors import Blocked, Notice, UserError, naming
+from kerasseg.images.appearance import Unlike
 from kerasseg.images.calibration import PixelSize
 from kerasseg.images.headers import as_intensities
 from kerasseg.images.preprocessing import MOST_CHANNELS, resize
 from kerasseg.images.stores.store import Store, open_store
-from kerasseg.inference import backends, package, seams
-from kerasseg.inference.backends import TENSORFLOW, Backend, opened_when_asked
+from kerasseg.inference import backends, openvino, package, seams
+from kerasseg.inference.backends import AUTO, OPENVINO, Backend, opened_when_asked
 from kerasseg.inference.blending import Bands
 from kerasseg.inference.forward import Forward
 from kerasseg.inference.overlap import resolve_overlap
@@ -68,7 +69,7 @@ class Segmenter:
     backend: Backend
 
     @classmethod
-    def load(cls, run: str | Path, *, engine: str = TENSORFLOW) -> Segmenter:
+    def load(cls, run: str | Path, *, engine: str = AUTO) -> Segmenter:
         """Load the model of a run, a shipped model, or a package of the BioImage Model Zoo.
 
         The network itself is opened, and TensorFlow started, by the first image.
@@ -79,8 +80,9 @@ class Segmenter:
             The run's folder, such as ``runs/cells/1``, or its ``model.keras``; a shipped model's name, such
             as ``nuclei-2d`` (`kerasseg.runs.shipped`); or a package, whoever made it: see
             `kerasseg.inference.package`.
-        engine : {"tensorflow", "openvino"}
-            What computes; OpenVINO is the extra ``kerasseg[openvino]``, for CPUs.
+        engine : {"auto", "tensorflow", "openvino"}
+            What computes; OpenVINO is the extra ``kerasseg[openvino]``, for CPUs. Which one it is, the
+            result's `settings` say; ``"auto"``: see `kerasseg.inference.openvino.is_best`.
 
         Returns
         -------
@@ -92,11 +94,11 @@ class Segmenter:
             If there is no such run, or it has no model yet; and by the first image, if the model is damaged,
             is another than the specification's, or cannot be loaded safely.
         """
-        backends.engine(engine)  # refuses what is unknown
         path = Path(run) if package.is_package(Path(run)) else existing(Path(run)).path
         spec, path = read_spec(path), path.resolve()
-        computing = package.engine(path, engine) if package.is_package(path) else engine
-        stored = StoredForward(path, engine, spec.weights)
+        chosen = backends.chosen(engine, RunDirectory(path).results, spec.weights)
+        computing = package.engine(path, chosen) if package.is_package(path) else chosen
+        stored = StoredForward(path, chosen, spec.weights)
         return cls(spec, Backend(opened_when_asked(stored.open), computing, elsewhere=stored))
 
     @classmethod
@@ -208,7 +210,7 @@ class Segmenter:
         numpy.ndarray, (..., K) float32
         """
         pixels = self._viewed(self.spec.prepare(image, name), view)
-        seen = gathered(self._bands(pixels), pixels.shape[:-1])
+        seen = gathered(self._bands(pixels, name), pixels.shape[:-1])
         return seen if resized or self.spec.resize is None else resize(seen, image.shape[:2])
 
     def bands(self, store: Store, first_row: int = 0, *, view: View | None = None) -> Bands:
@@ -237,7 +239,8 @@ class Segmenter:
         if self.spec.resize is not None:
             image = store.read((slice(None), slice(None)))
             return iter([(slice(0, len(image)), self.predict(image, str(store.path), view=view))])
-        return self._bands(self._viewed(self.backend.pixels(store, self.spec), view), first_row)
+        pixels = self._viewed(self.backend.pixels(store, self.spec), view)
+        return self._bands(pixels, str(store.path), first_row)
 
     def seams(self, image: np.ndarray, name: str, *, view: View | None = None) -> seams.Seams | None:
         """Measure how much tiles differ from the whole on an image as stored; None if one tile is enough."""
@@ -285,10 +288,11 @@ class Segmenter:
             fitted = self.fitted(diameter, store.pixel_size)
             return fitted, gathered(fitted.bands(store, view=view), store.shape[:-1])
 
-    def _bands(self, pixels: Pixels, first_row: int = 0) -> Bands:
+    def _bands(self, pixels: Pixels, name: str, first_row: int = 0) -> Bands:
         """Predict pixels as the network takes them, of the image's size but for a `resize`, from a row on."""
         seen, size = self._at_scale(pixels), pixels.shape[:-1]
         seen_size = seen.shape[:-1]
+        self._warn_if_unlike(seen, name)
         first = Axis(seen_size[0], size[0]).source(slice(first_row, first_row + 1)).start
         bands = predicted_bands(seen, self.backend, self.tiling, self.spec.stride, first_row=first)
         return bands if seen is pixels else resampled_bands(bands, seen_size, size, first_row)
@@ -298,6 +302,12 @@ class Segmenter:
         if self.spec.scale == 1:
             return pixels
         return Resampled(pixels, self.spec.seen_size(pixels.shape[:-1]))
+
+    def _warn_if_unlike(self, pixels: Pixels, name: str) -> None:
+        """Say where an image, as the network sees it, is unlike those that it learnt from."""
+        if self.spec.appearance and (difference := self.spec.appearance.difference(pixels)):
+            message = f"{name}: unlike the images that the model learnt from, so look at the result: "
+            warnings.warn(message + difference, Unlike, stacklevel=4)
 
     def _viewed(self, pixels: Pixels, view: View | None) -> Pixels:
         """Let the network see what it takes; refuse a stage that is to do without what it learnt by."""
@@ -406,7 +416,10 @@ class StoredForward:
         """
         if package.is_package(self.path):
             return package.open_network(self.path, self.engine)
-        return backends.engine(self.engine)(load_trained(self.path)[1])
+        if self.engine == OPENVINO:
+            home = RunDirectory(self.path).results
+            return openvino.opened(home, read_spec(self.path), lambda: load_trained(self.path)[1])
+        return backends.ENGINES[self.engine](load_trained(self.path)[1])
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
         """Answer for a batch of tiles in a process that is asked for one network again and again."""

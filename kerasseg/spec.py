@@ -17,6 +17,7 @@ import numpy as np
 
 from kerasseg.errors import UserError, naming
 from kerasseg.images import masks
+from kerasseg.images.appearance import Appearance
 from kerasseg.images.calibration import PixelSize
 from kerasseg.images.histogram_matching import Matching
 from kerasseg.images.normalisation import NORMALISATIONS, Normalisation
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
     from kerasseg.images.stores.store import Region, Store
 
 ACTIVATIONS = ("sigmoid", "softmax")
-NOT_SAID_BY_OLDER = {"beside": 0, "match": None, "scale": 1.0, "diameter": None, "pixel_size": None}
+NOT_SAID_BY_OLDER = {"beside": 0, "scale": 1.0} | dict.fromkeys(
+    ("match", "diameter", "pixel_size", "appearance")
+)
 LARGEST_SCALE = 20.0  # at which an image is looked at; the smallest is as many times smaller
 SAME_SCALE = 0.1  # by which scales may differ that are taken for one: networks learn at more than that
 LENGTHS, AREAS = ("distance",), ("smallest",)  # arguments of `INSTANCES` that are so many pixels
@@ -137,6 +140,8 @@ class ModelSpec:
     pixel_size : float or None
         The median size of a pixel that it learnt from, in micrometres; None as before, and where no file
         says it.
+    appearance : Appearance or None
+        What the images that it learnt from look like to it; None where nobody measured that.
     """
 
     classes: tuple[str, ...]
@@ -156,6 +161,7 @@ class ModelSpec:
     scale: float = 1.0
     diameter: float | None = None
     pixel_size: float | None = None
+    appearance: Appearance | None = None
 
     kinds: ClassVar = ("mask", "labels", "probabilities")
     """What can be made of its answers."""
@@ -331,6 +337,7 @@ class ModelSpec:
             values["normalise"] = _normalisation(values["normalise"])
             values["objects"] = _objects(values["objects"])
             values["match"] = values["match"] and Matching.from_json(values["match"])
+            values["appearance"] = values["appearance"] and Appearance.from_json(values["appearance"])
             return cls(**values | {"tiling": TilingSettings(**tiling)})
         except KeyError as error:
             raise ValueError(f"{error} is missing") from error

@@ -1,6 +1,8 @@
 """A trained model as one object: from stored pixels to results at the image's own size."""
 
 import json
+import warnings
+from dataclasses import asdict, replace
 from zipfile import ZipFile
 
 import keras
@@ -12,6 +14,7 @@ from specs import segmenter, spec, write_run
 import kerasseg
 from kerasseg.errors import Blocked, Notice, UserError
 from kerasseg.images import files
+from kerasseg.images.appearance import Appearance, Unlike
 from kerasseg.images.normalisation import Minmax, Percentile
 from kerasseg.images.stores.store import open_store
 from kerasseg.segmenter import load_trained
@@ -294,8 +297,38 @@ def test_a_diameter_that_leads_nowhere_is_refused(model, diameter, message):
         segmenter(echo, **model).labels(smooth(), diameter=diameter)
 
 
+def test_a_specification_holds_the_appearance_and_older_ones_have_none():
+    appearance = Appearance.of([smooth()[..., None].astype(np.float32) / 255])
+    said = json.loads(spec(appearance=appearance).to_json())
+    assert ModelSpec.from_json(json.dumps(said)).appearance == appearance
+    said.pop("appearance")
+    assert ModelSpec.from_json(json.dumps(said)) == spec()
+    with pytest.raises(ValueError, match="appearance"):
+        ModelSpec.from_json(json.dumps({**said, "appearance": {**asdict(appearance), "side": -1}}))
+
+
 def test_older_specifications_know_no_scale():
     said = json.loads(spec(diameter=9.5, pixel_size=0.3).to_json())
     assert ModelSpec.from_json(json.dumps(said)).diameter == 9.5
     older = {key: value for key, value in said.items() if key not in ("diameter", "pixel_size")}
     assert ModelSpec.from_json(json.dumps(older)) == spec()
+
+
+def test_an_image_unlike_those_of_the_training_is_told_of_as_the_network_sees_it(tmp_path):
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 60, (20, 64, 64, 1)).astype(np.float32) / 255
+    learnt = segmenter(echo, appearance=Appearance.of(noise))
+    image = rng.integers(0, 60, (64, 64, 1), np.uint8)
+    files.write(tmp_path / "a.png", image)
+    files.write(tmp_path / "b.png", 255 - image)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Unlike)
+        learnt.mask(image)
+        learnt.mask(tmp_path / "a.png")
+        segmenter(echo).mask(255 - image)  # an older model, of which nobody knows what it learnt from
+    with pytest.warns(Unlike, match="the array: .* brighter.*: invert it"):
+        learnt.mask(255 - image)
+    with pytest.warns(Unlike, match=r"b\.png: .* brighter"):
+        learnt.mask(tmp_path / "b.png")
+    with pytest.warns(Unlike, match="of coarser structures"):  # enlarged, it is unlike
+        replace(learnt, spec=replace(learnt.spec, diameter=20)).mask(image, diameter=5)

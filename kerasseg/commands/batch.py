@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from kerasseg.console import say
 from kerasseg.errors import Blocked, Busy, Incomplete, UserError, if_interrupted
 from kerasseg.files import Written
 from kerasseg.images import files, folders
+from kerasseg.images.appearance import Unlike
 from kerasseg.images.stores import address, hdf5
 from kerasseg.images.stores.omezarr import is_zarr
 from kerasseg.inference.resume import recorded_results
@@ -95,6 +97,8 @@ class Outcome:
         How long it took.
     error : tuple of str, or None
         Why it failed, or who is at work on it.
+    unlike : str or None
+        By what it is unlike the images that the model learnt from, where it is and was predicted now.
     """
 
     file: str
@@ -103,6 +107,7 @@ class Outcome:
     objects: int | None = None
     seconds: float = 0.0
     error: tuple[str, ...] | None = None
+    unlike: str | None = None
 
 
 Tell = Callable[[Outcome], None]
@@ -175,6 +180,8 @@ def report(outcomes: Sequence[Outcome], out: Path) -> None:
     """
     states = Counter(outcome.state for outcome in outcomes)
     others = [f", {states[state]} {state}" for state in (THERE, FAILED, BUSY) if states[state]]
+    if unlike := sum(outcome.unlike is not None for outcome in outcomes):
+        others.append(f", {unlike} of an image unlike those learnt from")
     results = "result" if len(outcomes) == 1 else "results"
     say(f"wrote {states[WRITTEN]} of {len(outcomes)} {results} to {out}{''.join(others)}")
     if errors := _errors(outcomes):
@@ -199,7 +206,8 @@ def _outcome(image: Path, result: Path, work: Callable[[Path, Path], Written]) -
     begun = time.monotonic()
     outcome = partial(Outcome, str(image))
     try:
-        written = work(image, result)
+        with _unlike_noted() as unlike:
+            written = work(image, result)
     except Busy as error:
         return outcome(BUSY, error=error.messages)
     except Blocked:
@@ -207,7 +215,24 @@ def _outcome(image: Path, result: Path, work: Callable[[Path, Path], Written]) -
     except UserError as error:
         return outcome(FAILED, seconds=_since(begun), error=error.messages)
     state = WRITTEN if written.new else THERE
-    return outcome(state, str(written.path), written.objects, _since(begun))
+    said = unlike[0] if unlike else None
+    return outcome(state, str(written.path), written.objects, _since(begun), unlike=said)
+
+
+@contextmanager
+def _unlike_noted() -> Iterator[list[str]]:
+    """Note what is said of an image that is unlike those that a model learnt from, and let it be said."""
+    show, noted = warnings.showwarning, []
+
+    def show_and_note(message: Warning, category: type[Warning], *place: object) -> None:
+        if issubclass(category, Unlike):
+            noted.append(str(message))
+        show(message, category, *place)
+
+    with warnings.catch_warnings():  # which puts back what shows them
+        warnings.simplefilter("always", Unlike)
+        warnings.showwarning = show_and_note
+        yield noted
 
 
 def _since(begun: float) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from itertools import islice
+from itertools import count, islice
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from kerasseg.data.split import Split, split
 from kerasseg.data.survey import MOST_IGNORED, Contents, survey, total
 from kerasseg.errors import Mistakes, UserError, naming
 from kerasseg.images import histogram_matching
+from kerasseg.images.appearance import Appearance
 from kerasseg.images.histogram_matching import Matching
 from kerasseg.images.masks import IGNORE
 from kerasseg.images.normalisation import Minmax, Normalisation
@@ -220,6 +221,16 @@ def streams(
     if recipe.key_points:
         _check_key_points(recipe, training.shape)
     return training, ValidationBatches(parts.validation, **common)
+
+
+def appearance(
+    recipe: Recipe, parts: Split, channels: int, multiple_of: int | Sequence[int], match: Matching | None
+) -> Appearance:
+    """Measure what the recipe's network is shown in training; parameters are those of `streams`."""
+    training, _ = streams(recipe, parts, channels, multiple_of, match)
+    of_image = channels - len(recipe.data.sees)
+    batches = (training.batch(number)[0] for number in count())
+    return Appearance.of(patch[..., :of_image] for batch in batches for patch in batch)
 
 
 def _check_key_points(recipe: Recipe, shape: Sequence[int]) -> None:

@@ -1,13 +1,16 @@
 """A batch goes on after an image that fails, leaves to others what they do, and says what became of all."""
 
 import json
+import warnings
 from pathlib import Path
 
 import pytest
 
 from kerasseg.commands.batch import BUSY, FAILED, THERE, WRITTEN, Outcome, print_json, report, work_through
-from kerasseg.errors import Blocked, Busy, Incomplete, UserError
+from kerasseg.console import saying_warnings
+from kerasseg.errors import Blocked, Busy, Incomplete, Notice, UserError
 from kerasseg.files import Written
+from kerasseg.images.appearance import Unlike
 
 THREE = {Path(f"{name}.png"): Path(f"out/{name}.mask.png") for name in "abc"}
 
@@ -90,4 +93,22 @@ def test_each_outcome_is_told_at_once_as_a_line_of_json(capsys):
     assert [other["file"] for other in others] == ["b.png", "c.png"]
     assert first == {
         "file": "a.png", "state": "written", "result": "out/a.mask.png", "objects": 3, "error": None,
+        "unlike": None,
     }  # fmt: skip
+
+
+def test_images_unlike_those_of_the_training_are_told_of_and_counted(tmp_path, capsys):
+    def work(image, result):
+        if image.stem != "b":
+            warnings.warn(f"{image}: brighter", Unlike, stacklevel=2)
+        warnings.warn(f"{image}: another note", Notice, stacklevel=2)
+        return Written(result, new=True)
+
+    with saying_warnings([]):
+        outcomes = work_through(THREE, work)
+    assert [outcome.unlike for outcome in outcomes] == ["a.png: brighter", None, "c.png: brighter"]
+    report(outcomes, tmp_path)
+    said = capsys.readouterr().out
+    assert said.count("brighter") == 2
+    assert said.count("another note") == 3
+    assert said.endswith(f"wrote 3 of 3 results to {tmp_path}, 2 of an image unlike those learnt from\n")

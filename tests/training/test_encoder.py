@@ -9,6 +9,8 @@ from keras import layers
 
 from kerasseg.errors import UserError
 from kerasseg.models.transfer import encoder_layers
+from kerasseg.runs.rundirectory import CHECKPOINTS
+from kerasseg.training import checkpoint
 from kerasseg.training.encoder import EncoderRate
 
 
@@ -31,6 +33,7 @@ def trained(folder, *, optimizer="adam", epochs=2, resume=False, **rate) -> dict
     engine = small.engine(model, OPTIMIZERS[optimizer](learning_rate=0.02))
     watching = [EncoderRate(engine, model, **rate)] if rate else []
     small.go(engine, folder, epochs=epochs, watching=watching, resume=resume)
+    checkpoint.load_last(folder / CHECKPOINTS, engine)  # and not the best
     return weights(model)
 
 
