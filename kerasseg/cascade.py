@@ -22,7 +22,7 @@ import numpy as np
 from kerasseg.errors import UserError
 from kerasseg.images.calibration import PixelSize
 from kerasseg.images.stores.store import Store, open_store
-from kerasseg.inference.backends import TENSORFLOW
+from kerasseg.inference.backends import AUTO
 from kerasseg.inference.blending import Bands
 from kerasseg.inference.tiled import Pixels, gathered, per_batch
 from kerasseg.inference.tiling import Tiling
@@ -145,14 +145,14 @@ class Cascade:
     merge: tuple[StageClass, ...]
 
     @classmethod
-    def load(cls, folder: str | Path, *, engine: str = TENSORFLOW) -> Cascade:
+    def load(cls, folder: str | Path, *, engine: str = AUTO) -> Cascade:
         """Load a trained cascade.
 
         Parameters
         ----------
         folder : str or Path
             Such as ``runs/fibsem``, which holds ``cascade.json`` and the runs of its stages.
-        engine : {"tensorflow", "openvino"}
+        engine : {"auto", "tensorflow", "openvino"}
             See `kerasseg.segmenter.Segmenter.load`.
 
         Returns

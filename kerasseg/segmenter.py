@@ -22,8 +22,8 @@ from kerasseg.images.calibration import PixelSize
 from kerasseg.images.headers import as_intensities
 from kerasseg.images.preprocessing import MOST_CHANNELS, resize
 from kerasseg.images.stores.store import Store, open_store
-from kerasseg.inference import backends, package, seams
-from kerasseg.inference.backends import TENSORFLOW, Backend, opened_when_asked
+from kerasseg.inference import backends, openvino, package, seams
+from kerasseg.inference.backends import AUTO, OPENVINO, Backend, opened_when_asked
 from kerasseg.inference.blending import Bands
 from kerasseg.inference.forward import Forward
 from kerasseg.inference.overlap import resolve_overlap
@@ -69,7 +69,7 @@ class Segmenter:
     backend: Backend
 
     @classmethod
-    def load(cls, run: str | Path, *, engine: str = TENSORFLOW) -> Segmenter:
+    def load(cls, run: str | Path, *, engine: str = AUTO) -> Segmenter:
         """Load the model of a run, a shipped model, or a package of the BioImage Model Zoo.
 
         The network itself is opened, and TensorFlow started, by the first image.
@@ -80,8 +80,9 @@ class Segmenter:
             The run's folder, such as ``runs/cells/1``, or its ``model.keras``; a shipped model's name, such
             as ``nuclei-2d`` (`kerasseg.runs.shipped`); or a package, whoever made it: see
             `kerasseg.inference.package`.
-        engine : {"tensorflow", "openvino"}
-            What computes; OpenVINO is the extra ``kerasseg[openvino]``, for CPUs.
+        engine : {"auto", "tensorflow", "openvino"}
+            What computes; OpenVINO is the extra ``kerasseg[openvino]``, for CPUs. Which one it is, the
+            result's `settings` say; ``"auto"``: see `kerasseg.inference.openvino.is_best`.
 
         Returns
         -------
@@ -93,11 +94,11 @@ class Segmenter:
             If there is no such run, or it has no model yet; and by the first image, if the model is damaged,
             is another than the specification's, or cannot be loaded safely.
         """
-        backends.engine(engine)  # refuses what is unknown
         path = Path(run) if package.is_package(Path(run)) else existing(Path(run)).path
         spec, path = read_spec(path), path.resolve()
-        computing = package.engine(path, engine) if package.is_package(path) else engine
-        stored = StoredForward(path, engine, spec.weights)
+        chosen = backends.chosen(engine, RunDirectory(path).results, spec.weights)
+        computing = package.engine(path, chosen) if package.is_package(path) else chosen
+        stored = StoredForward(path, chosen, spec.weights)
         return cls(spec, Backend(opened_when_asked(stored.open), computing, elsewhere=stored))
 
     @classmethod
@@ -415,7 +416,10 @@ class StoredForward:
         """
         if package.is_package(self.path):
             return package.open_network(self.path, self.engine)
-        return backends.engine(self.engine)(load_trained(self.path)[1])
+        if self.engine == OPENVINO:
+            home = RunDirectory(self.path).results
+            return openvino.opened(home, read_spec(self.path), lambda: load_trained(self.path)[1])
+        return backends.ENGINES[self.engine](load_trained(self.path)[1])
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
         """Answer for a batch of tiles in a process that is asked for one network again and again."""

@@ -1,10 +1,17 @@
-"""How TensorFlow is started: where it is first needed, for it takes seconds, and in silence."""
+"""How TensorFlow and optional packages are started: where they are first needed, for that takes seconds."""
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import tempfile
+from typing import TYPE_CHECKING
+
+from kerasseg.errors import UserError
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 
 def start_tensorflow() -> None:
@@ -29,3 +36,19 @@ def start_tensorflow() -> None:
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
+
+
+def needed(package: str, extra: str) -> ModuleType:
+    """Import a package of one of kerasseg's extras.
+
+    Raises
+    ------
+    UserError
+        If it is not installed.
+    """
+    try:
+        return importlib.import_module(package)
+    except ImportError as error:
+        raise UserError(
+            f"this needs the package {package} ({error}): pip install 'kerasseg[{extra}]'"
+        ) from error

@@ -84,6 +84,12 @@ def test_objects_are_the_components_of_the_merged_classes(cascade):
     assert cascade.labels(IMAGE).tolist() == [[1, 2, 0, 0], [1, 0, 0, 3]]
 
 
+def test_a_cascade_looks_at_images_at_their_own_size(cascade):
+    assert cascade.fitted(None, (0.25, 0.25)) is cascade
+    with pytest.raises(UserError, match="a cascade looks at images at their own size"):
+        cascade.fitted(30)
+
+
 def test_the_mask_of_a_stage_is_limited_to_its_region(cascade):
     assert cascade.stage_mask("spots", IMAGE).tolist() == [[0, 1, 0, 0], [0, 0, 0, 1]]
     assert cascade.stage_mask("cells", IMAGE).tolist() == [[1, 1, 0, 0], [1, 0, 0, 1]]

@@ -288,8 +288,8 @@ def _scale(spec: ModelSpec) -> str:
         return "unknown: its objects were not told apart"
     pixels = "" if spec.pixel_size is None else f", of {spec.pixel_size:.3g} µm"
     return (
-        f"its objects had a median diameter of {spec.diameter:.1f} pixels{pixels}; of others "
-        "`--diameter PIXELS` tells"
+        f"its objects had a median diameter of {spec.diameter:.1f} pixels{pixels}; `--diameter PIXELS` says "
+        "how large yours are"
     )
 
 

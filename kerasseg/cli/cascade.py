@@ -54,6 +54,6 @@ def predict(
         )
     from kerasseg.cascade import Cascade
     from kerasseg.commands.predict import predict_by
-    from kerasseg.inference.backends import TENSORFLOW
+    from kerasseg.inference.backends import AUTO
 
-    predict_by(Cascade.load(folder, engine=engine or TENSORFLOW), images, out, **options)
+    predict_by(Cascade.load(folder, engine=engine or AUTO), images, out, **options)

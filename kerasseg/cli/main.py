@@ -237,7 +237,8 @@ def predict(
         typer.Option(help="Use the model of a server: grpc://HOST:8500/NAME or rest://HOST:8501/NAME."),
     ] = None,
     engine: Annotated[
-        str | None, typer.Option(help="Compute by tensorflow, or by openvino on a CPU.")
+        str | None,
+        typer.Option(help="Compute by tensorflow, or by openvino on a CPU; auto takes the faster one."),
     ] = None,
     dask: Annotated[
         str | None, typer.Option(help="Compute on a Dask cluster, such as tcp://HOST:8786.")
@@ -303,10 +304,11 @@ def predict(
     runs = [] if server else [path if is_package(path) else _existing(path) for path in paths[:1]]
     images, out = _images_and_out(paths[len(runs) :])
     from kerasseg.commands.predict import predict
-    from kerasseg.inference.backends import TENSORFLOW
+    from kerasseg.inference.backends import AUTO, TENSORFLOW
     from kerasseg.segmenter import Segmenter
 
-    segmenter = Segmenter.connect(server) if server else Segmenter.load(*runs, engine=engine or TENSORFLOW)
+    engine = engine or (TENSORFLOW if dask else AUTO)  # which workers of a cluster have
+    segmenter = Segmenter.connect(server) if server else Segmenter.load(*runs, engine=engine)
     tiles["overlap"] = int(overlap) if overlap and overlap.isdecimal() else overlap
     options = {"what": what, "to": to, "threshold": threshold, "axes": axes, "diameter": diameter}
     options |= {"force": force, "table": table, "overlay": overlay, "tell": tell}

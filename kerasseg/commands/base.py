@@ -9,6 +9,7 @@ import keras
 
 from kerasseg.commands import build
 from kerasseg.console import say
+from kerasseg.data.survey import Contents
 from kerasseg.errors import UserError
 from kerasseg.images.histogram_matching import Matching
 from kerasseg.models.transfer import take_weights
@@ -17,8 +18,15 @@ from kerasseg.runs.rundirectory import BASE, RECIPE, RunDirectory, existing
 from kerasseg.segmenter import load_trained, read_spec
 from kerasseg.spec import ModelSpec
 
+ALIKE = 1.25  # times by which diameters of objects may differ
 
-def begin(recipe: Recipe, model: keras.Model, match: Matching | None = None) -> dict[str, str]:
+
+def begin(
+    recipe: Recipe,
+    model: keras.Model,
+    match: Matching | None = None,
+    learnt_from: Contents | None = None,
+) -> dict[str, str]:
     """Give a new model the weights that its training goes on from; say which, and what is new to them.
 
     Parameters
@@ -26,8 +34,8 @@ def begin(recipe: Recipe, model: keras.Model, match: Matching | None = None) -> 
     recipe : Recipe
     model : keras.Model
         As `build.network` makes it.
-    match : Matching, optional
-        What `preparation.matching` counted.
+    match, learnt_from : optional
+        What is known of the training images: see `build.model_spec`.
 
     Returns
     -------
@@ -43,31 +51,42 @@ def begin(recipe: Recipe, model: keras.Model, match: Matching | None = None) -> 
     run = recipe.train.start_from
     if run is None:
         return {}
-    (before, base), now = load_trained(Path(run)), build.model_spec(recipe, model, match)
+    (before, base), now = load_trained(Path(run)), build.model_spec(recipe, model, match, learnt_from)
     try:
-        taken = take_weights(model, base, head=before.activation == now.activation)
+        taken = take_weights(model, base, head=_answers(before) == _answers(now))
     except UserError as error:
         raise UserError(
             f"train.start_from: {run}: neither the networks nor their encoders are alike ({error}); take "
             f"model from {existing(Path(run)) / RECIPE}, or set start_from: null"
         ) from error
     say(f"going on from {run} ({before.weights[:12]}): {taken}")
-    knew, gets = _known(before), _known(now)
-    for name in knew:
-        if knew[name] != gets[name]:
-            warning = f"warning: {run} has learnt with {name} {knew[name]}, and gets {gets[name]}"
-            say(warning, style="yellow")
+    for news in _news(before, now):
+        say(f"warning: {run} has learnt with {news}", style="yellow")
     return {"run": run, "weights": before.weights, "taken": taken}
 
 
+def _answers(spec: ModelSpec) -> tuple[bool, int, bool]:
+    """Say what a network's answers mean, whatever its classes are called."""
+    return spec.activation == "softmax", len(spec.classes), spec.objects.by_landscape
+
+
+def _news(before: ModelSpec, now: ModelSpec) -> list[str]:
+    """Say in what the images differ, and what is to be found in them, where weights had others to learn."""
+    knew, gets = _known(before), _known(now)
+    news = [f"{name} {knew[name]}, and gets {gets[name]}" for name in knew if knew[name] != gets[name]]
+    diameters = before.diameter, now.diameter
+    if None not in diameters and max(diameters) > ALIKE * min(diameters):
+        news.append("objects {:.0f} pixels across, and gets such of {:.0f}".format(*diameters))
+    return news
+
+
 def _known(spec: ModelSpec) -> dict[str, str]:
-    """Describe the images that a model learns from, and what is outlined in them."""
     numbers = ", ".join(f"{name} {value:g}" for name, value in vars(spec.normalise).items())
     return {
         "channels": f"{spec.channels}" + f" and {spec.beside} classes beside them" * bool(spec.beside),
         "normalise": f"{spec.normalise.name} ({numbers})" if numbers else spec.normalise.name,
         "resize": " x ".join(map(str, spec.resize)) if spec.resize else "null",
-        "match": "null" if spec.match is None else f"the histogram of its {spec.match.dtype} images",
+        "match": f"the histogram of its {spec.match.dtype} images" if spec.match else "null",
         "classes": ", ".join(spec.classes),
     }
 

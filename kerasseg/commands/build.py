@@ -19,6 +19,7 @@ from kerasseg.inference.forward import forward
 from kerasseg.inference.tiling import round_up
 from kerasseg.models import receptive_field
 from kerasseg.models.saved import fingerprint
+from kerasseg.models.transfer import encoder_layers
 from kerasseg.postprocess.pairs import Pairing
 from kerasseg.recipe import Recipe
 from kerasseg.recipe.recipe import Components
@@ -34,12 +35,20 @@ ASSUMED_SIZES = {2: (256, 256), 3: (64, 64, 64)}  # of images and volumes that n
 
 
 def network(recipe: Recipe, channels: int) -> keras.Model:
-    """Build the recipe's model for images or volumes of any size."""
-    if recipe.train.start_from:
-        recipe = without_pretrained(recipe)  # `base.begin` replaces them
+    """Build the recipe's model for images or volumes of any size.
+
+    Where training goes on from another model, its encoder gets no other weights before, and what its batch
+    normalisation does is as if it had.
+    """
     outputs = len(recipe.data.classes) + (recipe.model.activation == "softmax") + recipe.by_landscape
     shape = (*(None,) * recipe.data.rank, channels)
-    return recipe.model.build(shape, outputs)
+    if not recipe.train.start_from:
+        return recipe.model.build(shape, outputs)
+    model = without_pretrained(recipe).model.build(shape, outputs)
+    if getattr(recipe.model, "is_pretrained", False) and recipe.model.freeze_batchnorm:
+        for layer in encoder_layers(model):
+            layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
+    return model
 
 
 def without_pretrained(recipe: Recipe) -> Recipe:

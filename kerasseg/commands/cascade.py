@@ -23,6 +23,7 @@ from kerasseg.data.sample import Sample
 from kerasseg.errors import Mistakes, UserError, unknown
 from kerasseg.images.folders import file_name
 from kerasseg.inference import mask_files
+from kerasseg.inference.backends import TENSORFLOW  # scores are those of the engine that trained
 from kerasseg.recipe import Recipe, load
 from kerasseg.recipe.cascade import BASELINE, CascadeRecipe, StageClass
 from kerasseg.report import cascade as page
@@ -138,7 +139,8 @@ def _assembled(cascade: CascadeRecipe, runs: Runs) -> Cascade:
     for name in [name for name in cascade.order if name in runs]:
         within = cascade.within(name)
         sees = tuple(map(numbered, cascade.sees(name)))
-        stages[name] = Stage(Segmenter.load(runs[name].path), within and numbered(within), sees)
+        segmenter = Segmenter.load(runs[name].path, engine=TENSORFLOW)
+        stages[name] = Stage(segmenter, within and numbered(within), sees)
     return Cascade(stages, tuple(numbered(each) for each in cascade.merged if each.stage in runs))
 
 
@@ -147,7 +149,7 @@ def _merge(cascade: CascadeRecipe, runs: Runs, folder: Path) -> Path:
     home = RunDirectory(folder)
     with home.held():
         home.write_json(FILE, _facts(cascade, runs))
-        whole = Cascade.load(folder)
+        whole = Cascade.load(folder, engine=TENSORFLOW)
         home.write_json(METRICS, _scores(cascade, whole, runs, folder))
     say(f"report {page.write(folder)}")
     return folder
@@ -180,7 +182,7 @@ def _scores(cascade: CascadeRecipe, whole: Cascade, runs: Runs, folder: Path) ->
         return _unscored(f"some stage has learnt from each of the {len(tested)} test images of {judge}")
     scores = {"test": merged.evaluate(samples, truth, classes, whole.mask, folder=folder)}
     if BASELINE in runs:
-        alone = Segmenter.load(runs[BASELINE].path)
+        alone = Segmenter.load(runs[BASELINE].path, engine=TENSORFLOW)
         numbers = merged.numbers(alone.spec.classes, classes)
         scores[BASELINE] = merged.evaluate(samples, truth, classes, lambda image: numbers[alone.mask(image)])
     for line in merged.lines(scores):

@@ -13,8 +13,9 @@ from pathlib import Path
 from kerasseg.commands import preparation
 from kerasseg.console import say
 from kerasseg.data.split import Split, audit
-from kerasseg.data.survey import total
+from kerasseg.data.survey import Contents, total
 from kerasseg.errors import Mistakes, UserError
+from kerasseg.images.histogram_matching import Matching
 from kerasseg.images.stores.store import open_store
 from kerasseg.labelling import queue
 from kerasseg.labelling.sliding_window import SlidingWindow
@@ -22,6 +23,7 @@ from kerasseg.models import pretrained
 from kerasseg.recipe import CascadeRecipe, Recipe
 from kerasseg.recipe.cascade import BASELINE
 from kerasseg.recipe.data import Split as SplitSection
+from kerasseg.startup import start_tensorflow
 
 GIB = 1 << 30
 
@@ -58,30 +60,28 @@ def check(recipe: Recipe) -> None:
     found = audit(parts, data.split.group_by)
     for line in [f"leak: {text}" for text in found.leaks] + [f"warning: {text}" for text in found.warnings]:
         say(line)
-    contents = preparation.surveyed(recipe, parts, preparation.matching(recipe, parts.train))
+    match = preparation.matching(recipe, parts.train)
+    contents = preparation.surveyed(recipe, parts, match)
     for line in total(list(contents.values())).lines(data.classes):
         say(line)
-    if "encoder_weights" in recipe.model.arguments:
+    if "encoder_weights" in recipe.model.arguments and not recipe.train.start_from:
         model = recipe.model
         pretrained.check(model.encoder, model.encoder_weights, model.encoder_weights_fallback)
     problems = preparation.problems(recipe, contents) + preparation.without_truth(recipe, contents)
     for problem in problems + preparation.doubts(recipe, parts):
         say(f"warning: {problem}", style="yellow")
     if recipe.train.start_from:
-        _begin(recipe, parts)
+        _begin(recipe, preparation.model_channels(recipe, parts), match, contents["train"])
     for line in _needs(recipe, parts):
         say(line)
 
 
-def _begin(recipe: Recipe, parts: Split) -> None:
-    """Try whether the model that training is to go on from fits; the one check that builds the network."""
-    from kerasseg.startup import start_tensorflow
-
+def _begin(recipe: Recipe, channels: int, match: Matching | None, learnt_from: Contents) -> None:
+    """Try whether the model fits that training is to go on from; no other check builds the network."""
     start_tensorflow()
     from kerasseg.commands import base, build
 
-    match = preparation.matching(recipe, parts.train)
-    base.begin(recipe, build.network(recipe, preparation.model_channels(recipe, parts)), match)
+    base.begin(recipe, build.network(recipe, channels), match, learnt_from)
 
 
 def check_cascade(cascade: CascadeRecipe) -> None:

@@ -14,6 +14,7 @@ from kerasseg.commands.evaluation import evaluate as evaluate_samples
 from kerasseg.console import say
 from kerasseg.data.sample import Sample
 from kerasseg.files import folder_atomically
+from kerasseg.inference.backends import TENSORFLOW  # by which the run was scored
 from kerasseg.recipe import Recipe, amended, load
 from kerasseg.recipe.recipe import Evaluate
 from kerasseg.report.page import is_score
@@ -38,7 +39,7 @@ def evaluate(path: Path, *, threshold: float | None = None) -> None:
         If there is no trained run of one's own, its data are gone, or another process writes into it.
     """
     folder = rundirectory.with_results(path)
-    segmenter = _by_threshold(Segmenter.load(path), threshold)
+    segmenter = _by_threshold(Segmenter.load(path, engine=TENSORFLOW), threshold)
     recipe = load(folder / rundirectory.RECIPE)
     with folder.held():
         evaluation = score(recipe, segmenter, preparation.parts(recipe).test, folder.path)
@@ -70,7 +71,7 @@ def evaluate_on(path: Path, data: Path, *, out: Path | None = None, threshold: f
     UserError
         If there is no trained run, or the data cannot be read.
     """
-    segmenter = _by_threshold(Segmenter.load(path), threshold)
+    segmenter = _by_threshold(Segmenter.load(path, engine=TENSORFLOW), threshold)
     folder = rundirectory.existing(path)
     recipe = load(folder / rundirectory.RECIPE, ["data.if_missing=error"])
     source = recipe.data.source.model_copy(update={"root": data})

@@ -14,6 +14,8 @@ from kerasseg.console import say
 from kerasseg.data.sample import Sample
 from kerasseg.errors import UserError, unknown
 from kerasseg.images.writing.outputs import check_free
+from kerasseg.inference import openvino
+from kerasseg.inference.forward import in_float32
 from kerasseg.recipe import load
 from kerasseg.recipe.recipe import Recipe
 from kerasseg.runs import rundirectory
@@ -82,8 +84,8 @@ def export(
     if to == BIOIMAGEIO:
         difference = _write_package(model, spec, run, file, recipe, Origin(authors, license))
     else:
-        write = {"onnx": network.write_onnx, "openvino": network.write_openvino}[to]
-        difference = write(network.in_float32(model), file, spec)
+        write = {"onnx": network.write_onnx, "openvino": openvino.write}[to]
+        difference = write(in_float32(model), file, spec)
     say(f"exported {file}; largest difference from the Keras model {difference:.2g}")
 
 

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import time
 from dataclasses import asdict, replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import keras
@@ -22,12 +23,14 @@ from kerasseg.files import write_atomically
 from kerasseg.images import files
 from kerasseg.images.folders import file_name
 from kerasseg.images.histogram_matching import Matching
+from kerasseg.inference import openvino
 from kerasseg.inference.overlap import resolve_overlap
 from kerasseg.models import receptive_field
 from kerasseg.recipe import Recipe, load
 from kerasseg.report import charts, page, pictures
 from kerasseg.runs import environment, rundirectory
 from kerasseg.runs.rundirectory import RunDirectory
+from kerasseg.spec import ModelSpec
 from kerasseg.synthetic.origin import is_synthetic
 from kerasseg.training import checkpoint, devices
 
@@ -76,7 +79,7 @@ def run(
         learnt_from = survey_data(recipe, parts, match, folder)
         model = untrained(recipe, parts, setting)
         if not checkpoint.last(folder / rundirectory.CHECKPOINTS):
-            base.keep(base.begin(recipe, model, match), folder)
+            base.keep(base.begin(recipe, model, match, learnt_from), folder)
         resolve_overlap(build.model_spec(recipe, model, match))  # refuses too small a tile before it learns
         history = build.learn(recipe, model, parts, folder.path, match=match, resume=resume)
         with write_atomically(folder / rundirectory.MODEL) as path:
@@ -99,6 +102,8 @@ def run(
             versions = folder / rundirectory.EXPORT
             shutil.rmtree(versions, ignore_errors=True)  # of weights before a resumption
             export_model(model, segmenter.spec, folder, versions, recipe.name, parts.test[0])
+        if recipe.export.openvino and find_spec("openvino"):
+            keep_for_openvino(model, segmenter.spec, folder)
         state = "interrupted" if history.stopped == "interrupted" else rundirectory.FINISHED
         took = {
             "seconds": round(time.monotonic() - began, 1),
@@ -111,6 +116,14 @@ def run(
         epochs = len(history.rows)
         raise KeyboardInterrupt(f"after epoch {epochs}, which was scored; {folder.path} {rundirectory.GO_ON}")
     return folder
+
+
+def keep_for_openvino(model: keras.Model, spec: ModelSpec, folder: RunDirectory) -> None:
+    """Keep what predicts without TensorFlow; a run is as good without it, so that it cannot fail the run."""
+    try:
+        say(f"kept for predictions: {openvino.summary(openvino.keep(model, spec, folder.path))}")
+    except (UserError, RuntimeError) as error:  # of which OpenVINO derives its own
+        say(f"nothing is kept for OpenVINO: {error}", style="yellow")
 
 
 def learn_together(recipe: Recipe, *, directory: Path = Path("runs"), resume: bool = False) -> None:

@@ -1,15 +1,12 @@
 """What computes a model's answers: TensorFlow, or OpenVINO on a CPU, which is an extra; or a server.
 
-OpenVINO is one Apache-2.0 package that converts the traced network in memory. ONNX Runtime was no faster,
-takes four times as long to convert, and needs a converter and a file between: it runs files that are ONNX
-already. Whether OpenVINO or TensorFlow is the faster one depends on the processor: see
-`tools/bench/serving.py`.
+ONNX Runtime was no faster than OpenVINO, takes four times as long to convert, and needs a converter and a
+file between: it runs files that are ONNX already. Whether OpenVINO or TensorFlow is the faster one depends on
+the processor, see `tools/bench/serving.py`, so both are timed when a run keeps its network for OpenVINO.
 """
 
 from __future__ import annotations
 
-import importlib
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -22,18 +19,17 @@ from kerasseg.errors import UserError, unknown
 from kerasseg.images.stores.store import Region, Store
 from kerasseg.inference import tiled
 from kerasseg.inference.blending import Answers
-from kerasseg.inference.forward import Forward, forward, traced
+from kerasseg.inference.forward import Forward, forward
+from kerasseg.inference.openvino import is_best, on_openvino
 from kerasseg.inference.tiled import Pixels
 from kerasseg.inference.tiling import Tiling
 from kerasseg.spec import ModelSpec, TilingSettings
+from kerasseg.startup import needed
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     import keras
-    import openvino
 
-TENSORFLOW = "tensorflow"
+AUTO, TENSORFLOW, OPENVINO = "auto", "tensorflow", "openvino"
 
 
 @dataclass(frozen=True)
@@ -79,51 +75,6 @@ def opened_when_asked(open_forward: Callable[[], Forward]) -> Forward:
     return lambda batch: opened()(batch)
 
 
-def on_openvino(model: keras.Model) -> Forward:
-    """Compile a Keras model with OpenVINO, once, for batches of every shape that it takes.
-
-    Answers are those of TensorFlow but for rounding: some 1e-6, see `tools/bench/serving.py`.
-
-    Parameters
-    ----------
-    model : keras.Model
-        Of one input and one output. Its weights are copied now.
-
-    Returns
-    -------
-    Forward
-        To be called from one thread at a time.
-
-    Raises
-    ------
-    UserError
-        If OpenVINO is not installed.
-    """
-    return compiled_by_openvino(converted_to_openvino(model))
-
-
-def converted_to_openvino(model: keras.Model) -> openvino.Model:
-    """Convert a Keras model for OpenVINO; it takes `image` and gives `probabilities`."""
-    from kerasseg.inference.folding import folded  # imports Keras
-
-    openvino = _openvino()
-    graph = traced(folded(model)).get_concrete_function()
-    # Weights that are shared would vanish with the folded model, which nobody else holds.
-    network = openvino.convert_model(graph, share_weights=False)
-    answer = network.output(graph.outputs[0].name)  # others are what Keras' silu keeps for its gradient
-    network = openvino.Model([answer.node], network.get_parameters())
-    network.input(0).tensor.set_names({"image"})
-    network.output(0).tensor.set_names({"probabilities"})
-    return network
-
-
-def compiled_by_openvino(network: openvino.Model | Path) -> Forward:
-    """Compile what OpenVINO holds, or what it reads: its own ``.xml``, or ``.onnx``."""
-    exactly = {"INFERENCE_PRECISION_HINT": "f32"}  # it is bfloat16 by itself where a processor has that
-    compiled = _openvino().compile_model(network, "CPU", exactly)
-    return lambda batch: compiled(np.ascontiguousarray(batch))[0]
-
-
 def on_onnx_runtime(path: Path) -> Forward:
     """Open an ONNX file of one input and one output with ONNX Runtime.
 
@@ -143,42 +94,19 @@ def on_onnx_runtime(path: Path) -> Forward:
     return lambda batch: session.run(None, {image.name: np.ascontiguousarray(batch)})[0]
 
 
-def needed(package: str, extra: str) -> ModuleType:
-    """Import a package of one of kerasseg's extras.
+ENGINES: dict[str, Callable[[keras.Model], Forward]] = {TENSORFLOW: forward, OPENVINO: on_openvino}
+
+
+def chosen(engine: str, run: Path, weights: str) -> str:
+    """Say which of `ENGINES` computes a run's answers; `AUTO` is OpenVINO where `is_best` says so.
 
     Raises
     ------
     UserError
-        If it is not installed.
+        If there is no engine of that name.
     """
-    try:
-        return importlib.import_module(package)
-    except ImportError as error:
-        raise UserError(
-            f"this needs the package {package} ({error}): pip install 'kerasseg[{extra}]'"
-        ) from error
-
-
-def _openvino() -> ModuleType:
-    """Import OpenVINO without its telemetry, which would report every import and conversion to Intel.
-
-    Where that package is missing, OpenVINO does without; to it, it is missing now.
-    """
-    sys.modules.setdefault("openvino_telemetry", None)
-    return needed("openvino", "openvino")
-
-
-ENGINES: dict[str, Callable[[keras.Model], Forward]] = {TENSORFLOW: forward, "openvino": on_openvino}
-
-
-def engine(name: str) -> Callable[[keras.Model], Forward]:
-    """Find an engine: a function that compiles a Keras model.
-
-    Raises
-    ------
-    UserError
-        If there is none of that name.
-    """
-    if name not in ENGINES:
-        raise UserError(unknown("engine", name, ENGINES))
-    return ENGINES[name]
+    if engine == AUTO:
+        return OPENVINO if is_best(run, weights) else TENSORFLOW
+    if engine not in ENGINES:
+        raise UserError(unknown("engine", engine, (AUTO, *ENGINES)))
+    return engine

@@ -12,13 +12,19 @@ from kerasseg.console import say
 from kerasseg.errors import UserError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import keras
     from tensorflow.types.experimental import PolymorphicFunction
+
+    from kerasseg.spec import ModelSpec
 
 Forward = Callable[[np.ndarray], np.ndarray]
 """From a batch (B, Y, X, C) or (B, Z, Y, X, C) float32 to its (..., K) float32."""
 
 MOST_REMEMBERED = 16
+TOLERANCE = 1e-4  # of probabilities: what is below is rounding
+STRIDES = ((2, 3, 2), (1, 2, 3))  # sides of the compared batches, in strides
 LOOKED_AT_FIRST = 64  # pixels of a tile that may be empty
 
 
@@ -156,3 +162,58 @@ def _only_values(batch: np.ndarray) -> list[bytes | None]:
         value if maybe and (tile == tile[0]).all() else None
         for value, maybe, tile in zip(values, alike, tiles, strict=True)
     ]
+
+
+def compared(forward: Forward, model: keras.Model, spec: ModelSpec, path: Path) -> float:
+    """Compare what was made of a Keras model with it on noise of two sizes: give their largest difference.
+
+    Parameters
+    ----------
+    forward : Forward
+        What was made of it.
+    model : keras.Model
+    spec : ModelSpec
+    path : Path
+        Where it is, for the message.
+
+    Returns
+    -------
+    float
+        Of two probabilities.
+
+    Raises
+    ------
+    UserError
+        If it is above `TOLERANCE`.
+    """
+    rng = np.random.default_rng(0)
+    differences = []
+    for strides in STRIDES:
+        size = (times * side for times, side in zip(strides, spec.stride, strict=False))
+        batch = rng.random((2, *size, spec.channels + spec.beside), np.float32)
+        expected = np.asarray(model(batch, training=False))
+        found = forward(batch)
+        differences.append(np.abs(found - expected).max() if found.shape == expected.shape else np.inf)
+    difference = float(max(differences))
+    if not difference <= TOLERANCE:
+        raise UserError(
+            f"{path}: what was converted answers otherwise than the Keras model: its probabilities differ by "
+            f"{difference:.2g}, and at most {TOLERANCE:g} is rounding. It is not kept; use "
+            "another format or engine"
+        )
+    return difference
+
+
+def in_float32(model: keras.Model) -> keras.Model:
+    """Give a model that computes in float32; a copy, where it was trained in mixed precision."""
+    import keras
+
+    if all(layer.compute_dtype in ("float32", None) for layer in model.layers):
+        return model
+
+    def as_float32(layer: keras.Layer) -> keras.Layer:
+        return type(layer).from_config(layer.get_config() | {"dtype": "float32"})
+
+    copy = keras.models.clone_model(model, clone_function=as_float32)
+    copy.set_weights(model.get_weights())
+    return copy

@@ -31,7 +31,7 @@ from pydantic import BaseModel, Field, ValidationError
 from kerasseg.console import say
 from kerasseg.errors import Blocked, UserError, naming
 from kerasseg.images.steps import Step, Steps, changed
-from kerasseg.inference import backends
+from kerasseg.inference import backends, openvino
 from kerasseg.inference.backends import TENSORFLOW
 from kerasseg.inference.forward import Forward
 from kerasseg.spec import ModelSpec, Objects, TilingSettings
@@ -475,11 +475,11 @@ def _open_keras(path: Path, computing: str) -> Forward:
     start_tensorflow()
     from kerasseg.models.saved import load_model
 
-    return backends.engine(computing)(load_model(path))
+    return backends.ENGINES[computing](load_model(path))
 
 
 def _open_onnx(path: Path, computing: str) -> Forward:
-    opened = backends.compiled_by_openvino if computing == "openvino" else backends.on_onnx_runtime
+    opened = openvino.compiled if computing == "openvino" else backends.on_onnx_runtime
     return opened(path)
 
 

@@ -77,6 +77,7 @@ def deep_watershed(
     landscape: np.ndarray,
     *,
     depth: float = 0.15,
+    summit: float = 0.4,
     spacing: tuple[float, ...] | None = None,
     smallest: int = 0,
     fill: bool = False,
@@ -95,6 +96,9 @@ def deep_watershed(
         uint8 of the same shape, 0 to `HIGHEST`: what a network says of what `landscape` draws.
     depth : float
         Above 0 and below 1; the larger, the fewer objects.
+    summit : float
+        From 0 to 1: objects whose landscape is nowhere as high are dropped, as nothing in them looks like the
+        middle of one.
     spacing : tuple of float, optional
         Size of a pixel along each axis, where it is not a square or a cube.
     smallest : int
@@ -119,7 +123,7 @@ def deep_watershed(
     2017, doi:10.1109/CVPR.2017.305.
     """
     numbered = labels(mask, fill=fill)
-    divide = by_landscape(landscape, depth, spacing)
+    divide = by_landscape(landscape, depth, summit, spacing)
     count = split_objects(numbered, ndimage.find_objects(numbered), divide)
     return renumber(numbered, count, smallest)
 
@@ -170,7 +174,8 @@ def split_objects(labels: Any, boxes: Sequence[Box], divide: Divide) -> int:
     boxes : sequence of tuple of slice
         The bounding box of each of the objects 1..N.
     divide : callable
-        From where in its box an object lies, bool, and the box to its pieces: int32 1..n, 0 outside.
+        From where in its box an object lies, bool, and the box to its pieces: int32 1..n, 0 outside and where
+        there is to be nothing.
 
     Returns
     -------
@@ -180,11 +185,13 @@ def split_objects(labels: Any, boxes: Sequence[Box], divide: Divide) -> int:
     count = len(boxes)
     for number, box in enumerate(boxes, start=1):
         part = np.asarray(labels[box])
-        pieces = divide(part == number, box)
-        new = int(pieces.max()) - 1
-        if new > 0:
-            labels[box] = np.where(pieces > 1, pieces + np.int32(count - 1), part)
-            count += new
+        area = part == number
+        pieces = divide(area, box)
+        if not np.array_equal(pieces, area):
+            highest = count + max(int(pieces.max()) - 1, 0)
+            numbers = np.array([0, number, *range(count + 1, highest + 1)], np.int32)
+            labels[box] = np.where(area, numbers[pieces], part)
+            count = highest
     return count
 
 
@@ -203,14 +210,20 @@ def by_distance(distance: float, spacing: tuple[float, ...] | None) -> Divide:
     return divide
 
 
-def by_landscape(landscape: Any, depth: float, spacing: tuple[float, ...] | None) -> Divide:
+def by_landscape(landscape: Any, depth: float, summit: float, spacing: tuple[float, ...] | None) -> Divide:
     """Divide a component by its shape and a landscape, which may lie on a disk: see `deep_watershed`."""
 
     def divide(area: np.ndarray, box: Box) -> np.ndarray:
         _check(spacing or area.shape, area)
-        learnt = np.asarray(landscape[box]) + 1.0  # nowhere 0: every pixel of a component has a height
-        height = ndimage.gaussian_filter(_distance(area, spacing) * learnt, SMOOTHING, mode="constant")
-        return _flooded(height, _deep_summits(height, area, depth), area)
+        learnt = np.asarray(landscape[box])
+        # One level more, so that every pixel of a component has a height.
+        height = _distance(area, spacing) * (learnt + 1.0)
+        height = ndimage.gaussian_filter(height, SMOOTHING, mode="constant")
+        pieces = _flooded(height, _deep_summits(height, area, depth), area)
+        highest = ndimage.maximum(learnt, pieces, np.arange(pieces.max() + 1))
+        kept = np.asarray(highest) >= summit * HIGHEST
+        kept[0] = False
+        return np.where(kept, np.cumsum(kept), 0).astype(np.int32)[pieces]
 
     return divide
 

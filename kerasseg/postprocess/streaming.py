@@ -102,6 +102,7 @@ def deep_watershed(
     landscape: Any,
     *,
     depth: float = 0.15,
+    summit: float = 0.4,
     spacing: tuple[float, ...] | None = None,
     smallest: int = 0,
     fill: bool = False,
@@ -114,7 +115,7 @@ def deep_watershed(
         As for `labels`.
     landscape : array-like
         uint8 of the whole mask's shape, read by slices when all bands have arrived.
-    depth, spacing, smallest, fill
+    depth, summit, spacing, smallest, fill
         As for the whole mask.
 
     Returns
@@ -131,7 +132,7 @@ def deep_watershed(
     around = _boxes(pieces, into)
     if fill:
         fill_objects(into, around)
-    count = splitting.split_objects(into, around, splitting.by_landscape(landscape, depth, spacing))
+    count = splitting.split_objects(into, around, splitting.by_landscape(landscape, depth, summit, spacing))
     return _renumber(into, pieces.rows, count, smallest)
 
 

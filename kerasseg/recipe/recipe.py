@@ -14,7 +14,7 @@ from kerasseg.recipe.document import write
 from kerasseg.recipe.key_points import KeyPoints
 from kerasseg.recipe.labelling import Label
 from kerasseg.recipe.models import AnyModel
-from kerasseg.recipe.section import Component, Count, Positive, Rate, Section, one_of, or_auto
+from kerasseg.recipe.section import Component, Count, Positive, Rate, Section, Share, one_of, or_auto
 from kerasseg.recipe.train import AnyLoss, Combo, Train
 
 LARGEST_SEED = 2**32 - 1  # NumPy's and Keras' own limit
@@ -82,6 +82,8 @@ class DeepWatershed(InOrder):
 
     depth: Annotated[float, Field(gt=0, lt=1)] = 0.15
     """Share of its height by which one must come down from an object's centre to reach a higher one."""
+    summit: Share = 0.4
+    """Height, from 0 to 1, that the landscape reaches somewhere in an object; others are dropped."""
     spacing: Spacing | None = None
     """Size of a pixel along each axis, where it is not a square or a cube."""
 
@@ -176,10 +178,12 @@ class Predict(Section):
 
 
 class Export(Section):
-    """What is written for use without this package."""
+    """What is written for use without this package, or without TensorFlow."""
 
     saved_model: bool = True
     """Whether to write a SavedModel."""
+    openvino: bool = True
+    """Whether to keep what OpenVINO reads, where it is installed: predictions start seconds sooner by it."""
 
 
 class Recipe(Section):
@@ -210,7 +214,7 @@ class Recipe(Section):
     predict: Predict = Predict()
     """How whole images are predicted."""
     export: Export = Export()
-    """What is written for use without this package."""
+    """What is written for use without this package, or without TensorFlow."""
 
     @field_validator("data")
     @classmethod

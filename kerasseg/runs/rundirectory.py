@@ -32,6 +32,7 @@ MODEL, SPEC, SUMMARY, METRICS = "model.keras", "spec.json", "model.json", "metri
 CHECKPOINTS, EXAMPLES, SAMPLES, EXPORT = "checkpoints", "examples", "samples", "export"
 PREDICTIONS, OVERLAYS, MASKS = "predictions", "predictions/overlays", "masks"
 OBJECTS, REBUILT = "predictions/objects.csv", "predictions/rebuilt"
+OPENVINO = "openvino"  # what answers without TensorFlow
 EVALUATIONS = "evaluations"  # on images other than the test's
 REPORT = "report.html"
 

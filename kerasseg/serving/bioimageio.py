@@ -28,6 +28,7 @@ from kerasseg.errors import Notice, UserError
 from kerasseg.files import write_atomically
 from kerasseg.images.normalisation import Dtype, Minmax, Normalisation, Percentile
 from kerasseg.images.preprocessing import resize, with_channels
+from kerasseg.inference.forward import in_float32
 from kerasseg.inference.tiling import round_up
 from kerasseg.report import pictures
 from kerasseg.serving import card, network
@@ -97,7 +98,7 @@ def write(
         If the format has no word for something that the model needs, or weights answer otherwise than the
         Keras model does.
     """
-    model = network.in_float32(model)
+    model = in_float32(model)
     stored = _test_image(spec, image)
     steps = preprocessing(spec.normalise, stored.dtype, "zyx"[-spec.rank :])
     expected = keras.ops.convert_to_numpy(model(_prepared(spec, stored)[None], training=False))

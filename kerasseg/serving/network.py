@@ -1,4 +1,4 @@
-"""The bare network in the formats of other programs: ONNX, OpenVINO's, a SavedModel.
+"""The bare network in the formats of other programs: ONNX and a SavedModel; see `inference.openvino` too.
 
 A bare network takes what `kerasseg.spec.ModelSpec.prepare` makes of an image, `image` (B, Y, X, C) or
 (B, Z, Y, X, C) float32, its sides multiples of the stride, and gives `probabilities` (B, ..., K) float32.
@@ -12,19 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-from kerasseg.errors import UserError
 from kerasseg.files import write_atomically
-from kerasseg.inference.backends import (
-    compiled_by_openvino,
-    converted_to_openvino,
-    needed,
-    on_onnx_runtime,
-)
-from kerasseg.inference.forward import Forward
+from kerasseg.inference.backends import on_onnx_runtime
+from kerasseg.inference.forward import compared
 from kerasseg.spec import ModelSpec
+from kerasseg.startup import needed
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -33,9 +27,7 @@ if TYPE_CHECKING:
 
 OPSET = 17  # of ONNX: the newest that tf2onnx writes and most that reads it knows
 CONVERSIONS = 10  # of which one is right by all that can be expected
-TOLERANCE = 1e-4
 FACTS = "kerasseg"  # the name under which a file carries its `ModelSpec`
-STRIDES = ((2, 3, 2), (1, 2, 3))  # sides of the compared batches, in strides
 
 
 def write_onnx(model: keras.Model, path: Path, spec: ModelSpec) -> float:
@@ -44,7 +36,7 @@ def write_onnx(model: keras.Model, path: Path, spec: ModelSpec) -> float:
     Parameters
     ----------
     model : keras.Model
-        Of one input and one output; see `in_float32`.
+        Of one input and one output; see `kerasseg.inference.forward.in_float32`.
     path : Path
         The file, ``.onnx``.
     spec : ModelSpec
@@ -57,7 +49,7 @@ def write_onnx(model: keras.Model, path: Path, spec: ModelSpec) -> float:
     Raises
     ------
     UserError
-        If tf2onnx or ONNX Runtime is missing, or the difference is above `TOLERANCE`.
+        If tf2onnx or ONNX Runtime is missing, or the difference is more than rounding.
     """
     tf2onnx, onnx = needed("tf2onnx", "onnx"), needed("onnx", "onnx")
     needed("onnxruntime", "onnx")  # which compares, and is missed before the work is done
@@ -82,20 +74,6 @@ def _converted(tf2onnx: ModuleType, model: keras.Model) -> onnx.ModelProto:
     return network
 
 
-def write_openvino(model: keras.Model, path: Path, spec: ModelSpec) -> float:
-    """Write a model as OpenVINO's ``.xml``, with its specification, and the weights as ``.bin`` beside it.
-
-    Parameters, returned value and errors are those of `write_onnx`.
-    """
-    network = converted_to_openvino(model)
-    network.set_rt_info(spec.to_json(), FACTS)
-    save_model = needed("openvino", "openvino").save_model
-    with write_atomically(path) as temporary, write_atomically(path.with_suffix(".bin")) as weights:
-        save_model(network, temporary, compress_to_fp16=False)
-        temporary.with_suffix(".bin").rename(weights)
-        return compared(compiled_by_openvino(temporary), model, spec, path)
-
-
 def write_saved_model(model: keras.Model, folder: Path, spec: ModelSpec) -> float:
     """Write a model as a SavedModel whose only signature, `serving_default`, is the bare network.
 
@@ -110,45 +88,6 @@ def write_saved_model(model: keras.Model, folder: Path, spec: ModelSpec) -> floa
     return compared(
         lambda batch: served(image=tf.constant(batch))["probabilities"].numpy(), model, spec, folder
     )
-
-
-def compared(forward: Forward, model: keras.Model, spec: ModelSpec, path: Path) -> float:
-    """Compare a file with the Keras model on noise of two sizes: give their largest difference.
-
-    Raises
-    ------
-    UserError
-        If it is above `TOLERANCE`.
-    """
-    rng = np.random.default_rng(0)
-    differences = []
-    for strides in STRIDES:
-        size = (times * side for times, side in zip(strides, spec.stride, strict=False))
-        batch = rng.random((2, *size, spec.channels), np.float32)
-        expected = keras.ops.convert_to_numpy(model(batch, training=False))
-        found = forward(batch)
-        differences.append(np.abs(found - expected).max() if found.shape == expected.shape else np.inf)
-    difference = float(max(differences))
-    if not difference <= TOLERANCE:
-        raise UserError(
-            f"{path}: what was converted answers otherwise than the Keras model: its probabilities differ by "
-            f"{difference:.2g}, and at most {TOLERANCE:g} is rounding. It is not written; export the model "
-            "in another format"
-        )
-    return difference
-
-
-def in_float32(model: keras.Model) -> keras.Model:
-    """Give a model that computes in float32; a copy, where it was trained in mixed precision."""
-    if all(layer.compute_dtype in ("float32", None) for layer in model.layers):
-        return model
-    copy = keras.models.clone_model(model, clone_function=_as_float32)
-    copy.set_weights(model.get_weights())
-    return copy
-
-
-def _as_float32(layer: keras.Layer) -> keras.Layer:
-    return type(layer).from_config(layer.get_config() | {"dtype": "float32"})
 
 
 def _named(model: keras.Model) -> tuple[Callable, list[tf.TensorSpec]]:

@@ -1,9 +1,11 @@
 """A run that goes on from another: what it takes, says, keeps and refuses."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from kerasseg.commands import base, check
+from kerasseg.commands import base, build, check
 from kerasseg.commands.train import run
 from kerasseg.errors import UserError
 from kerasseg.models.saved import load_model
@@ -84,6 +86,22 @@ def test_check_finds_what_does_not_fit(folder, before, capsys):
         check.check(larger)
     with pytest.raises(UserError, match="not a run"):
         check.check(recipe(folder, "nowhere", "train.start_from=runs/nowhere/1"))
+
+
+def test_objects_of_another_size_are_new(before):
+    spec = replace(read_spec(before), diameter=20.0)
+    assert base._news(spec, replace(spec, diameter=24.0)) == []
+    (line,) = base._news(spec, replace(spec, diameter=60.0))
+    assert line == "objects 20 pixels across, and gets such of 60"
+
+
+def test_batch_normalisation_stays_frozen_where_the_recipe_says_so(folder):
+    """Without a look at ImageNet's weights, which are replaced."""
+    encoder = "model={unet: {encoder: efficientnetlite0}}"
+    model = build.network(recipe(folder, "lite", encoder, "train.start_from=runs/lite/1"), 1)
+    frozen = [layer.name for layer in model.layers if not layer.trainable]
+    assert {"stem_bn", "block1a_bn"} <= {*frozen}
+    assert all(name.endswith("_bn") and name.startswith(("stem", "block")) for name in frozen)
 
 
 def test_an_encoder_that_knows_nothing_is_not_frozen(folder):

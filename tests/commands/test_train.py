@@ -171,7 +171,7 @@ def test_images_of_any_size_are_predicted_and_bad_ones_named(finished, tmp_path,
 
 def test_predicting_again_leaves_what_is_there_and_refuses_to_replace_it(finished, tmp_path, capsys):
     files.write(tmp_path / "a.png", np.random.default_rng(0).integers(0, 255, (40, 50, 1), np.uint8))
-    model = Segmenter.load(finished.path)
+    model = Segmenter.load(finished.path, engine="tensorflow")
     predict(model, tmp_path / "a.png", tmp_path / "out")
     before = (tmp_path / "out" / "a.mask.png").stat().st_mtime_ns
     predict(model, tmp_path / "a.png", tmp_path / "out")
@@ -185,6 +185,13 @@ def test_predicting_again_leaves_what_is_there_and_refuses_to_replace_it(finishe
     assert (tmp_path / "out" / "a.mask.png").stat().st_mtime_ns == before
     predict(model, tmp_path / "a.png", tmp_path / "out", threshold=0.3, force=True)
     assert (tmp_path / "out" / "a.mask.png").stat().st_mtime_ns != before
+
+
+@pytest.mark.skipif(find_spec("openvino") is None, reason="openvino is not installed")
+def test_a_run_keeps_its_network_for_openvino(finished):
+    facts = finished.read_json("openvino/facts.json")
+    assert facts["weights"] == finished.read_json("spec.json")["weights"]
+    assert facts["largest_difference"] < 1e-4
 
 
 @pytest.mark.skipif(find_spec("openvino") is None, reason="openvino is not installed")

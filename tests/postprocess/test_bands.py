@@ -50,7 +50,8 @@ def test_the_watershed_in_bands_is_that_of_the_whole(mask, cuts, smallest, fill,
 @given(masks | blobs, cuts, st.integers(0, 4), st.booleans(), st.sampled_from([0.02, 0.15, 0.5]), st.data())
 def test_the_deep_watershed_in_bands_is_that_of_the_whole(mask, cuts, smallest, fill, depth, data):
     landscape = data.draw(arrays(np.uint8, mask.shape, elements=st.integers(0, 254)))
-    how = {"smallest": smallest, "fill": fill, "depth": depth}
+    summit = data.draw(st.sampled_from([0.0, 0.3, 0.7]))
+    how = {"smallest": smallest, "fill": fill, "depth": depth, "summit": summit}
     np.testing.assert_array_equal(
         streamed("deep_watershed", mask, cuts, landscape, **how),
         postprocess.deep_watershed(mask, landscape, **how),

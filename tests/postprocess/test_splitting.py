@@ -151,6 +151,15 @@ def test_a_valley_as_deep_as_asked_divides_what_its_shape_does_not(valley, objec
     assert (labels[4, 5], labels[4, 35]) == (1, objects)
 
 
+def test_what_has_no_middle_is_no_object():
+    mask, landscape = bar(0)
+    landscape[:, 22:] = 0.4 * 254 - 1
+    labels = postprocess.deep_watershed(mask, landscape)
+    assert (labels[4, 5], labels[4, 35]) == (1, 0)
+    assert postprocess.deep_watershed(mask, landscape, summit=0.2).max() == 2
+    assert not postprocess.deep_watershed(mask, landscape, summit=0.9).any()
+
+
 @pytest.mark.parametrize("radius", [4, 8, 40])
 def test_discs_that_touch_are_two_objects_whatever_their_size(radius):
     row, columns = 1.5 * radius, (1.5 * radius, 3.4 * radius)

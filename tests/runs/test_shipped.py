@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 import kerasseg
 from kerasseg.cli import app
 from kerasseg.errors import Blocked, Notice, UserError
+from kerasseg.images import files
 from kerasseg.runs import rundirectory, shipped
 
 CARD = """---
@@ -90,6 +91,18 @@ def test_an_altered_file_of_weights_is_refused(place):
     other.save(file)
     with pytest.raises(Blocked, match=r"its weights are not those of spec\.json"):
         kerasseg.Segmenter.load("spots-2d").mask(IMAGE)
+
+
+def test_images_are_segmented_by_a_name_that_is_typed(place):
+    files.write(place / "images" / "a.png", IMAGE)
+    shown = typed("predict", "spots-2d", "images", "results", "--what", "labels")
+    assert shown.exit_code == 0
+    found = files.read_values(place / "results" / "a.labels.png")[..., 0]
+    np.testing.assert_array_equal(found, kerasseg.Segmenter.load("spots-2d").labels(IMAGE))
+    refused = typed("predict", "spots-2d", "images", "others", "--diameter", "30")
+    assert refused.exit_code == 2
+    assert "does not know the diameter" in " ".join(refused.output.split())
+    assert not (place / "others").exists()
 
 
 @pytest.mark.parametrize("verb", [("evaluate", "spots-2d"), ("report", "spots-2d")])

@@ -9,13 +9,14 @@ from components import MODELS
 from specs import spec
 
 from kerasseg.errors import UserError
-from kerasseg.inference.backends import compiled_by_openvino, on_onnx_runtime
+from kerasseg.inference import forward, openvino
+from kerasseg.inference.backends import on_onnx_runtime
 from kerasseg.serving import network
 from kerasseg.spec import ModelSpec
 
 WRITERS = {
     "onnx": (network.write_onnx, on_onnx_runtime, ("tf2onnx", "onnxruntime")),
-    "xml": (network.write_openvino, compiled_by_openvino, ("openvino",)),
+    "xml": (openvino.write, openvino.compiled, ("openvino",)),
 }
 SPECS = {"image": spec(channels=2, stride=(16, 16)), "volume": spec(stride=(8, 8, 8))}
 
@@ -55,16 +56,16 @@ def test_what_answers_otherwise_is_refused():
     spec = SPECS["image"]
     model = model_of(spec)
     with pytest.raises(UserError, match=r"cells\.onnx: what was converted answers otherwise.*differ by 0\.5"):
-        network.compared(lambda batch: model(batch).numpy() + 0.5, model, spec, "cells.onnx")
+        forward.compared(lambda batch: model(batch).numpy() + 0.5, model, spec, "cells.onnx")
     with pytest.raises(UserError, match="differ by nan"):
-        network.compared(lambda batch: model(batch).numpy() * np.nan, model, spec, "cells.onnx")
+        forward.compared(lambda batch: model(batch).numpy() * np.nan, model, spec, "cells.onnx")
 
 
 def test_numbers_that_are_right_in_another_shape_are_refused():
     spec = SPECS["image"]
     model = model_of(spec)
     with pytest.raises(UserError, match="differ by inf"):
-        network.compared(lambda batch: model(batch).numpy()[None], model, spec, "cells.onnx")
+        forward.compared(lambda batch: model(batch).numpy()[None], model, spec, "cells.onnx")
 
 
 def test_a_conversion_that_loses_the_last_step_is_done_again(tmp_path, monkeypatch):
@@ -86,7 +87,7 @@ def test_a_conversion_that_loses_the_last_step_is_done_again(tmp_path, monkeypat
 
 def test_what_is_refused_leaves_no_file(tmp_path, monkeypatch):
     pytest.importorskip("tf2onnx")
-    monkeypatch.setattr(network, "TOLERANCE", -1)
+    monkeypatch.setattr(forward, "TOLERANCE", -1)
     with pytest.raises(UserError, match="answers otherwise"):
         network.write_onnx(model_of(SPECS["image"]), tmp_path / "cells.onnx", SPECS["image"])
     assert [path for path in tmp_path.iterdir() if not path.name.endswith(".lock")] == []
@@ -98,12 +99,12 @@ def test_a_model_of_mixed_precision_is_exported_in_float32():
         mixed = model_of(SPECS["image"])
     finally:
         keras.config.set_dtype_policy("float32")
-    exact = network.in_float32(mixed)
+    exact = forward.in_float32(mixed)
     assert {layer.compute_dtype for layer in mixed.layers} == {"bfloat16", "float32"}
     assert {layer.compute_dtype for layer in exact.layers} == {"float32"}
     for one, other in zip(mixed.get_weights(), exact.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
-    assert network.in_float32(exact) is exact
+    assert forward.in_float32(exact) is exact
 
 
 def test_a_package_that_is_missing_is_named(tmp_path, monkeypatch):
