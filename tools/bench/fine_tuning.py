@@ -113,8 +113,10 @@ def scores(learner: Learner, test: list[Sample]) -> tuple[float, float]:
     """Give AP at an IoU of 0.5, as the Data Science Bowl counts it, and Dice, both pooled over the test."""
     spec, objects, pixels = learner.segmenter.spec, [], []
     for sample in test:
-        truth, mask = sample.annotate(), learner.predict(sample)
-        objects.append(instance.count(instance.overlap(truth.labels, spec.label(mask))))
+        truth, answer = sample.annotate(), learner.segmenter.predict(sample.read(), str(sample.image))
+        mask = spec.decide(answer)
+        labels = spec.label(mask, spec.landscape(answer))
+        objects.append(instance.count(instance.overlap(truth.labels, labels)))
         pixels.append(pixel.count_foreground(truth.mask, mask))
     pooled = instance.Counts(*(np.sum(each, axis=0) for each in zip(*objects, strict=True)))
     counts = pixel.Counts(*map(sum, zip(*pixels, strict=True)))
