@@ -98,8 +98,9 @@ class SampleCache:
         return pair
 
     def is_large(self, index: int) -> bool:
-        """Tell whether a sample is read by region; what is resized is read whole."""
-        return self.samples[index].is_large and self.preprocessing.resize is None
+        """Tell whether a sample is read by region; what is resized, or of whole objects, is read whole."""
+        by_region = self.preprocessing.resize is None and not self.landscape
+        return by_region and self.samples[index].is_large
 
     def foreground(self, index: int, mask: np.ndarray | Regions) -> Foreground:
         """Find where a sample's mask has foreground, looking through it the first time."""

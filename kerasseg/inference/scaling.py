@@ -39,6 +39,7 @@ class Resampled:
 
     def __getitem__(self, region: tuple[slice, ...]) -> np.ndarray:
         axes = [Axis(length, new) for length, new in zip(self.pixels.shape, self.size, strict=False)]
+        region = [slice(*part.indices(side)[:2]) for part, side in zip(region, self.size, strict=True)]
         pixels = self.pixels[tuple(axis.source(part) for axis, part in zip(axes, region, strict=True))]
         for number, (axis, part) in enumerate(zip(axes, region, strict=True)):
             pixels = axis.resampled(pixels, number, part)

@@ -77,7 +77,7 @@ def deep_watershed(
     landscape: np.ndarray,
     *,
     depth: float = 0.15,
-    summit: float = 0.3,
+    summit: float = 0.4,
     spacing: tuple[float, ...] | None = None,
     smallest: int = 0,
     fill: bool = False,

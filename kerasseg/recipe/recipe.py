@@ -82,7 +82,7 @@ class DeepWatershed(InOrder):
 
     depth: Annotated[float, Field(gt=0, lt=1)] = 0.15
     """Share of its height by which one must come down from an object's centre to reach a higher one."""
-    summit: Share = 0.3
+    summit: Share = 0.4
     """Height, from 0 to 1, that the landscape reaches somewhere in an object; others are dropped."""
     spacing: Spacing | None = None
     """Size of a pixel along each axis, where it is not a square or a cube."""

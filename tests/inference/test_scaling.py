@@ -38,6 +38,11 @@ def test_the_whole_is_what_training_makes_of_an_image(size):
     np.testing.assert_allclose(whole(image, size), resize(image, size), atol=1e-5)
 
 
+def test_what_lies_beyond_is_left_out_as_of_an_array():
+    resampled = Resampled(noise((9, 9)), (6, 5))
+    np.testing.assert_array_equal(resampled[:99, 2:], resampled[0:6, 2:5])
+
+
 @given(st.data(), st.tuples(SIDE, SIDE), st.tuples(SIDE, SIDE))
 def test_a_region_is_what_the_whole_has_there(data, size, new):
     image = noise(size)

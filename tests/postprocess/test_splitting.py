@@ -153,7 +153,7 @@ def test_a_valley_as_deep_as_asked_divides_what_its_shape_does_not(valley, objec
 
 def test_what_has_no_middle_is_no_object():
     mask, landscape = bar(0)
-    landscape[:, 22:] = 0.3 * 254 - 1
+    landscape[:, 22:] = 0.4 * 254 - 1
     labels = postprocess.deep_watershed(mask, landscape)
     assert (labels[4, 5], labels[4, 35]) == (1, 0)
     assert postprocess.deep_watershed(mask, landscape, summit=0.2).max() == 2

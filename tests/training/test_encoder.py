@@ -1,17 +1,21 @@
 """A frozen encoder keeps its bits, a slowed one learns less, and what is not asked for changes nothing."""
 
+from functools import partial
+
 import keras
 import numpy as np
 import pytest
 import small
-from components import MODELS, OPTIMIZERS
+from components import DISCRIMINATORS, LOSSES, MODELS, OPTIMIZERS
 from keras import layers
 
 from kerasseg.errors import UserError
 from kerasseg.models.transfer import encoder_layers
 from kerasseg.runs.rundirectory import CHECKPOINTS
 from kerasseg.training import checkpoint
+from kerasseg.training.adversarial import adversarial
 from kerasseg.training.encoder import EncoderRate
+from kerasseg.training.keras_speedups import FusedBatchNormalization
 
 
 def network() -> keras.Model:
@@ -88,3 +92,20 @@ def test_a_network_without_encoder_is_refused():
     model = MODELS["msdnet"]((None, None, 1), 1, layers=2)
     with pytest.raises(UserError, match="has no encoder"):
         EncoderRate(small.engine(model), model, frozen_epochs=1, rate=0.1)
+
+
+@pytest.mark.parametrize("engine", ["supervised", "adversarial"])
+def test_batch_normalisation_of_the_encoder_is_found_in_every_engine(engine):
+    model = network()
+    common = {"loss": LOSSES["dice"](), "optimizer": OPTIMIZERS["adam"](), "threshold": 0.5}
+    if engine == "adversarial":
+        common |= {"discriminator": partial(DISCRIMINATORS["patchgan"], base_filters=2, levels=1)}
+        common |= {"discriminator_optimizer": OPTIMIZERS["adam"](), "weight": 1.0}
+        built = adversarial(model, activation="sigmoid", **common)
+        (trained,) = built.generators
+    else:
+        built = trained = small.engine(model)
+    EncoderRate(built, model, frozen_epochs=1, rate=0.1)
+    fused = [layer for layer in trained.layers if isinstance(layer, FusedBatchNormalization)]
+    frozen = {layer.name for layer in fused if layer.is_frozen is not None}
+    assert frozen == {layer.name for layer in fused if layer.name.startswith("encoder")} != set()

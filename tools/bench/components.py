@@ -1,12 +1,13 @@
 """Components of a real volume against SciPy, scikit-image and cc3d: seconds, and memory at most.
 
-    OMP_NUM_THREADS=1 python tools/bench/components.py MASK.tif [--rounds 7] [--tiled 4]
+    OMP_NUM_THREADS=1 python tools/bench/components.py [MASK.tif] [--rounds 7] [--tiled 4]
 
-The mask is a volume of a few classes, such as that of UroCell (256 x 256 x 256, four classes). Answers are
-compared first: how many objects there are, and how many voxels are kept. Then all take turns in one process;
-seconds are the processor's, and a ratio is the median of the rounds' ratios. Memory is what one work takes at
-most in a process of its own, beside the mask. With `--tiled` the mask is repeated along each axis, and then
-`kerasseg components` reads, cleans, measures and writes that.
+The mask is a volume of a few classes, such as that of UroCell (256 x 256 x 256, four classes); without one,
+smooth noise of 512 x 512 x 512 voxels is cut into four classes. Answers are compared first: how many objects
+there are, and how many voxels are kept. Then all take turns in one process; seconds are the processor's, and
+a ratio is the median of the rounds' ratios. Memory is what one work takes at most in a process of its own,
+beside the mask. With `--tiled` the mask is repeated along each axis, and then `kerasseg components` reads,
+cleans, measures and writes that.
 """
 
 from __future__ import annotations
@@ -164,28 +165,45 @@ def _memory(what: str) -> float:
 
 
 def main() -> None:
-    """Compare the answers, let all take turns, weigh them, and print the tables."""
+    """Compare on a mask, or run the command on many of it."""
     warnings.simplefilter("ignore")  # scikit-image's, of a class with one object
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("mask", type=Path)
+    arguments.add_argument("mask", type=Path, nargs="?")
     arguments.add_argument("--rounds", type=int, default=7)
     arguments.add_argument("--tiled", type=int, help="how often the mask is repeated along each axis")
     arguments.add_argument("--weigh", nargs=2, help=argparse.SUPPRESS)
     given = arguments.parse_args()
-    mask = tifffile.imread(given.mask)
+    if given.mask is None:
+        with tempfile.TemporaryDirectory() as folder:
+            tifffile.imwrite(path := Path(folder) / "noise.tif", noise(), compression="zlib")
+            return compare(path, given.rounds)
     if given.weigh:
-        return weigh(given.weigh[0], mask, given.weigh[1])
+        return weigh(given.weigh[0], tifffile.imread(given.mask), given.weigh[1])
     if given.tiled:
-        return run(mask, given.tiled)
+        return run(tifffile.imread(given.mask), given.tiled)
+    return compare(given.mask, given.rounds)
+
+
+def noise() -> np.ndarray:
+    """Draw a mask of four classes and background, two thirds of it, each voxel eight times."""
+    from scipy import ndimage
+
+    values = ndimage.gaussian_filter(np.random.default_rng(0).random((256, 256, 256), np.float32), 3)
+    edges = np.quantile(values[::4, ::4, ::4], [0.06, 0.12, 0.80, 0.88])
+    mask = np.array([1, 2, 0, 3, 4], np.uint8)[np.digitize(values, edges)]
+    return mask.repeat(2, 0).repeat(2, 1).repeat(2, 2)
+
+
+def compare(path: Path, rounds: int) -> None:
+    """Compare the answers, let all take turns, weigh them, and print the tables."""
+    mask = tifffile.imread(path)
     works = {name: contender(mask) for name, contender in CONTENDERS.items()}
     for work in WORKS:
         answers = {name: int(each[work]()) for name, each in works.items()}
         assert len(set(answers.values())) == 1, answers
         console.print(f"{work}: {answers['SciPy']:,} {'objects' if work == 'number' else 'voxels kept'}")
-    times = [
-        [[seconds(each[work]) for work in WORKS] for each in works.values()] for _ in range(given.rounds)
-    ]
-    weights = [[peak(name, given.mask, work) for work in WORKS] for name in CONTENDERS]
+    times = [[[seconds(each[work]) for work in WORKS] for each in works.values()] for _ in range(rounds)]
+    weights = [[peak(name, path, work) for work in WORKS] for name in CONTENDERS]
     show(np.array(times), np.array(weights))
 
 

@@ -3,8 +3,9 @@
     python tools/bench/serving.py [--batch 1] [--rounds 15]
 
 All ways take turns; a ratio is the median of the rounds' ratios to what `kerasseg predict` does by itself.
-OpenVINO and gRPC join if their packages are installed. The servers are those of the tests, on loopback in
-this process: what they add is the way there and back, not what TensorFlow Serving would.
+OpenVINO, gRPC and segmentation_models.pytorch, whose LinkNet has no gates, join if their packages are
+installed. `OMP_NUM_THREADS=1 taskset -c 0` gives all of them one core. The servers are those of the tests, on
+loopback in this process: what they add is the way there and back, not what TensorFlow Serving would.
 """
 
 from __future__ import annotations
@@ -46,9 +47,26 @@ def local(model: keras.Model) -> dict[str, Forward]:
     """Ways within this process; the first is what others are compared with."""
     engines = [name for name in ENGINES if find_spec(name)]
     ways = {f"--engine {name}": ENGINES[name](model) for name in engines}
+    plain = tf.function(lambda batch: model(batch, training=False))
+    ways["a plain tf.function"] = lambda batch: plain(batch).numpy()
     ways["without gates"] = ENGINES["tensorflow"](linknet(attention=False))
     ways["model.predict"] = lambda batch: model.predict(batch, verbose=0)
-    return ways
+    return ways | ({"smp, eager": smp()} if find_spec("segmentation_models_pytorch") else {})
+
+
+def smp() -> Forward:
+    """Build segmentation_models.pytorch's LinkNet-B0, whose weights are others and whose cost is the same."""
+    import segmentation_models_pytorch
+    import torch
+
+    model = segmentation_models_pytorch.Linknet("efficientnet-b0", encoder_weights=None, activation="sigmoid")
+    model.eval()
+
+    def answer(batch: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            return model(torch.from_numpy(batch.transpose(0, 3, 1, 2))).numpy().transpose(0, 2, 3, 1)
+
+    return answer
 
 
 def saved(model: keras.Model) -> dict[str, Callable]:

@@ -1,16 +1,21 @@
-"""LinkNet-B0's training step, time to the first one, and inference, against plain Keras and PyTorch.
+"""A network's training step, time to the first one, and inference, against plain Keras and PyTorch.
 
-    python tools/bench/training_step.py [--batch 8] [--rounds 3]
-    python tools/bench/training_step.py --guided [--batch 50] [--rounds 51]  # and cross-entropy alone
+    export OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1
+    python tools/bench/training_step.py linknet [--batch 8] [--rounds 3]  # LinkNet-B0, against smp's
+    python tools/bench/training_step.py unet      # phase_unet's plain U-Net, against MONAI's BasicUNet
+    python tools/bench/training_step.py guided [--batch 50] [--rounds 51]  # and cross-entropy alone
 
 Each contender lives in a process of its own, since TensorFlow reads its switches when imported; they take
-turns, and a ratio is the median of the rounds' ratios. segmentation_models_pytorch joins if installed.
+turns, and a ratio is the median of the rounds' ratios. Seconds are the processor's, of all threads.
+segmentation_models_pytorch and MONAI join if installed.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import time
+from collections.abc import Callable
 from functools import cache, partial
 from importlib.util import find_spec
 
@@ -23,30 +28,39 @@ from kerasseg.console import console
 
 SIZE = (256, 256)
 DIGIT = (28, 28)
+FILTERS, LEVELS = 16, 5  # of the U-Net
 
 
 def linknet() -> object:
-    """Build what all contenders train."""
+    """Build the network of the main recipe, with random weights."""
     from kerasseg.recipe.models import Linknet
 
     return Linknet(encoder_weights=None).build((*SIZE, 3), 1)
 
 
-def ours(images: np.ndarray, targets: np.ndarray) -> tuple[Work, Work]:
+def unet() -> object:
+    """Build the network of the recipe phase_unet."""
+    from kerasseg.recipe.models import Unet
+
+    section = Unet(encoder="plain", base_filters=FILTERS, decoder_filters=None, attention=False)
+    return section.build((*SIZE, 3), 1)
+
+
+def ours(images: np.ndarray, targets: np.ndarray, network: Callable[[], object]) -> tuple[Work, Work]:
     """Our settings: what `kerasseg run` trains and predicts with."""
     import tensorflow as tf
 
     from kerasseg.inference.forward import forward
     from kerasseg.recipe.train import Adam, Combo, Supervised
 
-    model = linknet()
+    model = network()
     losses = {"loss": Combo().build(), "optimizer": Adam().build()}
     engine = Supervised().build(model, **losses, threshold=0.5, activation="sigmoid")
     x, y, answer = tf.constant(images), tf.constant(targets), cache(partial(forward, model))
     return lambda: engine.train_on_batch(x, y), lambda: answer()(images[:1])
 
 
-def plain_keras(images: np.ndarray, targets: np.ndarray) -> tuple[Work, Work]:
+def plain_keras(images: np.ndarray, targets: np.ndarray, network: Callable[[], object]) -> tuple[Work, Work]:
     """The same model, Keras' Adam, TensorFlow's defaults; no XLA, whose first step takes minutes."""
     os.environ.pop("TF_ENABLE_ONEDNN_OPTS")  # kerasseg sets it; TensorFlow itself asks the processor
     import keras
@@ -55,7 +69,7 @@ def plain_keras(images: np.ndarray, targets: np.ndarray) -> tuple[Work, Work]:
     from kerasseg.metrics.streaming import Dice
     from kerasseg.recipe.train import Combo
 
-    model = linknet()
+    model = network()
     trained = keras.Model(model.inputs, model.outputs)
     trained.compile(keras.optimizers.Adam(1e-3), Combo().build(), metrics=[Dice(1)], jit_compile=False)
     forward = tf.function(lambda x: model(x, training=False))
@@ -63,25 +77,47 @@ def plain_keras(images: np.ndarray, targets: np.ndarray) -> tuple[Work, Work]:
     return lambda: trained.train_on_batch(x, y), lambda: forward(x[:1]).numpy()
 
 
-def smp(images: np.ndarray, targets: np.ndarray) -> tuple[Work, Work]:
-    """segmentation_models.pytorch's LinkNet-B0, eager, as its examples train it."""
+def smp(images: np.ndarray, targets: np.ndarray, *, layout: str, compiled: bool = False) -> tuple[Work, Work]:
+    """segmentation_models.pytorch's LinkNet-B0, as its examples train it."""
     import segmentation_models_pytorch
-    import torch
 
     model = segmentation_models_pytorch.Linknet("efficientnet-b0", encoder_weights=None, activation="sigmoid")
+    return in_torch(images, targets, model, layout=layout, compiled=compiled)
+
+
+def monai(images: np.ndarray, targets: np.ndarray, *, layout: str) -> tuple[Work, Work]:
+    """MONAI's plain U-Net of equal channels: two convolutions a level, as in ours."""
+    import torch
+    from monai.networks.nets import BasicUNet
+
+    widths = [FILTERS * 2**level for level in range(LEVELS)]
+    model = torch.nn.Sequential(BasicUNet(2, 3, 1, (*widths, FILTERS)), torch.nn.Sigmoid())
+    return in_torch(images, targets, model, layout=layout)
+
+
+def in_torch(
+    images: np.ndarray, targets: np.ndarray, model: object, *, layout: str, compiled: bool = False
+) -> tuple[Work, Work]:
+    """Train by PyTorch: Adam, cross-entropy and Dice."""
+    import torch
+
+    layout = getattr(torch, layout)
+    model = model.to(memory_format=layout)
     optimizer = torch.optim.Adam(model.parameters(), 1e-3)
-    dice = segmentation_models_pytorch.losses.DiceLoss("binary", from_logits=False)
+    network = torch.compile(model) if compiled else model
     x, y = (torch.from_numpy(array.astype(np.float32).transpose(0, 3, 1, 2)) for array in (images, targets))
+    x, y = x.contiguous(memory_format=layout), y.contiguous(memory_format=layout)
 
     def step() -> None:
         optimizer.zero_grad()
-        guess = model.train()(x)
-        (dice(guess, y) + torch.nn.functional.binary_cross_entropy(guess, y)).backward()
+        guess = network.train()(x)
+        dice = 1 - 2 * (guess * y).sum() / (guess.sum() + y.sum())
+        (dice + torch.nn.functional.binary_cross_entropy(guess, y)).backward()
         optimizer.step()
 
     def infer() -> None:
         with torch.inference_mode():
-            model.eval()(x[:1])
+            network.eval()(x[:1]).numpy()
 
     return step, infer
 
@@ -108,39 +144,56 @@ def gunet(images: np.ndarray, targets: np.ndarray, *, guided: bool) -> tuple[Wor
     return lambda: engine.train_on_batch(x, y), lambda: answer()(images[:1, : DIGIT[0], : DIGIT[1], :1])
 
 
-CONTENDERS = {"kerasseg": ours, "plain Keras": plain_keras, "smp": smp}
-GUIDED = {"guided": partial(gunet, guided=True), "cross-entropy alone": partial(gunet, guided=False)}
+NETWORKS = {
+    "linknet": {
+        "kerasseg": partial(ours, network=linknet),
+        "plain Keras": partial(plain_keras, network=linknet),
+        "smp": partial(smp, layout="contiguous_format"),
+        "smp, channels last": partial(smp, layout="channels_last"),
+        "smp, compiled": partial(smp, layout="channels_last", compiled=True),
+    },
+    "unet": {
+        "kerasseg": partial(ours, network=unet),
+        "plain Keras": partial(plain_keras, network=unet),
+        "MONAI": partial(monai, layout="contiguous_format"),
+        "MONAI, channels last": partial(monai, layout="channels_last"),
+    },
+    "guided": {
+        "guided": partial(gunet, guided=True),
+        "cross-entropy alone": partial(gunet, guided=False),
+    },
+}
+PACKAGES = {"smp": "segmentation_models_pytorch", "MONAI": "monai"}
 
 
-def contend(name: str, batch: int) -> None:
-    """Be a contender."""
+def contend(network: str, name: str, batch: int) -> None:
+    """Be a contender, which tells how long the processor took until the first step was done."""
     rng = np.random.default_rng(0)
     images = rng.random((batch, *SIZE, 3), np.float32)
-    step, infer = (CONTENDERS | GUIDED)[name](images, (images[..., :1] > 0.5).astype(np.uint8))
+    step, infer = NETWORKS[network][name](images, (images[..., :1] > 0.5).astype(np.uint8))
     step()
-    serve({"step": step, "infer": infer})
+    serve({"step": step, "infer": infer}, told=time.process_time(), clock=time.process_time)
 
 
 def main() -> None:
     """Let all take turns and print the table."""
     arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("network", choices=NETWORKS)
     arguments.add_argument("--batch", type=int, default=8)
     arguments.add_argument("--rounds", type=int, default=3)
-    arguments.add_argument("--guided", action="store_true")
-    arguments.add_argument("--contend", choices=CONTENDERS | GUIDED, help=argparse.SUPPRESS)
+    arguments.add_argument("--contend", help=argparse.SUPPRESS)
     given = arguments.parse_args()
     if given.contend:
-        contend(given.contend, given.batch)
+        contend(given.network, given.contend, given.batch)
         return
-    known = GUIDED if given.guided else CONTENDERS
-    names = [name for name in known if name != "smp" or find_spec("segmentation_models_pytorch")]
-    alone = [[__file__, "--contend", name, "--batch", str(given.batch)] for name in names]
-    contenders = [Contender(each) for each in alone]
+    names = [name for name in NETWORKS[given.network] if find_spec(PACKAGES.get(name.split(",")[0], "numpy"))]
+    how = (__file__, given.network, "--batch", str(given.batch), "--contend")
+    contenders = [Contender((*how, name)) for name in names]
     works = ("step", "infer")
     for contender in contenders:
         contender.time("infer")  # traces it
     times = in_turns(contenders, works, given.rounds)
-    show(names, [contender.first for contender in contenders], times)
+    show(names, [float(contender.told) for contender in contenders], times)
 
 
 def show(names: list[str], first: list[float], times: np.ndarray) -> None:

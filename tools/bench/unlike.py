@@ -101,3 +101,7 @@ def main() -> None:
         parser.exit(2, "".join(f"error: {message}\n" for message in counted(error.messages)))
     for name, told in called.items():
         print(f"| {name} | {np.mean(told):.0%} | {sum(told)} of {len(told)} |")
+
+
+if __name__ == "__main__":
+    main()

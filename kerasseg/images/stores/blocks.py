@@ -41,6 +41,9 @@ class Blocks:
         It is called from several threads at a time.
     columns : int
         The axis along which a band of blocks runs: X.
+    unwritten : callable, optional
+        From a block's place to its pixels if it was never written, as most are of a sparse array, and None
+        if it must be decoded.
     """
 
     def __init__(
@@ -50,9 +53,10 @@ class Blocks:
         dtype: np.dtype,
         decode: Callable[[Index], np.ndarray],
         columns: int,
+        unwritten: Callable[[Index], np.ndarray | None] = lambda index: None,
     ) -> None:
         self.shape, self.block, self.dtype = tuple(shape), tuple(block), np.dtype(dtype)
-        self._decode, self._columns = decode, columns
+        self._decode, self._columns, self._unwritten = decode, columns, unwritten
         self._kept: dict[Index, np.ndarray] = {}
         self._most = CACHE_BYTES // (math.prod(block) * self.dtype.itemsize)
         self._lock, self._threads = Lock(), ThreadPoolExecutor(min(4, os.cpu_count() or 1))
@@ -78,10 +82,10 @@ class Blocks:
         with self._lock:
             self._forget_but(touched)
             indices = list(itertools.product(*touched))
-            missing = [index for index in indices if index not in self._kept]
+            known = {index: self._kept.get(index, self._unwritten(index)) for index in indices}
+            missing = [index for index, block in known.items() if block is None]
             fresh = dict(zip(missing, self._threads.map(self._decode, missing), strict=True))
-            for index in indices:
-                block = fresh[index] if index in fresh else self._kept[index]
+            for index, block in (known | fresh).items():
                 self._paste(pixels, region, index, block)
             room = max(0, self._most - len(self._kept))
             self._kept.update(itertools.islice(fresh.items(), room))

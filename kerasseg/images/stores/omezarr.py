@@ -126,12 +126,17 @@ def blocks_of(array: zarr.Array, path: Path, columns: int) -> Blocks:
     empty = np.broadcast_to(np.asarray(array.fill_value or 0, array.dtype), array.chunks)  # takes no memory
     in_blosc = array.shards is None and type(last).__name__.startswith("Blosc")
 
-    def decode(index: Index) -> np.ndarray:
+    def file_of(index: Index) -> Path:
+        """Say where a chunk lies, alone or in a shard."""
         starts = (number * step for number, step in zip(index, array.chunks, strict=True))
         place = (start // step for start, step in zip(starts, array.shards or array.chunks, strict=True))
-        file = path / array.path / array.metadata.encode_chunk_key(tuple(place))  # alone, or in a shard
-        if str(file) not in stored:
-            return empty
+        return path / array.path / array.metadata.encode_chunk_key(tuple(place))
+
+    def unwritten(index: Index) -> np.ndarray | None:
+        return None if str(file_of(index)) in stored else empty
+
+    def decode(index: Index) -> np.ndarray:
+        file = file_of(index)
         if not file.is_file():
             raise FileNotFoundError(f"the chunk {file} is missing")
         if in_blosc:
@@ -142,7 +147,7 @@ def blocks_of(array: zarr.Array, path: Path, columns: int) -> Blocks:
         )
         return np.asarray(array[tuple(part)])
 
-    return Blocks(array.shape, array.chunks, array.dtype, decode, columns)
+    return Blocks(array.shape, array.chunks, array.dtype, decode, columns, unwritten)
 
 
 def _check_blosc(file: Path) -> None:
