@@ -24,7 +24,7 @@ Forward = Callable[[np.ndarray], np.ndarray]
 
 MOST_REMEMBERED = 16
 TOLERANCE = 1e-4  # of probabilities: what is below is rounding
-STRIDES = ((2, 3, 2), (1, 2, 3))  # sides of the compared batches, in strides
+STRIDES = ((2, 3, 2), (3, 2, 4))  # sides of the compared batches, in strides; one cannot be mirrored
 LOOKED_AT_FIRST = 64  # pixels of a tile that may be empty
 
 
