@@ -70,7 +70,7 @@ def half_the_text(path: Path, text: str, encoding: str) -> None:
         file.write(text[: len(text) // 2])
 
 
-def half_the_numbers(mask: np.ndarray, spec: ModelSpec, begun: Ledger) -> None:
+def half_the_numbers(mask: np.ndarray, landscape: None, spec: ModelSpec, begun: Ledger) -> None:
     ondisk.create(begun.folder / "labels.npy", np.dtype(np.int32), mask.shape)[: len(mask) // 2] = 7
 
 

@@ -34,8 +34,8 @@ RING[14:20, 18:26], RING[:, 28:] = 2, IGNORE
 class Stored(Sample):
     """A sample whose image is in memory."""
 
-    def read(self):
-        return self.image
+    def read(self, region=None):
+        return self.image if region is None else self.image[region]
 
 
 def differing(mask):

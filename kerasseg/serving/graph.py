@@ -198,7 +198,8 @@ def decide(probabilities: tf.Tensor, spec: ModelSpec) -> tf.Tensor:
     A landscape behind the classes is left out. With `multilabel` each class is decided by the threshold
     alone: (B, ..., K) of 0 and 1.
     """
-    probabilities = probabilities[..., : spec.outputs - spec.objects.by_landscape]
+    if spec.objects.by_landscape:
+        probabilities = probabilities[..., :-1]
     if spec.multilabel:
         return tf.cast(probabilities >= spec.threshold, tf.uint8)
     strongest = tf.argmax(probabilities, axis=-1, output_type=tf.int32)

@@ -56,7 +56,7 @@ def test_the_first_epochs_learn_the_loss_alone():
     images, targets = batch()
     losses = {"loss": Bce().build(), "optimizer": Adam(learning_rate=0.01).build()}
     plain, guided = network(), network()
-    alone, led = Supervised().build(plain, **losses, **COMMON), engine(guided, warmup=1)
+    alone, led = Supervised().build(plain, **losses, landscape=False, **COMMON), engine(guided, warmup=1)
 
     def apart():
         pairs = zip(plain.get_weights(), guided.get_weights(), strict=True)
