@@ -73,7 +73,7 @@ def _import_models() -> None:
 def _engine(recipe: object, model: object) -> object:
     train = recipe.train
     losses = {"loss": train.Combo().build(), "optimizer": train.Adam().build()}
-    return train.Supervised().build(model, **losses, threshold=0.5, activation="sigmoid")
+    return train.Supervised().build(model, **losses, threshold=0.5, activation="sigmoid", landscape=False)
 
 
 def _compiled(engine: object) -> object:

@@ -2,7 +2,7 @@
 
     export OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1
     python tools/bench/training_step.py linknet [--batch 8] [--rounds 3]  # LinkNet-B0, against smp's
-    python tools/bench/training_step.py unet      # phase_unet's plain U-Net, against MONAI's BasicUNet
+    python tools/bench/training_step.py unet      # a plain U-Net of 16 filters, against MONAI's BasicUNet
     python tools/bench/training_step.py guided [--batch 50] [--rounds 51]  # and cross-entropy alone
 
 Each contender lives in a process of its own, since TensorFlow reads its switches when imported; they take
@@ -39,7 +39,7 @@ def linknet() -> object:
 
 
 def unet() -> object:
-    """Build the network of the recipe phase_unet."""
+    """Build a plain U-Net."""
     from kerasseg.recipe.models import Unet
 
     section = Unet(encoder="plain", base_filters=FILTERS, decoder_filters=None, attention=False)
@@ -55,7 +55,7 @@ def ours(images: np.ndarray, targets: np.ndarray, network: Callable[[], object])
 
     model = network()
     losses = {"loss": Combo().build(), "optimizer": Adam().build()}
-    engine = Supervised().build(model, **losses, threshold=0.5, activation="sigmoid")
+    engine = Supervised().build(model, **losses, threshold=0.5, activation="sigmoid", landscape=False)
     x, y, answer = tf.constant(images), tf.constant(targets), cache(partial(forward, model))
     return lambda: engine.train_on_batch(x, y), lambda: answer()(images[:1])
 
@@ -138,7 +138,7 @@ def gunet(images: np.ndarray, targets: np.ndarray, *, guided: bool) -> tuple[Wor
         rebuilding = {"kernel": gaussian().values, "points": 20, "steps": 1}
         engine = Guided(warmup=0).build(model, **rebuilding, **losses)
     else:
-        engine = Supervised().build(model, **losses)
+        engine = Supervised().build(model, **losses, landscape=False)
     x, y = tf.constant(images[:, : DIGIT[0], : DIGIT[1], :1]), tf.constant(targets[:, : DIGIT[0], : DIGIT[1]])
     answer = cache(partial(forward, model))
     return lambda: engine.train_on_batch(x, y), lambda: answer()(images[:1, : DIGIT[0], : DIGIT[1], :1])

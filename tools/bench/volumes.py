@@ -51,7 +51,7 @@ def ours(images: np.ndarray, targets: np.ndarray, filters: int) -> tuple[Work, W
 
     model = unet(filters)
     losses = {"loss": Dice().build(), "optimizer": Adam().build()}
-    engine = Supervised().build(model, **losses, threshold=0.5, activation="sigmoid")
+    engine = Supervised().build(model, **losses, threshold=0.5, activation="sigmoid", landscape=False)
     x, y, answer = tf.constant(images), tf.constant(targets), forward(model)
     return lambda: engine.train_on_batch(x, y), lambda: answer(images[:1]), model.count_params()
 
