@@ -89,7 +89,9 @@ def axis(length: int, tile: int, overlap: int, multiple_of: int = 1, padded: boo
     tile, needed = round_up(tile, multiple_of), round_up(length, multiple_of)
     step = (tile - 2 * overlap) // multiple_of * multiple_of
     if padded:
-        return Axis(length, tile, tuple(range(-overlap, length - overlap, step)))
+        # The first tile that sees `overlap` pixels beyond the end is the last: one more would have no core.
+        seen_beyond_end = length + overlap - tile
+        return Axis(length, tile, (-overlap, *range(step - overlap, seen_beyond_end + step, step)))
     if needed <= tile:
         return Axis(length, needed, (0,))
     return Axis(length, tile, (*range(0, needed - tile, step), needed - tile))

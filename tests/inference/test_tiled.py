@@ -41,6 +41,20 @@ def test_an_identity_comes_back_as_it_was(size, blend, tile, overlap, padding):
     np.testing.assert_allclose(found, image, atol=1e-6)
 
 
+@given(
+    st.tuples(st.integers(1, 150), st.integers(1, 150)),
+    st.sampled_from(BLENDS),
+    st.integers(0, 15),
+    st.sampled_from(list(PADDINGS)),
+)
+@hypothesis_settings(deadline=None, max_examples=40)
+def test_so_it_does_where_a_large_stride_leaves_tiles_more_than_the_overlap(size, blend, overlap, padding):
+    image = np.random.default_rng(0).random((*size, 1), np.float32)
+    settings = tiling(tile=64, overlap=overlap, blend=blend, padding=padding)
+    found = predict(image, Backend(identity), settings, stride=32)
+    np.testing.assert_allclose(found, image, atol=1e-6)
+
+
 @given(st.tuples(*[st.integers(1, 30)] * 3), st.sampled_from(BLENDS), st.sampled_from(list(PADDINGS)))
 @hypothesis_settings(deadline=None, max_examples=30)
 def test_so_does_a_volume(size, blend, padding):

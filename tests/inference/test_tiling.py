@@ -45,6 +45,22 @@ def test_a_sliding_window_over_a_padded_image_has_alike_cores(shape, tile, overl
     assert (answered == 1).all()
 
 
+@given(st.integers(1, 200), st.integers(1, 4), st.integers(0, 40), st.sampled_from([1, 2, 16, 32]))
+def test_padded_tiles_have_cores_and_context_whatever_the_stride(length, strides, overlap, multiple_of):
+    tile = 2 * overlap + strides * multiple_of  # rounded up, so that tiles share more than the overlap
+    (axis,) = Tiling((length,), tile, overlap, multiple_of, padded=True).axes
+    assert [pixel for core in axis.cores for pixel in range(length)[core]] == list(range(length))
+    for source, core in zip(axis.sources, axis.cores, strict=True):
+        assert core.start < core.stop
+        assert source.start + overlap <= core.start
+        assert core.stop <= source.stop - overlap
+
+
+def test_a_padded_image_smaller_than_a_tile_is_one_core():
+    (axis,) = Tiling((34,), tile=64, overlap=8, multiple_of=32, padded=True).axes
+    assert (axis.starts, axis.cores) == ((-8,), [slice(0, 34)])
+
+
 def test_a_tiling_prints_itself():
     assert str(Tiling((7162, 10231), 128, 4)).startswith(
         "7162 x 10231 pixels in 60 x 86 = 5160 tiles of 128 x 128"
