@@ -10,7 +10,7 @@ import keras
 from kerasseg.commands import build
 from kerasseg.console import say
 from kerasseg.data.survey import Contents
-from kerasseg.errors import UserError
+from kerasseg.errors import UserError, naming
 from kerasseg.images.histogram_matching import Matching
 from kerasseg.models.transfer import take_weights
 from kerasseg.recipe import Recipe
@@ -51,7 +51,9 @@ def begin(
     run = recipe.train.start_from
     if run is None:
         return {}
-    (before, base), now = load_trained(Path(run)), build.model_spec(recipe, model, match, learnt_from)
+    with naming("train.start_from"):
+        before, base = load_trained(Path(run))
+    now = build.model_spec(recipe, model, match, learnt_from)
     try:
         taken = take_weights(model, base, head=_answers(before) == _answers(now))
     except UserError as error:

@@ -237,7 +237,7 @@ def converted(image: np.ndarray, n: int | None, *, constant_alpha: bool) -> np.n
         grey = opaque.astype(np.float32) @ LUMINANCE
         return (grey if image.dtype.kind == "f" else np.rint(grey)).astype(image.dtype)[..., None]
     stored, axes = image.shape[-1], "ZYXC"[-image.ndim :]
-    advice = f"set data.channels to {stored}, or save the image with {n}"
+    advice = f"set data.channels to {stored} and train, or save the image with {n}"
     if stored > MOST_CHANNELS:
         advice = f"if they are not channels, name the axes, such as --axes ZYX; otherwise {advice}"
     raise UserError(
