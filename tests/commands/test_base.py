@@ -84,7 +84,7 @@ def test_check_finds_what_does_not_fit(folder, before, capsys):
     larger = recipe(folder, "larger", f"train.start_from={before}", "model.unet.base_filters=4")
     with pytest.raises(UserError, match=r"encoder0a_conv is Conv2D with weights of 3x3x1x4 here"):
         check.check(larger)
-    with pytest.raises(UserError, match="train.start_from: runs.nowhere.1: not a run"):
+    with pytest.raises(UserError, match=r"train\.start_from: runs.nowhere.1: not a run"):
         check.check(recipe(folder, "nowhere", "train.start_from=runs/nowhere/1"))
 
 
