@@ -148,6 +148,7 @@ def test_a_mistake_in_a_file_comes_out_as_itself(tmp_path):
         small.learn(tmp_path, trained=model, epochs=4, training=stream, validation=held_out)
 
 
+@pytest.mark.usefixtures("_hearing_ctrl_c")
 def test_ctrl_c_ends_it_with_the_epochs_that_were_completed(tmp_path, monkeypatch):
     def interrupt(self, batch, logs=None):
         if self.title == "epoch 3/6":
