@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +15,7 @@ import yaml
 from kerasseg.commands import preparation
 from kerasseg.console import say
 from kerasseg.errors import Mistakes, UserError, flattened
+from kerasseg.files import sha256
 from kerasseg.images.folders import file_name
 from kerasseg.inference import mask_files
 from kerasseg.metrics.paired import difference
@@ -163,7 +163,7 @@ def _is_one_image(paths: Sequence[Path]) -> bool:
         return True
     if not all(path.is_file() for path in paths):
         return False
-    return len({hashlib.sha256(path.read_bytes()).digest() for path in paths}) == 1
+    return len(set(map(sha256, paths))) == 1
 
 
 def _different_settings(runs: Sequence[ScoredRun]) -> dict[str, list[Any]]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import replace
 from functools import lru_cache
 from threading import Lock
 from typing import Any
@@ -176,8 +175,7 @@ class Batches:
     ) -> None:
         if not samples:
             raise UserError("there are no samples to make batches of")
-        # A landscape is of whole objects, so it is drawn of whole images.
-        self.samples = [replace(each, by_region=False) for each in samples] if landscape else list(samples)
+        self.samples = list(samples)
         self.pairs = SampleCache(self.samples, preprocessing, budget, landscape=landscape)
         self.patch = patch
         self.batch_size = batch_size

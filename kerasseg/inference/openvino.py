@@ -8,7 +8,6 @@ TensorFlow would have started.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 import time
@@ -22,7 +21,7 @@ import numpy as np
 
 from kerasseg.console import say
 from kerasseg.errors import UserError
-from kerasseg.files import folder_atomically, read_json, write_atomically, write_json
+from kerasseg.files import folder_atomically, read_json, sha256, write_atomically, write_json
 from kerasseg.inference.forward import Forward, compared, forward, in_float32, traced
 from kerasseg.inference.tiling import round_up
 from kerasseg.runs.rundirectory import OPENVINO as FOLDER
@@ -152,7 +151,7 @@ def keep(model: keras.Model, spec: ModelSpec, run: Path) -> dict[str, Any]:
         files = sorted(path for path in folder.iterdir() if path.suffix in (".xml", ".bin"))
         facts = {
             "weights": spec.weights,
-            "files": {path.name: _sha256(path) for path in files},
+            "files": {path.name: sha256(path) for path in files},
             "largest_difference": difference,
             "seconds": seconds_for_a_tile(
                 {"tensorflow": forward(model), "openvino": compiled(folder / NETWORK)}, spec
@@ -246,10 +245,5 @@ def _has_gpu() -> bool:
     return visible and any(map(os.path.exists, GPUS))
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _is(path: Path, digest: str) -> bool:
-    return path.is_file() and _sha256(path) == digest
+    return path.is_file() and sha256(path) == digest

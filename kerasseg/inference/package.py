@@ -30,6 +30,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from kerasseg.console import say
 from kerasseg.errors import Blocked, UserError, naming
+from kerasseg.files import sha256
 from kerasseg.images.steps import Step, Steps, changed
 from kerasseg.inference import backends, openvino
 from kerasseg.inference.backends import TENSORFLOW
@@ -176,9 +177,7 @@ class Package:
             copy = Path(folder) / f"weights{suffix}"
             with copy.open("wb") as target:
                 shutil.copyfileobj(file, target)
-            with copy.open("rb") as written:
-                digest = hashlib.file_digest(written, "sha256").hexdigest()
-            if weights.sha256 not in (None, digest):
+            if weights.sha256 not in (None, sha256(copy)):
                 raise UserError(
                     f"{self.path}: {weights.source} is not the file that its description speaks of "
                     "(SHA-256); download the package again"

@@ -66,10 +66,7 @@ def watershed(
     UserError
         If there are not as many spacings as axes.
     """
-    numbered = labels(mask, fill=fill)
-    divide = by_distance(distance, spacing)
-    count = split_objects(numbered, ndimage.find_objects(numbered), divide)
-    return renumber(numbered, count, smallest)
+    return _divided(mask, by_distance(distance, spacing), smallest, fill)
 
 
 def deep_watershed(
@@ -122,8 +119,12 @@ def deep_watershed(
     2019, doi:10.1109/TMI.2018.2865709; Bai and Urtasun, "Deep watershed transform for instance segmentation",
     2017, doi:10.1109/CVPR.2017.305.
     """
+    return _divided(mask, by_landscape(landscape, depth, summit, spacing), smallest, fill)
+
+
+def _divided(mask: np.ndarray, divide: Divide, smallest: int, fill: bool) -> np.ndarray:
+    """Number the components of a mask, each divided into objects."""
     numbered = labels(mask, fill=fill)
-    divide = by_landscape(landscape, depth, summit, spacing)
     count = split_objects(numbered, ndimage.find_objects(numbered), divide)
     return renumber(numbered, count, smallest)
 

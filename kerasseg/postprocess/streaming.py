@@ -88,12 +88,7 @@ def watershed(
     UserError
         As for `labels`, and if there are not as many spacings as axes.
     """
-    pieces = _write(bands, into, diagonal=False, count=False)
-    around = _boxes(pieces, into)
-    if fill:
-        fill_objects(into, around)
-    count = splitting.split_objects(into, around, splitting.by_distance(distance, spacing))
-    return _renumber(into, pieces.rows, count, smallest)
+    return _divided(bands, into, splitting.by_distance(distance, spacing), smallest, fill)
 
 
 def deep_watershed(
@@ -128,12 +123,8 @@ def deep_watershed(
     UserError
         As for `watershed`.
     """
-    pieces = _write(bands, into, diagonal=False, count=False)
-    around = _boxes(pieces, into)
-    if fill:
-        fill_objects(into, around)
-    count = splitting.split_objects(into, around, splitting.by_landscape(landscape, depth, summit, spacing))
-    return _renumber(into, pieces.rows, count, smallest)
+    divide = splitting.by_landscape(landscape, depth, summit, spacing)
+    return _divided(bands, into, divide, smallest, fill)
 
 
 def boundary(
@@ -172,6 +163,17 @@ STREAMED = {
     "boundary": boundary,
     "by_size": cleaning.number_bands,
 }
+
+
+def _divided(
+    bands: Iterable[np.ndarray], into: Any, divide: splitting.Divide, smallest: int, fill: bool
+) -> int:
+    """Number the components of a mask that arrives in bands, each divided into objects."""
+    pieces = _write(bands, into, diagonal=False, count=False)
+    around = _boxes(pieces, into)
+    if fill:
+        fill_objects(into, around)
+    return _renumber(into, pieces.rows, splitting.split_objects(into, around, divide), smallest)
 
 
 def _write(bands: Iterable[np.ndarray], into: Any, diagonal: bool, count: bool) -> Pieces:

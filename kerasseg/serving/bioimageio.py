@@ -7,7 +7,6 @@ card, and a cover. `kerasseg.inference.package` reads them.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import zipfile
@@ -25,7 +24,7 @@ import tensorflow as tf
 import yaml
 
 from kerasseg.errors import Notice, UserError
-from kerasseg.files import write_atomically
+from kerasseg.files import sha256, write_atomically
 from kerasseg.images.normalisation import Dtype, Minmax, Normalisation, Percentile
 from kerasseg.images.preprocessing import resize, with_channels
 from kerasseg.inference.forward import in_float32
@@ -288,9 +287,7 @@ def _output_size(spec: ModelSpec, number: int) -> dict[str, Any]:
 
 def _file(files: Path, name: str, **more: Any) -> dict[str, Any]:
     """Name a file with its SHA-256."""
-    with (files / name).open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"source": name, "sha256": digest, **more}
+    return {"source": name, "sha256": sha256(files / name), **more}
 
 
 def _cover(spec: ModelSpec, stored: np.ndarray, probabilities: np.ndarray) -> bytes:

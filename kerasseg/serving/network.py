@@ -17,6 +17,7 @@ import tensorflow as tf
 from kerasseg.files import write_atomically
 from kerasseg.inference.backends import on_onnx_runtime
 from kerasseg.inference.forward import compared
+from kerasseg.inference.openvino import SPEC
 from kerasseg.spec import ModelSpec
 from kerasseg.startup import needed
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 OPSET = 17  # of ONNX: the newest that tf2onnx writes and most that reads it knows
 CONVERSIONS = 10  # of which one is right by all that can be expected
-FACTS = "kerasseg"  # the name under which a file carries its `ModelSpec`
 
 
 def write_onnx(model: keras.Model, path: Path, spec: ModelSpec) -> float:
@@ -54,7 +54,7 @@ def write_onnx(model: keras.Model, path: Path, spec: ModelSpec) -> float:
     tf2onnx, onnx = needed("tf2onnx", "onnx"), needed("onnx", "onnx")
     needed("onnxruntime", "onnx")  # which compares, and is missed before the work is done
     network = _converted(tf2onnx, model)
-    onnx.helper.set_model_props(network, {FACTS: spec.to_json()})
+    onnx.helper.set_model_props(network, {SPEC: spec.to_json()})
     with write_atomically(path) as temporary:
         onnx.save(network, temporary)
         return compared(on_onnx_runtime(temporary), model, spec, path)

@@ -48,7 +48,7 @@ def test_an_onnx_file_says_what_it_takes_and_gives(tmp_path):
     session = onnxruntime.InferenceSession(tmp_path / "cells.onnx")
     assert [tensor.name for tensor in session.get_inputs()] == ["image"]
     assert [tensor.name for tensor in session.get_outputs()] == ["probabilities"]
-    facts = session.get_modelmeta().custom_metadata_map[network.FACTS]
+    facts = session.get_modelmeta().custom_metadata_map[openvino.SPEC]
     assert ModelSpec.from_json(facts) == SPECS["image"]
 
 
