@@ -7,8 +7,8 @@ import re
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -144,21 +144,22 @@ def work_through(
     """
     outcomes: list[Outcome] = []
     waiting = dict(results)
-    while waiting:
-        busy = {}
-        for number, (image, result) in enumerate(waiting.items(), start=1 + len(results) - len(waiting)):
-            kept = f"{image} is number {number} of {len(results)}, and what is computed is kept"
-            with if_interrupted(f"{kept}; repeat the command to continue"), _blocked_after(outcomes):
-                outcome = _outcome(image, result, work)
-            if outcome.state == BUSY:
-                busy[image] = outcome
-                continue
-            outcomes.append(outcome)
-            if tell:
-                tell(outcome)
-        if len(busy) == len(waiting):  # nobody has finished one meanwhile
-            return outcomes + list(busy.values())
-        waiting = {image: results[image] for image in busy}
+    with _without_empty_folders(results.values()):
+        while waiting:
+            busy = {}
+            for number, (image, result) in enumerate(waiting.items(), start=1 + len(results) - len(waiting)):
+                kept = f"{image} is number {number} of {len(results)}, and what is computed is kept"
+                with if_interrupted(f"{kept}; repeat the command to continue"), _blocked_after(outcomes):
+                    outcome = _outcome(image, result, work)
+                if outcome.state == BUSY:
+                    busy[image] = outcome
+                    continue
+                outcomes.append(outcome)
+                if tell:
+                    tell(outcome)
+            if len(busy) == len(waiting):  # nobody has finished one meanwhile
+                return outcomes + list(busy.values())
+            waiting = {image: results[image] for image in busy}
     return outcomes
 
 
@@ -186,6 +187,19 @@ def report(outcomes: Sequence[Outcome], out: Path) -> None:
     say(f"wrote {states[WRITTEN]} of {len(outcomes)} {results} to {out}{''.join(others)}")
     if errors := _errors(outcomes):
         raise (Incomplete if states[WRITTEN] or states[THERE] else UserError)(*errors)
+
+
+@contextmanager
+def _without_empty_folders(results: Iterable[Path]) -> Iterator[None]:
+    """Remove the folders that the block made for results and left empty, as each image failed."""
+    folders = {folder for result in results for folder in result.parents}
+    missing = [folder for folder in folders if not folder.exists()]
+    try:
+        yield
+    finally:
+        for folder in sorted(missing, key=lambda folder: len(folder.parts), reverse=True):
+            with suppress(OSError):  # it holds something, or was not made
+                folder.rmdir()
 
 
 @contextmanager

@@ -112,3 +112,15 @@ def test_images_unlike_those_of_the_training_are_told_of_and_counted(tmp_path, c
     assert said.count("brighter") == 2
     assert said.count("another note") == 3
     assert said.endswith(f"wrote 3 of 3 results to {tmp_path}, 2 of an image unlike those learnt from\n")
+
+
+def test_folders_that_nothing_came_into_are_not_left(tmp_path):
+    def fail(image, result):
+        result.parent.mkdir(parents=True)
+        raise UserError("it is no image")
+
+    (tmp_path / "mine").mkdir()
+    results = {tmp_path / name: tmp_path / name / "deep" / "a.png" for name in ("mine", "made")}
+    outcomes = work_through(results, fail)
+    assert [outcome.state for outcome in outcomes] == [FAILED] * 2
+    assert [path.name for path in tmp_path.rglob("*")] == ["mine"]
