@@ -27,6 +27,7 @@ from kerasseg.inference.backends import AUTO, OPENVINO, Backend, opened_when_ask
 from kerasseg.inference.blending import Bands
 from kerasseg.inference.forward import Forward
 from kerasseg.inference.overlap import resolve_overlap
+from kerasseg.inference.package_file import is_package
 from kerasseg.inference.scaling import Axis, Resampled, resampled_bands
 from kerasseg.inference.tiled import Pixels, gathered, predicted_bands
 from kerasseg.runs.rundirectory import FAILED, FINISHED, MODEL, SPEC, STATUS, RunDirectory, existing
@@ -94,10 +95,10 @@ class Segmenter:
             If there is no such run, or it has no model yet; and by the first image, if the model is damaged,
             is another than the specification's, or cannot be loaded safely.
         """
-        path = Path(run) if package.is_package(Path(run)) else existing(Path(run)).path
+        path = Path(run) if is_package(Path(run)) else existing(Path(run)).path
         spec, path = read_spec(path), path.resolve()
         chosen = backends.chosen(engine, RunDirectory(path).results, spec.weights)
-        computing = package.engine(path, chosen) if package.is_package(path) else chosen
+        computing = package.engine(path, chosen) if is_package(path) else chosen
         stored = StoredForward(path, chosen, spec.weights)
         return cls(spec, Backend(opened_when_asked(stored.open), computing, elsewhere=stored))
 
@@ -341,7 +342,7 @@ def read_spec(run: Path) -> ModelSpec:
     UserError
         If there is no such run, it has no model yet, or a file is damaged.
     """
-    if package.is_package(run):
+    if is_package(run):
         return package.read_spec(run)
     folder = existing(run)
     if missing := [name for name in (MODEL, SPEC) if not (folder / name).is_file()]:
@@ -414,7 +415,7 @@ class StoredForward:
         UserError
             See `load_trained`, and `kerasseg.inference.package.open_network`.
         """
-        if package.is_package(self.path):
+        if is_package(self.path):
             return package.open_network(self.path, self.engine)
         if self.engine == OPENVINO:
             home = RunDirectory(self.path).results

@@ -296,7 +296,7 @@ def predict(
         options = {"what": what, "to": to, "axes": axes, "force": force, "engine": engine}
         options |= {"table": table, "overlay": overlay, "tell": tell}
         return cascade.predict(paths[0], *_images_and_out(paths[1:]), refused=refused, **options)
-    from kerasseg.inference.package import is_package
+    from kerasseg.inference.package_file import is_package
 
     computing = {"--engine": engine, "--dask": dask}
     if server and (beside := " ".join(f"{option} {given}" for option, given in computing.items() if given)):

@@ -17,7 +17,8 @@ from kerasseg.compact import keypoints_file
 from kerasseg.compact.keypoints import KeyPoints
 from kerasseg.compact.keypoints_file import SUFFIX, KeyPointsFile
 from kerasseg.compact.rebuilding import rebuild
-from kerasseg.compact.selection import SELECTORS, check_ssim, parsed_budget, select, suggested
+from kerasseg.compact.selection import check_ssim, parsed_budget, select, suggested
+from kerasseg.compact.selectors import SELECTORS
 from kerasseg.console import say, track
 from kerasseg.errors import Mistakes, UserError, naming, unknown
 from kerasseg.files import Written
@@ -56,7 +57,7 @@ def compact(
     out : Path
         The folder that gets ``NAME.kpt`` of each, and ``compact.json``, which says how each was made.
     method : str, optional
-        A name of `kerasseg.compact.selection.SELECTORS`; by default what suits each image.
+        A name of `kerasseg.compact.selectors.SELECTORS`; by default what suits each image.
     points : str, optional
         How many: a number, or a share such as ``3%``; by default the method's own.
     ssim : float, optional

@@ -123,7 +123,7 @@ class KeyPoints(_Equal):
     Attributes
     ----------
     method : str
-        The selector, a name of `kerasseg.compact.selection.SELECTORS`.
+        The selector, a name of `kerasseg.compact.selectors.SELECTORS`.
     axes : str
         Of the image, such as ``"YX"``, ``"YXC"`` or ``"TZYXC"``; Y and X come last, or before C.
     shape : tuple of int

@@ -15,19 +15,17 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 from scipy import signal, sparse
 
-from kerasseg.compact.kernels import UNIT, spread
-from kerasseg.compact.keypoints import Base, Kernel
-from kerasseg.compact.rebuilding import enlarge
+from kerasseg.compact.field import Field
+from kerasseg.compact.kernels import spread
+from kerasseg.compact.keypoints import Kernel
 from kerasseg.console import track
 from kerasseg.images.stores.blocks import cuts
-from kerasseg.images.stores.store import Store
 
 BLOCK = 512  # pixels along a side
 PASSES = 8  # in each block, between two looks at the whole
@@ -38,60 +36,6 @@ STEPS = 30  # of the amplitudes' fit
 SHOWN_FROM = 2**23  # pixels, from which progress is shown
 
 Block = tuple[slice, slice]  # rows and columns
-
-
-@dataclass(frozen=True, eq=False)
-class Field:
-    """What is to be made of points: the image between black 0 and white 1, or what a base leaves of it.
-
-    Attributes
-    ----------
-    image : numpy.ndarray or Store
-        (..., Y, X, C) uint8 or uint16, read by region.
-    low, high : numpy.ndarray
-        (C,) what is black and what is white.
-    base : Base, optional
-        What is taken off the image; then black is where they agree.
-    """
-
-    image: np.ndarray | Store
-    low: np.ndarray
-    high: np.ndarray
-    base: Base | None = None
-
-    @property
-    def grid(self) -> tuple[int, ...]:
-        """The image's shape without C."""
-        return self.image.shape[:-1]
-
-    @property
-    def span(self) -> np.ndarray:
-        """White minus black, at least 1: (C,)."""
-        return np.maximum(self.high - self.low, 1)
-
-    def planes(self) -> Iterator[tuple[int, ...]]:
-        """Go through the planes in C order."""
-        return itertools.product(*map(range, self.grid[:-2]))
-
-    def read(self, plane: tuple[int, ...], rows: slice, columns: slice) -> np.ndarray:
-        """Read a rectangle of a plane as stored: (Y, X, C)."""
-        pixels = self.image[(*(slice(index, index + 1) for index in plane), rows, columns)]
-        return pixels.reshape(pixels.shape[-3:])
-
-    def values(self, plane: tuple[int, ...], rows: slice, columns: slice) -> np.ndarray:
-        """Give a rectangle of a plane, (C, Y, X) float64 in multiples of `UNIT`."""
-        pixels = np.moveaxis(self.read(plane, rows, columns), -1, 0).astype(np.float64)
-        if self.base is None:
-            pixels -= self.low[:, None, None]
-        else:
-            small = np.moveaxis(self.base.pixels[plane].reshape(*self._small, -1), -1, 0)
-            pixels -= np.stack([enlarge(each, self.base.factor, rows, columns) for each in small])
-        pixels /= self.span[:, None, None] * UNIT
-        return np.rint(pixels, out=pixels) * UNIT
-
-    @property
-    def _small(self) -> tuple[int, int]:
-        return tuple(-(-length // self.base.factor) for length in self.grid[-2:])
 
 
 class Chosen(NamedTuple):

@@ -8,8 +8,9 @@ from functools import partial
 
 import numpy as np
 
+from kerasseg.compact.field import Field
 from kerasseg.compact.keypoints import Kernel
-from kerasseg.compact.pursuit import Field, pursue
+from kerasseg.compact.pursuit import pursue
 from kerasseg.data.sample import Annotation, Sample
 from kerasseg.errors import naming
 from kerasseg.images.preprocessing import Preprocessing, normalise

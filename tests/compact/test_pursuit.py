@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kerasseg.compact import pursuit
+from kerasseg.compact.field import Field
 from kerasseg.compact.kernels import gaussian, mean
 from kerasseg.compact.keypoints import Base
-from kerasseg.compact.pursuit import Chosen, Field, fit, pursue
+from kerasseg.compact.pursuit import Chosen, fit, pursue
 
 
 def field_of(image, base=None):

@@ -6,9 +6,10 @@ import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kerasseg.compact import kernels, keypoints_file, pursuit, selection
+from kerasseg.compact import field, kernels, keypoints_file, pursuit, selection, selectors
 from kerasseg.compact.rebuilding import rebuild
-from kerasseg.compact.selection import SELECTORS, points_of, select, suggested
+from kerasseg.compact.selection import points_of, select, suggested
+from kerasseg.compact.selectors import SELECTORS
 from kerasseg.errors import UserError
 from kerasseg.metrics.similarity import MEASURES, ssim_11
 
@@ -118,8 +119,9 @@ def test_sixteen_bits_channels_and_planes_at_once(method):
 def test_there_are_no_seams(monkeypatch, mitochondria, method):
     image = mitochondria[:150, :170]
     whole = select(image, "YX", method, budget="2%")
-    for module in (pursuit, selection):
-        monkeypatch.setattr(module, "BLOCK" if module is pursuit else "BAND", 32)
+    monkeypatch.setattr(pursuit, "BLOCK", 32)
+    for module in (field, selection, selectors):
+        monkeypatch.setattr(module, "BAND", 32)
     assert select(image, "YX", method, budget="2%") == whole
 
 
