@@ -16,6 +16,7 @@ https://doi.org/10.1109/ICCV.2017.244
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import keras
 import tensorflow as tf
@@ -133,6 +134,16 @@ def cycle(
         )
 
 
+class Side(NamedTuple):
+    """What a side is to change by: the gradients of its weights, and the losses ``(B,)`` that they lessen."""
+
+    gradients: Sequence[Tensor] = ()
+    losses: Tensor | None = None
+
+
+NOTHING = Side()
+
+
 class CycleGan(AdversarialModel):
     """Two generators that undo each other, and a discriminator for what each makes; see `cycle`."""
 
@@ -158,59 +169,63 @@ class CycleGan(AdversarialModel):
         """
         images, targets, _ = keras.utils.unpack_x_y_sample_weight(data)
         masks = without_ignored(targets, targets)
-        to_masks, to_images = self.generators
-        mask_discriminator, image_discriminator = self.discriminators
-        weights = trainable_weights(self.generators)
-
-        with tf.GradientTape() as tape:
-            fake_masks = to_masks(images, training=True)
-            cycled_images = to_images(fake_masks, training=True)
-            image_distance = absolute_loss(images, cycled_images)
-            fake_scores = mask_discriminator(fake_masks, training=True)
-            losses = least_squares_loss(fake_scores, REAL) + self.cycle_weight * image_distance
-            mean = scaled_mean(self.optimizer, losses)
-        gradients, generator_loss = tape.gradient(mean, weights), losses
-
-        with tf.control_dependencies(gradients):
-            with tf.GradientTape() as tape:
-                fake_images = to_images(masks, training=True)
-                cycled_masks = to_masks(fake_images, training=True)
-                mask_distance = absolute_loss(targets, cycled_masks, self.class_weights)
-                fake_scores = image_discriminator(fake_images, training=True)
-                losses = least_squares_loss(fake_scores, REAL) + self.cycle_weight * mask_distance
-                mean = scaled_mean(self.optimizer, losses)
-            gradients = added(gradients, tape.gradient(mean, weights))
-        generator_loss += losses
-
+        ours, fake_masks, distance = self._with(NOTHING, self._image_and_back, images)
+        ours, fake_images = self._with(ours, self._mask_and_back, masks, targets)
         if self.identity_weight:
-            with tf.control_dependencies(gradients):
-                with tf.GradientTape() as tape:
-                    same_images = to_images(images, training=True)
-                    image_change = absolute_loss(images, same_images)
-                    same_masks = to_masks(masks, training=True)
-                    mask_change = absolute_loss(targets, same_masks, self.class_weights)
-                    losses = self.identity_weight * (image_change + mask_change)
-                    mean = scaled_mean(self.optimizer, losses)
-                gradients = added(gradients, tape.gradient(mean, weights))
-            generator_loss += losses
+            (ours,) = self._with(ours, self._own_kinds, images, masks, targets)
+        theirs = self._told_apart(images, masks, fake_images, fake_masks)
+        self.apply(ours.gradients, theirs.gradients, ours.losses, theirs.losses)
+        return self.logs(loss=distance, generator_loss=ours.losses, discriminator_loss=theirs.losses)
 
+    def _with(self, before: Side, part: Callable[..., tuple], *given: Tensor) -> tuple:
+        """Add a part to the generators' losses when those before are done; give also what it made."""
+        weights = trainable_weights(self.generators)
+        with tf.control_dependencies(before.gradients):
+            with tf.GradientTape() as tape:
+                losses, *made = part(*given)
+                mean = scaled_mean(self.optimizer, losses)
+            gradients = tape.gradient(mean, weights)
+        if before is not NOTHING:
+            gradients = [ops.add(*pair) for pair in zip(before.gradients, gradients, strict=True)]
+            losses = before.losses + losses
+        return Side(gradients, losses), *made
+
+    def _image_and_back(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Make masks of images, and images of these: losses, masks, and how far images are from the first."""
+        to_masks, to_images = self.generators
+        fake_masks = to_masks(images, training=True)
+        distance = absolute_loss(images, to_images(fake_masks, training=True))
+        scores = self.discriminators[0](fake_masks, training=True)
+        return least_squares_loss(scores, REAL) + self.cycle_weight * distance, fake_masks, distance
+
+    def _mask_and_back(self, masks: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Make images of masks, and masks of these: losses and images."""
+        to_masks, to_images = self.generators
+        fake_images = to_images(masks, training=True)
+        distance = absolute_loss(targets, to_masks(fake_images, training=True), self.class_weights)
+        scores = self.discriminators[1](fake_images, training=True)
+        return least_squares_loss(scores, REAL) + self.cycle_weight * distance, fake_images
+
+    def _own_kinds(self, images: Tensor, masks: Tensor, targets: Tensor) -> tuple[Tensor]:
+        """Put images through what makes images, and masks through what makes masks: losses."""
+        to_masks, to_images = self.generators
+        image_change = absolute_loss(images, to_images(images, training=True))
+        mask_change = absolute_loss(targets, to_masks(masks, training=True), self.class_weights)
+        return (self.identity_weight * (image_change + mask_change),)
+
+    def _told_apart(self, images: Tensor, masks: Tensor, fake_images: Tensor, fake_masks: Tensor) -> Side:
+        """Let the discriminators tell what is real from what is made now, or was once."""
         if self.pools:
-            fake_masks, fake_images = (
-                pool(fake) for pool, fake in zip(self.pools, (fake_masks, fake_images), strict=True)
-            )
+            fakes = zip(self.pools, (fake_masks, fake_images), strict=True)
+            fake_masks, fake_images = (pool(fake) for pool, fake in fakes)
+        of_masks, of_images = self.discriminators
         with tf.GradientTape() as tape:
-            real_scores = mask_discriminator(masks, training=True)
-            fake_scores = mask_discriminator(fake_masks, training=True)
-            discriminator_loss = discriminator_losses(real_scores, fake_scores)
-            real_scores = image_discriminator(images, training=True)
-            fake_scores = image_discriminator(fake_images, training=True)
-            discriminator_loss += discriminator_losses(real_scores, fake_scores)
-            mean = scaled_mean(self.discriminator_optimizer, discriminator_loss)
-        discriminator_gradients = tape.gradient(mean, trainable_weights(self.discriminators))
-
-        self.apply(gradients, discriminator_gradients, generator_loss, discriminator_loss)
-        losses = {"generator_loss": generator_loss, "discriminator_loss": discriminator_loss}
-        return self.logs(loss=image_distance, **losses)
+            losses = discriminator_losses(of_masks(masks, training=True), of_masks(fake_masks, training=True))
+            losses += discriminator_losses(
+                of_images(images, training=True), of_images(fake_images, training=True)
+            )
+            mean = scaled_mean(self.discriminator_optimizer, losses)
+        return Side(tape.gradient(mean, trainable_weights(self.discriminators)), losses)
 
     def test_step(self, data: tuple[Tensor, ...]) -> dict[str, Tensor]:
         """Work out what an epoch is chosen by, and the Dice of the masks that the engine makes."""
@@ -221,11 +236,6 @@ class CycleGan(AdversarialModel):
             return self.logs(self.dice, loss=self.mask_loss(targets, masks))
         _, to_images = self.generators
         return self.logs(self.dice, loss=absolute_loss(images, to_images(masks, training=False)))
-
-
-def added(gradients: Sequence[Tensor], others: Sequence[Tensor]) -> list[Tensor]:
-    """Add gradients with respect to the same weights."""
-    return [ops.add(*pair) for pair in zip(gradients, others, strict=True)]
 
 
 class ImagePool(keras.layers.Layer):
