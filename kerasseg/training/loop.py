@@ -173,7 +173,7 @@ def fit(
     callbacks : sequence of keras.callbacks.Callback
         Logs of a step are means over all processes of their epoch so far; those of an epoch are exact.
     """
-    train_step, test_step = _steps(engine)
+    train_step, test_step = steps_of(engine)
     share = partial(devices.distributed, engine.distribute_strategy)
     calls = keras.callbacks.CallbackList(callbacks, model=engine, epochs=epochs.stop, steps=steps)
     endless, logs = iter(share(batches)), {}
@@ -182,10 +182,11 @@ def fit(
     for epoch in epochs:
         engine.reset_metrics()
         calls.on_epoch_begin(epoch)
-        for step in range(steps):
-            calls.on_train_batch_begin(step)
-            logs = train_step(next(endless))
-            calls.on_train_batch_end(step, logs)
+        with devices.graphs_as_traced():
+            for step in range(steps):
+                calls.on_train_batch_begin(step)
+                logs = train_step(next(endless))
+                calls.on_train_batch_end(step, logs)
         row = _results(engine, logs)
         engine.reset_metrics()
         calls.on_test_begin()
@@ -201,18 +202,30 @@ def fit(
     calls.on_train_end()
 
 
-def _steps(engine: keras.Model) -> tuple[Callable, Callable]:
-    """Compile a step of training and one of validation, once for all trainings of an engine."""
+def steps_of(engine: keras.Model) -> tuple[Callable, Callable]:
+    """Compile a step of training and one of validation, once for all trainings of an engine.
+
+    Parameters
+    ----------
+    engine : keras.Model
+        Compiled.
+
+    Returns
+    -------
+    train_step, test_step : callable
+        From a batch ``(images, targets)`` to what the metrics say so far, by name; that of training is called
+        within `kerasseg.training.devices.graphs_as_traced`.
+    """
     strategy = engine.distribute_strategy
 
     def mean(value: tf.Tensor) -> tf.Tensor:
         return strategy.reduce("MEAN", value, axis=None)
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def train_step(batch: tuple) -> dict[str, tf.Tensor]:
         return {name: mean(value) for name, value in strategy.run(engine.train_step, (batch,)).items()}
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def test_step(batch: tuple) -> dict[str, tf.Tensor]:
         return strategy.run(engine.test_step, (batch,))
 

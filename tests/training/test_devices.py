@@ -72,3 +72,14 @@ def test_two_devices_train_as_one(engine, tmp_path):
     rows = json.loads(done.stdout.splitlines()[-1])
     assert rows[-1]["loss"] < rows[0]["loss"]
     assert 0.0 < rows[-1]["val_dice"] <= 1.0
+
+
+def test_graphs_are_left_as_traced_while_a_step_is_taken_and_no_longer():
+    normalise = keras.Sequential([keras.layers.BatchNormalization(), keras.layers.ReLU()])
+    nothing = tf.fill((2, 4, 4, 8), float("nan"))
+    with devices.graphs_as_traced():
+        answer = tf.function(lambda x: normalise(x, training=True))(nothing)
+    assert tf.reduce_all(tf.math.is_nan(answer))
+    options = tf.config.optimizer.get_experimental_options()
+    assert options.get("remapping", True)
+    assert not options.get("disable_meta_optimizer")

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from components import MODELS, OPTIMIZERS
 
 from kerasseg.training.keras_speedups import FusedBatchNormalization, fused
@@ -71,6 +72,18 @@ def test_a_whole_network_for_volumes_computes_alike(name):
     for training in (False, True):
         expected = model(volume, training=training)
         np.testing.assert_allclose(fused(model)(volume, training=training), expected, atol=1e-4)
+
+
+def test_silu_and_its_gradient_are_those_of_keras():
+    image = keras.Input((None,))
+    model = keras.Model(image, keras.layers.Activation("silu")(image))
+    x = tf.constant([[-30.0, -1.0, 0.0, 2.0, 30.0]])
+    for network in (model, fused(model)):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            answer = network(x)
+        np.testing.assert_allclose(answer, x / (1 + np.exp(-x)), rtol=1e-5)
+        np.testing.assert_allclose(tape.gradient(answer, x)[0, 1:4], [0.0723295, 0.5, 1.0907843], rtol=1e-5)
 
 
 def test_the_model_itself_stays_keras_own():

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import numpy as np
 
@@ -39,15 +40,16 @@ def first_step() -> dict[str, float]:
         stages[name] = time.process_time() - began
         return result
 
-    stage("import of TensorFlow and Keras", _import_tensorflow)
     recipe = stage("import of recipes", _import_recipe)
+    stage("import of TensorFlow and Keras", _import_tensorflow)
     stage("import of models and training", _import_models)
     model = stage("model", lambda: recipe.models.Linknet(encoder_weights=None).build(BATCH[1:], 1))
     engine = stage("engine and optimiser", lambda: _engine(recipe, model))
-    batch, step = _batch(), _compiled(engine)
+    batch, step = _batch(), _step(engine)
     stage("trace", lambda: step.get_concrete_function(batch))
-    stage("first step", lambda: step(batch))
-    stage("a later step", lambda: step(batch))
+    with _graphs_as_traced():
+        stage("first step", lambda: step(batch))
+        stage("a later step", lambda: step(batch))
     return stages
 
 
@@ -67,6 +69,7 @@ def _import_recipe() -> object:
 
 def _import_models() -> None:
     import kerasseg.models.linknet
+    import kerasseg.training.loop
     import kerasseg.training.supervised  # noqa: F401
 
 
@@ -76,10 +79,16 @@ def _engine(recipe: object, model: object) -> object:
     return train.Supervised().build(model, **losses, threshold=0.5, activation="sigmoid", landscape=False)
 
 
-def _compiled(engine: object) -> object:
-    import tensorflow as tf
+def _step(engine: object) -> Callable[..., object]:
+    from kerasseg.training.loop import steps_of
 
-    return tf.function(engine.train_step)
+    return steps_of(engine)[0]
+
+
+def _graphs_as_traced() -> AbstractContextManager:
+    from kerasseg.training.devices import graphs_as_traced
+
+    return graphs_as_traced()
 
 
 def _batch() -> tuple[object, object]:

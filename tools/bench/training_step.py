@@ -52,12 +52,20 @@ def ours(images: np.ndarray, targets: np.ndarray, network: Callable[[], object])
 
     from kerasseg.inference.forward import forward
     from kerasseg.recipe.train import Adam, Combo, Supervised
+    from kerasseg.training.devices import graphs_as_traced
+    from kerasseg.training.loop import steps_of
 
     model = network()
     losses = {"loss": Combo().build(), "optimizer": Adam().build()}
     engine = Supervised().build(model, **losses, threshold=0.5, activation="sigmoid", landscape=False)
-    x, y, answer = tf.constant(images), tf.constant(targets), cache(partial(forward, model))
-    return lambda: engine.train_on_batch(x, y), lambda: answer()(images[:1])
+    (train_step, _), answer = steps_of(engine), cache(partial(forward, model))
+    batch = tf.constant(images), tf.constant(targets)
+
+    def step() -> float:
+        with graphs_as_traced():
+            return float(train_step(batch)["loss"])
+
+    return step, lambda: answer()(images[:1])
 
 
 def plain_keras(images: np.ndarray, targets: np.ndarray, network: Callable[[], object]) -> tuple[Work, Work]:
