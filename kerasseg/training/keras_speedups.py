@@ -174,7 +174,9 @@ class _Fused:
         with tf.distribute.get_strategy().extended.colocate_vars_with(of.value):
             return self.add_variable(of.shape, initializer, of.dtype, name=name)
 
-    def apply(self, grads: Sequence[tf.Tensor], trainable_variables: Sequence[keras.Variable]) -> None:
+    def apply(
+        self, grads: Sequence[tf.Tensor], trainable_variables: Sequence[keras.Variable] | None = None
+    ) -> None:
         """Change every variable; what is the same for all of them is worked out here, once."""
         step = ops.cast(self.iterations + 1, "float32")
         self._numbers = {
@@ -210,7 +212,9 @@ class _Slowing:
         self.slowed, self.share = frozenset(position(self, variable) for variable in variables), share
         decay_no_more(self, variables)
 
-    def apply(self, grads: Sequence[tf.Tensor], trainable_variables: Sequence[keras.Variable]) -> None:
+    def apply(
+        self, grads: Sequence[tf.Tensor], trainable_variables: Sequence[keras.Variable] | None = None
+    ) -> None:
         """Change every variable; both rates are read here, once."""
         self._rate = ops.convert_to_tensor(self.learning_rate)
         self._slow_rate = self._rate * self.share
