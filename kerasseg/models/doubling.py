@@ -40,7 +40,18 @@ class DoublingConvolution(layers.Layer):
 
 
 def transposed_kernel(kernel: keras.KerasTensor) -> keras.KerasTensor:
-    """Make `(3, 3, C, F)`, for a doubled image, `(4, 4, F, C)`, for a transposed convolution of the small."""
+    """Sum the taps of a kernel that fall on one pixel of the small image.
+
+    Parameters
+    ----------
+    kernel : tensor, (3, 3, C, F)
+        For the doubled image.
+
+    Returns
+    -------
+    tensor, (4, 4, F, C)
+        For a transposed convolution of the small image, of stride 2 and 'same' padding.
+    """
     *_, channels, filters = kernel.shape
     taps = ops.cast(np.kron(TAPS, TAPS), kernel.dtype)
     sums = ops.reshape(ops.matmul(taps, ops.reshape(kernel, (9, -1))), (4, 4, channels, filters))
@@ -48,7 +59,18 @@ def transposed_kernel(kernel: keras.KerasTensor) -> keras.KerasTensor:
 
 
 def transposed(layer: layers.Conv2D) -> layers.Conv2DTranspose:
-    """Make what a 3x3 convolution computes of a doubled image a layer of Keras', with weights of its own."""
+    """Make a convolution of a doubled image one of Keras' own layers, for the small image.
+
+    Parameters
+    ----------
+    layer : keras.layers.Conv2D
+        By 3x3, of stride 1 and 'same' padding.
+
+    Returns
+    -------
+    keras.layers.Conv2DTranspose
+        Its weights are made of those of now.
+    """
     kernel, *bias = layer.weights
     names = ("name", "dtype", "filters", "padding", "use_bias", "activation")
     how = {name: layer.get_config()[name] for name in names}
