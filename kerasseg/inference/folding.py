@@ -6,17 +6,18 @@ both: its kernel is multiplied, its bias moved. A LinkNet answers for one image 
 
 from __future__ import annotations
 
-from collections import Counter
-
 import keras
 import numpy as np
 from keras.layers import BatchNormalization, Conv2D, Conv3D, DepthwiseConv2D, Layer
 
-from kerasseg.models.keras_internals import layer_of, steps
+from kerasseg.models.doubling import doubling, transposed
+from kerasseg.models.keras_internals import successions
 
 
 def folded(model: keras.Model) -> keras.Model:
     """Make a model that predicts the same, with its normalisations folded into the convolutions before them.
+
+    It doubles as `kerasseg.models.doubling` says.
 
     Parameters
     ----------
@@ -29,7 +30,7 @@ def folded(model: keras.Model) -> keras.Model:
         For prediction only; it shares all other layers with `model`. Probabilities differ by some 1e-5, as
         rounding to float32 does.
     """
-    pairs = _pairs(model)
+    pairs = {before: after for before, after in successions(model) if _folds(before, after)}
     dropped = set(pairs.values())
 
     def call(layer: Layer, *x: keras.KerasTensor, **how: object) -> keras.KerasTensor:
@@ -40,26 +41,12 @@ def folded(model: keras.Model) -> keras.Model:
     )
     for convolution, normalisation in pairs.items():
         copy.get_layer(convolution.name).set_weights(_weights(convolution, normalisation))
-    return copy
+    return doubling(copy, transposed)
 
 
-def _pairs(model: keras.Model) -> dict[Layer, BatchNormalization]:
-    """Find convolutions whose result goes to one normalisation and nowhere else."""
-    calls = [(operation, [layer_of(x) for x in inputs]) for operation, inputs, _ in steps(model)]
-    times = Counter(operation for operation, _ in calls)
-    readers = Counter(source for _, sources in calls for source in sources)
-    readers.update(layer_of(x) for x in model.outputs)
-    return {
-        sources[0]: operation
-        for operation, sources in calls
-        if isinstance(operation, BatchNormalization)
-        and _folds(sources[0], operation)
-        and times[operation] == times[sources[0]] == readers[sources[0]] == 1
-    }
-
-
-def _folds(before: Layer, normalisation: BatchNormalization) -> bool:
-    if not isinstance(before, Conv2D | Conv3D | DepthwiseConv2D):
+def _folds(before: Layer, normalisation: Layer) -> bool:
+    convolves = isinstance(before, Conv2D | Conv3D | DepthwiseConv2D)
+    if not (convolves and isinstance(normalisation, BatchNormalization)):
         return False
     last = before.data_format == "channels_last" and normalisation.axis in (-1, len(before.output.shape) - 1)
     return last and before.activation is keras.activations.linear

@@ -5,6 +5,7 @@ setup.cfg allows only versions of Keras with which ``tests/models/test_keras_int
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 import keras
@@ -23,6 +24,17 @@ def steps(model: keras.Model) -> Iterator[tuple[keras.Operation, list[keras.Kera
 def layer_of(tensor: keras.KerasTensor) -> keras.Operation:
     """Find the layer whose output a tensor is."""
     return tensor._keras_history.operation
+
+
+def successions(model: keras.Model) -> Iterator[tuple[keras.Operation, keras.Operation]]:
+    """Yield two layers wherever the second alone reads what the first makes, and both are called once."""
+    calls = [(operation, [layer_of(x) for x in inputs]) for operation, inputs, _ in steps(model)]
+    times = Counter(operation for operation, _ in calls)
+    readers = Counter(source for _, sources in calls for source in sources)
+    readers.update(layer_of(x) for x in model.outputs)
+    for operation, sources in calls:
+        if len(sources) == 1 and times[operation] == times[sources[0]] == readers[sources[0]] == 1:
+            yield sources[0], operation
 
 
 def moments(adam: keras.optimizers.Adam, variable: keras.Variable) -> tuple[keras.Variable, keras.Variable]:

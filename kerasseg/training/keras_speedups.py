@@ -4,7 +4,8 @@ Keras writes batch normalisation as some fourteen small operations a layer, each
 feature map, and Adam as some forty for each of a model's variables, half of LinkNet's graph. With one
 operation for each, and one for the gradient, a training step takes three quarters of the time, the first step
 is ready a good deal sooner, and a step on a GPU starts hundreds of kernels instead of ten thousand. SiLU
-takes a quarter of its operations where its sigmoid is kept for the gradient, and not worked out again.
+takes a quarter of its operations where its sigmoid is kept for the gradient, and not worked out again. What
+is convolved after it was doubled is computed at the small size, as `kerasseg.models.doubling` says.
 
 Adam's numbers are the same. Keras' moving statistics are not: they begin at 0 and 1, and at a momentum of
 0.99 hold more of that than of the data for seventy steps, so that on few images validation finds nothing for
@@ -21,6 +22,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from kerasseg.models.doubling import DoublingConvolution, doubling
 from kerasseg.models.keras_internals import decay_no_more, moments, position
 from kerasseg.training.devices import place
 
@@ -147,7 +149,7 @@ def fused(model: keras.Model) -> keras.Model:
     keras.Model
         Training it trains `model`.
     """
-    return keras.models.clone_model(model, clone_function=_fused_layer)
+    return keras.models.clone_model(doubling(model, DoublingConvolution), clone_function=_fused_layer)
 
 
 def _fused_layer(layer: keras.layers.Layer) -> keras.layers.Layer:

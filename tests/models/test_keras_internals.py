@@ -9,7 +9,7 @@ import pytest
 from keras import layers
 from packaging.requirements import Requirement
 
-from kerasseg.models.keras_internals import layer_of, moments, random_states, steps
+from kerasseg.models.keras_internals import layer_of, moments, random_states, steps, successions
 
 
 def test_keras_is_a_version_that_was_tried():
@@ -35,6 +35,10 @@ def test_steps_lead_from_the_answer_to_the_image(branched):
     assert listed == expected
     for layer, _, output in steps(branched):
         assert layer_of(output) is layer
+
+
+def test_successions_leave_out_what_two_layers_read(branched):
+    assert [(before.name, after.name) for before, after in successions(branched)] == [("image", "left")]
 
 
 def test_adam_keeps_means_of_gradients_and_of_their_squares():

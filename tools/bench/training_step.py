@@ -6,8 +6,9 @@
     python tools/bench/training_step.py guided [--batch 50] [--rounds 51]  # and cross-entropy alone
 
 Each contender lives in a process of its own, since TensorFlow reads its switches when imported; they take
-turns, and a ratio is the median of the rounds' ratios. Seconds are the processor's, of all threads.
-segmentation_models_pytorch and MONAI join if installed.
+turns, and a ratio is the median of the rounds' ratios. Seconds are the processor's, of all threads, or with
+`--wall` those of a clock on the wall, for a machine that does nothing else. segmentation_models_pytorch,
+MONAI and OpenVINO, which only answers, join if installed.
 """
 
 from __future__ import annotations
@@ -66,6 +67,14 @@ def ours(images: np.ndarray, targets: np.ndarray, network: Callable[[], object])
             return float(train_step(batch)["loss"])
 
     return step, lambda: answer()(images[:1])
+
+
+def in_openvino(images: np.ndarray, targets: np.ndarray, network: Callable[[], object]) -> tuple[None, Work]:
+    """What `kerasseg predict` answers with where a run keeps it."""
+    from kerasseg.inference.openvino import on_openvino
+
+    answer = cache(partial(on_openvino, network()))
+    return None, lambda: answer()(images[:1])
 
 
 def plain_keras(images: np.ndarray, targets: np.ndarray, network: Callable[[], object]) -> tuple[Work, Work]:
@@ -155,6 +164,7 @@ def gunet(images: np.ndarray, targets: np.ndarray, *, guided: bool) -> tuple[Wor
 NETWORKS = {
     "linknet": {
         "kerasseg": partial(ours, network=linknet),
+        "OpenVINO": partial(in_openvino, network=linknet),
         "plain Keras": partial(plain_keras, network=linknet),
         "smp": partial(smp, layout="contiguous_format"),
         "smp, channels last": partial(smp, layout="channels_last"),
@@ -162,6 +172,7 @@ NETWORKS = {
     },
     "unet": {
         "kerasseg": partial(ours, network=unet),
+        "OpenVINO": partial(in_openvino, network=unet),
         "plain Keras": partial(plain_keras, network=unet),
         "MONAI": partial(monai, layout="contiguous_format"),
         "MONAI, channels last": partial(monai, layout="channels_last"),
@@ -171,16 +182,19 @@ NETWORKS = {
         "cross-entropy alone": partial(gunet, guided=False),
     },
 }
-PACKAGES = {"smp": "segmentation_models_pytorch", "MONAI": "monai"}
+PACKAGES = {"OpenVINO": "openvino", "smp": "segmentation_models_pytorch", "MONAI": "monai"}
 
 
-def contend(network: str, name: str, batch: int) -> None:
+def contend(network: str, name: str, batch: int, clock: Callable[[], float]) -> None:
     """Be a contender, which tells how long the processor took until the first step was done."""
     rng = np.random.default_rng(0)
     images = rng.random((batch, *SIZE, 3), np.float32)
     step, infer = NETWORKS[network][name](images, (images[..., :1] > 0.5).astype(np.uint8))
-    step()
-    serve({"step": step, "infer": infer}, told=time.process_time(), clock=time.process_time)
+    if step is None:
+        serve({"infer": infer}, told=np.nan, clock=clock)
+    else:
+        step()
+        serve({"step": step, "infer": infer}, told=time.process_time(), clock=clock)
 
 
 def main() -> None:
@@ -189,13 +203,15 @@ def main() -> None:
     arguments.add_argument("network", choices=NETWORKS)
     arguments.add_argument("--batch", type=int, default=8)
     arguments.add_argument("--rounds", type=int, default=3)
+    arguments.add_argument("--wall", action="store_true", help="seconds of a clock, not of the processor")
     arguments.add_argument("--contend", help=argparse.SUPPRESS)
     given = arguments.parse_args()
     if given.contend:
-        contend(given.network, given.contend, given.batch)
+        clock = time.perf_counter if given.wall else time.process_time
+        contend(given.network, given.contend, given.batch, clock)
         return
     names = [name for name in NETWORKS[given.network] if find_spec(PACKAGES.get(name.split(",")[0], "numpy"))]
-    how = (__file__, given.network, "--batch", str(given.batch), "--contend")
+    how = (__file__, given.network, "--batch", str(given.batch), *["--wall"] * given.wall, "--contend")
     contenders = [Contender((*how, name)) for name in names]
     works = ("step", "infer")
     for contender in contenders:
