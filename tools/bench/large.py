@@ -5,7 +5,7 @@
 A slide of so many pixels a side (colour, tiles of 512, Deflate) and its mask, and a volume of so many voxels
 a side (Zarr, chunks of 64, most of them empty) and its mask are written into --folder, once. Then each is
 learnt from by `kerasseg run` in a process of its own, whose memory is looked at ten times a second: the
-largest is told for each thing that it said it was doing. And patches are cut at random out of both, by ours
+largest is told for each of its phases. And patches are cut at random out of both, by ours
 and, where torch is installed, by a Dataset over tifffile's Zarr view, or over Zarr, in a DataLoader.
 Contenders take turns.
 """
@@ -16,7 +16,6 @@ import argparse
 import importlib.util
 import itertools
 import os
-import re
 import subprocess
 import sys
 import time
@@ -48,6 +47,17 @@ PAUSE = 0.1  # seconds between two looks at a run's memory
 SEEDS = {"slide": 4, "volume": 0}  # by which the small ones are watched
 CHANNELS = {"slide": 3, "volume": 1}
 PATCHES = {"slide": (256, 256), "volume": (32, 64, 64)}
+TILES = {"slide": 256, "volume": 64}  # of predictions
+EPOCHS = 2
+PHASES = {
+    "looking at the mask": "mask: the numbers in it",
+    "reading image and annotation": "image and mask: what they hold",
+    "measuring intensities": "image: percentiles",
+    "looking for what is annotated": "mask: where foreground lies",
+    f"epoch {EPOCHS}/{EPOCHS}  loss": "scoring the test image",
+    "epoch": "learning",
+    "measuring the model's cost": "cost, OpenVINO and report",
+}  # by what a run says
 
 
 def write_slides(root: Path, side: int) -> None:
@@ -103,14 +113,15 @@ def recipe(kind: str, root: Path) -> dict:
             "split": {"test_where": {"folder": "images/test"}, "validation": 0.5},
         },
         "model": {"unet": {"encoder": "plain", "levels": 3, "base_filters": 8, "attention": False}},
-        "train": {"epochs": 2, "steps_per_epoch": 10, "batch_size": BATCH},
+        "train": {"epochs": EPOCHS, "steps_per_epoch": 10, "batch_size": BATCH},
+        "predict": {"tile": TILES[kind], "overlap": 8},
         "export": {"saved_model": False},
     }
 
 
 @dataclass
 class Phase:
-    """What a run said it was doing, since when, for how long, and its largest memory meanwhile in GiB."""
+    """What a run does, since when, for how long, and its largest memory meanwhile in GiB."""
 
     name: str
     began: float
@@ -125,7 +136,7 @@ def run(kind: str, root: Path) -> list[Phase]:
     command = [sys.executable, "-c", "from kerasseg.cli import main; main()", "run", str(path)]
     command += ["--directory", str(root / "runs")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    phases = [Phase("imports", time.monotonic())]
+    phases = [Phase("imports, and list of files", time.monotonic())]
     listening = Thread(target=listen, args=(process.stdout, phases))
     listening.start()
     while process.poll() is None:
@@ -140,10 +151,10 @@ def run(kind: str, root: Path) -> list[Phase]:
 
 
 def listen(lines: Iterable[str], phases: list[Phase]) -> None:
-    """Begin a phase whenever a line says something else than how far the last one is."""
+    """Begin a phase whenever a line tells of another one, which long ones do after five seconds."""
     for line in lines:
         print(line, end="", flush=True)
-        name = re.sub(r"[\d,.]+", "#", line.strip())
+        name = next((name for said, name in PHASES.items() if said in line), phases[-1].name)
         if name != phases[-1].name:
             phases.append(Phase(name, time.monotonic()))
 
@@ -159,7 +170,7 @@ def resident(process: int) -> float:
 
 def tell(kind: str, phases: list[Phase]) -> None:
     """Print how long the phases took and what memory they needed, and of the whole run."""
-    table = Table("last said", "s", "GiB at most", title=f"{kind}: memory of a run")
+    table = Table("", "s", "GiB at most", title=f"{kind}: memory of a run")
     whole = Phase("all", 0, sum(phase.seconds for phase in phases), max(phase.peak for phase in phases))
     for phase in (*phases, whole):
         table.add_row(phase.name, f"{phase.seconds:.1f}", f"{phase.peak:.2f}")
