@@ -239,12 +239,10 @@ def class_ids(count: int) -> Meaning:
 
 
 def distinct(values: np.ndarray) -> np.ndarray:
-    """List the different numbers of an array, sorted; to count small ones is ten times as fast as to sort."""
-    if values.size and not values.any():  # most of a large mask, which is seen in a twentieth of the time
-        return np.zeros(1, np.int64)
-    if values.dtype in (np.uint8, np.uint16):
-        return np.flatnonzero(np.bincount(values.ravel()))
-    return np.unique(values.astype(np.uint8) if values.dtype == bool else values)
+    """List the different numbers of an array, sorted: of those where one number goes over into another."""
+    numbers = values.ravel().view(np.uint8) if values.dtype == bool else values.ravel()
+    begins = numbers[1:] != numbers[:-1]  # few in a mask: to sort or to count all takes ten times as long
+    return np.unique(np.append(numbers[:1], numbers[1:][begins]))
 
 
 def distinct_of(bands: Iterable[np.ndarray]) -> np.ndarray:

@@ -13,6 +13,7 @@ from kerasseg.data.batches import TrainingBatches
 from kerasseg.data.sample import Sample
 from kerasseg.data.split import Split
 from kerasseg.data.survey import Contents
+from kerasseg.images.appearance import Appearance
 from kerasseg.images.histogram_matching import Matching
 from kerasseg.inference.backends import Backend
 from kerasseg.inference.forward import forward
@@ -134,8 +135,15 @@ def learn(
     *,
     match: Matching | None = None,
     resume: bool,
-) -> History:
-    """Train the model on the split's parts, and leave it with the weights of its best epoch."""
+) -> tuple[History, Appearance]:
+    """Train the model on the split's parts, and leave it with the weights of its best epoch.
+
+    Returns
+    -------
+    history : History
+    appearance : Appearance
+        Of the patches that it was shown.
+    """
     unpaired = recipe.train.engine.name == "cycle"
     batches = preparation.unpaired if unpaired else preparation.streams
     channels, stride = model.input_shape[-1], receptive_field.stride(model)
@@ -150,7 +158,7 @@ def learn(
     history = train(engine, training, validation, training_settings(recipe), **arguments)
     if not history.rows:
         raise KeyboardInterrupt  # before there was anything to go on with
-    return history
+    return history, preparation.appearance(recipe, training)
 
 
 def training_engine(recipe: Recipe, model: keras.Model, training: TrainingBatches) -> keras.Model:

@@ -223,12 +223,9 @@ def streams(
     return training, ValidationBatches(parts.validation, **common)
 
 
-def appearance(
-    recipe: Recipe, parts: Split, channels: int, multiple_of: int | Sequence[int], match: Matching | None
-) -> Appearance:
-    """Measure what the recipe's network is shown in training; parameters are those of `streams`."""
-    training, _ = streams(recipe, parts, channels, multiple_of, match)
-    of_image = channels - len(recipe.data.sees)
+def appearance(recipe: Recipe, training: TrainingBatches | UnpairedBatches) -> Appearance:
+    """Measure what the recipe's network is shown in training, but for the channels beside the image."""
+    of_image = training.channels - len(recipe.data.sees)
     batches = (training.batch(number)[0] for number in count())
     return Appearance.of(patch[..., :of_image] for batch in batches for patch in batch)
 

@@ -25,7 +25,6 @@ from kerasseg.images.folders import file_name
 from kerasseg.images.histogram_matching import Matching
 from kerasseg.inference import openvino
 from kerasseg.inference.overlap import resolve_overlap
-from kerasseg.models import receptive_field
 from kerasseg.recipe import Recipe, load
 from kerasseg.report import charts, page, pictures
 from kerasseg.runs import environment, rundirectory
@@ -81,11 +80,9 @@ def run(
         if not checkpoint.last(folder / rundirectory.CHECKPOINTS):
             base.keep(base.begin(recipe, model, match, learnt_from), folder)
         resolve_overlap(build.model_spec(recipe, model, match))  # refuses too small a tile before it learns
-        history = build.learn(recipe, model, parts, folder.path, match=match, resume=resume)
+        history, appearance = build.learn(recipe, model, parts, folder.path, match=match, resume=resume)
         with write_atomically(folder / rundirectory.MODEL) as path:
             model.save(path)
-        channels, stride = model.input_shape[-1], receptive_field.stride(model)
-        appearance = preparation.appearance(recipe, parts, channels, stride, match)
         segmenter = build.segmenter(recipe, model, match, learnt_from)
         segmenter = replace(segmenter, spec=replace(segmenter.spec, appearance=appearance))
         with write_atomically(folder / rundirectory.SPEC) as path:

@@ -156,11 +156,10 @@ def empty_once(forward: Forward) -> Forward:
 def _only_values(batch: np.ndarray) -> list[bytes | None]:
     """Give the value (C,) that all pixels of a tile have, for each tile; None where they differ."""
     tiles = batch.reshape(len(batch), -1, batch.shape[-1])
-    values = [tile[0].tobytes() for tile in tiles]
     alike = (tiles[:, :LOOKED_AT_FIRST] == tiles[:, :1]).all(axis=(1, 2))  # few tiles of an image pass
     return [
-        value if maybe and (tile == tile[0]).all() else None
-        for value, maybe, tile in zip(values, alike, tiles, strict=True)
+        tile[0].tobytes() if maybe and (tile == tile[0]).all() else None
+        for maybe, tile in zip(alike, tiles, strict=True)
     ]
 
 

@@ -159,13 +159,8 @@ def segment(
         raise UserError(
             f"{result}: this is a folder but not a Zarr, so it is not replaced; choose another name"
         )
-    spec = segmenter.spec
-    output.check(spec)
-    settings = {"image": file_signature(image), **segmenter.settings(), "what": output.kind}
-    if output.kind == "labels":
-        settings["instances"] = {spec.objects.method: spec.objects.arguments}
-    if diameter is not None:
-        settings["diameter"] = diameter
+    output.check(segmenter.spec)
+    settings = _settings(image, segmenter, output, diameter)
     # Another format of the same result goes on from what was computed for this one.
     stem = result.name.removesuffix(output.suffix)
     begun = result.with_name(f".{stem}.{output.kind}.unfinished")
@@ -175,34 +170,19 @@ def segment(
         with open_store(image, axes) as store, open_ledger(begun, settings, force=force) as ledger:
             if output.format in OUTLINES:
                 _refuse_volume(store, output)
-            segmenter = segmenter.fitted(diameter, store.pixel_size)
-            spec = segmenter.spec
-            answer = _answered(store, segmenter, output, ledger)
-            pixels, objects, mask = answer, None, answer
-            if output.kind == "labels":
-                by_landscape = spec.objects.by_landscape
-                mask, landscape = [Channel(answer, k) for k in (0, 1)] if by_landscape else (answer, None)
-                pixels, objects = _numbered(mask, landscape, spec, ledger)
-            target, output = _fitting(result, output, store, objects or 0)
+            found = _found(store, segmenter.fitted(diameter, store.pixel_size), output, ledger)
+            target, output = _fitting(result, output, store, found.objects or 0)
             if target != result and not force:
                 finished(target, settings)  # or it is refused to replace it
             written = begun / target.name  # there, a kill leaves nothing that is not cleared away
-            if output.format in OUTLINES:
-                names = _class_names(mask, pixels, objects, spec)
-                write_objects(
-                    written, pixels, names, output.format, image=store.path.name, classes=spec.classes
-                )
-            else:
-                _write_pixels(written, pixels, store, output, output.channel_names(spec))
-            if output.format in PIXELS and output.kind == "labels" and _are_several(spec):
-                names = _class_names(mask, pixels, objects, spec)
-                columns = {"label": np.array(list(names)), "class": np.array(list(names.values()), object)}
-                table.write(table.beside(written), columns)
+            _write(written, found, store, output)
+            if output.format in PIXELS and found.objects is not None and _are_several(found.spec):
+                _write_classes(table.beside(written), found)
                 _give_name(table.beside(written), table.beside(target))
         _give_name(written, target)
-        record(target, ledger.settings, objects=objects, instead_of=result)
+        record(target, ledger.settings, objects=found.objects, instead_of=result)
         ledger.close()
-    return Written(target, new=True, objects=objects)
+    return Written(target, new=True, objects=found.objects)
 
 
 class Segmenting(Protocol):
@@ -218,6 +198,45 @@ class Segmenting(Protocol):
 
     def bands(self, store: Store, first_row: int = 0) -> Bands:
         """Predict an open image a band of finished rows at a time."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found in an image, on the disk.
+
+    Attributes
+    ----------
+    pixels : OnDisk
+        The result's: labels, where objects are numbered.
+    mask : OnDisk or Channel
+        What labels were made of; otherwise the pixels themselves.
+    objects : int or None
+        How many there are; None where they are not numbered.
+    spec : ModelSpec or MergedSpec
+        Of what found it.
+    """
+
+    pixels: OnDisk
+    mask: OnDisk | Channel
+    objects: int | None
+    spec: ModelSpec | MergedSpec
+
+    def class_names(self) -> dict[int, str]:
+        """Name the class of each object, which excludes all others."""
+        bands = ((self.pixels[rows], self.mask[rows]) for rows in cuts(self.mask.shape[0], ROWS))
+        class_ids = object_classes(bands, self.objects, len(self.spec.classes)).tolist()
+        return {number: self.spec.classes[k - 1] for number, k in enumerate(class_ids) if number}
+
+
+def _settings(image: Path, segmenter: Segmenting, output: Output, diameter: float | None) -> dict[str, Any]:
+    """Say what identifies a prediction, in JSON's types."""
+    settings = {"image": file_signature(image), **segmenter.settings(), "what": output.kind}
+    if output.kind == "labels":
+        objects = segmenter.spec.objects
+        settings["instances"] = {objects.method: objects.arguments}
+    if diameter is not None:
+        settings["diameter"] = diameter
+    return settings
 
 
 def _finished(result: Path, begun: Path, settings: Mapping[str, Any]) -> Written | None:
@@ -250,6 +269,17 @@ def _give_name(written: Path, result: Path) -> None:
         raise unwritable(result, error) from error
 
 
+def _found(store: Store, segmenter: Segmenting, output: Output, ledger: Ledger) -> Found:
+    """Decide what the ledger does not yet have, and number the objects where they are wanted."""
+    answer, spec = _answered(store, segmenter, output, ledger), segmenter.spec
+    if output.kind != "labels":
+        return Found(answer, answer, None, spec)
+    by_landscape = spec.objects.by_landscape
+    mask, landscape = (Channel(answer, 0), Channel(answer, 1)) if by_landscape else (answer, None)
+    labels, objects = _numbered(mask, landscape, spec, ledger)
+    return Found(labels, mask, objects, spec)
+
+
 def _answered(store: Store, segmenter: Segmenting, output: Output, ledger: Ledger) -> OnDisk:
     """Decide what the ledger does not yet have."""
     height = store.shape[0]
@@ -280,13 +310,20 @@ def _are_several(spec: ModelSpec | MergedSpec) -> bool:
     return len(spec.classes) > 1 and not spec.multilabel
 
 
-def _class_names(
-    mask: OnDisk | Channel, labels: OnDisk, objects: int, spec: ModelSpec | MergedSpec
-) -> dict[int, str]:
-    """Name the class of each object, which excludes all others."""
-    bands = ((labels[rows], mask[rows]) for rows in cuts(mask.shape[0], ROWS))
-    class_ids = object_classes(bands, objects, len(spec.classes)).tolist()
-    return {number: spec.classes[k - 1] for number, k in enumerate(class_ids) if number}
+def _write(path: Path, found: Found, store: Store, output: Output) -> None:
+    """Write what was found in the format that is wanted."""
+    if output.format in OUTLINES:
+        names = {"image": store.path.name, "classes": found.spec.classes}
+        write_objects(path, found.pixels, found.class_names(), output.format, **names)
+    else:
+        _write_pixels(path, found.pixels, store, output, output.channel_names(found.spec))
+
+
+def _write_classes(path: Path, found: Found) -> None:
+    """Write a table of the objects' classes, which labels do not tell."""
+    names = found.class_names()
+    columns = {"label": np.array(list(names)), "class": np.array(list(names.values()), object)}
+    table.write(path, columns)
 
 
 def _write_pixels(path: Path, pixels: OnDisk, store: Store, output: Output, channels: Sequence[str]) -> None:

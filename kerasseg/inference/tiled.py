@@ -124,12 +124,9 @@ def predicted_bands(
 def answers(
     image: Pixels, tiling: Tiling, forward: Forward, settings: TilingSettings, first: int = 0
 ) -> Answers:
-    """Give every tile from number `first` on with what a network in this process says of it.
-
-    The next tiles are read while the network is at work.
-    """
+    """Give every tile from number `first` on with what a network in this process says of it."""
     answer = asking(forward, settings.tta)
-    for tiles, batch in ahead(batches(image, tiling, settings, first)):
+    for tiles, batch in batches(image, tiling, settings, first):
         yield from zip(tiles, answer(batch), strict=False)  # a last batch holds more than its tiles
 
 
@@ -143,12 +140,18 @@ def batches(
 ) -> Iterator[tuple[list[Tile], np.ndarray]]:
     """Cut tiles into batches of one shape, from the one that holds tile number `first` on.
 
-    A few arrays are filled in turn; what is over in the last batch keeps old tiles.
+    What must be read is read while the network is at work; an array is cut sooner than it is handed from one
+    thread, and its processor's cache, to another. A batch is valid until the next is asked for; what is over
+    in the last one keeps old tiles.
     """
     shape = (per_batch(tiling, settings.batch_size), *tiling.tile_shape, image.shape[-1])
-    in_turn = itertools.cycle([np.zeros(shape, np.float32) for _ in range(DEPTH + 2)])
-    for tiles in groups(tiling, settings.batch_size, first):
-        yield tiles, filled(next(in_turn), image, tiles, settings.padding)
+    in_memory = isinstance(image, np.ndarray)
+    in_turn = itertools.cycle([np.zeros(shape, np.float32) for _ in range(1 if in_memory else DEPTH + 2)])
+    cuts = (
+        (tiles, filled(next(in_turn), image, tiles, settings.padding))
+        for tiles in groups(tiling, settings.batch_size, first)
+    )
+    return cuts if in_memory else ahead(cuts)
 
 
 def groups(tiling: Tiling, batch_size: int, first: int = 0) -> Iterator[list[Tile]]:

@@ -18,6 +18,7 @@ from kerasseg.recipe.section import Component, Count, Positive, Rate, Section, S
 from kerasseg.recipe.train import AnyLoss, Combo, Train
 
 LARGEST_SEED = 2**32 - 1  # NumPy's and Keras' own limit
+VOLUME_TILES = {"tile": 64, "overlap": 8}
 
 Spacing = Annotated[tuple[Rate, ...], Field(strict=False, min_length=2, max_length=3)]
 ClassId = Annotated[int, Field(ge=1, le=254)]
@@ -164,7 +165,7 @@ class Predict(Section):
     """How an image is cut into tiles and put together again."""
 
     tile: Positive = 256
-    """Side of a tile, in pixels."""
+    """Side of a tile, in pixels; where neither it nor the overlap is given, 64 of volumes."""
     overlap: or_auto(Count, "0 or a number of pixels") = 32
     """Pixels on each side of a tile that are context; auto is as far as the model sees, where that ends."""
     blend: Literal["crop", "gaussian", "hann", "constant"] = "hann"
@@ -211,7 +212,7 @@ class Recipe(Section):
     """Which nucleus belongs to which Golgi; null does not ask."""
     evaluate: Evaluate = Evaluate()
     """How the scores are computed."""
-    predict: Predict = Predict()
+    predict: Annotated[Predict, Field(validate_default=True)] = Predict()
     """How whole images are predicted."""
     export: Export = Export()
     """What is written for use without this package, or without TensorFlow."""
@@ -344,6 +345,15 @@ class Recipe(Section):
         if text:
             raise PydanticCustomError("component", "{text}", {"text": text})
         return train
+
+    @field_validator("predict")
+    @classmethod
+    def _tiles_of_volumes(cls, predict: Predict, info: ValidationInfo) -> Predict:
+        """Keep tiles of volumes small where nothing is said: 256 voxels a side take many gigabytes."""
+        data = info.data.get("data")
+        if data and data.rank == 3 and not {"tile", "overlap"} & predict.model_fields_set:
+            return predict.model_copy(update=VOLUME_TILES)
+        return predict
 
     @field_validator("loss", "train")
     @classmethod

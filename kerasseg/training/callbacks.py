@@ -22,6 +22,7 @@ SHOWN = 4
 """Images that are drawn and compared."""
 
 GAP = 2  # pixels between pictures
+LINE = 79  # characters, of a line that is rewritten
 
 
 class TrainingDiverged(UserError):
@@ -92,11 +93,13 @@ class Progress(keras.callbacks.Callback):
     ----------
     epochs, steps : int
         How many epochs there are at most, and steps in each.
+    validated : int, default 0
+        Batches of validation after the steps, of which a large image has many.
     """
 
-    def __init__(self, epochs: int, steps: int) -> None:
+    def __init__(self, epochs: int, steps: int, validated: int = 0) -> None:
         super().__init__()
-        self.epochs, self.steps = epochs, steps
+        self.epochs, self.steps, self.validated = epochs, steps, validated
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Start the clocks."""
@@ -104,20 +107,31 @@ class Progress(keras.callbacks.Callback):
         self.started = self.shown = time.monotonic()
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Show the step if the last one shown is a while ago."""
-        interval = 0.2 if console.is_terminal else SECONDS_BETWEEN_LINES
-        if time.monotonic() - self.shown > interval:
-            self.shown = time.monotonic()
-            console.print(
-                self._line(batch + 1, logs["loss"]), end="\r" if console.is_terminal else "\n", markup=False
-            )
+        """Show the step if what was shown last is a while ago."""
+        if self._is_due():
+            self._show(f"step {batch + 1}/{self.steps}  loss {logs['loss']:.4f}", batch + 1, self.steps)
 
-    def _line(self, done: int, loss: float) -> str:
-        rate = done / (time.monotonic() - self.started)
-        left = (self.steps - done) / rate
-        return (
-            f"{self.title}  step {done}/{self.steps}  loss {loss:.4f}  {rate:.2f} steps/s  {left:.0f} s left"
-        )
+    def on_test_begin(self, logs: Mapping[str, float] | None = None) -> None:
+        """Start the clock of the validation."""
+        self.started = time.monotonic()
+
+    def on_test_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Show how far the validation is, likewise."""
+        if self._is_due():
+            self._show(f"validation {batch + 1}/{self.validated}", batch + 1, self.validated)
+
+    def _is_due(self) -> bool:
+        interval = 0.2 if console.is_terminal else SECONDS_BETWEEN_LINES
+        return time.monotonic() - self.shown > interval
+
+    def _show(self, where: str, done: int, all_of: int) -> None:
+        self.shown = time.monotonic()
+        rate = done / (self.shown - self.started)
+        line = f"{self.title}  {where}  {rate:.2f} steps/s  {(all_of - done) / rate:.0f} s left"
+        if console.is_terminal:
+            console.print(line.ljust(LINE), end="\r", markup=False)  # over a longer one
+        else:
+            console.print(line, markup=False)
 
 
 def tensorboard(directory: Path) -> list[keras.callbacks.Callback]:

@@ -12,6 +12,7 @@ ends with the very weights that it would have had.
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -122,7 +123,8 @@ def train(
     between = BetweenEpochs(engine, settings, directory, seed)  # before a checkpoint brings its own rates
     between.rows = _start(directory / CHECKPOINTS, engine, resume)
     done = len(between.rows)
-    callbacks = [*watching, between, StopOnDivergence(training, steps), Progress(settings.epochs, steps)]
+    progress = Progress(settings.epochs, steps, math.ceil(len(validation) / workers))
+    callbacks = [*watching, between, StopOnDivergence(training, steps), progress]
     callbacks += [] if worker else tensorboard(directory)
     try:
         if not between.stopped:

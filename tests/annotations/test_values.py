@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as numpy_arrays
 
-from kerasseg.annotations.values import Survey, class_ids
+from kerasseg.annotations.values import Survey, class_ids, distinct
 from kerasseg.errors import UserError
 
 
@@ -12,6 +15,24 @@ def survey(*masks):
     for at, mask in enumerate(masks):
         found.add(np.asarray(mask), "abcdef"[at])
     return found
+
+
+@given(
+    numpy_arrays.arrays(
+        st.sampled_from([np.bool_, np.uint8, np.int32, np.float32]),
+        numpy_arrays.array_shapes(min_side=0, max_dims=3),
+        elements=st.integers(0, 1),
+    ),
+    st.booleans(),
+)
+def test_the_numbers_of_an_array_are_those_that_sorting_finds(values, mirrored):
+    values = values[..., ::-1] if mirrored else values
+    assert distinct(values).tolist() == np.unique(values).tolist()
+
+
+def test_numbers_that_come_once_in_front_or_at_the_end_are_found():
+    assert distinct(np.array([[7, 1, 1], [1, 1, 3]])).tolist() == [1, 3, 7]
+    assert distinct(np.array([np.nan, np.nan, 2])).tolist()[0] == 2
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.float32, np.int64])

@@ -9,7 +9,7 @@ from kerasseg.errors import UserError
 from kerasseg.images import statistics
 from kerasseg.images.normalisation import NORMALISATIONS, Dtype
 from kerasseg.images.preprocessing import normalise, stretch
-from kerasseg.images.statistics import extremes, percentiles
+from kerasseg.images.statistics import extremes, histogram, percentiles
 
 
 def bands_of(image, rows=3):
@@ -32,6 +32,14 @@ def images(draw):
 def test_percentiles_are_numpys_of_the_whole_image(image):
     exact = np.percentile(image.astype(np.float64), [1.0, 50.0, 99.8, 100.0], axis=space_of(image))
     assert_array_equal(percentiles(bands_of(image), image.dtype, (1.0, 50.0, 99.8, 100.0)), exact)
+
+
+@pytest.mark.parametrize(("last", "expected"), [(3, {3: 200}), (7, {3: 198, 7: 2})])
+def test_what_is_alike_or_only_begins_alike_is_counted_in_full(last, expected):
+    image = np.full((1, 100, 1), 3, np.uint16)
+    image[0, 99] = last
+    (counts,) = histogram(lambda: [image, image])
+    assert {value: counts[value] for value in np.flatnonzero(counts)} == expected
 
 
 @given(image=images())

@@ -1,6 +1,7 @@
 """Tiled prediction against whole-image prediction, for every size and blend."""
 
 import itertools
+import math
 from functools import partial
 
 import keras
@@ -124,6 +125,36 @@ def test_bands_hand_rows_on_as_soon_as_no_tile_touches_them():
     assert (rows[0].start, rows[-1].stop) == (0, 100)
     assert all(before.stop == after.start for before, after in itertools.pairwise(rows))
     assert max(band.stop - band.start for band in rows) <= 20
+
+
+class InFile:
+    """An image that must be read: it can only be sliced, and may be damaged from a row on."""
+
+    def __init__(self, pixels, whole_rows=math.inf):
+        self.pixels, self.shape, self.whole_rows = pixels, pixels.shape, whole_rows
+
+    def __getitem__(self, region):
+        if region[0].stop > self.whole_rows:
+            raise UserError("a.tif: its last rows cannot be read")
+        return self.pixels[region].copy()
+
+
+@pytest.mark.parametrize("blend", BLENDS)
+def test_what_is_read_ahead_gives_the_bytes_of_what_is_in_memory(blend):
+    image = np.random.default_rng(3).random((120, 90, 2), np.float32)
+    settings = tiling(tile=24, overlap=2, blend=blend, batch_size=2)
+    in_memory, read = (
+        predict(pixels, Backend(lambda b: b), settings, stride=4) for pixels in (image, InFile(image))
+    )
+    assert read.tobytes() == in_memory.tobytes()
+
+
+def test_what_cannot_be_read_ahead_is_told_after_the_bands_before_it():
+    image = InFile(np.zeros((120, 90, 1), np.float32), whole_rows=60)
+    bands = predicted_bands(image, Backend(identity), tiling(tile=24, overlap=2, blend="crop"), stride=4)
+    assert next(bands)[0] == slice(0, 22)
+    with pytest.raises(UserError, match="its last rows cannot be read"):
+        list(bands)
 
 
 def test_an_unknown_blend_is_answered_with_the_nearest():

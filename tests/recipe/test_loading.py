@@ -213,6 +213,20 @@ def test_volumes_have_their_own_sizes(write):
     )
 
 
+@pytest.mark.parametrize(
+    ("overrides", "tile", "overlap"),
+    [
+        ([], 256, 32),
+        (VOLUMES, 64, 8),
+        ([*VOLUMES, "predict.blend=crop"], 64, 8),
+        ([*VOLUMES, "predict.tile=96"], 96, 32),
+    ],
+)
+def test_tiles_of_volumes_are_small_unless_they_are_said(write, overrides, tile, overlap):
+    predict = load(write(yaml.safe_dump(SMALL)), [*overrides, "data.patch.size=16"]).predict
+    assert (predict.tile, predict.overlap) == (tile, overlap)
+
+
 def test_classes_that_overlap_are_not_for_softmax(write):
     path = write(yaml.safe_dump(SMALL))
     assert load(path, ["data.multilabel=true"]).data.multilabel

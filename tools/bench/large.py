@@ -4,9 +4,10 @@
 
 A slide of so many pixels a side (colour, tiles of 512, Deflate) and its mask, and a volume of so many voxels
 a side (Zarr, chunks of 64, most of them empty) and its mask are written into --folder, once. Then each is
-learnt from by `kerasseg run` in a process of its own, whose largest memory is told; and patches are cut at
-random out of both, by ours and, where torch is installed, by a Dataset over tifffile's Zarr view, or over
-Zarr, in a DataLoader. Contenders take turns.
+learnt from by `kerasseg run` in a process of its own, whose memory is looked at ten times a second: the
+largest is told for each of its phases. And patches are cut at random out of both, by ours
+and, where torch is installed, by a Dataset over tifffile's Zarr view, or over Zarr, in a DataLoader.
+Contenders take turns.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import tifffile
@@ -28,7 +31,7 @@ import yaml
 import zarr
 from rich.table import Table
 
-from kerasseg.console import console, say
+from kerasseg.console import console
 from kerasseg.data.batches import TrainingBatches
 from kerasseg.data.pipeline import Feed
 from kerasseg.data.sample import Sample
@@ -40,9 +43,21 @@ from kerasseg.synthetic.cells import phase_contrast
 TILE, CHUNK, DRAWN, EVERY = 512, 64, 8, 9  # one tile or chunk in nine is not empty
 WHITE = 240  # of a slide where there is no tissue
 BATCH, WORKERS = 4, 2
-SEED = 4  # by which the small ones are watched
+PAUSE = 0.1  # seconds between two looks at a run's memory
+SEEDS = {"slide": 4, "volume": 0}  # by which the small ones are watched
 CHANNELS = {"slide": 3, "volume": 1}
 PATCHES = {"slide": (256, 256), "volume": (32, 64, 64)}
+TILES = {"slide": 256, "volume": 64}  # of predictions
+EPOCHS = 2
+PHASES = {
+    "looking at the mask": "mask: the numbers in it",
+    "reading image and annotation": "image and mask: what they hold",
+    "measuring intensities": "image: percentiles",
+    "looking for what is annotated": "mask: where foreground lies",
+    f"epoch {EPOCHS}/{EPOCHS}  loss": "scoring the test image",
+    "epoch": "learning",
+    "measuring the model's cost": "cost, OpenVINO and report",
+}  # by what a run says
 
 
 def write_slides(root: Path, side: int) -> None:
@@ -88,7 +103,7 @@ def recipe(kind: str, root: Path) -> dict:
     source, size = ("images_masks", PATCHES[kind][0]) if kind == "slide" else ("volumes", PATCHES[kind])
     return {
         "name": kind,
-        "seed": SEED,
+        "seed": SEEDS[kind],
         "data": {
             "source": {source: {"root": str(root)}},
             "classes": ["cell"],
@@ -98,22 +113,68 @@ def recipe(kind: str, root: Path) -> dict:
             "split": {"test_where": {"folder": "images/test"}, "validation": 0.5},
         },
         "model": {"unet": {"encoder": "plain", "levels": 3, "base_filters": 8, "attention": False}},
-        "train": {"epochs": 2, "steps_per_epoch": 10, "batch_size": BATCH},
+        "train": {"epochs": EPOCHS, "steps_per_epoch": 10, "batch_size": BATCH},
+        "predict": {"tile": TILES[kind], "overlap": 8},
         "export": {"saved_model": False},
     }
 
 
-def run(kind: str, root: Path) -> tuple[float, float]:
-    """Train in a process of its own: seconds, and its largest memory in GiB."""
+@dataclass
+class Phase:
+    """What a run does, since when, for how long, and its largest memory meanwhile in GiB."""
+
+    name: str
+    began: float
+    seconds: float = 0.0
+    peak: float = 0.0
+
+
+def run(kind: str, root: Path) -> list[Phase]:
+    """Train in a process of its own, and look at its memory meanwhile."""
     path = root / "recipe.yaml"
     path.write_text(yaml.safe_dump(recipe(kind, root)))
     command = [sys.executable, "-c", "from kerasseg.cli import main; main()", "run", str(path)]
-    began = time.monotonic()
-    process = subprocess.Popen([*command, "--directory", str(root / "runs")])
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
+    command += ["--directory", str(root / "runs")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    phases = [Phase("imports, and list of files", time.monotonic())]
+    listening = Thread(target=listen, args=(process.stdout, phases))
+    listening.start()
+    while process.poll() is None:
+        phases[-1].peak = max(phases[-1].peak, resident(process.pid))
+        time.sleep(PAUSE)
+    listening.join()
+    if process.returncode:
         raise SystemExit(f"{kind}: the run failed")
-    return time.monotonic() - began, usage.ru_maxrss / 2**20
+    for phase, then in itertools.pairwise([*phases, Phase("", time.monotonic())]):
+        phase.seconds = then.began - phase.began
+    return phases
+
+
+def listen(lines: Iterable[str], phases: list[Phase]) -> None:
+    """Begin a phase whenever a line tells of another one, which long ones do after five seconds."""
+    for line in lines:
+        print(line, end="", flush=True)
+        name = next((name for said, name in PHASES.items() if said in line), phases[-1].name)
+        if name != phases[-1].name:
+            phases.append(Phase(name, time.monotonic()))
+
+
+def resident(process: int) -> float:
+    """Give the memory in GiB that a process holds, 0 where it has ended."""
+    try:
+        pages = Path(f"/proc/{process}/statm").read_text().split()[1]
+    except (FileNotFoundError, IndexError, ProcessLookupError):
+        return 0.0
+    return int(pages) * os.sysconf("SC_PAGE_SIZE") / 2**30
+
+
+def tell(kind: str, phases: list[Phase]) -> None:
+    """Print how long the phases took and what memory they needed, and of the whole run."""
+    table = Table("", "s", "GiB at most", title=f"{kind}: memory of a run")
+    whole = Phase("all", 0, sum(phase.seconds for phase in phases), max(phase.peak for phase in phases))
+    for phase in (*phases, whole):
+        table.add_row(phase.name, f"{phase.seconds:.1f}", f"{phase.peak:.2f}")
+    console.print(table)
 
 
 def samples(kind: str, root: Path) -> list[Sample]:
@@ -227,8 +288,7 @@ def main() -> None:
         if not root.exists():
             writers[kind](root)
         if given.only != "compare":
-            seconds, peak = run(kind, root)
-            say(f"{kind}: a run took {seconds:.0f} s and {peak:.2f} GiB at most")
+            tell(kind, run(kind, root))
         if given.only != "train":
             compare(kind, root, given.batches, given.rounds)
 

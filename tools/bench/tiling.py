@@ -22,7 +22,7 @@ from collections.abc import Callable
 import numpy as np
 
 SHAPE = (7162, 10231)
-ROUNDS = 5
+ROUNDS = 4
 BATCH = 8
 SETTINGS = [(128, 4), (512, 64)]  # tile, overlap per side
 

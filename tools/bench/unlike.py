@@ -66,7 +66,8 @@ ALTERED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 def learnt(recipe: Recipe, parts: Split) -> Appearance:
     """Measure what a training would."""
-    return preparation.appearance(recipe, parts, preparation.model_channels(recipe, parts), STRIDE, None)
+    training, _ = preparation.streams(recipe, parts, preparation.model_channels(recipe, parts), STRIDE)
+    return preparation.appearance(recipe, training)
 
 
 def is_unlike(appearance: Appearance, preprocessing: Preprocessing, image: np.ndarray) -> bool:
