@@ -126,6 +126,7 @@ def segment(
     *,
     axes: str | None = None,
     diameter: float | None = None,
+    channel: int | None = None,
     force: bool = False,
 ) -> Written:
     """Predict an image, or go on with it, and write the result; where it is there already nothing is done.
@@ -138,7 +139,7 @@ def segment(
         The file to appear.
     segmenter : Segmenting
     output : Output
-    axes
+    axes, channel
         See `kerasseg.images.stores.store.open_store`.
     diameter : float, optional
         Of the image's objects, in pixels: see `kerasseg.segmenter.Segmenter.fitted`.
@@ -164,15 +165,18 @@ def segment(
     settings = {"image": file_signature(image), **segmenter.settings(), "what": output.kind}
     if output.kind == "labels":
         settings["instances"] = {spec.objects.method: spec.objects.arguments}
-    if diameter is not None:
-        settings["diameter"] = diameter
+    told = {"diameter": diameter, "channel": channel}
+    settings |= {name: value for name, value in told.items() if value is not None}
     # Another format of the same result goes on from what was computed for this one.
     stem = result.name.removesuffix(output.suffix)
     begun = result.with_name(f".{stem}.{output.kind}.unfinished")
     with locks.held(begun.with_suffix(".lock"), result):
         if not force and (there := _finished(result, begun, settings)):
             return there
-        with open_store(image, axes) as store, open_ledger(begun, settings, force=force) as ledger:
+        with (
+            open_store(image, axes, channel=channel) as store,
+            open_ledger(begun, settings, force=force) as ledger,
+        ):
             if output.format in OUTLINES:
                 _refuse_volume(store, output)
             segmenter = segmenter.fitted(diameter, store.pixel_size)
