@@ -14,7 +14,8 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
@@ -24,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from kerasseg import locks
 from kerasseg.commands import preparation
 from kerasseg.console import say
-from kerasseg.errors import UserError, changes, unknown
+from kerasseg.errors import UserError, changes, if_interrupted, unknown
 from kerasseg.inference import distributed
 from kerasseg.recipe import load
 from kerasseg.recipe.sweep import Plan
@@ -39,10 +40,18 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 KILLED = "its process was killed"
+SECONDS_BETWEEN_LOOKS = 2.0  # at what a cluster's workers have done
+JOURNAL = "optuna.log"
 LOGARITHMIC = 10  # a range whose end is so many times its beginning is searched by magnitude
 
 
-def sweep(plan: Plan, *, directory: Path = Path("sweeps"), storage: str | None = None) -> None:
+def sweep(
+    plan: Plan,
+    *,
+    directory: Path = Path("sweeps"),
+    storage: str | None = None,
+    is_wanted: Callable[[], bool] = lambda: True,
+) -> None:
     """Train a recipe with many settings, or go on with that, and write ``table.csv``, ``.md`` and a page.
 
     Parameters
@@ -53,6 +62,8 @@ def sweep(plan: Plan, *, directory: Path = Path("sweeps"), storage: str | None =
     storage : str, optional
         URL of a database that Optuna knows, such as ``postgresql://...``; by default a journal in the
         sweep's folder. Processes that share a sweep share its folder too.
+    is_wanted : callable
+        Is asked before each trial whether there is to be another.
 
     Raises
     ------
@@ -60,7 +71,7 @@ def sweep(plan: Plan, *, directory: Path = Path("sweeps"), storage: str | None =
         If Optuna is missing, the storage cannot be used, or another sweep was begun there.
     """
     folder, study = _opened(plan, directory, storage)
-    while claimed := _claim(study, plan, folder):
+    while is_wanted() and (claimed := _claim(study, plan, folder)):
         trial, lock = claimed
         try:
             _run_trial(study, trial, plan, folder)
@@ -77,6 +88,7 @@ def sweep_on_cluster(
     """Let each worker of a Dask cluster take trials until none is left, as processes that share a sweep do.
 
     A job that was lost with its worker is given to another, where it goes on with the trials that are left.
+    Where this process is interrupted, workers finish the trials that they are at.
 
     Parameters
     ----------
@@ -91,20 +103,49 @@ def sweep_on_cluster(
         As `sweep`; and if there is no cluster, or workers are lost time and again.
     """
     with distributed.connected(scheduler) as client:
+        from distributed import Event
+
         folder, study = _opened(plan, directory, storage)
         workers = list(client.scheduler_info()["workers"])
         say(f"{len(workers)} workers of {scheduler} take trials")
-        take = partial(client.submit, _sweep_there, plan, Path.cwd(), directory, storage)
+        stopped = Event(f"sweep {uuid.uuid4()} is stopped", client)
+        take = partial(client.submit, _sweep_there, plan, Path.cwd(), directory, storage, stopped.name)
         jobs = [take(workers=[worker], allow_other_workers=True, pure=False) for worker in workers]
-        with distributed.advised("trials", "give them more memory"):
-            client.gather(jobs)
+        advice = "workers finish the trials that they are at, and begin no other; repeat the command to go on"
+        with if_interrupted(advice), distributed.advised("trials", "give them more memory"):
+            try:
+                _tell_while(lambda: not all(job.done() for job in jobs), study)
+                client.gather(jobs)
+            except BaseException:
+                stopped.set()
+                raise
     say(f"look at {_report(study, plan, folder)}")
 
 
-def _sweep_there(plan: Plan, place: Path, directory: Path, storage: str | None) -> None:
-    """Take trials on a worker, in the folder in which the sweep was begun."""
+def _sweep_there(plan: Plan, place: Path, directory: Path, storage: str | None, stopped: str) -> None:
+    """Take trials on a worker, in the folder in which the sweep was begun, until it is stopped."""
+    from distributed import Event
+
+    event = Event(stopped)
     with contextlib.chdir(place):
-        sweep(plan, directory=directory, storage=storage)
+        sweep(plan, directory=directory, storage=storage, is_wanted=lambda: not event.is_set())
+
+
+def _tell_while(is_at_work: Callable[[], bool], study: Study) -> None:
+    """Say of each trial that workers have ended, as soon as that is seen."""
+    from optuna.trial import TrialState
+
+    ended = (TrialState.COMPLETE, TrialState.FAIL)
+    told = {trial.number for trial in study.get_trials(deepcopy=False, states=ended)}
+    while True:
+        goes_on = is_at_work()
+        for trial in study.get_trials(deepcopy=False, states=ended):
+            if trial.number not in told:
+                told.add(trial.number)
+                say(f"trial {trial.number} {trial.state.name.lower()}: {_words(trial.params)}")
+        if not goes_on:
+            return
+        time.sleep(SECONDS_BETWEEN_LOOKS)
 
 
 def _opened(plan: Plan, directory: Path, storage: str | None) -> tuple[Path, Study]:
@@ -115,8 +156,8 @@ def _opened(plan: Plan, directory: Path, storage: str | None) -> tuple[Path, Stu
             "train.devices: workers is for kerasseg run; a sweep shares out trials: add train.devices=auto"
         )
     folder = directory / recipe.name
-    study = open_study(plan, folder, storage)
-    with locks.awaited(folder / ".plan.lock"):
+    with locks.awaited(folder / ".plan.lock"):  # a database's tables are made once, too
+        study = open_study(plan, folder, storage)
         _begin(study, plan)
     return folder, study
 
@@ -138,7 +179,8 @@ def open_study(plan: Plan, folder: Path, storage: str | None) -> Study:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        journal = JournalFileBackend(str(folder / "optuna.log"))
+        _mend(folder / JOURNAL)
+        journal = JournalFileBackend(str(folder / JOURNAL))
         kept = RDBStorage(storage) if storage else JournalStorage(journal)
         study = optuna.create_study(
             study_name=folder.name,
@@ -151,6 +193,22 @@ def open_study(plan: Plan, folder: Path, storage: str | None) -> Study:
             raise
         raise UserError(f"--storage {storage}: the database cannot be used ({error})") from error
     return study
+
+
+def _mend(journal: Path) -> None:
+    """Cut off half a last line, as a full disk leaves it: Optuna adds to it, and reads no line behind it."""
+    from optuna.storages.journal import JournalFileSymlinkLock
+
+    if not journal.exists():
+        return
+    lock = JournalFileSymlinkLock(str(journal))
+    lock.acquire()
+    try:
+        content = journal.read_bytes()
+        if not content.endswith(b"\n"):
+            os.truncate(journal, content.rfind(b"\n") + 1)
+    finally:
+        lock.release()
 
 
 def _begin(study: Study, plan: Plan) -> None:
@@ -199,7 +257,8 @@ def _say_what_is_at_work(study: Study) -> None:
 
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         say(
-            f"trial {trial.number} is at work in another process; when it has ended, repeat the command",
+            f"trial {trial.number} is at work in another process, which ends the table; if that is gone, "
+            "repeat the command",
             style="yellow",
         )
 
@@ -288,8 +347,8 @@ def _command(plan: Plan, parameters: dict[str, Any], place: Path, *, resume: boo
     """Write the command line of a trial's process."""
     return [
         sys.executable,
-        "-c",
-        "from kerasseg.cli import main; main()",
+        "-m",
+        "kerasseg.cli.trial",
         "run",
         plan.recipe,
         *plan.overrides(parameters),
@@ -347,8 +406,9 @@ def _last_words(log: Path) -> str:
 
 
 def _report(study: Study, plan: Plan, folder: Path) -> Path:
-    """Write the tables and the page of all trials so far."""
-    return page.write(folder, folder.name, plan.objective, list(_rows(study, plan, folder)))
+    """Write the tables and the page of all trials so far; who writes last has seen what all others told."""
+    with locks.awaited(folder / ".report.lock"):
+        return page.write(folder, folder.name, plan.objective, list(_rows(study, plan, folder)))
 
 
 def _rows(study: Study, plan: Plan, folder: Path) -> Iterator[page.Trial]:
