@@ -2,16 +2,17 @@
 
     python tools/bench/sweep.py            # or some of its ways: "2 processes" "2 workers, one killed"
 
-Six small networks are trained on discs, each in a process of one thread. All ways must come to the table of
-the first one: every point once, the same losses, one page. A kill is SIGKILL of a process that takes trials,
-while it trains its second one; the others take that trial again. Processor seconds are those of everything
-that was started; of a killed process, what it had used is missing.
+Six small networks are trained on discs, each in a process of one thread. All ways must come to one table:
+every point once, with the same losses, of which a digest is printed. A kill is SIGKILL of a process that
+takes trials, while it trains its second one; the others take that trial again. Processor seconds are those of
+everything that was started; of a killed process, what it had used is missing.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import hashlib
 import os
 import resource
 import signal
@@ -55,7 +56,7 @@ class Swept:
 
     wall: float
     processor: float
-    losses: dict[str, str]  # of each point, as the table has it
+    losses: str  # a digest of all points with their losses, as the table has them
     states: list[str]
     begun: int  # trainings
 
@@ -78,7 +79,7 @@ def by_processes(folder: Path, count: int, killed: bool) -> None:
     with (folder / "said.txt").open("w") as said:
         processes = [subprocess.Popen(SWEEP, cwd=folder, stdout=said, stderr=said) for _ in range(count)]
         if killed:
-            wait_for(lambda: trainings(folder) > count)
+            wait_for(lambda: trainings(folder) >= 2 * count)
             processes[0].send_signal(signal.SIGKILL)
         codes = [process.wait() for process in processes]
     if any(codes[killed:]):
@@ -92,7 +93,7 @@ def by_dask(folder: Path, count: int, killed: bool) -> None:
         command = (*SWEEP, "--dask", cluster.scheduler_address)
         process = subprocess.Popen(command, cwd=folder, stdout=said, stderr=said)
         if killed:
-            wait_for(lambda: trainings(folder) > count)
+            wait_for(lambda: trainings(folder) >= 2 * count)
             os.kill(cluster.workers[0].pid, signal.SIGKILL)
         if process.wait():
             raise RuntimeError((folder / "said.txt").read_text())
@@ -131,8 +132,9 @@ def swept(way: str) -> Swept:
         seconds, used = time.perf_counter() - began, processor_seconds() - used
         with (folder / "sweeps/discs/table.csv").open(newline="") as file:
             rows = list(csv.DictReader(file))
-        losses = {f"{row['levels']}, {row['base_filters']}": row["val_loss"] for row in rows}
-        return Swept(seconds, used, losses, [row["state"] for row in rows], trainings(folder))
+        losses = sorted((row["levels"], row["base_filters"], row["val_loss"]) for row in rows)
+        digest = hashlib.sha256(repr(losses).encode()).hexdigest()[:8]
+        return Swept(seconds, used, digest, [row["state"] for row in rows], trainings(folder))
 
 
 def processor_seconds() -> float:
@@ -151,14 +153,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for way in given.ways or WAYS:
         rows[way] = swept(way)
         say(f"{way}: {rows[way].wall:.1f} s")
-    first = next(iter(rows.values()))
-    table = Table(title=f"{len(first.states)} trials; {os.cpu_count()} cores")
-    for heading in ("", "s", "processor s", "trials", "complete", "trainings begun", "same losses"):
+    table = Table(title=f"{os.cpu_count()} cores")
+    for heading in ("", "s", "processor s", "trials", "complete", "begun", "losses"):
         table.add_column(heading)
     for way, row in rows.items():
         counts = (len(row.states), row.states.count("complete"), row.begun)
-        same = str(row.losses == first.losses)
-        table.add_row(way, f"{row.wall:.1f}", f"{row.processor:.1f}", *map(str, counts), same)
+        table.add_row(way, f"{row.wall:.1f}", f"{row.processor:.1f}", *map(str, counts), row.losses)
     console.print(table)
 
 
