@@ -14,8 +14,7 @@ import re
 import subprocess
 import sys
 import time
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
@@ -40,18 +39,11 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 KILLED = "its process was killed"
-SECONDS_BETWEEN_LOOKS = 2.0  # at what a cluster's workers have done
 JOURNAL = "optuna.log"
 LOGARITHMIC = 10  # a range whose end is so many times its beginning is searched by magnitude
 
 
-def sweep(
-    plan: Plan,
-    *,
-    directory: Path = Path("sweeps"),
-    storage: str | None = None,
-    is_wanted: Callable[[], bool] = lambda: True,
-) -> None:
+def sweep(plan: Plan, *, directory: Path = Path("sweeps"), storage: str | None = None) -> None:
     """Train a recipe with many settings, or go on with that, and write ``table.csv``, ``.md`` and a page.
 
     Parameters
@@ -62,8 +54,6 @@ def sweep(
     storage : str, optional
         URL of a database that Optuna knows, such as ``postgresql://...``; by default a journal in the
         sweep's folder. Processes that share a sweep share its folder too.
-    is_wanted : callable
-        Is asked before each trial whether there is to be another.
 
     Raises
     ------
@@ -71,13 +61,8 @@ def sweep(
         If Optuna is missing, the storage cannot be used, or another sweep was begun there.
     """
     folder, study = _opened(plan, directory, storage)
-    while is_wanted() and (claimed := _claim(study, plan, folder)):
-        trial, lock = claimed
-        try:
-            _run_trial(study, trial, plan, folder)
-        finally:
-            lock.close()
-        _report(study, plan, folder)
+    while _take(study, plan, folder) is not None:
+        pass
     _say_what_is_at_work(study)
     say(f"look at {_report(study, plan, folder)}")
 
@@ -85,10 +70,10 @@ def sweep(
 def sweep_on_cluster(
     plan: Plan, scheduler: str, *, directory: Path = Path("sweeps"), storage: str | None = None
 ) -> None:
-    """Let each worker of a Dask cluster take trials until none is left, as processes that share a sweep do.
+    """Let the workers of a Dask cluster take trials, one each at a time, as processes that share a sweep do.
 
-    A job that was lost with its worker is given to another, where it goes on with the trials that are left.
-    Where this process is interrupted, workers finish the trials that they are at.
+    A trial that is lost with its worker is taken again by the next one, as those are that are left. Where
+    this process is interrupted, workers finish the trials that they are at.
 
     Parameters
     ----------
@@ -102,50 +87,42 @@ def sweep_on_cluster(
     UserError
         As `sweep`; and if there is no cluster, or workers are lost time and again.
     """
-    with distributed.connected(scheduler) as client:
-        from distributed import Event
+    advice = "workers finish the trials that they are at, and begin no other; repeat the command to go on"
+    with distributed.connected(scheduler) as client, if_interrupted(advice):
+        from distributed import as_completed
 
         folder, study = _opened(plan, directory, storage)
-        workers = list(client.scheduler_info()["workers"])
-        say(f"{len(workers)} workers of {scheduler} take trials")
-        stopped = Event(f"sweep {uuid.uuid4()} is stopped", client)
-        take = partial(client.submit, _sweep_there, plan, Path.cwd(), directory, storage, stopped.name)
-        jobs = [take(workers=[worker], allow_other_workers=True, pure=False) for worker in workers]
-        advice = "workers finish the trials that they are at, and begin no other; repeat the command to go on"
-        with if_interrupted(advice), distributed.advised("trials", "give them more memory"):
-            try:
-                _tell_while(lambda: not all(job.done() for job in jobs), study)
-                client.gather(jobs)
-            except BaseException:
-                stopped.set()
-                raise
+        say(f"{len(client.nthreads())} workers of {scheduler} take trials")
+        take = partial(client.submit, _take_there, plan, Path.cwd(), directory, storage, pure=False)
+        with distributed.advised("trials", "give them more memory"), client.as_current():
+            at_work = as_completed([take() for _ in client.nthreads()])
+            for job in at_work:
+                if (number := job.result()) is not None:
+                    trial = study.get_trials(deepcopy=False)[number]
+                    say(f"trial {number} {trial.state.name.lower()}: {_words(trial.params)}")
+                    at_work.update(take() for _ in range(len(client.nthreads()) - at_work.count()))
     say(f"look at {_report(study, plan, folder)}")
 
 
-def _sweep_there(plan: Plan, place: Path, directory: Path, storage: str | None, stopped: str) -> None:
-    """Take trials on a worker, in the folder in which the sweep was begun, until it is stopped."""
-    from distributed import Event
-
-    event = Event(stopped)
+def _take_there(plan: Plan, place: Path, directory: Path, storage: str | None) -> int | None:
+    """Take a trial on a worker, in the folder in which the sweep was begun."""
     with contextlib.chdir(place):
-        sweep(plan, directory=directory, storage=storage, is_wanted=lambda: not event.is_set())
+        folder, study = _opened(plan, directory, storage)
+        return _take(study, plan, folder)
 
 
-def _tell_while(is_at_work: Callable[[], bool], study: Study) -> None:
-    """Say of each trial that workers have ended, as soon as that is seen."""
-    from optuna.trial import TrialState
-
-    ended = (TrialState.COMPLETE, TrialState.FAIL)
-    told = {trial.number for trial in study.get_trials(deepcopy=False, states=ended)}
-    while True:
-        goes_on = is_at_work()
-        for trial in study.get_trials(deepcopy=False, states=ended):
-            if trial.number not in told:
-                told.add(trial.number)
-                say(f"trial {trial.number} {trial.state.name.lower()}: {_words(trial.params)}")
-        if not goes_on:
-            return
-        time.sleep(SECONDS_BETWEEN_LOOKS)
+def _take(study: Study, plan: Plan, folder: Path) -> int | None:
+    """Train the next trial, and report; give its number, or None where there is none left."""
+    claimed = _claim(study, plan, folder)
+    if claimed is None:
+        return None
+    trial, lock = claimed
+    try:
+        _run_trial(study, trial, plan, folder)
+    finally:
+        lock.close()
+    _report(study, plan, folder)
+    return trial.number
 
 
 def _opened(plan: Plan, directory: Path, storage: str | None) -> tuple[Path, Study]:
