@@ -210,16 +210,17 @@ def test_a_trial_that_fails_says_why_and_is_not_repeated(recipe, began, monkeypa
     assert [row["reason"] for row in table()] == ["the split is empty"] * 2
 
 
-def test_processes_share_a_sweep(recipe, began):
-    children = []
-    for _ in range(2):
+@pytest.mark.parametrize("storage", [None, "sqlite:///sweep.db"])
+def test_processes_that_start_together_share_a_sweep(recipe, began, storage):
+    plan, children = read_plan(recipe, GRID), []
+    for _ in range(4):
         child = os.fork()
         if not child:
-            sweep(recipe, GRID)
+            sweeping.sweep(plan, storage=storage)
             os._exit(0)
         children.append(child)
-    assert [os.waitpid(child, 0)[1] for child in children] == [0, 0]
-    sweep(recipe, GRID)
+    assert [os.waitpid(child, 0)[1] for child in children] == [0] * 4
+    sweeping.sweep(plan, storage=storage)
     assert not began  # nothing was left
     assert [row["state"] for row in table()] == ["complete"] * 4
     logs = list(Path("sweeps/tiny/trials").glob("*/tiny/*"))
