@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kerasseg.errors import Blocked, Notice, UserError, naming
-from kerasseg.images.appearance import Unlike
+from kerasseg.images.appearance import Unlike, is_colour
 from kerasseg.images.calibration import PixelSize
 from kerasseg.images.headers import as_intensities
 from kerasseg.images.preprocessing import MOST_CHANNELS, resize
@@ -37,6 +37,10 @@ from kerasseg.startup import start_tensorflow
 if TYPE_CHECKING:
     import keras
 
+MADE_GREY = (
+    "colour images are made grey, 0.30 red + 0.59 green + 0.11 blue; where objects are in one of these, as "
+    "in fluorescence, choose it by --channel 0, 1 or 2"
+)
 Image = np.ndarray | str | Path
 View = Callable[[Pixels], Pixels]
 
@@ -237,6 +241,8 @@ class Segmenter:
             If a volume is given to a model of images, or an image to one of volumes.
         """
         self.spec.check_rank(store.axes, str(store.path))
+        if self.spec.channels == 1 and is_colour(store):
+            warnings.warn(MADE_GREY, Notice, stacklevel=2)
         if self.spec.resize is not None:
             image = store.read((slice(None), slice(None)))
             return iter([(slice(0, len(image)), self.predict(image, str(store.path), view=view))])

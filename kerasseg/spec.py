@@ -265,12 +265,22 @@ class ModelSpec:
         else:
             return self.scale
         if not 1 / LARGEST_SCALE <= scale <= LARGEST_SCALE:
-            raise UserError(
-                f"the image would be looked at at {scale:.3g} times its size; expected at most "
-                f"{LARGEST_SCALE:g} and at least {1 / LARGEST_SCALE:g}: see the size of its pixels, or say "
-                "how large its objects are by --diameter, in pixels"
-            )
+            raise UserError(self._beyond(scale, diameter))
         return self.scale if abs(math.log(scale / self.scale)) < math.log1p(SAME_SCALE) else scale
+
+    def _beyond(self, scale: float, diameter: float | None) -> str:
+        """Say that a scale is out of range, by what it follows from."""
+        given = f"the image would be looked at at {scale:.3g} times its size"
+        if diameter is None:
+            return (
+                f"{given}; expected at most {LARGEST_SCALE:g} and at least {1 / LARGEST_SCALE:g}: see the "
+                "size of its pixels, or say how large its objects are by --diameter, in pixels"
+            )
+        least, most = self.diameter / LARGEST_SCALE, self.diameter * LARGEST_SCALE
+        return (
+            f"diameter {diameter:g}: {given}; expected {least:.3g} to {most:.3g} pixels, as the model learnt "
+            f"from objects of {self.diameter:.3g}"
+        )
 
     def seen_size(self, size: Sequence[int]) -> tuple[int, ...]:
         """Give the size at which the network sees an image of a size, in pixels."""

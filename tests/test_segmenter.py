@@ -289,7 +289,8 @@ def test_lengths_and_areas_of_objects_are_those_of_the_image():
         ({"diameter": 10, "resize": (32, 32)}, 20, "all images in one size, 32 x 32"),
         ({"diameter": 10}, 0, "expected pixels, above 0"),
         ({"diameter": 10}, float("nan"), "expected pixels, above 0"),
-        ({"diameter": 10}, 0.4, "at 25 times its size; expected at most 20"),
+        ({"diameter": 10}, 0.4, "^diameter 0.4: .* at 25 times its size; expected 0.5 to 200 pixels"),
+        ({"diameter": 10}, 1e9, "^diameter 1e\\+09: .*expected 0.5 to 200 pixels"),
     ],
 )
 def test_a_diameter_that_leads_nowhere_is_refused(model, diameter, message):
@@ -332,3 +333,21 @@ def test_an_image_unlike_those_of_the_training_is_told_of_as_the_network_sees_it
         learnt.mask(tmp_path / "b.png")
     with pytest.warns(Unlike, match="of coarser structures"):  # enlarged, it is unlike
         replace(learnt, spec=replace(learnt.spec, diameter=20)).mask(image, diameter=5)
+
+
+def test_what_becomes_of_colours_is_said_unless_there_are_none_or_one_channel_is_chosen(tmp_path):
+    colours = np.zeros((4, 5, 3), np.uint8)
+    colours[1:3, 1:4] = (10, 60, 200)
+    stored = {"colours": colours, "greys": np.repeat(colours[..., 2:], 3, axis=-1), "one": colours[..., :1]}
+    for name, image in stored.items():
+        files.write(tmp_path / f"{name}.png", image)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Notice)
+        segmenter(echo).mask(tmp_path / "greys.png")
+        segmenter(echo).mask(tmp_path / "one.png")
+        segmenter(echo, channels=3).mask(tmp_path / "colours.png")
+        with open_store(tmp_path / "colours.png", channel=2) as blue:
+            band = next(segmenter(echo).bands(blue))[1].copy()
+    np.testing.assert_allclose(band[..., 0] * 255, colours[..., 2], atol=1e-4)
+    with pytest.warns(Notice, match="^colour images are made grey.*--channel 0, 1 or 2$"):
+        segmenter(echo).mask(tmp_path / "colours.png")

@@ -271,6 +271,9 @@ def predict(
     axes: Annotated[
         str | None, typer.Option(help="Axes of files that do not name them, such as ZYX.")
     ] = None,
+    channel: Annotated[
+        int | None, typer.Option(min=0, help="The one channel of the images to look at, counted from 0.")
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Start again, and replace existing results.")
     ] = False,
@@ -293,7 +296,7 @@ def predict(
     tiles = {"tile": tile, "overlap": overlap, "blend": blend, "padding": padding, "tta": tta}
     if not server and paths and cascade.is_trained(paths[0]):
         refused = {"dask": dask, "threshold": threshold, "diameter": diameter, **tiles}
-        options = {"what": what, "to": to, "axes": axes, "force": force, "engine": engine}
+        options = {"what": what, "to": to, "axes": axes, "channel": channel, "force": force, "engine": engine}
         options |= {"table": table, "overlay": overlay, "tell": tell}
         return cascade.predict(paths[0], *_images_and_out(paths[1:]), refused=refused, **options)
     from kerasseg.inference.package_file import is_package
@@ -311,7 +314,7 @@ def predict(
     segmenter = Segmenter.connect(server) if server else Segmenter.load(*runs, engine=engine)
     tiles["overlap"] = int(overlap) if overlap and overlap.isdecimal() else overlap
     options = {"what": what, "to": to, "threshold": threshold, "axes": axes, "diameter": diameter}
-    options |= {"force": force, "table": table, "overlay": overlay, "tell": tell}
+    options |= {"channel": channel, "force": force, "table": table, "overlay": overlay, "tell": tell}
     predict(segmenter, images, out, scheduler=dask, **options, **tiles)
 
 

@@ -15,6 +15,7 @@ from kerasseg.images.histogram_matching import Matching
 from kerasseg.models.transfer import take_weights
 from kerasseg.recipe import Recipe
 from kerasseg.runs.rundirectory import BASE, RECIPE, RunDirectory, existing
+from kerasseg.runs.shipped import card_of
 from kerasseg.segmenter import load_trained, read_spec
 from kerasseg.spec import ModelSpec
 
@@ -59,12 +60,20 @@ def begin(
     except UserError as error:
         raise UserError(
             f"train.start_from: {run}: neither the networks nor their encoders are alike ({error}); take "
-            f"model from {existing(Path(run)) / RECIPE}, or set start_from: null"
+            f"model from {_recipe_of(Path(run))}, or set start_from: null"
         ) from error
     say(f"going on from {run} ({before.weights[:12]}): {taken}")
     for news in _news(before, now):
         say(f"warning: {run} has learnt with {news}", style="yellow")
     return {"run": run, "weights": before.weights, "taken": taken}
+
+
+def _recipe_of(run: Path) -> str:
+    """Say where the recipe of a run, or of a shipped model, can be read."""
+    folder = existing(run)
+    if folder.is_shipped:
+        return f"its recipe (kerasseg recipes copy {card_of(folder.path)[0]['recipe']})"
+    return str(folder / RECIPE)
 
 
 def _answers(spec: ModelSpec) -> tuple[bool, int, bool]:

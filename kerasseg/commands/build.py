@@ -46,7 +46,7 @@ def network(recipe: Recipe, channels: int) -> keras.Model:
     if not recipe.train.start_from:
         return recipe.model.build(shape, outputs)
     model = without_pretrained(recipe).model.build(shape, outputs)
-    if getattr(recipe.model, "is_pretrained", False) and recipe.model.freeze_batchnorm:
+    if recipe.model.is_pretrained and recipe.model.freeze_batchnorm:
         for layer in encoder_layers(model):
             layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
     return model

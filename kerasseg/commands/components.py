@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from kerasseg.annotations.masks import refuse_lossy
-from kerasseg.commands.measure import RowsOf
+from kerasseg.commands.measure import RowsOf, note_unsized
 from kerasseg.commands.measure import pixel_size as measured_size
 from kerasseg.console import say, track
 from kerasseg.errors import Mistakes, UserError, unknown
@@ -86,6 +86,8 @@ def components(
         refuse_lossy(stores[0], mask)
         shape = _checked_shape(stores, connectivity)
         size = measured_size(pixel_size, stores[0])
+        if None in size:
+            note_unsized([mask])
         folder = opened.enter_context(appearing(out, table))
         labels = ondisk.create(folder / "labels.npy", np.dtype(np.int32), shape)
         objects = number_by_size(

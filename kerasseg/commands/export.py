@@ -68,6 +68,7 @@ def export(
         raise UserError(unknown("format", to, (SAVED_MODEL, *FILES)))
     if to != BIOIMAGEIO and (authors or license):
         raise UserError(f"authors and a license are told in a package; say --format {BIOIMAGEIO}")
+    origin = Origin(authors, license and bioimageio.license_id(license))
     run = rundirectory.existing(path)
     recipe = load(run / rundirectory.RECIPE)
     if to == SAVED_MODEL:
@@ -82,7 +83,7 @@ def export(
     check_free((file,), overwrite)
     spec, model = load_trained(path)
     if to == BIOIMAGEIO:
-        difference = _write_package(model, spec, run, file, recipe, Origin(authors, license))
+        difference = _write_package(model, spec, run, file, recipe, origin)
     else:
         write = {"onnx": network.write_onnx, "openvino": openvino.write}[to]
         difference = write(in_float32(model), file, spec)

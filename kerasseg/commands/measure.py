@@ -108,9 +108,12 @@ def measure(
 
 def write_tables(found: Sequence[Labelled], out: Path, options: Options) -> None:
     """Measure labels one after the other, and write both tables."""
-    tables = Tables()
+    tables, unsized = Tables(), []
     for each in track(found, "measuring") if len(found) > 1 else found:
-        _add(tables, each, options, alone=len(found) == 1)
+        if None in _add(tables, each, options, alone=len(found) == 1):
+            unsized.append(each.labels)
+    if unsized:
+        note_unsized(unsized, len(found))
     with appearing(out, images_table(out)) as folder:
         tables.write(folder / out.name)
     objects = sum(len(table["label"]) for table in tables.objects)
@@ -214,8 +217,8 @@ def _labels(labels: Path) -> dict[str, Path]:
     return {name.as_posix().removesuffix(LABELS): path for path, name in names.items()}
 
 
-def _add(tables: Tables, each: Labelled, options: Options, *, alone: bool) -> None:
-    """Measure one image's objects, class by class where labels have a channel for each."""
+def _add(tables: Tables, each: Labelled, options: Options, *, alone: bool) -> PixelSize:
+    """Measure one image's objects, by class if labels have a channel for each; give its pixel size."""
     with ExitStack() as opened:
         labels = opened.enter_context(open_store(each.labels, options.label_axes, values=True))
         image = each.image and opened.enter_context(open_store(each.image, options.image_axes))
@@ -232,6 +235,7 @@ def _add(tables: Tables, each: Labelled, options: Options, *, alone: bool) -> No
             names = options.classes[channel : channel + 1]
             classes = dict.fromkeys(measured.ids.tolist(), *names) if names else _classes(each.labels)
             tables.add(each.name, measured, shape, size, classes, names or options.known)
+    return size
 
 
 class RowsOf:
@@ -287,14 +291,31 @@ def pixel_size(given: Sequence[float], *stores: Store | None) -> PixelSize:
             f"--pixel-size {','.join(map(str, given))}: expected {','.join(axes)} in micrometres, above 0"
         )
     said = [store.pixel_size for store in known if None not in store.pixel_size]
-    if not given and not said:
-        warnings.warn(
-            f"{known[0].path}: it does not say how large a pixel is, so lengths are in pixels; kerasseg "
-            "measure and components take --pixel-size",
-            Notice,
-            stacklevel=2,
-        )
     return tuple(given) or next(iter(said), known[0].pixel_size)
+
+
+def note_unsized(files: Sequence[Path], images: int = 1) -> None:
+    """Say once of which images nothing says how large a pixel is.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        Of these images, at least one.
+    images : int
+        How many there are in all.
+
+    Warns
+    -----
+    Notice
+    """
+    others = f" and {len(files) - 1:,} more of {images:,} images" if len(files) > 1 else ""
+    say_not = "they do not say" if others else "it does not say"
+    warnings.warn(
+        f"{files[0]}{others}: {say_not} how large a pixel is, so lengths are in pixels; kerasseg measure and "
+        "components take --pixel-size",
+        Notice,
+        stacklevel=2,
+    )
 
 
 def _classes(labels: Path) -> dict[int, str] | None:

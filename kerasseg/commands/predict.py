@@ -28,6 +28,7 @@ def predict(
     axes: str | None = None,
     threshold: float | None = None,
     diameter: float | None = None,
+    channel: int | None = None,
     scheduler: str | None = None,
     force: bool = False,
     table: Path | None = None,
@@ -56,6 +57,8 @@ def predict(
         Instead of the model's own.
     diameter : float, optional
         Of the images' objects, in pixels: see `kerasseg.segmenter.Segmenter.fitted`.
+    channel : int, optional
+        The only one of the images that the model is shown, counted from 0.
     scheduler : str, optional
         Of a Dask cluster whose workers are to answer, such as ``tcp://host:8786``; `segmenter` is of a run.
     force : bool
@@ -92,8 +95,9 @@ def predict(
             f"learnt at {spec.diameter:.3g}"
         )
     with segmenter.on_cluster(scheduler) if scheduler else nullcontext(segmenter) as computing:
-        options = {"what": what, "to": to, "axes": axes, "diameter": diameter, "force": force}
-        predict_by(computing, images, out, table=table, overlay=overlay, tell=tell, **options)
+        options = {"what": what, "to": to, "axes": axes, "diameter": diameter, "channel": channel}
+        options |= {"force": force, "table": table, "overlay": overlay, "tell": tell}
+        predict_by(computing, images, out, **options)
 
 
 def predict_by(
@@ -105,6 +109,7 @@ def predict_by(
     to: str | None = None,
     axes: str | None = None,
     diameter: float | None = None,
+    channel: int | None = None,
     force: bool = False,
     table: Path | None = None,
     overlay: bool = False,
@@ -120,7 +125,7 @@ def predict_by(
         measure.check_output(output, table)
     batch.check_folder(out)
     results = _results(images, out, axes, output.suffix)
-    options = {"axes": axes, "diameter": diameter, "force": force}
+    options = {"axes": axes, "diameter": diameter, "channel": channel, "force": force}
     work = partial(segment, segmenter=segmenter, output=output, **options)
     outcomes = batch.work_through(results, work, tell)
     if any(outcome.result for outcome in outcomes):  # a command that could do nothing leaves nothing

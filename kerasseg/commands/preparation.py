@@ -184,7 +184,7 @@ def doubts(recipe: Recipe, parts: Split) -> list[str]:
             f"({shown[1]} at most), so what lies beyond is mirrored; choose a smaller size"
         )
     stored = {sample.header().channels for sample in samples}
-    pretrained = getattr(recipe.model, "is_pretrained", False) or recipe.train.start_from
+    pretrained = recipe.model.is_pretrained or recipe.train.start_from
     if data.channels and data.channels > max(stored) and not pretrained:
         doubts.append(
             f"data.channels is {data.channels}, but no image has more than {max(stored)}, so grey is "

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from kerasseg import locks
 from kerasseg.commands import preparation
 from kerasseg.console import say
-from kerasseg.errors import UserError, changes, unknown
+from kerasseg.errors import UserError, changes, if_interrupted, unknown
 from kerasseg.inference import distributed
 from kerasseg.recipe import load
 from kerasseg.recipe.sweep import Plan
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 KILLED = "its process was killed"
+JOURNAL = "optuna.log"
 LOGARITHMIC = 10  # a range whose end is so many times its beginning is searched by magnitude
 
 
@@ -60,13 +61,8 @@ def sweep(plan: Plan, *, directory: Path = Path("sweeps"), storage: str | None =
         If Optuna is missing, the storage cannot be used, or another sweep was begun there.
     """
     folder, study = _opened(plan, directory, storage)
-    while claimed := _claim(study, plan, folder):
-        trial, lock = claimed
-        try:
-            _run_trial(study, trial, plan, folder)
-        finally:
-            lock.close()
-        _report(study, plan, folder)
+    while _take(study, plan, folder) is not None:
+        pass
     _say_what_is_at_work(study)
     say(f"look at {_report(study, plan, folder)}")
 
@@ -74,9 +70,10 @@ def sweep(plan: Plan, *, directory: Path = Path("sweeps"), storage: str | None =
 def sweep_on_cluster(
     plan: Plan, scheduler: str, *, directory: Path = Path("sweeps"), storage: str | None = None
 ) -> None:
-    """Let each worker of a Dask cluster take trials until none is left, as processes that share a sweep do.
+    """Let the workers of a Dask cluster take trials, one each at a time, as processes that share a sweep do.
 
-    A job that was lost with its worker is given to another, where it goes on with the trials that are left.
+    A trial that is lost with its worker is taken again by the next one, as those are that are left. Where
+    this process is interrupted, workers finish the trials that they are at.
 
     Parameters
     ----------
@@ -90,21 +87,42 @@ def sweep_on_cluster(
     UserError
         As `sweep`; and if there is no cluster, or workers are lost time and again.
     """
-    with distributed.connected(scheduler) as client:
+    advice = "workers finish the trials that they are at, and begin no other; repeat the command to go on"
+    with distributed.connected(scheduler) as client, if_interrupted(advice):
+        from distributed import as_completed
+
         folder, study = _opened(plan, directory, storage)
-        workers = list(client.scheduler_info()["workers"])
-        say(f"{len(workers)} workers of {scheduler} take trials")
-        take = partial(client.submit, _sweep_there, plan, Path.cwd(), directory, storage)
-        jobs = [take(workers=[worker], allow_other_workers=True, pure=False) for worker in workers]
-        with distributed.advised("trials", "give them more memory"):
-            client.gather(jobs)
+        say(f"{len(client.nthreads())} workers of {scheduler} take trials")
+        take = partial(client.submit, _take_there, plan, Path.cwd(), directory, storage, pure=False)
+        with distributed.advised("trials", "give them more memory"), client.as_current():
+            at_work = as_completed([take() for _ in client.nthreads()])
+            for job in at_work:
+                if (number := job.result()) is not None:
+                    trial = study.get_trials(deepcopy=False)[number]
+                    say(f"trial {number} {trial.state.name.lower()}: {_words(trial.params)}")
+                    at_work.update(take() for _ in range(len(client.nthreads()) - at_work.count()))
     say(f"look at {_report(study, plan, folder)}")
 
 
-def _sweep_there(plan: Plan, place: Path, directory: Path, storage: str | None) -> None:
-    """Take trials on a worker, in the folder in which the sweep was begun."""
+def _take_there(plan: Plan, place: Path, directory: Path, storage: str | None) -> int | None:
+    """Take a trial on a worker, in the folder in which the sweep was begun."""
     with contextlib.chdir(place):
-        sweep(plan, directory=directory, storage=storage)
+        folder, study = _opened(plan, directory, storage)
+        return _take(study, plan, folder)
+
+
+def _take(study: Study, plan: Plan, folder: Path) -> int | None:
+    """Train the next trial, and report; give its number, or None where there is none left."""
+    claimed = _claim(study, plan, folder)
+    if claimed is None:
+        return None
+    trial, lock = claimed
+    try:
+        _run_trial(study, trial, plan, folder)
+    finally:
+        lock.close()
+    _report(study, plan, folder)
+    return trial.number
 
 
 def _opened(plan: Plan, directory: Path, storage: str | None) -> tuple[Path, Study]:
@@ -115,8 +133,8 @@ def _opened(plan: Plan, directory: Path, storage: str | None) -> tuple[Path, Stu
             "train.devices: workers is for kerasseg run; a sweep shares out trials: add train.devices=auto"
         )
     folder = directory / recipe.name
-    study = open_study(plan, folder, storage)
-    with locks.awaited(folder / ".plan.lock"):
+    with locks.awaited(folder / ".plan.lock"):  # a database's tables are made once, too
+        study = open_study(plan, folder, storage)
         _begin(study, plan)
     return folder, study
 
@@ -138,7 +156,8 @@ def open_study(plan: Plan, folder: Path, storage: str | None) -> Study:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        journal = JournalFileBackend(str(folder / "optuna.log"))
+        _mend(folder / JOURNAL)
+        journal = JournalFileBackend(str(folder / JOURNAL))
         kept = RDBStorage(storage) if storage else JournalStorage(journal)
         study = optuna.create_study(
             study_name=folder.name,
@@ -151,6 +170,22 @@ def open_study(plan: Plan, folder: Path, storage: str | None) -> Study:
             raise
         raise UserError(f"--storage {storage}: the database cannot be used ({error})") from error
     return study
+
+
+def _mend(journal: Path) -> None:
+    """Cut off half a last line, as a full disk leaves it: Optuna adds to it, and reads no line behind it."""
+    from optuna.storages.journal import JournalFileSymlinkLock
+
+    if not journal.exists():
+        return
+    lock = JournalFileSymlinkLock(str(journal))
+    lock.acquire()
+    try:
+        content = journal.read_bytes()
+        if not content.endswith(b"\n"):
+            os.truncate(journal, content.rfind(b"\n") + 1)
+    finally:
+        lock.release()
 
 
 def _begin(study: Study, plan: Plan) -> None:
@@ -199,7 +234,8 @@ def _say_what_is_at_work(study: Study) -> None:
 
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         say(
-            f"trial {trial.number} is at work in another process; when it has ended, repeat the command",
+            f"trial {trial.number} is at work in another process, which ends the table; if that is gone, "
+            "repeat the command",
             style="yellow",
         )
 
@@ -288,8 +324,8 @@ def _command(plan: Plan, parameters: dict[str, Any], place: Path, *, resume: boo
     """Write the command line of a trial's process."""
     return [
         sys.executable,
-        "-c",
-        "from kerasseg.cli import main; main()",
+        "-m",
+        "kerasseg.cli.trial",
         "run",
         plan.recipe,
         *plan.overrides(parameters),
@@ -347,8 +383,9 @@ def _last_words(log: Path) -> str:
 
 
 def _report(study: Study, plan: Plan, folder: Path) -> Path:
-    """Write the tables and the page of all trials so far."""
-    return page.write(folder, folder.name, plan.objective, list(_rows(study, plan, folder)))
+    """Write the tables and the page of all trials so far; who writes last has seen what all others told."""
+    with locks.awaited(folder / ".report.lock"):
+        return page.write(folder, folder.name, plan.objective, list(_rows(study, plan, folder)))
 
 
 def _rows(study: Study, plan: Plan, folder: Path) -> Iterator[page.Trial]:

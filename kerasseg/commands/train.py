@@ -6,11 +6,15 @@ import shutil
 import tempfile
 import time
 from dataclasses import asdict, replace
+from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import keras
+import tensorflow as tf
 
+from kerasseg import __version__
 from kerasseg.commands import base, build, preparation
 from kerasseg.commands.evaluate import score
 from kerasseg.commands.export import export_model
@@ -29,6 +33,7 @@ from kerasseg.recipe import Recipe, load
 from kerasseg.report import charts, page, pictures
 from kerasseg.runs import environment, rundirectory
 from kerasseg.runs.rundirectory import RunDirectory
+from kerasseg.segmenter import read_spec
 from kerasseg.spec import ModelSpec
 from kerasseg.synthetic.origin import is_synthetic
 from kerasseg.training import checkpoint, devices
@@ -40,6 +45,7 @@ def run(
     directory: Path = Path("runs"),
     resume: bool = False,
     setting: devices.Setting | None = None,
+    parts: Split | None = None,
 ) -> RunDirectory:
     """Follow a recipe from files to report.
 
@@ -52,6 +58,8 @@ def run(
         Whether to go on with the last run of this recipe, which was killed or interrupted.
     setting : Setting, optional
         What to compute on; by default what the recipe says.
+    parts : Split, optional
+        The recipe's samples, where they were shared out already.
 
     Returns
     -------
@@ -73,7 +81,7 @@ def run(
         say(f"computing on {setting}")
         folder.write_json(rundirectory.ENVIRONMENT, environment.facts() | setting.facts())
 
-        parts = preparation.parts(recipe)
+        parts = parts or preparation.parts(recipe)
         match = preparation.matching(recipe, parts.train)
         learnt_from = survey_data(recipe, parts, match, folder)
         model = untrained(recipe, parts, setting)
@@ -138,22 +146,42 @@ def learn_together(recipe: Recipe, *, directory: Path = Path("runs"), resume: bo
     Raises
     ------
     UserError
-        See `run`; also if nothing says which workers there are, or one of them is gone.
+        See `run`; also if nothing says which workers there are, one of them is gone, or was told something
+        else.
     KeyboardInterrupt
         If Ctrl-C ended the training, which can be resumed.
     """
     with devices.if_lost():
         setting = devices.join(recipe.train.precision)
+        parts = preparation.parts(recipe)
+        devices.agree(setting.strategy, _to_be_the_same(recipe, parts, resume))
         if devices.is_chief(setting.strategy):
-            run(recipe, directory=directory, resume=resume, setting=setting)
+            run(recipe, directory=directory, resume=resume, setting=setting, parts=parts)
             return
         say(f"computing on {setting}; worker 0 keeps the run")
-        parts = preparation.parts(recipe)
         match = preparation.matching(recipe, parts.train)
         model = untrained(recipe, parts, setting)
         base.begin(recipe, model, match)
         with tempfile.TemporaryDirectory() as folder:
             build.learn(recipe, model, parts, Path(folder), match=match, resume=resume)
+
+
+def _to_be_the_same(recipe: Recipe, parts: Split, resume: bool) -> dict[str, Any]:
+    """Gather what workers that share batches must agree on, as each sees it; images by name and size."""
+    data = {}
+    for name, samples in parts.parts().items():
+        listed = repr([(sample.name, sample.size) for sample in samples])
+        data[name] = {"images": len(samples), "names and sizes": sha256(listed.encode()).hexdigest()[:12]}
+    base = recipe.train.start_from
+    return {
+        "kerasseg": __version__,
+        "keras": keras.__version__,
+        "tensorflow": tf.__version__,
+        "--resume": resume,
+        "recipe": recipe.dump(),
+        "data": data,
+        "weights of train.start_from": base and read_spec(Path(base)).weights[:12],
+    }
 
 
 def untrained(recipe: Recipe, parts: Split, setting: devices.Setting) -> keras.Model:

@@ -26,6 +26,7 @@ SIGMAS = (1, 2, 4, 8)  # pixels of the Gaussians between which structures are of
 SHARE = 1.0  # per cent of the training blocks that may lie outside on each side
 MARGIN = 0.5  # deviations by which another image may go beyond the others
 SATURATED = 0.999
+COLOURED = 0.01  # share of the pixels of a block that has colours
 TINY = 1e-12  # energy, where a block is flat
 BALANCED = "balance of channel "
 
@@ -162,6 +163,17 @@ class Appearance:
         advice = [_measure(name).advice for name, _ in differences]
         each_once = (", ".join(dict.fromkeys(said)), "; or ".join(dict.fromkeys(advice)))
         return "{}: {}; or train on some like it".format(*each_once) if differences else ""
+
+
+def is_colour(pixels: Any) -> bool:
+    """Tell whether an image of red, green and blue, with or without alpha, has colours, and not only greys.
+
+    `pixels` is an array of any type as in `Appearance.differences`.
+    """
+    if pixels.shape[-1] not in (3, 4):
+        return False
+    looked_at = (block[..., :3] for block in blocks(pixels, SIDE, LOOKED_AT))
+    return any((block.min(axis=-1) != block.max(axis=-1)).mean() > COLOURED for block in looked_at)
 
 
 def _names(channels: int) -> list[str]:

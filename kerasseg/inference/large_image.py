@@ -126,6 +126,7 @@ def segment(
     *,
     axes: str | None = None,
     diameter: float | None = None,
+    channel: int | None = None,
     force: bool = False,
 ) -> Written:
     """Predict an image, or go on with it, and write the result; where it is there already nothing is done.
@@ -138,7 +139,7 @@ def segment(
         The file to appear.
     segmenter : Segmenting
     output : Output
-    axes
+    axes, channel
         See `kerasseg.images.stores.store.open_store`.
     diameter : float, optional
         Of the image's objects, in pixels: see `kerasseg.segmenter.Segmenter.fitted`.
@@ -160,14 +161,18 @@ def segment(
             f"{result}: this is a folder but not a Zarr, so it is not replaced; choose another name"
         )
     output.check(segmenter.spec)
-    settings = _settings(image, segmenter, output, diameter)
+    told = {"diameter": diameter, "channel": channel}
+    settings = _settings(image, segmenter, output, told)
     # Another format of the same result goes on from what was computed for this one.
     stem = result.name.removesuffix(output.suffix)
     begun = result.with_name(f".{stem}.{output.kind}.unfinished")
     with locks.held(begun.with_suffix(".lock"), result):
         if not force and (there := _finished(result, begun, settings)):
             return there
-        with open_store(image, axes) as store, open_ledger(begun, settings, force=force) as ledger:
+        with (
+            open_store(image, axes, channel=channel) as store,
+            open_ledger(begun, settings, force=force) as ledger,
+        ):
             if output.format in OUTLINES:
                 _refuse_volume(store, output)
             found = _found(store, segmenter.fitted(diameter, store.pixel_size), output, ledger)
@@ -228,15 +233,15 @@ class Found:
         return {number: self.spec.classes[k - 1] for number, k in enumerate(class_ids) if number}
 
 
-def _settings(image: Path, segmenter: Segmenting, output: Output, diameter: float | None) -> dict[str, Any]:
-    """Say what identifies a prediction, in JSON's types."""
+def _settings(
+    image: Path, segmenter: Segmenting, output: Output, told: Mapping[str, float | None]
+) -> dict[str, Any]:
+    """Say what identifies a prediction, in JSON's types; of what was told about the image, what is known."""
     settings = {"image": file_signature(image), **segmenter.settings(), "what": output.kind}
     if output.kind == "labels":
         objects = segmenter.spec.objects
         settings["instances"] = {objects.method: objects.arguments}
-    if diameter is not None:
-        settings["diameter"] = diameter
-    return settings
+    return settings | {name: value for name, value in told.items() if value is not None}
 
 
 def _finished(result: Path, begun: Path, settings: Mapping[str, Any]) -> Written | None:

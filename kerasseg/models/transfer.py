@@ -16,7 +16,7 @@ from kerasseg.models.pretrained import adapt_kernel
 
 ENCODER, HEAD = ("encoder", "stem", "block", "top"), ("head",)
 """What the names of the layers of every encoder begin with, and those of the layers that make the answer."""
-LISTED = 5  # differences that a message lists
+LISTED = 2  # differences that a message lists
 
 
 class Form(NamedTuple):
@@ -99,5 +99,4 @@ def _differences(names: list[str], forms: Mapping[str, Form], base_forms: Mappin
         f"{name} is {forms.get(name, 'missing')} here and {base_forms.get(name, 'missing')} there"
         for name in names[:LISTED]
     ]
-    rest = [f"and {len(names) - LISTED} layers more"] if len(names) > LISTED else []
-    return "; ".join([*lines, *rest])
+    return f"{len(names)} of {len(forms | base_forms)} layers differ: {'; '.join(lines)}"

@@ -51,7 +51,14 @@ Dilations = Annotated[tuple[Positive, ...], Field(strict=False, min_length=1)]
 Levels = Annotated[int, Field(ge=1, le=10)]  # ten halvings leave one pixel of a thousand
 
 
-class Encoded(Component):
+class Architecture(Component):
+    """What all that can be a recipe's ``model`` have in common."""
+
+    is_pretrained: ClassVar[bool] = False
+    """Whether weights that were learnt elsewhere are what it starts from."""
+
+
+class Encoded(Architecture):
     """Keys of every architecture with an encoder."""
 
     activation: Activation = "sigmoid"
@@ -115,7 +122,7 @@ class Unet(Skipped):
     """Whether pixels are repeated, or spread by a transposed convolution (the papers' up-convolution)."""
 
 
-class Vox2vox(Component):
+class Vox2vox(Architecture):
     """Vox2Vox's generator: a U-Net with residual blocks at its bottom (Cirillo et al. 2020)."""
 
     name: ClassVar[str] = "vox2vox"
@@ -142,7 +149,7 @@ class Vox2vox(Component):
         return 2**self.levels
 
 
-class Resnet(Component):
+class Resnet(Architecture):
     """CycleGAN's generator: residual blocks at a quarter of the size (Zhu et al. 2017)."""
 
     name: ClassVar[str] = "resnet"
@@ -162,7 +169,7 @@ class Resnet(Component):
     """Distribution that kernels are drawn from; normal has a standard deviation of 0.02."""
 
 
-class TunableUnet(Component):
+class TunableUnet(Architecture):
     """U-Net of any depth, width and growth, as pyMSDtorch's (Roberts et al. 2024)."""
 
     name: ClassVar[str] = "tunable_unet"
@@ -189,7 +196,7 @@ class TunableUnet(Component):
         return 2 ** (self.levels - 1)
 
 
-class Msdnet(Component):
+class Msdnet(Architecture):
     """Mixed-scale dense network: few weights, dilations instead of levels (Pelt and Sethian 2018)."""
 
     name: ClassVar[str] = "msdnet"
@@ -221,7 +228,7 @@ class Msdnet(Component):
         return dilations
 
 
-class PspuSkelnet(Component):
+class PspuSkelnet(Architecture):
     """PSPU-SkelNet: three U-Nets side by side, for skeletons (Atienza 2019)."""
 
     name: ClassVar[str] = "pspu_skelnet"

@@ -337,7 +337,7 @@ class Recipe(Section):
         text = ""
         if train.engine.name == "cycle":
             text = "encoder is of a model that has learnt already, and cycle trains two; set encoder: null"
-        elif not train.start_from and not getattr(model, "is_pretrained", False):
+        elif not train.start_from and not model.is_pretrained:
             text = (
                 "encoder is of a model that has learnt already, and here all weights are drawn at random; "
                 "set start_from: RUN, an encoder with encoder_weights, or encoder: null"

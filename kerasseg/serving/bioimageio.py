@@ -7,6 +7,7 @@ card, and a cover. `kerasseg.inference.package` reads them.
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 import zipfile
@@ -22,6 +23,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 import yaml
+from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
 from kerasseg.errors import Notice, UserError
 from kerasseg.files import sha256, write_atomically
@@ -41,6 +43,9 @@ COVER = 600  # pixels a side
 LEAST_PERCENT = 1  # the upper percentile is above this in the format, so that nobody writes 0.998 for 99.8
 
 
+USUAL_LICENSES = ("Apache-2.0", "BSD-3-Clause", "CC-BY-4.0", "CC0-1.0", "GPL-3.0-or-later", "MIT")
+
+
 @dataclass(frozen=True)
 class Origin:
     """Whose a model is.
@@ -50,11 +55,34 @@ class Origin:
     authors : sequence of str
         Names.
     license : str or None
-        An identifier of SPDX, such as ``CC-BY-4.0``.
+        An identifier of SPDX, such as ``CC-BY-4.0``: see `license_id`.
     """
 
     authors: Sequence[str] = ()
     license: str | None = None
+
+
+def license_id(given: str) -> str:
+    """Give a licence's identifier as SPDX writes it; the format takes one, and no expression of several.
+
+    Raises
+    ------
+    UserError
+        If SPDX's list has none of that name.
+    """
+    try:
+        found = canonicalize_license_expression(given)
+    except InvalidLicenseExpression:
+        found = ""
+    if not re.fullmatch(r"(?!LicenseRef-)[A-Za-z0-9.-]+", found):
+        by_lower = {name.lower(): name for name in USUAL_LICENSES}
+        near = difflib.get_close_matches(given.lower(), by_lower, n=1, cutoff=0.5)
+        hint = f"; did you mean {by_lower[near[0]]}?" if near else ""
+        raise UserError(
+            f"--license {given!r}: the zoo wants one identifier of https://spdx.org/licenses, such as "
+            f"{', '.join(USUAL_LICENSES)}{hint}"
+        )
+    return found
 
 
 def write(

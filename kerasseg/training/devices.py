@@ -16,13 +16,16 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from kerasseg.console import say
-from kerasseg.errors import Fallback, UserError, unknown
+from kerasseg.errors import Fallback, UserError, flattened, unknown
+from kerasseg.training import rendezvous
 
 FIRST_PORT, PORTS = 15000, 15000  # of Slurm's jobs, below those that systems give away
 MOST_SENT = 1 << 24  # numbers in one message
@@ -156,7 +159,8 @@ def join(precision: str = "auto") -> Setting:
     Raises
     ------
     UserError
-        If nothing says which processes there are, TF_CONFIG is not one, or several GPUs are seen.
+        If nothing says which processes there are, TF_CONFIG is not one, several GPUs are seen, or they do not
+        meet: see `kerasseg.training.rendezvous.meet`.
     """
     names = _choose("workers")
     if len(names) > 1:
@@ -167,6 +171,7 @@ def join(precision: str = "auto") -> Setting:
     resolver = _cluster()
     addresses = resolver.cluster_spec().as_dict().get("worker", [])
     say(f"worker {resolver.task_id} of {len(addresses)} waits for the others: {', '.join(addresses)}")
+    rendezvous.meet(addresses, resolver.task_id)
     return _setting(precision, names, tf.distribute.MultiWorkerMirroredStrategy(resolver))
 
 
@@ -265,15 +270,48 @@ def from_chief(strategy: tf.distribute.Strategy, content: Callable[[], bytes]) -
     if workers == 1:
         return content()
     sent = b"" if worker else content()
-
-    def total(numbers: np.ndarray) -> np.ndarray:
-        return strategy.reduce("SUM", tf.constant(numbers), axis=None).numpy()
-
+    total = partial(_total, strategy)
     length = int(total(np.int64(len(sent))))
     words = np.zeros(-(-length // 4), np.int32)  # collectives know no bytes
     words.view(np.uint8)[: len(sent)] = np.frombuffer(sent, np.uint8)
     parts = [total(words[i : i + MOST_SENT]) for i in range(0, len(words), MOST_SENT)]
     return b"".join(part.tobytes() for part in parts)[:length]
+
+
+def agree(strategy: tf.distribute.Strategy, facts: Mapping[str, Any]) -> None:
+    """Refuse to go on where a worker was told something else than the chief; all must call it.
+
+    Parameters
+    ----------
+    strategy : tf.distribute.Strategy
+    facts : mapping
+        What must be the same on all, in JSON's types.
+
+    Raises
+    ------
+    UserError
+        On all workers; on those that differ it says in what.
+    """
+    worker, workers = place(strategy)
+    chief = flattened(json.loads(from_chief(strategy, lambda: json.dumps(facts).encode())))
+    own = flattened(json.loads(json.dumps(facts)))
+    different = [key for key in sorted(own.keys() | chief.keys()) if own.get(key) != chief.get(key)]
+    flags = _total(strategy, np.eye(workers, dtype=np.int32)[worker] * bool(different))
+    if different:
+        raise UserError(
+            f"worker {worker} differs from worker 0; start all with the same recipe, data and versions",
+            *(f"{key}: {own.get(key)!r} here, {chief.get(key)!r} on worker 0" for key in different),
+        )
+    if flags.any():
+        numbers = ", ".join(map(str, np.flatnonzero(flags)))
+        raise UserError(
+            f"other recipe, data or versions on worker {numbers} than on worker 0; see what was printed there"
+        )
+
+
+def _total(strategy: tf.distribute.Strategy, numbers: np.ndarray) -> np.ndarray:
+    """Add up what all workers have."""
+    return strategy.reduce("SUM", tf.constant(numbers), axis=None).numpy()
 
 
 def _check_cluster(config: str) -> None:
@@ -283,10 +321,19 @@ def _check_cluster(config: str) -> None:
         given = json.loads(config)
         workers, task = given["cluster"]["worker"], given["task"]
         right = set(given["cluster"]) == {task["type"]} == {"worker"} and task["index"] in range(len(workers))
+        right = right and len({*workers}) == len(workers) and all(map(_is_address, workers))
     except (ValueError, KeyError, TypeError):
         right = False
     if not right:
-        raise UserError(f"TF_CONFIG is {config!r}; expected {example}, with each worker's own index")
+        raise UserError(
+            f"TF_CONFIG is {config!r}; expected {example}, each address once, each worker's own index"
+        )
+
+
+def _is_address(text: str) -> bool:
+    """Tell a host and a port, of which TensorFlow takes also those that there are not."""
+    found = re.fullmatch(r"(?:[^:\s]+|\[[^]\s]+\]):(\d{1,5})", text)
+    return bool(found) and 0 < int(found[1]) < 1 << 16
 
 
 def _check(precision: str, devices: str) -> None:

@@ -77,6 +77,12 @@ def test_the_size_of_a_pixel_is_typed_or_said_by_labels_or_image(tmp_path):
     assert typed(tmp_path / "labels.tif", tmp_path / "unknown.csv").stdout.count("how large a pixel is") == 1
 
 
+def test_images_of_which_nobody_says_how_large_a_pixel_is_are_counted_in_one_note(folder):
+    shown = " ".join(typed(folder / "results", folder / "images", folder / "cells.csv").stdout.split())
+    assert shown.count("how large a pixel is") == 1
+    assert "a.labels.png and 1 more of 2 images: they do not say how large a pixel is" in shown
+
+
 def test_bands_are_the_whole(tmp_path, monkeypatch):
     labels = label(np.random.default_rng(0).random((3, 40, 50)) > 0.7, connectivity=1).astype(np.int32)
     tifffile.imwrite(tmp_path / "labels.tif", labels, metadata={"axes": "ZYX"})

@@ -5,10 +5,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
+from kerasseg import locks
 from kerasseg.commands import sweep as sweeping
 from kerasseg.errors import UserError
 from kerasseg.recipe.sweep import read_plan
@@ -53,6 +56,14 @@ def began(monkeypatch):
 
     monkeypatch.setattr(sweeping, "_command", command)
     return began
+
+
+def wait_for(is_so, seconds=30):
+    """Wait until something is so."""
+    end = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def sweep(recipe, overrides, **options):
@@ -174,7 +185,7 @@ def test_a_trial_that_a_killed_sweep_left_at_work_is_named(recipe, began, monkey
     monkeypatch.setattr(sweeping, "_is_trained", lambda *_: True)
     sweep(recipe, GRID[:1])
     shown = " ".join(capsys.readouterr().out.split())
-    assert "trial 0 is at work in another process; when it has ended, repeat the command" in shown
+    assert "trial 0 is at work in another process, which ends the table; if that is gone, repeat" in shown
 
 
 def test_a_trial_whose_process_is_killed_is_begun_once_more_and_then_shown_last(recipe, began, monkeypatch):
@@ -199,29 +210,149 @@ def test_a_trial_that_fails_says_why_and_is_not_repeated(recipe, began, monkeypa
     assert [row["reason"] for row in table()] == ["the split is empty"] * 2
 
 
-def test_processes_share_a_sweep(recipe, began):
-    children = []
-    for _ in range(2):
+@pytest.mark.parametrize("storage", [None, "sqlite:///sweep.db"])
+def test_processes_that_start_together_share_a_sweep(recipe, began, storage):
+    plan, children = read_plan(recipe, GRID), []
+    for _ in range(4):
         child = os.fork()
         if not child:
-            sweep(recipe, GRID)
+            sweeping.sweep(plan, storage=storage)
             os._exit(0)
         children.append(child)
-    assert [os.waitpid(child, 0)[1] for child in children] == [0, 0]
-    sweep(recipe, GRID)
+    assert [os.waitpid(child, 0)[1] for child in children] == [0] * 4
+    sweeping.sweep(plan, storage=storage)
     assert not began  # nothing was left
     assert [row["state"] for row in table()] == ["complete"] * 4
     logs = list(Path("sweeps/tiny/trials").glob("*/tiny/*"))
     assert len(logs) == 4
 
 
-def test_workers_of_a_cluster_share_a_sweep(recipe, began):
-    dask = pytest.importorskip("distributed", reason="the extra dask is not installed")
-    threads = {"n_workers": 2, "threads_per_worker": 1, "processes": False, "dashboard_address": ":0"}
-    with dask.LocalCluster(**threads) as cluster:
+SLOW = """
+import os, pathlib, time
+from kerasseg.cli.trial import end_with_parent
+end_with_parent()
+pathlib.Path("training").write_text(str(os.getpid()))
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with the one that began it")
+def test_a_sweep_that_is_killed_takes_its_training_along_and_another_takes_the_trial(
+    recipe, began, monkeypatch
+):
+    with monkeypatch.context() as patched:
+        patched.setattr(sweeping, "_command", lambda *_, **__: [sys.executable, "-c", SLOW])
+        child = os.fork()
+        if not child:
+            sweep(recipe, GRID)
+            os._exit(0)
+    training = Path("training")
+    wait_for(lambda: training.exists() and training.read_text())
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    stat = Path(f"/proc/{training.read_text()}/stat")
+    wait_for(lambda: not stat.exists() or ") Z " in stat.read_text())
+    sweep(recipe, GRID)
+    assert len(began) == len({name for name, _ in began}) == 4
+    assert [row["state"] for row in table()] == ["complete"] * 4
+
+
+def test_a_journal_whose_last_line_a_full_disk_cut_short_is_gone_on_with(recipe, began):
+    sweep(recipe, GRID[:1])
+    with Path("sweeps/tiny/optuna.log").open("ab") as journal:
+        journal.write(b'{"op_code": 5, "worker_id": "half a li')
+    for _ in range(2):  # Optuna alone adds a line to that, and reads none behind it
+        sweep(recipe, GRID[:1])
+    assert len(began) == 2
+    assert [row["state"] for row in table()] == ["complete"] * 2
+
+
+def test_tables_are_written_one_after_the_other_so_that_the_last_holds_all(recipe, began, monkeypatch):
+    write, held = sweeping.page.write, []
+
+    def written(folder, *what):
+        with locks.tried(folder / ".report.lock") as is_free:
+            held.append(not is_free)
+        return write(folder, *what)
+
+    monkeypatch.setattr(sweeping.page, "write", written)
+    sweep(recipe, GRID[:1])
+    assert held == [True] * 3
+
+
+@pytest.fixture
+def dask():
+    return pytest.importorskip("distributed", reason="the extra dask is not installed")
+
+
+def in_threads(dask):
+    """A cluster of two workers in this process."""
+    return dask.LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=":0")
+
+
+def test_workers_of_a_cluster_share_a_sweep_and_are_heard_of(recipe, began, dask, capsys):
+    with in_threads(dask) as cluster:
         sweeping.sweep_on_cluster(read_plan(recipe, GRID), cluster.scheduler_address)
     assert [row["state"] for row in table()] == ["complete"] * 4
     assert sorted(name for name, _ in began) == sorted({name for name, _ in began})
+    assert capsys.readouterr().out.count(" complete: levels=") == 4
+
+
+def test_workers_whose_client_is_interrupted_begin_no_other_trial(recipe, began, dask, monkeypatch):
+    words, report, reports = sweeping._words, sweeping._report, []
+
+    def interrupted(parameters):
+        """Take the place of what is said of the first trial that has ended."""
+        if threading.current_thread() is threading.main_thread():
+            raise KeyboardInterrupt
+        return words(parameters)
+
+    def reported(*what):
+        reports.append(report(*what))
+        return reports[-1]
+
+    monkeypatch.setattr(sweeping, "_words", interrupted)
+    monkeypatch.setattr(sweeping, "_report", reported)
+    with in_threads(dask) as cluster:
+        with pytest.raises(KeyboardInterrupt, match="and begin no other"):
+            sweeping.sweep_on_cluster(read_plan(recipe, GRID), cluster.scheduler_address)
+        wait_for(lambda: len(reports) == 2)
+    assert len(began) == 2
+
+
+KILLS_ITS_WORKER = """
+import os, pathlib, signal
+try:
+    pathlib.Path("killed").touch(exist_ok=False)
+except FileExistsError:
+    pass
+else:
+    os.kill(os.getppid(), signal.SIGKILL)
+    os._exit(1)
+"""
+
+
+def pretended(plan, parameters, place, *, resume):
+    loss = str(1 / plan.recipe_of(parameters).model.base_filters)
+    return [sys.executable, "-c", KILLS_ITS_WORKER + RUN, str(place), loss]
+
+
+def test_a_trial_whose_worker_is_killed_is_taken_by_another(recipe, dask):
+    class Pretend(dask.WorkerPlugin):
+        """Puts a moment's work in the place of training, also on a worker that comes for the killed one."""
+
+        def setup(self, worker):
+            sweeping._command = pretended
+
+    with (
+        dask.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
+        dask.Client(cluster) as client,
+    ):
+        client.register_plugin(Pretend(), name="pretend")
+        sweeping.sweep_on_cluster(read_plan(recipe, GRID), cluster.scheduler_address)
+    assert Path("killed").exists()
+    assert [row["state"] for row in table()] == ["complete"] * 4
+    assert [float(row["val_loss"]) for row in table()] == [0.25, 0.25, 0.5, 0.5]
 
 
 def test_a_search_makes_as_many_trials_as_are_asked_for(recipe, began):

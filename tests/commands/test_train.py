@@ -24,8 +24,8 @@ from kerasseg.commands import check, preparation
 from kerasseg.commands.evaluate import evaluate, evaluate_on
 from kerasseg.commands.export import export
 from kerasseg.commands.predict import predict
-from kerasseg.commands.train import run
-from kerasseg.errors import UserError
+from kerasseg.commands.train import _to_be_the_same, run
+from kerasseg.errors import UserError, changes
 from kerasseg.images import files
 from kerasseg.models.saved import load_model
 from kerasseg.recipe import load
@@ -279,6 +279,21 @@ def test_a_run_that_is_refused_leaves_its_number_to_the_next(recipe, tmp_path):
     with pytest.raises(UserError, match="nowhere"):
         run(bad, directory=tmp_path / "runs")
     assert rundirectory.create("tiny", "", tmp_path / "runs").path == tmp_path / "runs" / "tiny" / "1"
+
+
+def test_what_workers_must_agree_on_tells_recipes_and_images_apart(recipe):
+    parts = preparation.parts(recipe)
+    told = _to_be_the_same(recipe, parts, False)
+    assert json.loads(json.dumps(told)) == told
+    fewer = replace(parts, train=parts.train[1:])
+    other = recipe.model_copy(update={"seed": 4})
+    (seed,) = changes(told, _to_be_the_same(other, parts, False))
+    assert seed == "recipe.seed: 3 then, 4 now"
+    assert [line.partition(":")[0] for line in changes(told, _to_be_the_same(recipe, fewer, True))] == [
+        "--resume",
+        "data.train.images",
+        "data.train.names and sizes",
+    ]
 
 
 def test_check_counts_without_reading_pixels(recipe, capsys):

@@ -168,6 +168,22 @@ def test_a_step_says_what_a_normalisation_means():
     assert step == {"id": "scale_linear", "kwargs": {"gain": 1 / 65535}}
 
 
+@pytest.mark.parametrize(
+    ("typed", "known"), [("CC-BY-4.0", "CC-BY-4.0"), ("apache-2.0", "Apache-2.0"), ("mit", "MIT")]
+)
+def test_a_licence_is_called_as_spdx_calls_it(typed, known):
+    assert bioimageio.license_id(typed) == known
+
+
+@pytest.mark.parametrize(
+    ("typed", "hint"),
+    [("CC-BY", "did you mean CC-BY-4.0"), ("MIT OR Apache-2.0", ""), ("LicenseRef-ours", ""), ("", "")],
+)
+def test_a_licence_that_the_zoo_does_not_know_is_refused(typed, hint):
+    with pytest.raises(UserError, match=f"--license '{typed}': the zoo wants one identifier .*{hint}"):
+        bioimageio.license_id(typed)
+
+
 def test_what_the_format_has_no_word_for_is_refused(tmp_path):
     with pytest.raises(UserError, match="has no word for Percentile"):
         bioimageio.preprocessing(Percentile(0.1, 0.9), np.dtype(np.uint8), "yx")

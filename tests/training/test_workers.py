@@ -7,7 +7,9 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
+import agreeing
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -25,13 +27,13 @@ def addresses() -> list[str]:
         return [f"127.0.0.1:{server.getsockname()[1]}" for server in (one, other)]
 
 
-def launched(directory: Path, *arguments: str) -> list[subprocess.Popen]:
-    """Start two workers; what each prints stands in ``DIRECTORY/N.txt``."""
+def launched(directory: Path, *arguments: str, program: ModuleType = workers) -> list[subprocess.Popen]:
+    """Start two workers, the second with arguments; what each prints stands in ``DIRECTORY/N.txt``."""
     cluster, processes = {"worker": addresses()}, []
     for index in (0, 1):
         config = {"cluster": cluster, "task": {"type": "worker", "index": index}}
         environment = {"TF_CONFIG": json.dumps(config), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-        command = [sys.executable, workers.__file__, directory / str(index)]
+        command = [sys.executable, program.__file__, directory / str(index)]
         command += arguments if index == 1 else []
         with (directory / f"{index}.txt").open("w") as file:
             streams = {"stdout": file, "stderr": subprocess.STDOUT}
@@ -59,6 +61,15 @@ def test_two_workers_of_which_one_is_killed_in_between_learn_what_one_process_do
             for ours, theirs in zip(weights.values(), expected[name], strict=True):
                 np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
         assert not (tmp_path / "1" / name / "history.csv").exists()
+
+
+def test_workers_that_were_told_different_things_end_and_say_so(tmp_path):
+    for process in launched(tmp_path, "more", program=agreeing):
+        assert process.wait(timeout=60) == 1
+    said = [(tmp_path / f"{index}.txt").read_text() for index in (0, 1)]
+    assert "other recipe, data or versions on worker 1 than on worker 0" in said[0]
+    assert "worker 1 differs from worker 0" in said[1]
+    assert "recipe.seed: 3 here, 2 on worker 0" in said[1]
 
 
 def lines(language: str, number: int) -> str:
@@ -131,6 +142,10 @@ def test_the_page_s_line_for_slurm_tells_each_worker_who_it_is(stand_ins, monkey
         '{"cluster": {"worker": ["a:1"]}}',
         '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
         '{"cluster": {"chief": ["a:1"], "worker": ["b:1"]}, "task": {"type": "worker", "index": 0}}',
+        '{"cluster": {"worker": ["a:1", "a:1"]}, "task": {"type": "worker", "index": 0}}',
+        '{"cluster": {"worker": ["a"]}, "task": {"type": "worker", "index": 0}}',
+        '{"cluster": {"worker": ["a:65536"]}, "task": {"type": "worker", "index": 0}}',
+        '{"cluster": {"worker": [1]}, "task": {"type": "worker", "index": 0}}',
     ],
 )
 def test_what_is_no_cluster_of_workers_is_refused_before_tensorflow_waits_for_it(config, monkeypatch):

@@ -88,6 +88,22 @@ class Store:
         self.shape = (*arrangement.shape[:-1], nothing.shape[-1])
         self.dtype = nothing.dtype
 
+    def show_only(self, channel: int) -> None:
+        """Be an image of one channel from here on, counted from 0 among those that it has.
+
+        Raises
+        ------
+        UserError
+            If it has no such channel.
+        """
+        if not 0 <= channel < self.shape[-1]:
+            raise UserError(
+                f"{self.path}: it has no channel {channel}; expected one from 0 to {self.shape[-1] - 1}"
+            )
+        finish = self._finish
+        self._finish = lambda stored: finish(stored)[..., channel : channel + 1]
+        self.shape = (*self.shape[:-1], 1)
+
     def read(self, region: Region) -> np.ndarray:
         """Read a part of the image.
 
@@ -171,6 +187,7 @@ def open_store(
     *,
     dataset: str | None = None,
     values: bool = False,
+    channel: int | None = None,
 ) -> Store:
     """Open an image of any size for reading by region.
 
@@ -192,6 +209,8 @@ def open_store(
     values : bool, default False
         Whether to read the very numbers that are stored, as masks and labels need them: of any type, and
         indices instead of a palette's colours.
+    channel : int, optional
+        The only one to be read, counted from 0.
 
     Returns
     -------
@@ -201,12 +220,15 @@ def open_store(
     Raises
     ------
     UserError
-        If there is no such file, it is damaged or absurdly large, or its axes do not make one image.
+        If there is no such file, it is damaged or absurdly large, its axes do not make one image, or it has
+        no such channel.
     """
     path, typed = address.parted(Path(path))
     dataset, axes = dataset or typed, axes.upper() if axes else None
     store = _opened(path, axes, dataset, values)
-    store.opening = Opening(path.resolve(), axes, dataset, values)
+    store.opening = Opening(path.resolve(), axes, dataset, values, channel)
+    if channel is not None:
+        store.show_only(channel)
     return store
 
 
@@ -218,6 +240,7 @@ class Opening:
     axes: str | None
     dataset: str | None
     values: bool
+    channel: int | None = None
 
     def __call__(self) -> Store:
         """Open it again."""

@@ -226,3 +226,14 @@ def test_a_point_of_time_of_a_tiff_is_chosen_behind_its_name(tmp_path):
         assert_array_equal(store.read((slice(None),) * 2), movie[2].transpose(1, 2, 0))
     with pytest.raises(UserError, match=r"dataset='cells' is for files that hold several images"):
         open_store(tmp_path / "a.tif", dataset="cells")
+
+
+def test_one_channel_is_an_image_of_its_own_also_where_it_is_opened_again(tmp_path):
+    image = pixels((4, 5, 3))
+    files.write(tmp_path / "a.tif", image)
+    with open_store(tmp_path / "a.tif", channel=1) as store, store.opening() as again:
+        assert store.shape == again.shape == (4, 5, 1)
+        assert_array_equal(everything(store)[..., 0], image[..., 1])
+        assert_array_equal(again.read((slice(1, 3), slice(0, 2)))[..., 0], image[1:3, :2, 1])
+    with pytest.raises(UserError, match=r"a\.tif: it has no channel 3; expected one from 0 to 2"):
+        open_store(tmp_path / "a.tif", channel=3)
