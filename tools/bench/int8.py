@@ -3,9 +3,8 @@
     python tools/bench/int8.py nuclei-2d data/nuclei_dsb2018 [--rounds 15]
 
 The model is quantised by the training part of annotated images, if ``kerasseg quantise`` has not done so
-here, and scored on their test part: a shipped model's own images are split as they were when it learnt. Then
-both answer for one tile in turns; a ratio is the median of the rounds' ratios. ``taskset -c 0`` gives both one
-core.
+here, and scored on their test part: those of a shipped model are split as when it learnt. Then both answer
+for one tile in turns; a ratio is the median of the rounds' ratios. ``taskset -c 0`` gives both one core.
 """
 
 from __future__ import annotations
