@@ -18,14 +18,14 @@ from kerasseg.console import say, track
 from kerasseg.data.sample import Sample
 from kerasseg.errors import UserError
 from kerasseg.inference import int8, openvino
-from kerasseg.inference.backends import INT8, Backend
-from kerasseg.inference.forward import Forward
+from kerasseg.inference.backends import INT8, TENSORFLOW, Backend
+from kerasseg.inference.forward import Forward, forward
 from kerasseg.recipe import Recipe
 from kerasseg.report import page
 from kerasseg.report.page import is_score
 from kerasseg.runs import rundirectory
 from kerasseg.runs.rundirectory import RunDirectory
-from kerasseg.segmenter import Segmenter, load_trained, read_spec
+from kerasseg.segmenter import Segmenter, load_trained
 from kerasseg.spec import ModelSpec
 
 FULL = "full"
@@ -53,7 +53,7 @@ def quantise(path: Path, data: Path | None = None) -> None:
         If there is no trained run, its images are gone, a package is missing, or the network in int8 is worse
         by more than `MOST_LOST`.
     """
-    run, spec = rundirectory.existing(path), read_spec(path)
+    run = rundirectory.existing(path)
     named = run.path.name if run.is_shipped else str(run.path)
     if run.is_shipped and data is None:
         raise UserError(
@@ -61,17 +61,17 @@ def quantise(path: Path, data: Path | None = None) -> None:
             "those of its recipe: by some the ranges of int8 are found, by others what it costs"
         )
     int8.imported()  # where it is missing, that is said before anything is done
-    recipe, home = recipe_of(run, data), run.results
+    (spec, model), recipe, home = load_trained(path), recipe_of(run, data), run.results
     parts = preparation.parts(recipe)
     with RunDirectory(home).held():
-        answers = {FULL: openvino.opened(home, spec, lambda: load_trained(path)[1])}
+        answers = {FULL: openvino.opened(home, spec, lambda: model)}
         tiles = calibration_tiles(parts.train, Segmenter(spec, Backend(answers[FULL])))
         say(f"finding the ranges of int8 by {len(tiles)} tiles of training images")
         network = int8.quantised(home / rundirectory.OPENVINO / openvino.NETWORK, tiles)
         answers[INT8] = openvino.compiled(network)
         scores = {name: scored(answer, spec, recipe, parts.test) for name, answer in answers.items()}
         check(scores, named)
-        seconds = openvino.seconds_for_a_tile(answers, spec)
+        seconds = openvino.seconds_for_a_tile({TENSORFLOW: forward(model), **answers}, spec)
         images = {"data": data and str(data), "tiles": len(tiles), "test_images": len(parts.test)}
         facts = {**images, "threshold": spec.threshold, "scores": scores, "seconds": seconds}
         int8.keep(network, home, spec.weights, facts)
@@ -131,7 +131,7 @@ def check(scores: Mapping[str, Scores], run: str) -> None:
 
 
 def summary(facts: Mapping[str, Any]) -> list[str]:
-    """Say how good the network is in full and in int8, class by class, and how long a tile takes."""
+    """Say how good the network is in full and in int8, class by class, and how long each takes for a tile."""
     full, quantised = facts["scores"][FULL], facts["scores"][INT8]
     titles = {"dice": "Dice", "pq": "PQ"}
     lines = [
@@ -143,5 +143,9 @@ def summary(facts: Mapping[str, Any]) -> list[str]:
         for name, of in full.items()
         if of
     ]
-    in_full, in_int8 = (1e3 * facts["seconds"][name] for name in (FULL, INT8))
-    return [*lines, f"a tile takes {in_full:.0f} ms of the processor in full, {in_int8:.0f} ms in int8"]
+    takes = {name: f"{1e3 * seconds:.0f} ms" for name, seconds in facts["seconds"].items()}
+    return [
+        *lines,
+        f"a tile takes OpenVINO {takes[FULL]} of the processor in full, {takes[INT8]} in int8; TensorFlow "
+        f"{takes[TENSORFLOW]}",
+    ]

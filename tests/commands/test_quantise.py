@@ -86,9 +86,9 @@ def test_scores_and_times_stand_beside_those_in_full():
         "full": {"cell": {"dice": 0.9, "pq": 0.8}, "gap": {}},
         "int8": {"cell": {"dice": 0.891, "pq": 0.79}, "gap": {}},
     }
-    assert summary({"scores": scores, "seconds": {"full": 0.4, "int8": 0.3}}) == [
+    assert summary({"scores": scores, "seconds": {"tensorflow": 0.31, "full": 0.4, "int8": 0.3}}) == [
         "cell: Dice 0.9000 in full, 0.8910 in int8; PQ 0.8000 in full, 0.7900 in int8",
-        "a tile takes 400 ms of the processor in full, 300 ms in int8",
+        "a tile takes OpenVINO 400 ms of the processor in full, 300 ms in int8; TensorFlow 310 ms",
     ]
 
 

@@ -1,10 +1,11 @@
-"""How good and how fast a model is in int8 beside what it is in full, both by OpenVINO.
+"""How good and how fast a model is in int8 by OpenVINO, beside what it is in full by OpenVINO and TensorFlow.
 
     python tools/bench/int8.py nuclei-2d data/nuclei_dsb2018 [--rounds 15]
 
 The model is quantised by the training part of annotated images, if ``kerasseg quantise`` has not done so
-here, and scored on their test part: those of a shipped model are split as when it learnt. Then both answer
-for one tile in turns; a ratio is the median of the rounds' ratios. ``taskset -c 0`` gives both one core.
+here, and scored on their test part: those of a shipped model are split as when it learnt. Then all three
+answer for one tile in turns; a ratio is the median of the rounds' ratios. ``taskset -c 0`` gives them one
+core.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from serving import timed
 from kerasseg.commands.quantise import quantise
 from kerasseg.console import console
 from kerasseg.inference import int8, openvino
+from kerasseg.inference.forward import forward
 from kerasseg.inference.tiling import round_up
 from kerasseg.runs import rundirectory
-from kerasseg.segmenter import read_spec
+from kerasseg.segmenter import load_trained, read_spec
 from kerasseg.spec import ModelSpec
 
 
@@ -43,21 +45,25 @@ def main() -> None:
     if not openvino.is_whole(home / int8.FOLDER, spec.weights):
         quantise(given.run, given.data)
     facts, tile = openvino.kept(home / int8.FOLDER, spec.weights), tile_of(spec)
-    folders = {"full": home / openvino.FOLDER, "int8": home / int8.FOLDER}
-    networks = [openvino.compiled(folder / openvino.NETWORK) for folder in folders.values()]
-    times = np.array([[timed(network, tile) for network in networks] for _ in range(1 + given.rounds)])[1:]
-    show(facts, times)
+    ways = {
+        "full": openvino.compiled(home / openvino.FOLDER / openvino.NETWORK),
+        "int8": openvino.compiled(home / int8.FOLDER / openvino.NETWORK),
+        "tensorflow": forward(load_trained(given.run)[1]),
+    }
+    times = np.array([[timed(way, tile) for way in ways.values()] for _ in range(1 + given.rounds)])[1:]
+    show(facts, list(ways), times)
 
 
-def show(facts: dict, times: np.ndarray) -> None:
-    """Print scores, medians and ratios; `times` is (rounds, networks, 2)."""
-    table = Table("", "class: Dice", "PQ", "ms", "ratio", "of processors, ms", "ratio", "MB")
+def show(facts: dict, names: list[str], times: np.ndarray) -> None:
+    """Print scores, medians and ratios to the first; `times` is (rounds, ways, 2)."""
+    table = Table("", "Dice", "PQ", "ms", "ratio", "of processors, ms", "ratio", "MB")
     medians, ratios = np.median(times, axis=0) * 1e3, np.median(times / times[:, :1], axis=0)
-    for name, (wall, cpu), (longer, dearer) in zip(facts["scores"], medians, ratios, strict=True):
-        scores = facts["scores"][name]
-        dice = ", ".join(f"{of}: {found['dice']:.4f}" for of, found in scores.items() if "dice" in found)
-        pq = ", ".join(f"{found['pq']:.4f}" for found in scores.values() if "pq" in found)
-        size = f"{facts['bytes'][name] / 1e6:.1f}"
+    for name, (wall, cpu), (longer, dearer) in zip(names, medians, ratios, strict=True):
+        classes = facts["scores"].get(name, {}).values()  # TensorFlow's are those in full
+        dice, pq = (
+            ", ".join(f"{of[score]:.4f}" for of in classes if score in of) for score in ("dice", "pq")
+        )
+        size = f"{facts['bytes'][name] / 1e6:.1f}" if name in facts["bytes"] else ""
         table.add_row(name, dice, pq, f"{wall:.0f}", f"{longer:.2f}", f"{cpu:.0f}", f"{dearer:.2f}", size)
     console.print(table)
 
