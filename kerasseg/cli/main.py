@@ -368,7 +368,7 @@ def quantise(
         ),
     ] = None,
 ) -> None:
-    """Keep a run's network in int8 too, which is faster on CPUs, and say what that costs.
+    """Make a run faster on CPUs by int8, and say at what cost.
 
     Its scores are those of the run's test images, which the report shows beside the full ones; it is kept
     unless a Dice falls by more than 0.01, and asked by kerasseg predict --engine int8.
