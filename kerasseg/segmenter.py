@@ -6,11 +6,12 @@ labels = segmenter.labels(image)
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +23,8 @@ from kerasseg.images.calibration import PixelSize
 from kerasseg.images.headers import as_intensities
 from kerasseg.images.preprocessing import MOST_CHANNELS, resize
 from kerasseg.images.stores.store import Store, open_store
-from kerasseg.inference import backends, openvino, package, seams
-from kerasseg.inference.backends import AUTO, OPENVINO, Backend, opened_when_asked
+from kerasseg.inference import backends, int8, openvino, package, seams, tiled
+from kerasseg.inference.backends import AUTO, INT8, OPENVINO, Backend, opened_when_asked
 from kerasseg.inference.blending import Bands
 from kerasseg.inference.forward import Forward
 from kerasseg.inference.overlap import resolve_overlap
@@ -85,9 +86,10 @@ class Segmenter:
             The run's folder, such as ``runs/cells/1``, or its ``model.keras``; a shipped model's name, such
             as ``nuclei-2d`` (`kerasseg.runs.shipped`); or a package, whoever made it: see
             `kerasseg.inference.package`.
-        engine : {"auto", "tensorflow", "openvino"}
-            What computes; OpenVINO is the extra ``kerasseg[openvino]``, for CPUs. Which one it is, the
-            result's `settings` say; ``"auto"``: see `kerasseg.inference.openvino.is_best`.
+        engine : {"auto", "tensorflow", "openvino", "int8"}
+            What computes; OpenVINO is the extra ``kerasseg[openvino]``, for CPUs, and ``"int8"`` it too, with
+            what ``kerasseg quantise`` made. Which one it is, the result's `settings` say; ``"auto"``: see
+            `kerasseg.inference.openvino.is_best`.
 
         Returns
         -------
@@ -96,8 +98,8 @@ class Segmenter:
         Raises
         ------
         UserError
-            If there is no such run, or it has no model yet; and by the first image, if the model is damaged,
-            is another than the specification's, or cannot be loaded safely.
+            If there is no such run, it has no model yet, or none for the engine; and by the first image, if
+            the model is damaged, is another than the specification's, or cannot be loaded safely.
         """
         path = Path(run) if is_package(Path(run)) else existing(Path(run)).path
         spec, path = read_spec(path), path.resolve()
@@ -248,6 +250,20 @@ class Segmenter:
             return iter([(slice(0, len(image)), self.predict(image, str(store.path), view=view))])
         pixels = self._viewed(self.backend.pixels(store, self.spec), view)
         return self._bands(pixels, str(store.path), first_row)
+
+    def tiles(self, image: np.ndarray, name: str, most: int, *, view: View | None = None) -> list[np.ndarray]:
+        """Cut out of an image as stored what the network is shown of it, but for what is beyond `most` tiles.
+
+        Returns
+        -------
+        list of numpy.ndarray
+            Tiles (1, ..., C) float32 from all over the image; `image`, `name` and `view`: see `predict`.
+        """
+        pixels = self._at_scale(self._viewed(self.spec.prepare(image, name), view))
+        tiling = tiled.tiling_of(pixels, self.tiling, self.spec.stride)
+        shape, chosen = (1, *tiling.tile_shape, pixels.shape[-1]), [*tiling][:: math.ceil(len(tiling) / most)]
+        cut = partial(tiled.filled, image=pixels, padding=self.tiling.padding)
+        return [cut(np.empty(shape, np.float32), tiles=[tile]) for tile in chosen]
 
     def seams(self, image: np.ndarray, name: str, *, view: View | None = None) -> seams.Seams | None:
         """Measure how much tiles differ from the whole on an image as stored; None if one tile is enough."""
@@ -423,8 +439,10 @@ class StoredForward:
         """
         if is_package(self.path):
             return package.open_network(self.path, self.engine)
+        home = RunDirectory(self.path).results
+        if self.engine == INT8:
+            return int8.opened(home, self.weights)
         if self.engine == OPENVINO:
-            home = RunDirectory(self.path).results
             return openvino.opened(home, read_spec(self.path), lambda: load_trained(self.path)[1])
         return backends.ENGINES[self.engine](load_trained(self.path)[1])
 

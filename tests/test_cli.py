@@ -22,8 +22,19 @@ from kerasseg.errors import UserError
 from kerasseg.images import files
 from kerasseg.models import pretrained
 
-VERBS = ["run", "sweep", "check", "inspect", "evaluate", "predict", "export", "compare", "runs"]
-VERBS += ["models", "report", "convert", "extract", "components", "compact", "expand", "measure", "schema"]
+VERBS = ["run", "sweep", "check", "inspect", "evaluate", "predict", "export", "quantise", "compare"]
+VERBS += [
+    "runs",
+    "models",
+    "report",
+    "convert",
+    "extract",
+    "components",
+    "compact",
+    "expand",
+    "measure",
+    "schema",
+]
 GROUPS = ["label", "data", "recipes"]
 STEPS = [
     f"label {step}"
@@ -42,7 +53,7 @@ def test_help_fits_a_screen_and_shows_an_example(verb):
     shown = typed(*verb.split(), "--help")
     assert shown.exit_code == 0
     lines = shown.output.splitlines()
-    assert len(lines) <= {"": 33, "predict": 44}.get(verb, 24)
+    assert len(lines) <= {"": 34, "predict": 44}.get(verb, 24)
     assert max(map(len, lines)) <= 80
     assert re.search(rf"Example:  kerasseg {verb}", shown.output)
     assert "..." not in shown.output.replace("KEY.PATH=VALUE]...", "").replace("{RUN}...", "").replace(

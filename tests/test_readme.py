@@ -64,7 +64,9 @@ def test_the_tree_that_contributing_shows_is_that_of_the_layers():
 
 
 def test_the_page_about_runs_names_the_files_of_a_run():
-    shown = re.findall(r"`([a-z]+[./][a-z0-9./]*)`", (ROOT / "docs" / "runs.md").read_text(encoding="utf-8"))
+    shown = re.findall(
+        r"`([a-z0-9]+[./][a-z0-9./]*)`", (ROOT / "docs" / "runs.md").read_text(encoding="utf-8")
+    )
     files = {value for name, value in vars(rundirectory).items() if name.isupper() and isinstance(value, str)}
     files -= {rundirectory.FINISHED, rundirectory.FAILED, rundirectory.GO_ON}
     assert {name.rstrip("/") for name in shown} - {"export/1"} | {rundirectory.EXPORT} >= files

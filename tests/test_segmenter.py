@@ -222,6 +222,7 @@ def test_public_names_are_those_that_are_listed():
         "predict",
         "bands",
         "seams",
+        "tiles",
         "tiling",
         "settings",
     }

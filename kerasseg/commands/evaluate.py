@@ -19,7 +19,7 @@ from kerasseg.recipe import Recipe, amended, load
 from kerasseg.recipe.recipe import Evaluate
 from kerasseg.report.page import is_score
 from kerasseg.runs import rundirectory
-from kerasseg.runs.rundirectory import EVALUATIONS, METRICS
+from kerasseg.runs.rundirectory import EVALUATIONS, METRICS, RunDirectory
 from kerasseg.segmenter import Segmenter
 
 
@@ -40,7 +40,7 @@ def evaluate(path: Path, *, threshold: float | None = None) -> None:
     """
     folder = rundirectory.with_results(path)
     segmenter = _by_threshold(Segmenter.load(path, engine=TENSORFLOW), threshold)
-    recipe = load(folder / rundirectory.RECIPE)
+    recipe = recipe_of(folder)
     with folder.held():
         evaluation = score(recipe, segmenter, preparation.parts(recipe).test, folder.path)
         folder.write_json(METRICS, {**folder.read_json(METRICS), **asdict(evaluation)})
@@ -73,9 +73,7 @@ def evaluate_on(path: Path, data: Path, *, out: Path | None = None, threshold: f
     """
     segmenter = _by_threshold(Segmenter.load(path, engine=TENSORFLOW), threshold)
     folder = rundirectory.existing(path)
-    recipe = load(folder / rundirectory.RECIPE, ["data.if_missing=error"])
-    source = recipe.data.source.model_copy(update={"root": data})
-    recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"source": source})})
+    recipe = recipe_of(folder, data)
     samples = preparation.samples(recipe)
     if learnt := known_images(folder / rundirectory.SPLIT, samples):
         say(
@@ -86,9 +84,18 @@ def evaluate_on(path: Path, data: Path, *, out: Path | None = None, threshold: f
     out = out or folder.results / EVALUATIONS / data.resolve().name
     with folder_atomically(out) as unfinished:
         evaluation = score(recipe, segmenter, samples, unfinished)
-        rundirectory.RunDirectory(unfinished).write_json(METRICS, {"data": str(data), **asdict(evaluation)})
+        RunDirectory(unfinished).write_json(METRICS, {"data": str(data), **asdict(evaluation)})
     say(f"wrote {out}")
     return out
+
+
+def recipe_of(run: RunDirectory, data: Path | None = None) -> Recipe:
+    """Load a run's recipe; with other images, laid out as its own, in the place of these."""
+    if data is None:
+        return load(run / rundirectory.RECIPE)
+    recipe = load(run / rundirectory.RECIPE, ["data.if_missing=error"])
+    source = recipe.data.source.model_copy(update={"root": data})
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"source": source})})
 
 
 def known_images(table: Path, samples: Sequence[Sample]) -> list[str]:

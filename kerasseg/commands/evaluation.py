@@ -195,7 +195,7 @@ def _answer(
             warnings.warn(message, Notice, stacklevel=2)
         return _answer_by_bands(sample, segmenter, folder)
     started = time.monotonic()
-    image, view = sample.read(), partial(_with_channels, sample)
+    image, view = sample.read(), partial(with_channels, sample)
     probabilities = segmenter.predict(image, str(sample.image), resized=True, view=view)
     seconds = time.monotonic() - started
     truth, resized = sample.annotate(), spec.resize is not None
@@ -243,7 +243,7 @@ def _answer_by_bands(sample: Sample, segmenter: Segmenter, folder: Path) -> _Ans
     return _Answer(sample, whole, whole, reduce(add, counts_by_threshold), None, None, None, seconds)
 
 
-def _with_channels(sample: Sample, pixels: np.ndarray) -> np.ndarray:
+def with_channels(sample: Sample, pixels: np.ndarray) -> np.ndarray:
     """Put the channels that a model sees beside the image behind those of the image."""
     if not sample.channels:
         return pixels
@@ -325,7 +325,7 @@ def _seen(sample: Sample, spec: ModelSpec) -> np.ndarray:
 def _seams(samples: Sequence[Sample], segmenter: Segmenter) -> dict[str, Any] | None:
     """Measure seams on the largest sample, of which no more than its middle is read."""
     largest = max(samples, key=lambda sample: math.prod(sample.size))
-    image, view = largest.read(largest.middle()), partial(_with_channels, largest)
+    image, view = largest.read(largest.middle()), partial(with_channels, largest)
     seams = segmenter.seams(image, str(largest.image), view=view)
     return seams and {"image": largest.name, **asdict(seams)}
 

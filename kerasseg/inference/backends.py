@@ -1,4 +1,4 @@
-"""What computes a model's answers: TensorFlow, or OpenVINO on a CPU, which is an extra; or a server.
+"""What computes a model's answers: TensorFlow, or OpenVINO on a CPU, in full or in int8; or a server.
 
 ONNX Runtime was no faster than OpenVINO, takes four times as long to convert, and needs a converter and a
 file between: it runs files that are ONNX already. Whether OpenVINO or TensorFlow is the faster one depends on
@@ -17,7 +17,7 @@ import numpy as np
 
 from kerasseg.errors import UserError, unknown
 from kerasseg.images.stores.store import Region, Store
-from kerasseg.inference import tiled
+from kerasseg.inference import int8, tiled
 from kerasseg.inference.blending import Answers
 from kerasseg.inference.forward import Forward, forward
 from kerasseg.inference.openvino import is_best, on_openvino
@@ -29,7 +29,7 @@ from kerasseg.startup import needed
 if TYPE_CHECKING:
     import keras
 
-AUTO, TENSORFLOW, OPENVINO = "auto", "tensorflow", "openvino"
+AUTO, TENSORFLOW, OPENVINO, INT8 = "auto", "tensorflow", "openvino", "int8"
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Backend:
     forward : Forward
         From a batch (B, ..., C) float32 to (B, ..., K) float32; all batches of an image have one shape.
     name : str
-        One of `ENGINES`; servers compute by TensorFlow.
+        One of `ENGINES`, or `INT8`; servers compute by TensorFlow.
     elsewhere : Forward or None
         What answers in another process: it can be pickled and opens the same network there. None where no
         other process can.
@@ -98,15 +98,18 @@ ENGINES: dict[str, Callable[[keras.Model], Forward]] = {TENSORFLOW: forward, OPE
 
 
 def chosen(engine: str, run: Path, weights: str) -> str:
-    """Say which of `ENGINES` computes a run's answers; `AUTO` is OpenVINO where `is_best` says so.
+    """Say which of `ENGINES` and `INT8` computes a run's answers; `AUTO` is OpenVINO where `is_best` says so.
 
     Raises
     ------
     UserError
-        If there is no engine of that name.
+        If there is no engine of that name, or the run keeps no network in int8 that could be one.
     """
+    if engine == INT8:
+        int8.check(run, weights)
+        return engine
     if engine == AUTO:
         return OPENVINO if is_best(run, weights) else TENSORFLOW
     if engine not in ENGINES:
-        raise UserError(unknown("engine", engine, (AUTO, *ENGINES)))
+        raise UserError(unknown("engine", engine, (AUTO, *ENGINES, INT8)))
     return engine

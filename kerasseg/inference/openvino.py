@@ -86,13 +86,13 @@ def compiled(network: openvino.Model | Path) -> Forward:
     return lambda batch: answers(np.ascontiguousarray(batch))[0]
 
 
-def imported() -> ModuleType:
-    """Import OpenVINO without its telemetry, which would report every import and conversion to Intel.
+def imported(package: str = "openvino", extra: str = "openvino") -> ModuleType:
+    """Import OpenVINO, or what belongs to it, without telemetry, which would report every import to Intel.
 
-    Where that package is missing, OpenVINO does without; to it, it is missing now.
+    Where that package is missing, they do without; to them, it is missing now.
     """
     sys.modules.setdefault("openvino_telemetry", None)
-    return needed("openvino", "openvino")
+    return needed(package, extra)
 
 
 def write(model: keras.Model, path: Path, spec: ModelSpec) -> float:
@@ -148,10 +148,8 @@ def keep(model: keras.Model, spec: ModelSpec, run: Path) -> dict[str, Any]:
     """
     with folder_atomically(run / FOLDER) as folder:
         difference = write(model, folder / NETWORK, spec)
-        files = sorted(path for path in folder.iterdir() if path.suffix in (".xml", ".bin"))
         facts = {
-            "weights": spec.weights,
-            "files": {path.name: sha256(path) for path in files},
+            **identity(folder, spec.weights),
             "largest_difference": difference,
             "seconds": seconds_for_a_tile(
                 {"tensorflow": forward(model), "openvino": compiled(folder / NETWORK)}, spec
@@ -159,6 +157,20 @@ def keep(model: keras.Model, spec: ModelSpec, run: Path) -> dict[str, Any]:
         }
         write_json(folder / FACTS, facts)
     return facts
+
+
+def identity(folder: Path, weights: str) -> dict[str, Any]:
+    """Say of which weights a network in a folder is, and what the SHA-256 of its files are."""
+    return {"weights": weights, "files": {path.name: sha256(path) for path in _files(folder)}}
+
+
+def size(folder: Path) -> int:
+    """Count the bytes of a network in a folder."""
+    return sum(path.stat().st_size for path in _files(folder))
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.suffix in (".xml", ".bin"))
 
 
 def seconds_for_a_tile(engines: Mapping[str, Forward], spec: ModelSpec) -> dict[str, float]:
@@ -194,8 +206,7 @@ def opened(run: Path, spec: ModelSpec, load: Callable[[], keras.Model]) -> Forwa
     UserError
         If OpenVINO is missing, or what was converted answers otherwise than the Keras model.
     """
-    facts = kept(run, spec.weights)
-    if facts and all(_is(run / FOLDER / name, digest) for name, digest in facts["files"].items()):
+    if is_whole(run / FOLDER, spec.weights):
         with suppress(RuntimeError):  # of a version of OpenVINO that does not read what a newer one wrote
             return compiled(run / FOLDER / NETWORK)
     model = load()
@@ -210,13 +221,19 @@ def opened(run: Path, spec: ModelSpec, load: Callable[[], keras.Model]) -> Forwa
     return compiled(run / FOLDER / NETWORK)
 
 
-def kept(run: Path, weights: str) -> dict[str, Any] | None:
-    """Read the facts of what a run keeps for OpenVINO; None where that is nothing, or of other weights."""
+def kept(folder: Path, weights: str) -> dict[str, Any] | None:
+    """Read the facts of what a run keeps in a folder; None where that is nothing, or of other weights."""
     try:
-        facts = read_json(run / FOLDER / FACTS)
+        facts = read_json(folder / FACTS)
     except UserError:
         return None
     return facts if isinstance(facts, dict) and facts.get("weights") == weights else None
+
+
+def is_whole(folder: Path, weights: str) -> bool:
+    """Tell whether a kept network is there, of these weights, and as it was written."""
+    facts = kept(folder, weights)
+    return facts is not None and all(_is(folder / name, digest) for name, digest in facts["files"].items())
 
 
 def is_best(run: Path, weights: str) -> bool:
@@ -224,7 +241,7 @@ def is_best(run: Path, weights: str) -> bool:
 
     Where it was measured there may have been no GPU, by which TensorFlow is faster.
     """
-    facts = kept(run, weights)
+    facts = kept(run / FOLDER, weights)
     if not facts or not find_spec("openvino") or _has_gpu():
         return False
     return facts["seconds"]["openvino"] <= DEARER * facts["seconds"]["tensorflow"]

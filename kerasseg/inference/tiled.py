@@ -113,12 +113,16 @@ def predicted_bands(
     UserError
         If the tiling, the blend or the padding makes no sense.
     """
-    tiling = Tiling(
-        image.shape[:-1], settings.tile, settings.overlap, stride, padded=settings.padding != "inside"
-    )
+    tiling = tiling_of(image, settings, stride)
     first = tiling.first_row_below(first_row) * math.prod(tiling.grid[1:])
     answers = backend.answers(image, tiling, settings, first)
     return ((rows, band) for rows, band in bands(tiling, answers, settings.blend) if rows.stop > first_row)
+
+
+def tiling_of(image: Pixels, settings: TilingSettings, stride: int | Sequence[int]) -> Tiling:
+    """Lay tiles over an image; parameters are those of `predicted_bands`."""
+    padded = settings.padding != "inside"
+    return Tiling(image.shape[:-1], settings.tile, settings.overlap, stride, padded=padded)
 
 
 def answers(

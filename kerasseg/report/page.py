@@ -13,6 +13,7 @@ What is read (see `kerasseg.runs.rundirectory`), and which section is left out w
 ``history.csv``                curves
 ``model.json``                 the model, by `kerasseg.models.summary.describe`
 ``metrics.json``               verdict, scores, images, threshold
+``int8/facts.json``            how good and how fast the network is in int8, by `kerasseg.commands.quantise`
 ``predictions/overlays``       ``NAME.png`` for some of the test's images, by `pictures.overlay`
 ``predictions/rebuilt``        the same images rebuilt from key points, by `pictures.rebuilt`
 ``predictions/objects.csv``    how large the predicted objects are, by `kerasseg.postprocess.table`
@@ -36,6 +37,7 @@ from kerasseg.data.split import read_split
 from kerasseg.files import write_atomically
 from kerasseg.images.files import read
 from kerasseg.images.folders import file_name
+from kerasseg.inference import openvino
 from kerasseg.postprocess.table import images_table, read_columns
 from kerasseg.report import charts, pictures
 from kerasseg.report.template import JPEG, SVG, embedded, fill
@@ -46,6 +48,7 @@ from kerasseg.runs.rundirectory import (
     EXAMPLES,
     HISTOGRAMS,
     HISTORY,
+    INT8,
     METRICS,
     OBJECTS,
     OVERLAYS,
@@ -53,6 +56,7 @@ from kerasseg.runs.rundirectory import (
     RECIPE,
     REPORT,
     SAMPLES,
+    SPEC,
     SPLIT,
     STATUS,
     SUMMARY,
@@ -157,6 +161,7 @@ def gather(directory: Path) -> dict[str, Any]:
         "threshold_curve": _threshold_curve(metrics),
         "confusion": _confusion(metrics.get("test") or {}),
         "measured": _measured(directory / OBJECTS, {row["name"]: row["group"] for row in split}),
+        "int8": openvino.kept(directory / INT8, run.read_json(SPEC).get("weights")),
         "model": run.read_json(SUMMARY),
         "samples": _samples(directory / SAMPLES),
         "volumes": any(size.count("x") == 2 for size in data.get("sizes", {})),

@@ -33,6 +33,7 @@ CHECKPOINTS, EXAMPLES, SAMPLES, EXPORT = "checkpoints", "examples", "samples", "
 PREDICTIONS, OVERLAYS, MASKS = "predictions", "predictions/overlays", "masks"
 OBJECTS, REBUILT = "predictions/objects.csv", "predictions/rebuilt"
 OPENVINO = "openvino"  # what answers without TensorFlow
+INT8 = "int8"  # the same, in int8
 EVALUATIONS = "evaluations"  # on images other than the test's
 REPORT = "report.html"
 

@@ -10,7 +10,7 @@ from kerasseg.inference import backends, openvino
 
 
 def test_an_engine_that_is_none_is_told_from_those_there_are(tmp_path):
-    with pytest.raises(UserError, match=r"unknown engine 'openvin': .* auto, openvino, tensorflow"):
+    with pytest.raises(UserError, match=r"unknown engine 'openvin': .* auto, int8, openvino, tensorflow"):
         backends.chosen("openvin", tmp_path, "ab")
 
 

@@ -63,6 +63,31 @@ def test_counts_and_sizes_of_predicted_objects_are_drawn(finished_run):
     assert "Counts and sizes" not in read(finished_run).headings
 
 
+def test_a_network_in_int8_has_its_scores_beside_the_full_ones(finished_run):
+    facts = {
+        "weights": "ab",
+        "scores": {
+            "full": {"cell": {"dice": 0.9027, "pq": 0.7}},
+            "int8": {"cell": {"dice": 0.9004, "pq": 0.6}},
+        },
+        "seconds": {"tensorflow": 0.31, "full": 0.4, "int8": 0.29},
+        "bytes": {"full": 7_900_000, "int8": 2_100_000},
+        "tiles": 37,
+        "test_images": 7,
+        "threshold": 0.5,
+        "data": None,
+    }
+    (finished_run / "int8").mkdir()
+    (finished_run / "int8/facts.json").write_text(json.dumps(facts))
+    (finished_run / "spec.json").write_text('{"weights": "ab"}')
+    page = read(finished_run)
+    assert "network Dice, cell PQ, cell ms a tile MB" in page.text
+    assert "in full 0.9027 0.7000 400 7.9 in int8 0.9004 0.6000 290 2.1" in page.text
+    assert "of which TensorFlow takes 310" in page.text
+    (finished_run / "spec.json").write_text('{"weights": "others, of a later training"}')
+    assert "In int8" not in read(finished_run).headings
+
+
 def test_a_finished_run_has_every_section(finished_run):
     assert [heading for heading in read(finished_run).headings if heading] == [
         "Data",
