@@ -22,7 +22,7 @@ from kerasseg.commands.inspect import describe
 from kerasseg.console import say
 from kerasseg.data.split import Split, write_split
 from kerasseg.data.survey import Contents, describe_data, total
-from kerasseg.errors import UserError, changes
+from kerasseg.errors import UserError, changes, flattened
 from kerasseg.files import write_atomically
 from kerasseg.images import files
 from kerasseg.images.folders import file_name
@@ -167,18 +167,21 @@ def learn_together(recipe: Recipe, *, directory: Path = Path("runs"), resume: bo
 
 
 def _to_be_the_same(recipe: Recipe, parts: Split, resume: bool) -> dict[str, Any]:
-    """Gather what workers that share batches must agree on, as each sees it; images by name and size."""
+    """Gather what workers that share batches must agree on, as each sees it.
+
+    Folders may lie elsewhere on each machine: images are compared by name and size, a model by its weights.
+    """
     data = {}
     for name, samples in parts.parts().items():
         listed = repr([(sample.name, sample.size) for sample in samples])
         data[name] = {"images": len(samples), "names and sizes": sha256(listed.encode()).hexdigest()[:12]}
-    base = recipe.train.start_from
+    said, base = flattened(recipe.dump()), recipe.train.start_from
     return {
         "kerasseg": __version__,
         "keras": keras.__version__,
         "tensorflow": tf.__version__,
         "--resume": resume,
-        "recipe": recipe.dump(),
+        "recipe": {key: value for key, value in said.items() if not key.endswith((".root", "start_from"))},
         "data": data,
         "weights of train.start_from": base and read_spec(Path(base)).weights[:12],
     }
