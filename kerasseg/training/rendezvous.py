@@ -17,7 +17,7 @@ from typing import Any
 
 from kerasseg.errors import UserError
 
-PATIENCE = 50.0  # seconds
+PATIENCE = 40.0  # seconds
 PAUSE = 0.2  # seconds between two attempts to reach the chief
 READING = 2.0  # seconds that who has come has to say who it is
 MOST_SAID = 2**20  # bytes of one message
