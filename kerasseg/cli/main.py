@@ -271,9 +271,7 @@ def predict(
     axes: Annotated[
         str | None, typer.Option(help="Axes of files that do not name them, such as ZYX.")
     ] = None,
-    channel: Annotated[
-        int | None, typer.Option(min=0, help="The one channel of the images to look at, counted from 0.")
-    ] = None,
+    channel: Annotated[int | None, typer.Option(help="Look at this channel only, counted from 0.")] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Start again, and replace existing results.")
     ] = False,
