@@ -240,7 +240,7 @@ def class_ids(count: int) -> Meaning:
 
 def distinct(values: np.ndarray) -> np.ndarray:
     """List the different numbers of an array, sorted: of those where one number goes over into another."""
-    numbers = values.ravel().view(np.uint8) if values.dtype == bool else values.ravel()
+    numbers = (values.astype(np.uint8) if values.dtype == bool else values).ravel()  # True may be 255
     begins = numbers[1:] != numbers[:-1]  # few in a mask: to sort or to count all takes ten times as long
     return np.unique(np.append(numbers[:1], numbers[1:][begins]))
 

@@ -48,7 +48,7 @@ def test_an_engine_trains_the_recipes_model(engine, columns, data, tmp_path):
     keras.utils.set_random_seed(recipe.seed)
     model = recipe.model.build((None, None, 1), 1)
     before = [np.array(each) for each in model.get_weights()]
-    history = build.learn(recipe, model, preparation.parts(recipe), tmp_path, resume=False)
+    history, _ = build.learn(recipe, model, preparation.parts(recipe), tmp_path, resume=False)
     (row,) = history.rows
     assert columns | {"loss", "val_loss", "generator_loss", "discriminator_loss"} <= set(row)
     assert any(not np.array_equal(*pair) for pair in zip(before, model.get_weights(), strict=True))
